@@ -1,0 +1,283 @@
+"""`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from gemma_ko_lib import __version__
+from gemma_ko_lib.runtime import UserError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments; those of the process by default.
+
+    Returns:
+        Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 130 interrupted.
+    """
+    # XLA and absl announce missing GPUs on every start; a real error still gets through.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments) or 0
+    except UserError as error:
+        print(f"gemma-ko: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("gemma-ko: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gemma-ko", description="Put Korean on Gemma.")
+    parser.add_argument("--version", action="version", version=f"gemma-ko {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_doctor, _add_course, _add_clean, _add_tokens, _add_pretrain, _add_evaluate):
+        add(commands)
+    return parser
+
+
+def _command(commands, name: str, run, summary: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _print_json(value) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+# --- doctor ---
+
+
+def _add_doctor(commands) -> None:
+    parser = _command(
+        commands, "doctor", _doctor, "Show environment, accelerator, dtype and credentials found."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _doctor(arguments) -> None:
+    from gemma_ko_lib import runtime
+
+    found = runtime.describe()
+    if arguments.json:
+        return _print_json(found)
+    device = found["accelerator"]
+    memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
+    print(f"platform     {found['platform']}, Python {found['python']}")
+    print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
+    print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    print(f"disk         {found['disk_free_bytes'] / 2**30:.0f} GiB free here")
+    print(f"cache        {found['cache_dir']}")
+    for service, names in found["credentials"].items():
+        places = ", ".join(f"{name} ({source})" for name, source in names.items())
+        print(f"credentials  {service}: {places or 'none found'}")
+    for package, version in found["packages"].items():
+        print(f"package      {package} {version or 'NOT INSTALLED'}")
+
+
+# --- course ---
+
+
+def _add_course(commands) -> None:
+    parser = _command(commands, "course", _course, "Run the notebooks and write a report.")
+    parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
+    parser.add_argument("--jobs", type=int, default=1, help="notebooks at once")
+    parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
+    parser.add_argument("--timeout", type=int, help="seconds a notebook may take")
+    parser.add_argument(
+        "--store", action="store_true", help="write the outputs back into the notebooks"
+    )
+    parser.add_argument(
+        "--learner-copies", metavar="DIR", help="write notebooks without solutions, run nothing"
+    )
+
+
+def _course(arguments) -> int:
+    from gemma_ko_lib import course
+
+    if arguments.learner_copies:
+        for path in course.write_learner_copies(arguments.learner_copies):
+            print(path)
+        return 0
+    result = course.run_course(
+        profile=arguments.profile,
+        only=arguments.only,
+        jobs=arguments.jobs,
+        output_dir=arguments.output,
+        timeout_s=arguments.timeout,
+    )
+    if result.ok and arguments.store:
+        course.store_outputs(arguments.output, course.notebooks_dir())
+    return result.exit_code
+
+
+# --- clean ---
+
+
+def _add_clean(commands) -> None:
+    parser = _command(
+        commands, "clean", _clean, "Clean raw text files into documents for training."
+    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files or folders")
+    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--executor", default="local", help="local")
+    parser.add_argument(
+        "--hold-out", type=float, default=0.0, metavar="SHARE", help="share kept for evaluation"
+    )
+    parser.add_argument(
+        "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
+    )
+
+
+def _clean(arguments) -> None:
+    from gemma_ko_lib import corpus
+
+    report = corpus.clean(
+        arguments.inputs,
+        arguments.output,
+        workers=arguments.workers,
+        executor=arguments.executor,
+        hold_out=arguments.hold_out,
+        hold_out_by=arguments.hold_out_by,
+    )
+    print(corpus.format_report(report))
+
+
+# --- tokens ---
+
+
+def _add_tokens(commands) -> None:
+    parser = _command(commands, "tokens", _tokens, "Show what tokenizers make of Korean files.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=".jsonl, .jsonl.gz or .txt")
+    parser.add_argument(
+        "--tokenizer",
+        action="append",
+        metavar="SPEC",
+        help="nano, gemma1, gemma2, gemma3, or a tokenizer.model, tokenizer.json or .gguf file "
+        "(may be repeated; nano by default)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _tokens(arguments) -> None:
+    from gemma_ko_lib.corpus import read_documents
+    from gemma_ko_lib.tokenization import gap_report, load_tokenizer
+
+    texts = [document.text for document in read_documents(arguments.files)]
+    tokenizers = [load_tokenizer(spec) for spec in arguments.tokenizer or ["nano"]]
+    rows = gap_report(texts, tokenizers)
+    if arguments.json:
+        return _print_json({"documents": len(texts), "tokenizers": list(map(dataclasses.asdict, rows))})
+    print(
+        f"{len(texts):,} documents\n"
+        f"{'tokenizer':<24}{'pieces':>9}{'tokens':>12}{'/eojeol':>9}{'/char':>8}{'bytes/token':>13}"
+        f"{'fragments':>11}{'Hangul pieces':>15}{'syllables':>11}"
+    )
+    for row in rows:
+        print(
+            f"{row.tokenizer[-23:]:<24}{row.vocabulary_size:>9,}{row.tokens:>12,}"
+            f"{row.tokens_per_eojeol:>9.2f}{row.tokens_per_character:>8.3f}{row.bytes_per_token:>13.2f}"
+            f"{row.byte_fragment_fraction:>11.1%}{row.hangul_pieces:>15,}{row.single_syllables:>11,}"
+        )
+
+
+# --- pretrain ---
+
+
+def _add_pretrain(commands) -> None:
+    parser = _command(
+        commands, "pretrain", _pretrain, "Continue a model's pre-training on cleaned documents."
+    )
+    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
+    parser.add_argument("--data", required=True, help="folder of gemma-ko clean, or of shards")
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
+    parser.add_argument("--profile", default="auto", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--steps", type=int, help="updates, instead of the profile's")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
+    parser.add_argument(
+        "--replay-fraction", type=float, default=0.2, help="their share of the bytes (0.2)"
+    )
+
+
+def _pretrain(arguments) -> None:
+    from gemma_ko_lib.corpus import read_documents
+    from gemma_ko_lib.training import pretrain
+
+    replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
+    run = pretrain(
+        arguments.model,
+        arguments.data,
+        arguments.output,
+        profile=arguments.profile,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        replay=replay,
+        replay_fraction=arguments.replay_fraction if replay else 0.0,
+        resume=arguments.resume,
+    )
+    print(f"The trained model is in {run}. Measure it: gemma-ko evaluate --model {run} --text FILE")
+
+
+# --- evaluate ---
+
+
+def _add_evaluate(commands) -> None:
+    parser = _command(commands, "evaluate", _evaluate, "Measure a model in bits per byte.")
+    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a run folder")
+    parser.add_argument("--text", required=True, nargs="+", metavar="FILE", help="texts or folders")
+    parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
+    parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _evaluate(arguments) -> None:
+    import numpy as np
+
+    from gemma_ko_lib import evaluation, models
+    from gemma_ko_lib.corpus import read_documents
+
+    documents = list(read_documents(arguments.text))
+    if arguments.documents and arguments.documents < len(documents):
+        chosen = np.linspace(0, len(documents) - 1, arguments.documents).astype(int)
+        documents = [documents[i] for i in chosen]
+    with _stdout_to_stderr():
+        model = models.load(arguments.model)
+    model.params = models.place(model.params)
+    found = evaluation.bits_per_byte(
+        model,
+        [document.text for document in documents],
+        registers=[document.metadata.get("register") or "unnamed" for document in documents],
+        window=arguments.window,
+        progress=True,
+    )
+    if arguments.json:
+        return _print_json({"model": arguments.model, **dataclasses.asdict(found)})
+    low, high = found.interval
+    print(
+        f"{found.micro:.4f} bits per byte (95% {low:.4f}–{high:.4f}; mean over documents "
+        f"{found.macro:.4f}) on {found.documents:,} documents, {found.bytes:,} bytes"
+    )
+    for register, value in found.by_register.items():
+        print(f"  {register:<16}{value:.4f}")
+
+
+def _stdout_to_stderr():
+    """Notices and download bars must not get into JSON on stdout."""
+    import contextlib
+
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

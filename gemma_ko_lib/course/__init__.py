@@ -1,0 +1,243 @@
+"""The course as something that runs: recorded figures, a papermill runner, metrics, a report.
+
+Notebooks call `record`; `run_course` executes them and leaves in its output folder:
+
+    NN_name.ipynb   every notebook as executed, also one that failed
+    metrics.json    status, seconds, peak memory and recorded figures of each
+    report.html     the same with every plot, in one file
+    artefacts/      what the notebooks hand to each other (their OUTPUT_DIR)
+"""
+
+import concurrent.futures
+import dataclasses
+import datetime
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_ko_lib.course.recording import record, recorded_metrics
+from gemma_ko_lib.runtime import Progress, UserError, whole_file
+
+if TYPE_CHECKING:
+    from gemma_ko_lib.course.execution import NotebookResult, Watch
+
+_FILE_FUNCTIONS = (
+    *("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),
+    *("learner_copy", "write_learner_copies"),
+)
+__all__ = ["CourseResult", "describe_failure", "record", "recorded_metrics", "run_course"]
+_TIME_LIMITS_S = {"smoke": 300, "cpu": 3600}
+_LONGEST_SESSION_S = 12 * 3600  # what Kaggle gives; other profiles train for real
+_REPORTED_PACKAGES = (
+    *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
+    *("optax", "grain", "orbax-checkpoint", "papermill"),
+)
+
+
+def __getattr__(name: str):
+    # The runner's parts come when asked for: a kernel wants only `record`, and importing
+    # nbformat alone takes seconds.
+    if name in _FILE_FUNCTIONS:
+        from gemma_ko_lib.course import notebook_files
+
+        return getattr(notebook_files, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_FILE_FUNCTIONS})
+
+
+@dataclasses.dataclass
+class CourseResult:
+    """A finished run: its notebooks in course order, and where its files are."""
+
+    profile: str
+    started: str
+    output_dir: Path
+    versions: dict[str, str]
+    notebooks: list["NotebookResult"] = dataclasses.field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every notebook ran to its end."""
+        return all(notebook.status == "ok" for notebook in self.notebooks)
+
+    @property
+    def exit_code(self) -> int:
+        """For the command line: 0, or 1 when a notebook failed."""
+        return 0 if self.ok else 1
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.output_dir / "metrics.json"
+
+    @property
+    def report_path(self) -> Path:
+        return self.output_dir / "report.html"
+
+
+def run_course(
+    profile: str = "smoke",
+    only: list[str] | None = None,
+    jobs: int = 1,
+    output_dir: str | Path = "course-output",
+    timeout_s: float | None = None,
+    kernel_name: str = "python3",
+    progress: bool = True,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> CourseResult:
+    """Execute notebooks with papermill, each in a kernel of its own.
+
+    With one job the notebooks share `output_dir/artefacts`, so each finds what those before
+    it built. With several, each has `output_dir/artefacts/NN_name` and builds what it needs,
+    because two notebooks at once must not write the same files.
+
+    Args:
+        profile: passed on as PROFILE.
+        only: numbers or names of notebooks; all when None.
+        jobs: notebooks at once.
+        output_dir: where everything goes; metrics.json and report.html there are replaced.
+        timeout_s: time limit of one whole notebook, from the start of its kernel; by profile
+            (smoke 300 s) when None.
+        kernel_name: Jupyter kernel; "python3" is this Python.
+        progress: say on stderr what is happening; failures are always told.
+        seed: passed on as SEED.
+        folder: where the notebooks are; the course's own when None.
+
+    Returns:
+        The result; a failing notebook does not stop the others and does not raise.
+
+    Raises:
+        UserError: unknown notebook, or an output folder that cannot be used.
+    """
+    from gemma_ko_lib.course.execution import NotebookResult, Watch
+    from gemma_ko_lib.course.notebook_files import find_notebooks
+    from gemma_ko_lib.course.report import write_report
+
+    paths = find_notebooks(only, folder)
+    output_dir = Path(output_dir).absolute()
+    if output_dir.resolve() == paths[0].parent.resolve():
+        raise UserError(f"{output_dir} holds the notebooks themselves; give another folder with -o")
+    if jobs < 1:
+        raise UserError(f"--jobs must be at least 1, not {jobs}")
+    limit = timeout_s or _TIME_LIMITS_S.get(profile, _LONGEST_SESSION_S)
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    course = CourseResult(profile, started, output_dir, _versions())
+    _write_metrics(course)
+    watches = {path: Watch(limit) for path in paths}
+
+    def run(number: int, path: Path) -> NotebookResult:
+        artefacts = output_dir / "artefacts" / (path.stem if jobs > 1 else "")
+        artefacts.mkdir(parents=True, exist_ok=True)
+        return _run_notebook(
+            path,
+            output_dir / path.name,
+            {"PROFILE": profile, "SEED": seed, "OUTPUT_DIR": str(artefacts)},
+            watches[path],
+            kernel_name,
+            f"[{number}/{len(paths)}] {path.stem}",
+            progress,
+        )
+
+    pool = concurrent.futures.ThreadPoolExecutor(jobs)
+    try:
+        futures = [pool.submit(run, number, path) for number, path in enumerate(paths, start=1)]
+        for future in concurrent.futures.as_completed(futures):
+            course.notebooks = sorted([*course.notebooks, future.result()], key=lambda r: r.name)
+            _write_metrics(course)
+    finally:
+        # Reached with kernels alive after Ctrl-C or a full disk.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for watch in watches.values():
+            watch.stop()
+        pool.shutdown()
+
+    write_report(course)
+    return course
+
+
+def _run_notebook(
+    path: Path,
+    executed: Path,
+    parameters: dict,
+    watch: "Watch",
+    kernel_name: str,
+    label: str,
+    progress: bool,
+) -> "NotebookResult":
+    import nbformat
+    from tqdm import tqdm
+
+    from gemma_ko_lib.course.execution import count_code_cells, execute_notebook
+
+    executed.unlink(missing_ok=True)  # an earlier run's file must not pass for this one's
+    cells = count_code_cells(path)
+    with Progress(cells, label, unit="cells", quiet=not progress) as bar:
+        watch.on_cell = lambda done: bar.update(1, note=f"cell {done}/{cells}")
+        result = execute_notebook(path, executed, parameters, watch, kernel_name)
+    if executed.exists():
+        result.metrics = recorded_metrics(nbformat.read(executed, as_version=4))
+    peak = result.peak_memory_bytes
+    memory = f", peak memory {peak / 1e6:,.0f} MB" if peak else ""
+    line = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
+    if result.status != "ok" and not watch.stopped:
+        failure = describe_failure(result, cells, watch.timeout_s)
+        tqdm.write(f"{line}\n{failure}", file=sys.stderr)
+    elif progress:
+        tqdm.write(line, file=sys.stderr)
+    return result
+
+
+def describe_failure(result: "NotebookResult", cells: int | None, limit: float) -> str:
+    """Say on one screen which cell failed, what it says and how it ended."""
+    source = result.failing_source.rstrip().splitlines()
+    if len(source) > 15:
+        source = [*source[:15], f"… {len(source) - 15} more lines"]
+    where = f"cell {result.failing_cell} of {cells}" if result.failing_cell else "before any cell"
+    if result.status == "timeout":
+        where += f", time limit {limit:,.0f} s"
+    return "\n".join(
+        [
+            f"--- {result.name}, {where} " + "-" * 20,
+            *(f"    {line}" for line in source),
+            "---",
+            result.error,
+            f"--- executed so far: {result.executed_path}",
+        ]
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0]}
+    for package in _REPORTED_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _write_metrics(course: CourseResult) -> None:
+    summary = {
+        "profile": course.profile,
+        "started": course.started,
+        "versions": course.versions,
+        "notebooks": {
+            result.name: {
+                "status": result.status,
+                "seconds": result.seconds,
+                "peak_memory_bytes": result.peak_memory_bytes,
+                "metrics": result.metrics,
+                **({"error": result.error} if result.error else {}),
+            }
+            for result in course.notebooks
+        },
+    }
+    with whole_file(course.metrics_path) as file:
+        json.dump(summary, file, ensure_ascii=False, indent=2, allow_nan=False)
+        file.write("\n")

@@ -1,0 +1,313 @@
+"""Notebook files: found, stored with their outputs, proven to match them, copied for learners.
+
+The committed notebooks carry the outputs of a smoke run, so that they read well unexecuted.
+Each code cell holds the hash of the source that made its outputs; an edited cell shows.
+"""
+
+import hashlib
+import json
+import re
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from gemma_ko_lib.runtime import UserError, whole_file
+
+MAX_STORED_BYTES = 500_000
+_VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
+_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+# Roots that name somebody's machine. Folders of a hosted platform (/content, /kaggle) and
+# routes (/v1/chat/completions) are the same for every reader and may stay.
+_LOCAL_PATH = re.compile(
+    r"(?:(?<![\w.~-])/(?:home|root|tmp|Users|var|private|opt|usr|mnt|media|srv|workspace|work)/"
+    r"|\b[A-Za-z]:\\{1,2}Users\\)[^\s'\"<>]*"
+)
+
+
+def notebooks_dir() -> Path:
+    """The course's notebooks: beside the library in a checkout, inside it in a wheel.
+
+    Raises:
+        UserError: the installation has no notebooks.
+    """
+    package = Path(__file__).parent.parent
+    for folder in (package.parent / "notebooks", package / "notebooks"):
+        if folder.is_dir():
+            return folder
+    raise UserError(
+        "This installation of gemma-ko has no notebooks folder. Clone the repository and run "
+        "the course from there."
+    )
+
+
+def find_notebooks(only: list[str] | None = None, folder: Path | None = None) -> list[Path]:
+    """List the notebooks in course order.
+
+    Args:
+        only: numbers ("5", "05") or names ("05_korean_corpus", with or without .ipynb);
+            all of them when None or empty.
+        folder: where to look; the course's own folder when None.
+
+    Raises:
+        UserError: there are no notebooks, or `only` names one that there is not.
+    """
+    folder = notebooks_dir() if folder is None else Path(folder)
+    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise UserError(f"No notebooks named NN_name.ipynb in {folder}.")
+    if not only:
+        return found
+    chosen = set()
+    for wanted in only:
+        name = Path(wanted).name.removesuffix(".ipynb")
+        number = name.zfill(2) if name.isdigit() else None
+        matches = {p for p in found if p.stem == name or p.stem[:2] == number}
+        if not matches:
+            there = ", ".join(path.stem for path in found)
+            raise UserError(f"There is no notebook {wanted!r}. There are: {there}.")
+        chosen |= matches
+    return [path for path in found if path in chosen]
+
+
+# --- Outputs stored with the notebooks -----------------------------------------------
+
+
+def store_outputs(executed_dir: str | Path, notebooks_dir: str | Path) -> list[Path]:
+    """Put the outputs of a successful smoke run into the committed notebooks.
+
+    The notebook keeps its own cells and metadata and takes only outputs, without what differs
+    from machine to machine: warnings, progress bars, widget state, local paths.
+
+    Args:
+        executed_dir: output folder of `course.run_course`.
+        notebooks_dir: the notebooks to write into.
+
+    Returns:
+        The notebooks written.
+
+    Raises:
+        UserError: some notebooks could not be stored (the message says which and why); the
+            others have been.
+    """
+    executed_dir, notebooks_dir = Path(executed_dir), Path(notebooks_dir)
+    written, problems = [], []
+    for path in sorted(notebooks_dir.glob("*.ipynb")):
+        executed = executed_dir / path.name
+        if not executed.exists():
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        found = _take_outputs(notebook, nbformat.read(executed, as_version=4), executed_dir)
+        text = nbformat.writes(notebook).rstrip("\n") + "\n"
+        found = found or _problems(notebook, len(text.encode()))
+        if found:
+            problems += [f"{path.name}: {problem}" for problem in found]
+            continue
+        with whole_file(path) as file:
+            file.write(text)
+        written.append(path)
+    if problems:
+        raise UserError("Outputs not stored:\n  " + "\n  ".join(problems))
+    if not written:
+        raise UserError(f"{executed_dir} holds no executed notebook of {notebooks_dir}.")
+    return written
+
+
+def _take_outputs(notebook: NotebookNode, executed: NotebookNode, folder: Path) -> list[str]:
+    run = executed.metadata.get("papermill", {})
+    if run.get("exception"):
+        return ["its run failed; put it right and run it again"]
+    if run.get("parameters", {}).get("PROFILE") != "smoke":
+        return ["was not run with the smoke profile; run `gemma-ko course --profile smoke`"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    ran = [
+        cell
+        for cell in executed.cells
+        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    if [cell.source for cell in cells] != [cell.source for cell in ran]:
+        return ["its code has changed since the run; run it again"]
+    if any(cell.source.strip() and cell.execution_count is None for cell in ran):
+        return ["its run did not reach the last cell; run it again"]
+
+    replacements = _local_folders(folder, executed)
+    for number, (cell, done) in enumerate(zip(cells, ran, strict=True), start=1):
+        cell.execution_count = number
+        cell.outputs = [
+            _clean_output(output, number, replacements)
+            for output in done.outputs
+            if not (output.output_type == "stream" and output.name == "stderr")
+        ]
+    _settle_metadata(notebook)
+    return []
+
+
+def _settle_metadata(notebook: NotebookNode) -> None:
+    notebook.metadata = NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+    )
+    notebook.nbformat_minor = max(notebook.nbformat_minor, 5)
+    taken = {cell.get("id") for cell in notebook.cells}
+    names = (name for n in range(1, 10_000) if (name := f"cell-{n}") not in taken)
+    for cell in notebook.cells:
+        if not cell.get("id"):
+            cell["id"] = next(names)
+        for key in _VOLATILE_CELL_METADATA:
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.metadata["gemma_ko"] = {"source_sha256": source_sha256(cell.source)}
+
+
+def source_sha256(source: str) -> str:
+    """Fingerprint of a cell's source, kept beside the outputs that it made."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _local_folders(executed_dir: Path, executed: NotebookNode) -> list[tuple[re.Pattern, str]]:
+    """Patterns of this machine's folders with what stands for them, the longest first."""
+    folders = {
+        Path.home(): "~",
+        Path.cwd(): "gemma-ko",
+        Path(__file__).parent.parent.parent: "gemma-ko",
+        Path(sysconfig.get_path("purelib")): "site-packages",
+        Path(sysconfig.get_path("stdlib")): "python",
+        Path(executed_dir): "course-output",
+    }
+    if output_dir := executed.metadata.papermill.parameters.get("OUTPUT_DIR"):
+        folders[Path(output_dir)] = "course-output/artefacts"
+    names = {str(p): name for folder, name in folders.items() for p in (folder, folder.resolve())}
+    names.pop("/", None)  # a home of "/" stands for nothing in particular
+    patterns = [
+        (re.compile(rf"(?<![\w.~-]){re.escape(name)}(?![\w-])"), names[name])
+        for name in sorted(names, key=len, reverse=True)
+        if Path(name).is_absolute()
+    ]
+    temporary = re.escape(tempfile.gettempdir())
+    patterns.append((re.compile(rf"{temporary}/(?:tmp\w+|ipykernel_\d+)"), "temporary"))
+    return patterns
+
+
+def _clean_output(output: NotebookNode, number: int, replacements) -> NotebookNode:
+    output = NotebookNode(output)
+    output.get("data", {}).pop(_WIDGET_MIME, None)
+    if output.output_type == "execute_result":
+        output.execution_count = number
+    return _replace(output, replacements)
+
+
+def _replace(value, replacements):
+    if isinstance(value, dict):
+        # Base64 could spell a path by chance, and changing it would break the image.
+        return NotebookNode(
+            {k: v if _is_image(k) else _replace(v, replacements) for k, v in value.items()}
+        )
+    if isinstance(value, list):
+        return [_replace(item, replacements) for item in value]
+    if isinstance(value, str):
+        for pattern, name in replacements:
+            value = pattern.sub(name, value)
+    return value
+
+
+def _is_image(mime: str) -> bool:
+    return mime.startswith("image/") and mime != "image/svg+xml"
+
+
+def check_stored_outputs(path: str | Path) -> list[str]:
+    """Say what is wrong with a committed notebook's outputs; an empty list is good.
+
+    Found are: cells edited, added, removed or moved since their outputs were made, errors,
+    warnings and progress on stderr, local paths, widget state, and files over 500 KB.
+    """
+    path = Path(path)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, nbformat.ValidationError) as error:
+        return [f"not a valid notebook: {error}"]
+    return _problems(notebook, path.stat().st_size)
+
+
+def _problems(notebook: NotebookNode, size: int) -> list[str]:
+    problems = []
+    if size > MAX_STORED_BYTES:
+        problems.append(f"{size:,} bytes; at most {MAX_STORED_BYTES:,} (fewer or smaller plots)")
+    if "widgets" in notebook.metadata or "papermill" in notebook.metadata:
+        problems.append("holds widget or papermill metadata")
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells, start=1):
+        stored = cell.metadata.get("gemma_ko", {}).get("source_sha256")
+        first_line = next(iter(cell.source.strip().splitlines()), "")
+        where = f"code cell {number} ({first_line[:50]!r})"
+        if stored is None:
+            problems.append(f"{where}: has no source_sha256, so its outputs prove nothing")
+        elif stored != source_sha256(cell.source):
+            problems.append(f"{where}: was edited after its outputs were made")
+        if cell.execution_count != number:
+            problems.append(f"{where}: execution count {cell.execution_count}, not {number}")
+        problems += [f"{where}: {problem}" for problem in _output_problems(cell.outputs)]
+    return problems
+
+
+def _output_problems(outputs: list[NotebookNode]) -> list[str]:
+    problems = []
+    for output in outputs:
+        if output.output_type == "error":
+            problems.append(f"holds the error {output.ename}: {output.evalue}")
+        elif output.output_type == "stream" and output.name == "stderr":
+            problems.append("holds stderr output")
+        data = output.get("data", {})
+        if _WIDGET_MIME in data:
+            problems.append("holds a widget")
+        text = {mime: value for mime, value in data.items() if not _is_image(mime)}
+        content = [output.get("text", ""), *map(_as_text, text.values())]
+        problems += [
+            f"holds the local path {match[0]}"
+            for part in content
+            for match in _LOCAL_PATH.finditer(part)
+        ]
+    return problems
+
+
+def _as_text(value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# --- The learner's copy --------------------------------------------------------------
+
+
+def learner_copy(notebook: NotebookNode) -> NotebookNode:
+    """Copy a notebook with its solutions taken out: exercises are written once, solution inside.
+
+    Cells tagged `solution` become an empty place to work in; everything else stays.
+    """
+    notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    for cell in notebook.cells:
+        if "solution" not in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "code":
+            cell.source, cell.outputs, cell.execution_count = "# your turn\n", [], None
+            cell.metadata.pop("gemma_ko", None)
+        else:
+            cell.source = "*Your turn.*"
+    return notebook
+
+
+def write_learner_copies(output_dir: str | Path, folder: Path | None = None) -> list[Path]:
+    """Write the learner's copy of every notebook into `output_dir`.
+
+    Raises:
+        UserError: `output_dir` is the notebooks' own folder, where solutions would be lost.
+    """
+    output_dir = Path(output_dir)
+    written = []
+    for path in find_notebooks(folder=folder):
+        if output_dir.resolve() == path.parent.resolve():
+            raise UserError(f"{output_dir} holds the originals; give another folder.")
+        with whole_file(output_dir / path.name) as file:
+            file.write(nbformat.writes(learner_copy(nbformat.read(path, as_version=4))) + "\n")
+        written.append(output_dir / path.name)
+    return written

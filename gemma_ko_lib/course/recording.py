@@ -1,0 +1,76 @@
+"""Figures that a notebook passes on: `record` shows one and stores it in the cell's outputs.
+
+The runner finds them again in the executed notebook, by their MIME type, so no file or
+channel beside the notebook is needed.
+"""
+
+import math
+import warnings
+
+METRIC_MIME = "application/vnd.gemma-ko.metric+json"
+
+
+def record(name: str, value: float, unit: str = "", note: str = "") -> None:
+    """Pass a figure on from a notebook: shown under its cell, collected in metrics.json.
+
+    Args:
+        name: what was measured, unique in the notebook, e.g. "held_out_bits_per_byte".
+        value: a finite number; NumPy and JAX scalars will do.
+        unit: e.g. "bits/byte", "tokens/s", "bytes".
+        note: how or on what it was measured.
+
+    Raises:
+        ValueError: the value is not a finite number, or the name is empty.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"record() needs a name for the figure, not {name!r}.")
+    number = _finite_number(name, value)
+    # One line for every reader of the notebook, the whole record for the runner.
+    text = f"{name} = {format_number(number)} {unit}".rstrip() + (f"  ({note})" if note else "")
+    figure = {"name": name, "value": number, "unit": unit, "note": note}
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(text)
+    else:
+        display({METRIC_MIME: figure, "text/plain": text}, raw=True)
+
+
+def _finite_number(name: str, value) -> float:
+    scalar = value
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        scalar = value.item()
+    if isinstance(scalar, bool) or not isinstance(scalar, int | float):
+        raise ValueError(
+            f"record({name!r}): the value must be one number, not {type(value).__name__} {value!r}."
+        )
+    if not math.isfinite(scalar):
+        raise ValueError(
+            f"record({name!r}): the value is {scalar}; a figure that was not reached is not "
+            "recorded. Check the cell that computed it."
+        )
+    return scalar
+
+
+def format_number(value: float) -> str:
+    """Write a figure the way a reader wants it: 1,234,567 and 1.235."""
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+
+
+def recorded_metrics(notebook) -> dict[str, dict]:
+    """Collect what `record` left in an executed notebook: name to value, unit, note.
+
+    A figure recorded twice keeps its last value, with a warning.
+    """
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            figure = dict(output.get("data", {}).get(METRIC_MIME, {}))
+            if not figure:
+                continue
+            name = figure.pop("name")
+            if name in found:
+                warnings.warn(f"{name!r} was recorded twice; its last value stands", stacklevel=2)
+            found[name] = figure
+    return found

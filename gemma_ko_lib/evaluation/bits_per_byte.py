@@ -1,0 +1,198 @@
+"""Bits per byte: what a model still has to be told about a text, per byte of it.
+
+Perplexity per token flatters a tokenizer with longer tokens; bytes are the same for every
+model. A language whose script takes more bytes a word is another matter: figures of two
+languages are not comparable as if their content were equal.
+
+Documents longer than the window are read in strides: every token is scored once, with
+at least window − stride tokens before it. Windows are packed into rows under a segment
+mask, so the result does not depend on batch size or packing.
+"""
+
+import collections
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Sequence
+
+import jax
+import numpy as np
+
+from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.training.loss import token_nll
+
+
+@dataclasses.dataclass(frozen=True)
+class BitsPerByte:
+    """Bits per byte of a set of documents.
+
+    Attributes:
+        micro: all bits over all bytes; long documents weigh more.
+        macro: mean over documents.
+        interval: 95% bootstrap interval of `micro`, resampling documents.
+        documents, bytes, tokens: how much was scored.
+        by_register: micro average per register.
+    """
+
+    micro: float
+    macro: float
+    interval: tuple[float, float]
+    documents: int
+    bytes: int
+    tokens: int
+    by_register: dict[str, float]
+
+    def __float__(self) -> float:
+        return self.micro
+
+
+def bits_per_byte(
+    model: Model,
+    texts: Sequence[str],
+    *,
+    registers: Sequence[str] | None = None,
+    params: dict | None = None,
+    window: int = 512,
+    stride: int | None = None,
+    batch_rows: int = 8,
+    progress: bool = False,
+) -> BitsPerByte:
+    """Measure a model on texts.
+
+    Args:
+        model: as from `models.load`.
+        texts: documents.
+        registers: one name a document, for the figures per register.
+        params: weights to use instead of the model's own.
+        window: tokens the model sees at once.
+        stride: tokens by which it moves on in a longer document; half the window by default.
+        batch_rows: rows scored at once; no influence on the result.
+        progress: show progress.
+
+    Raises:
+        UserError: no text.
+    """
+    kept = [i for i, text in enumerate(texts) if text]
+    if not kept:
+        raise UserError("No text to evaluate on: every document is empty.")
+    texts = [texts[i] for i in kept]
+    registers = [registers[i] for i in kept] if registers else [""] * len(texts)
+    encoded = model.tokenizer.encode(texts)
+    windows = [
+        _Window(document, *span)
+        for document, ids in enumerate(encoded)
+        for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride or window // 2)
+    ]
+    nats = np.zeros(len(texts))
+    score = _scorer(model)
+    with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
+        for rows in _batches(windows, window, batch_rows):
+            _score_rows(score, params or model.params, rows, window, batch_rows, nats)
+            bar.update(sum(map(len, rows)))
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    return _summary(nats / math.log(2), sizes, registers, sum(map(len, encoded)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Window:
+    """A stretch of one document; tokens from `scored_from` on are scored."""
+
+    document: int
+    ids: np.ndarray
+    scored_from: int
+
+
+def _spans(ids: np.ndarray, window: int, stride: int):
+    """Windows over one document's ids; each token but the BOS is scored in exactly one."""
+    yield ids[:window], 1
+    end = window
+    while end < len(ids):
+        new_end = min(end + stride, len(ids))
+        start = max(0, new_end - window)
+        yield ids[start:new_end], end - start
+        end = new_end
+
+
+def _batches(windows: list[_Window], length: int, rows: int) -> Iterable[list[list[_Window]]]:
+    """Group windows into rows of at most `length` tokens, `rows` rows a batch.
+
+    Longest first, each into the first row that has room: little padding, and the batch count
+    is known to be small.
+    """
+    open_rows: list[tuple[int, list[_Window]]] = []
+    packed: list[list[_Window]] = []
+    for item in sorted(windows, key=lambda w: -len(w.ids)):
+        for index, (free, row) in enumerate(open_rows):
+            if len(item.ids) <= free:
+                row.append(item)
+                open_rows[index] = (free - len(item.ids), row)
+                if open_rows[index][0] < 4:
+                    open_rows.pop(index)
+                break
+        else:
+            row = [item]
+            packed.append(row)
+            open_rows.append((length - len(item.ids), row))
+            if len(open_rows) > 64:
+                open_rows.pop(0)
+    for start in range(0, len(packed), rows):
+        yield packed[start : start + rows]
+
+
+def _score_rows(score, params, rows, length: int, batch_rows: int, nats: np.ndarray) -> None:
+    token_ids = np.zeros((batch_rows, length), np.int32)
+    segment_ids = np.zeros((batch_rows, length), np.int32)
+    places = []
+    for r, row in enumerate(rows):
+        start = 0
+        for number, item in enumerate(row, 1):
+            end = start + len(item.ids)
+            token_ids[r, start:end] = item.ids
+            segment_ids[r, start:end] = number
+            # The score at position p is that of the token at p + 1.
+            places.append((item.document, r, start + item.scored_from - 1, end - 1))
+            start = end
+    nll = np.asarray(score(params, token_ids, segment_ids), np.float64)
+    for document, r, first, last in places:
+        nats[document] += nll[r, first:last].sum()
+
+
+@functools.lru_cache(maxsize=8)
+def _scorer_of(decoder):
+    @jax.jit
+    def score(params, token_ids, segment_ids):
+        hidden = decoder.hidden(params, token_ids, segment_ids)
+        targets = jax.numpy.roll(token_ids, -1, axis=-1)
+        embedding = params["token_embedding/embeddings"]
+        return token_nll(hidden, embedding, targets, soft_cap=decoder.soft_cap)
+
+    return score
+
+
+def _scorer(model: Model):
+    return _scorer_of(model.decoder)
+
+
+def _summary(
+    bits: np.ndarray, sizes: np.ndarray, registers: Sequence[str], tokens: int
+) -> BitsPerByte:
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, len(bits), (1000, len(bits)))
+    resampled = bits[drawn].sum(1) / sizes[drawn].sum(1)
+    groups = collections.defaultdict(list)
+    for index, register in enumerate(registers):
+        groups[register].append(index)
+    return BitsPerByte(
+        micro=float(bits.sum() / sizes.sum()),
+        macro=float(np.mean(bits / sizes)),
+        interval=tuple(float(x) for x in np.percentile(resampled, [2.5, 97.5])),
+        documents=len(bits),
+        bytes=int(sizes.sum()),
+        tokens=tokens,
+        by_register={
+            register: float(bits[i].sum() / sizes[i].sum()) for register, i in sorted(groups.items())
+        }
+        if set(registers) != {""}
+        else {},
+    )

@@ -1,0 +1,230 @@
+"""The forward pass of training and evaluation: KerasHub's own decoder blocks, run statelessly.
+
+Blocks that are alike (all of Gemma 1, pairs of Gemma 2, groups of six of Gemma 3) have
+their weights stacked and run under one `lax.scan`, so compile time does not grow with
+depth. The block's code is KerasHub's; only its attention mask is joined with the segment
+mask that keeps the documents of a packed row apart.
+"""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Params = dict[str, jax.Array]
+
+_PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
+
+
+class Decoder:
+    """A backbone as a pure function of its weights.
+
+    Weights are a flat dict. Names: "token_embedding/embeddings", "final_normalization/scale",
+    "group_{j}/{weight}" with a leading axis over the groups for the j-th block of every
+    group, and "tail_{i}/{weight}" for blocks that do not fill a group.
+
+    Args:
+        backbone: a KerasHub GemmaBackbone or text-only Gemma3Backbone.
+    """
+
+    def __init__(self, backbone):
+        layers = backbone.transformer_layers
+        period = _PERIODS[type(backbone).__name__]
+        if period == 1 and backbone.use_sliding_window_attention:
+            period = 2
+        self.num_groups = len(layers) // period
+        self.backbone = backbone
+        self._templates = layers[:period]
+        self._tail = layers[self.num_groups * period :]
+        self._segment_ids = None
+        for block in [*self._templates, *self._tail]:
+            self._join_segment_mask(block)
+            # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
+            # attention layer, which would scale the queries of Gemma 2 27B wrongly.
+            block.attention.query_head_dim_normalize = backbone.query_head_dim_normalize
+
+    def _join_segment_mask(self, block) -> None:
+        original = type(block)._compute_attention_mask
+
+        def mask_with_segments(x, padding_mask, *args):
+            mask = original(block, x, padding_mask, *args)
+            segments = self._segment_ids
+            same_document = segments[:, :, None] == segments[:, None, :]
+            return jnp.logical_and(mask, same_document)
+
+        block._compute_attention_mask = mask_with_segments
+
+    # --- weights ---
+
+    def variables_by_name(self) -> dict[str, list]:
+        """The backbone's Keras variables behind each weight, one per group where stacked."""
+        layers, period = self.backbone.transformer_layers, len(self._templates)
+        named = {
+            "token_embedding/embeddings": [self.backbone.token_embedding.embeddings],
+            "final_normalization/scale": [self.backbone.layer_norm.scale],
+        }
+        for j in range(period):
+            for group in range(self.num_groups):
+                for variable in layers[group * period + j].variables:
+                    named.setdefault(f"group_{j}/{_inside_block(variable)}", []).append(variable)
+        for i, block in enumerate(self._tail):
+            for variable in block.variables:
+                named[f"tail_{i}/{_inside_block(variable)}"] = [variable]
+        return named
+
+    def read_weights(self) -> Params:
+        """The backbone's weights in this module's layout."""
+        return {
+            name: jnp.stack([v.value for v in variables])
+            if name.startswith("group_")
+            else jnp.asarray(variables[0].value)
+            for name, variables in self.variables_by_name().items()
+        }
+
+    def write_weights(self, params: Params) -> None:
+        """Put weights back into the KerasHub backbone, so that its own methods see them."""
+        for name, variables in self.variables_by_name().items():
+            for index, variable in enumerate(variables):
+                value = params[name][index] if name.startswith("group_") else params[name]
+                variable.assign(value)
+
+    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of the weights, without allocating any."""
+        return {
+            name: jax.ShapeDtypeStruct(
+                (len(variables), *variables[0].shape)
+                if name.startswith("group_")
+                else variables[0].shape,
+                variables[0].dtype,
+            )
+            for name, variables in self.variables_by_name().items()
+        }
+
+    # --- forward ---
+
+    def hidden(self, params: Params, token_ids, segment_ids, *, rematerialise: bool = False):
+        """Final hidden states.
+
+        Args:
+            params: weights, as from `read_weights`.
+            token_ids: int32 [batch, length].
+            segment_ids: int32 [batch, length]; positions attend within their own
+                segment only, 0 is padding.
+            rematerialise: recompute each group of blocks in the backward pass
+                instead of keeping its activations.
+
+        Returns:
+            [batch, length, d_model] in the compute dtype.
+        """
+        backbone = self.backbone
+        padding_mask = (segment_ids > 0).astype("int32")
+        embeddings = params["token_embedding/embeddings"].astype(self.compute_dtype)
+        x = embeddings[token_ids]
+        x = x * jnp.sqrt(jnp.float32(backbone.hidden_dim)).astype(x.dtype)
+        self._segment_ids = segment_ids
+
+        def run_group(x, weights):
+            for j, block in enumerate(self._templates):
+                x = self._run_block(block, f"group_{j}/", weights, x, padding_mask)
+            return x, None
+
+        stacked = {n: w for n, w in params.items() if n.startswith("group_")}
+        body = jax.checkpoint(run_group) if rematerialise else run_group
+        x, _ = jax.lax.scan(body, x, stacked)
+        for i, block in enumerate(self._tail):
+            run = functools.partial(self._run_block, block, f"tail_{i}/")
+            run = jax.checkpoint(run) if rematerialise else run
+            x = run(params, x, padding_mask)
+        self._segment_ids = None
+        norm = backbone.layer_norm
+        x, _ = norm.stateless_call([params["final_normalization/scale"]], [], x)
+        return x
+
+    @staticmethod
+    def _run_block(block, prefix, weights, x, padding_mask):
+        values = [weights[prefix + _inside_block(v)] for v in block.variables]
+        outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
+        return outputs
+
+    def logits(self, params: Params, token_ids, segment_ids):
+        """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
+        hidden = self.hidden(params, token_ids, segment_ids)
+        return project(hidden, params["token_embedding/embeddings"], self.soft_cap)
+
+    @property
+    def compute_dtype(self) -> str:
+        """Number format of the activations."""
+        return self.backbone.token_embedding.compute_dtype
+
+    @property
+    def soft_cap(self) -> float | None:
+        """Cap of the final logits, or None."""
+        return self.backbone.final_logit_soft_cap
+
+
+def project(hidden, embedding, soft_cap: float | None):
+    """Logits of hidden states against the tied embedding.
+
+    Args:
+        hidden: [..., d_model].
+        embedding: [vocabulary, d_model].
+        soft_cap: logits become cap·tanh(logits/cap) (Gemma 2, arXiv 2408.00118); None for none.
+
+    Returns:
+        float32 [..., vocabulary].
+    """
+    logits = jax.lax.dot_general(
+        hidden,
+        embedding.astype(hidden.dtype),
+        (((hidden.ndim - 1,), (1,)), ((), ())),
+        preferred_element_type=jnp.float32,
+    )
+    return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
+
+
+def _inside_block(variable) -> str:
+    return re.sub(r"^decoder_block_\d+/", "", variable.path)
+
+
+def unstack(params: Params) -> dict[str, np.ndarray]:
+    """Weights by KerasHub's names: one array per block, for files that others read."""
+    period = 1 + max(
+        (int(m[1]) for n in params if (m := re.match(r"group_(\d+)/", n))), default=-1
+    )
+    groups = next((len(w) for n, w in params.items() if n.startswith("group_")), 0)
+    flat = {}
+    for name, value in params.items():
+        head, _, rest = name.partition("/")
+        kind, _, number = head.rpartition("_")
+        if kind == "group":
+            for group in range(groups):
+                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = np.asarray(
+                    value[group]
+                )
+        elif kind == "tail":
+            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = np.asarray(value)
+        else:
+            flat[name] = np.asarray(value)
+    return flat
+
+
+def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
+    """The inverse of `unstack`, for a given decoder.
+
+    Raises:
+        KeyError: a weight is missing.
+    """
+    params = {}
+    for name, variables in decoder.variables_by_name().items():
+        arrays = [flat[_canonical(variable)] for variable in variables]
+        params[name] = jnp.asarray(
+            np.stack(arrays) if name.startswith("group_") else arrays[0], variables[0].dtype
+        )
+    return params
+
+
+def _canonical(variable) -> str:
+    """A variable's path without the names that Keras puts in front of it."""
+    return re.sub(r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path)

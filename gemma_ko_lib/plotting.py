@@ -1,0 +1,149 @@
+"""Plots that look the same in every notebook, with Hangul that renders.
+
+Sits on top of the library: notebooks import it, no stage does. `use_korean_font()` is
+called once per notebook; the helpers draw what several notebooks need.
+"""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from gemma_ko_lib.runtime import UserError
+
+# Okabe and Ito's palette: told apart with any common form of colour blindness and in grey.
+LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
+OTHER_COLOURS = ("#595959", "#E69F00", "#56B4E9", "#7A5195")
+PALETTE = (*LANGUAGE_COLOURS.values(), *OTHER_COLOURS)
+
+_KOREAN_FONTS = (
+    "NanumGothic",
+    "Nanum Gothic",
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "Malgun Gothic",
+)
+_HOUSE_STYLE = {
+    "figure.figsize": (7.0, 3.6),
+    "figure.dpi": 90,  # with png, ten dense plots stay below a notebook's 500 KB
+    "savefig.dpi": 90,
+    "savefig.format": "png",
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": False,  # Korean fonts often lack U+2212
+    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+}
+
+
+def use_korean_font() -> str:
+    """Make Hangul render in every plot that follows, and set the course's style.
+
+    Works offline: the font is the Nanum Gothic that the koreanize-matplotlib wheel carries,
+    or a Korean font of the system.
+
+    Returns:
+        The name of the font family in use.
+
+    Raises:
+        UserError: no Korean font was found.
+    """
+    for path in _bundled_fonts():
+        font_manager.fontManager.addfont(path)
+    known = set(font_manager.fontManager.get_font_names())
+    family = next((name for name in _KOREAN_FONTS if name in known), None)
+    if family is None:
+        raise UserError(
+            "No font with Hangul was found, so Korean labels would show as empty boxes. "
+            "Run `pip install koreanize-matplotlib` (it carries Nanum Gothic), or install a "
+            f"Korean system font such as fonts-nanum. Looked for: {', '.join(_KOREAN_FONTS)}."
+        )
+    # DejaVu fills in the symbols that Korean fonts lack; matplotlib falls back per glyph.
+    matplotlib.rcParams.update({**_HOUSE_STYLE, "font.family": [family, "DejaVu Sans"]})
+    return family
+
+
+def _bundled_fonts() -> list[Path]:
+    # The package is located and not imported: importing it needs distutils, gone in Python 3.12.
+    spec = importlib.util.find_spec("koreanize_matplotlib")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    folder = Path(next(iter(spec.submodule_search_locations))) / "fonts"
+    return sorted(folder.glob("NanumGothic*.ttf"))
+
+
+def colours_for(labels: Sequence[str]) -> list[str]:
+    """One colour per label; a language always gets its own ("ko" is the same in every plot)."""
+    others = cycle(OTHER_COLOURS)
+    return [LANGUAGE_COLOURS.get(label) or next(others) for label in labels]
+
+
+def line_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str = "step",
+    ylabel: str = "loss",
+    title: str = "",
+    log_y: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw loss or bits-per-byte curves over steps, tokens or anything else.
+
+    Args:
+        curves: label to (x, y), e.g. `{"ko": (steps, bits_per_byte)}`.
+        ax: where to draw; a new figure when None.
+    """
+    ax = ax or plt.subplots()[1]
+    for (label, (x, y)), colour in zip(curves.items(), colours_for(list(curves)), strict=True):
+        # A single evaluation point would be invisible as a line.
+        ax.plot(x, y, label=label, color=colour, marker="o" if len(x) <= 12 else None, ms=4)
+    if log_y:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if len(curves) > 1:
+        ax.legend()
+    return ax
+
+
+def bar_table(
+    values: Mapping[str, float],
+    xlabel: str = "",
+    title: str = "",
+    value_format: str = "{:,.3g}",
+    baseline: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw horizontal bars from top to bottom, each with its value: a table one sees at once.
+
+    Args:
+        values: label to value.
+        value_format: how a value is written at the end of its bar.
+        baseline: drawn as a dashed line, e.g. the accuracy of always saying the commonest answer.
+        ax: where to draw; a new figure, as high as the bars need, when None.
+    """
+    if ax is None:
+        ax = plt.subplots(figsize=(7.0, 0.9 + 0.36 * len(values)))[1]
+    bars = ax.barh(list(values), list(values.values()), color=colours_for(list(values)))
+    ax.bar_label(bars, labels=[value_format.format(v) for v in values.values()], padding=4)
+    if baseline is not None:
+        ax.axvline(baseline, color="#333333", linestyle="--", linewidth=1)
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.grid(visible=False, axis="y")
+    ax.set(xlabel=xlabel, title=title)
+    return ax

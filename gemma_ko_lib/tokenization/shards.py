@@ -1,0 +1,188 @@
+"""Token shards: packed rows on disk, memory-mapped for training.
+
+A folder of shards holds `tokens-00000.npy` and `segments-00000.npy` (int32
+[rows, length]) and, written last, `manifest.json`: tokenizer name and fingerprint, row length,
+counts, and each file's SHA-256. A folder without a manifest is not a set of shards.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from gemma_ko_lib.runtime import UserError, disk_error, whole_file
+from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
+
+MANIFEST = "manifest.json"
+
+
+def write_shards(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    length: int,
+    rows_per_shard: int = 8192,
+) -> dict:
+    """Tokenize, pack and store documents.
+
+    Args:
+        texts: one string a document.
+        tokenizer: the model's tokenizer.
+        folder: where the shards go; a former set there is replaced.
+        length: tokens a row.
+        rows_per_shard: rows a file.
+
+    Returns:
+        The manifest, as written.
+
+    Raises:
+        UserError: no documents, or the disk is full.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without its manifest a half-replaced set is no set at all.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    counts = {"documents": 0, "bytes": 0, "tokens": 0}
+    rows = pack_documents(_framed(texts, tokenizer, counts), length, tokenizer.pad_id)
+    files, total_rows, filled = [], 0, 0
+    for number, shard in enumerate(_batches(rows, rows_per_shard)):
+        total_rows += len(shard.token_ids)
+        filled += int((shard.segment_ids > 0).sum())
+        for kind, array in (("tokens", shard.token_ids), ("segments", shard.segment_ids)):
+            files.append(_write_array(folder / f"{kind}-{number:05d}.npy", array))
+    if not counts["documents"]:
+        raise UserError(f"No documents to pack into {folder}: the input has no text in it.")
+    manifest = {
+        "format": "gemma-ko token shards 1",
+        "tokenizer": tokenizer.name,
+        "tokenizer_fingerprint": fingerprint(tokenizer),
+        "vocabulary_size": len(tokenizer.vocabulary),
+        "length": length,
+        "rows": total_rows,
+        "padding_fraction": 1 - filled / (total_rows * length),
+        **counts,
+        "files": files,
+    }
+    with whole_file(folder / MANIFEST) as file:
+        json.dump(manifest, file, ensure_ascii=False, indent=1)
+    return manifest
+
+
+def _framed(texts: Iterable[str], tokenizer: Tokenizer, counts: dict) -> Iterator[np.ndarray]:
+    for batch in _text_batches(texts):
+        for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
+            document = document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
+            counts["documents"] += 1
+            counts["bytes"] += len(text.encode("utf-8"))
+            counts["tokens"] += len(document)
+            yield document
+
+
+def _text_batches(texts: Iterable[str], size: int = 512) -> Iterator[list[str]]:
+    batch = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _batches(rows: Iterable[PackedRows], size: int) -> Iterator[PackedRows]:
+    batch = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield stack_rows(batch)
+            batch = []
+    if batch:
+        yield stack_rows(batch)
+
+
+def stack_rows(rows: list[PackedRows]) -> PackedRows:
+    """Join rows into one block: int32 [rows, length] each."""
+    return PackedRows(
+        np.concatenate([row.token_ids for row in rows]),
+        np.concatenate([row.segment_ids for row in rows]),
+    )
+
+
+def _write_array(path: Path, array: np.ndarray) -> dict:
+    try:
+        with whole_file(path, "wb") as file:
+            np.save(file, array, allow_pickle=False)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    return {"name": path.name, "sha256": _sha256(path), "rows": len(array)}
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Shards:
+    """Memory-mapped rows of a folder of shards; `shards[i]` is row i.
+
+    Attributes:
+        manifest: the folder's manifest.
+    """
+
+    def __init__(self, folder: Path, manifest: dict):
+        self.manifest = manifest
+        names = [entry["name"] for entry in manifest["files"]]
+        load = lambda name: np.load(folder / name, mmap_mode="r", allow_pickle=False)  # noqa: E731
+        self._tokens = [load(name) for name in names if name.startswith("tokens")]
+        self._segments = [load(name) for name in names if name.startswith("segments")]
+        self._starts = np.cumsum([0] + [len(tokens) for tokens in self._tokens])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> PackedRows:
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        row = index - self._starts[shard]
+        return PackedRows(
+            np.asarray(self._tokens[shard][row]), np.asarray(self._segments[shard][row])
+        )
+
+
+def open_shards(
+    folder: str | Path, tokenizer: Tokenizer | None = None, verify: bool = False
+) -> Shards:
+    """Open a folder of shards.
+
+    Args:
+        folder: as written by `write_shards`.
+        tokenizer: the model's tokenizer; the shards must have been made with an equal one.
+        verify: also compare every file with its SHA-256 (reads all of it).
+
+    Raises:
+        UserError: no manifest, a missing or changed file, or another tokenizer.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} has no {MANIFEST}: it is not a finished set of token shards. "
+            "Run the command that makes them again."
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{folder / MANIFEST} is damaged ({error}); make the shards again.") from None
+    if tokenizer and manifest["tokenizer_fingerprint"] != fingerprint(tokenizer):
+        raise UserError(
+            f"{folder} was packed with the tokenizer '{manifest['tokenizer']}' "
+            f"({manifest['vocabulary_size']:,} pieces), but the model uses '{tokenizer.name}' "
+            f"({len(tokenizer.vocabulary):,} pieces). Pack the documents again for this model: "
+            "give pretrain the folder of cleaned .jsonl.gz files."
+        )
+    for entry in manifest["files"]:
+        path = folder / entry["name"]
+        if not path.is_file() or (verify and _sha256(path) != entry["sha256"]):
+            raise UserError(f"{path} is missing or changed since it was written; make the shards again.")
+    return Shards(folder, manifest)

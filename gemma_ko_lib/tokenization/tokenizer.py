@@ -1,0 +1,137 @@
+"""One face for every tokenizer of the course: SentencePiece models and tokenizer.json files.
+
+`encode` never adds special tokens: who builds a row adds `bos_id` once per document, so
+that it cannot be there twice.
+"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from gemma_ko_lib.runtime import UserError
+
+# SentencePiece writes a space as this character, and reads it back as a space; in a
+# text it must therefore travel as its three bytes.
+SPACE_MARK = "▁"
+
+
+class Tokenizer(Protocol):
+    """What the course needs of a tokenizer.
+
+    Attributes:
+        name: how it was asked for.
+        vocabulary: every piece, in id order; a space is written "▁".
+        bos_id, eos_id, pad_id: ids of the special tokens.
+    """
+
+    name: str
+    bos_id: int
+    eos_id: int
+    pad_id: int
+
+    @property
+    def vocabulary(self) -> list[str]: ...
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without special tokens."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some token ids; special tokens leave nothing behind."""
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """SHA-256 over the pieces in id order: equal for equal vocabularies, whatever the file."""
+    return hashlib.sha256("\n".join(tokenizer.vocabulary).encode("utf-8")).hexdigest()
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece model (Gemma's own format).
+
+    Args:
+        proto: the serialised model, the bytes of a tokenizer.model file.
+        name: how to call it in reports.
+    """
+
+    def __init__(self, proto: bytes, name: str = "sentencepiece"):
+        import sentencepiece
+
+        self.name = name
+        self.proto = proto
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
+        except RuntimeError as error:
+            raise UserError(
+                f"{name} is not a SentencePiece model ({error}); give a tokenizer.model file."
+            ) from None
+        self.bos_id = self._processor.bos_id()
+        self.eos_id = self._processor.eos_id()
+        self.pad_id = max(self._processor.pad_id(), 0)
+
+    @functools.cached_property
+    def vocabulary(self) -> list[str]:
+        return self._processor.id_to_piece(list(range(self._processor.vocab_size())))
+
+    @functools.cached_property
+    def _mark_bytes(self) -> list[int]:
+        return [self._processor.piece_to_id(f"<0x{b:02X}>") for b in SPACE_MARK.encode()]
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        encoded = self._processor.encode(list(texts), out_type=int)
+        for index, text in enumerate(texts):
+            if SPACE_MARK in text:
+                encoded[index] = self._encode_with_marks(text)
+        return encoded
+
+    def _encode_with_marks(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for index, part in enumerate(text.split(SPACE_MARK)):
+            ids += self._mark_bytes if index else []
+            ids += self._processor.encode(part, out_type=int) if part else []
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._processor.decode([int(i) for i in ids])
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as a tokenizer.model file."""
+        from gemma_ko_lib.runtime import whole_file
+
+        with whole_file(path, "wb") as file:
+            file.write(self.proto)
+
+
+class TokenizerJson:
+    """A Hugging Face tokenizer.json file, read by the `tokenizers` library."""
+
+    def __init__(self, path: str | Path, name: str | None = None):
+        import tokenizers
+
+        self.name = name or str(path)
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the Rust side raises plain Exception for any bad file
+            raise UserError(f"{path} is not a tokenizer.json file ({error}).") from None
+        self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")
+        self.eos_id = self._special("<eos>", "</s>", "<|end_of_text|>", "<|endoftext|>")
+        self.pad_id = self._special("<pad>", "<unk>", default=0)
+
+    def _special(self, *spellings: str, default: int = -1) -> int:
+        ids = (self._tokenizer.token_to_id(spelling) for spelling in spellings)
+        return next((i for i in ids if i is not None), default)
+
+    @functools.cached_property
+    def vocabulary(self) -> list[str]:
+        by_piece = self._tokenizer.get_vocab(with_added_tokens=True)
+        pieces = [""] * (max(by_piece.values()) + 1)
+        for piece, index in by_piece.items():
+            pieces[index] = piece
+        return pieces
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in batch]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)

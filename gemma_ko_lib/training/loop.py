@@ -1,0 +1,276 @@
+"""The one training loop: explicit state, jitted update, donated buffers.
+
+Continued pre-training, fine-tuning and distillation differ by `loss_sum` and by the batches;
+what is trained and how a gradient is applied differ by the optimiser.
+"""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from gemma_ko_lib.models.sharding import shardings
+from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.training.checkpoints import Checkpoints
+
+# (params, batch) -> (sum of losses in nats, sum of weights)
+LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopConfig:
+    """How a run goes.
+
+    Attributes:
+        steps: updates.
+        batch_rows: rows in one micro-batch, over all devices.
+        accumulation: micro-batches an update.
+        learning_rate: peak.
+        warmup_steps: updates until the peak.
+        weight_decay: AdamW's.
+        clip_norm: global gradient norm.
+        seed: order of the data.
+        checkpoint_every: updates between checkpoints.
+        evaluate_every: updates between calls of `evaluate`.
+        spike_nats: the run stops when a loss is this far above its running mean.
+    """
+
+    steps: int
+    batch_rows: int
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    warmup_steps: int = 10
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 100
+    evaluate_every: int = 100
+    spike_nats: float = 3.0
+
+
+def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
+    """Build the jitted update: (state, batch) -> (state, figures), with the state donated.
+
+    The gradient is that of the mean over all weighted tokens of the update, whatever the number
+    of micro-batches they come in.
+
+    Args:
+        loss_sum: see `LossSum`.
+        optimizer: from optax.
+
+    Returns:
+        A function of state {"step", "params", "optimizer"} and a batch whose arrays are
+        [accumulation, rows, …].
+    """
+    value_and_grad = jax.value_and_grad(loss_sum, has_aux=True)
+
+    def update(state, batch):
+        params = state["params"]
+
+        def add_micro_batch(carry, micro_batch):
+            (loss, weight), gradient = value_and_grad(params, micro_batch)
+            return jax.tree.map(jnp.add, carry, (loss, weight, gradient)), None
+
+        first = jax.tree.map(lambda x: x[0], batch)
+        (loss, weight), gradient = value_and_grad(params, first)
+        totals = (loss, weight, gradient)
+        rest = jax.tree.map(lambda x: x[1:], batch)
+        if jax.tree.leaves(rest)[0].shape[0]:
+            totals, _ = jax.lax.scan(add_micro_batch, totals, rest)
+        loss, weight, gradient = totals
+        gradient = jax.tree.map(lambda g: g / weight.astype(g.dtype), gradient)
+        changes, optimizer_state = optimizer.update(gradient, state["optimizer"], params)
+        new_state = {
+            "step": state["step"] + 1,
+            "params": optax.apply_updates(params, changes),
+            "optimizer": optimizer_state,
+        }
+        figures = {
+            "loss": loss / weight,
+            "gradient_norm": optax.global_norm(gradient),
+            "tokens": weight,
+        }
+        return new_state, figures
+
+    return jax.jit(update, donate_argnums=0)
+
+
+def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> dict:
+    """Step 0, a copy of the weights (the update donates them), and the optimiser's zeros."""
+    copy = jax.tree.map(jnp.copy, params)
+    optimizer_state = jax.jit(optimizer.init, out_shardings=_like_params(params, optimizer, mesh))(
+        copy
+    )
+    return {"step": jnp.zeros((), jnp.int32), "params": copy, "optimizer": optimizer_state}
+
+
+def _like_params(params: dict, optimizer, mesh):
+    """Moments live where their parameter lives; counters are on every device."""
+    if mesh is None:
+        return None
+    by_name = shardings(params, mesh)
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+    def sharding_of(path, leaf):
+        name = getattr(path[-1], "key", None)
+        same_shape = name in params and leaf.shape == params[name].shape
+        return by_name[name] if same_shape else everywhere
+
+    return jax.tree_util.tree_map_with_path(sharding_of, jax.eval_shape(optimizer.init, params))
+
+
+def run_loop(
+    params: dict,
+    loss_sum: LossSum,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    batches,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    mesh=None,
+    resume: bool = False,
+    evaluate: Callable[[dict, int], dict] | None = None,
+    quiet: bool = False,
+) -> dict:
+    """Train.
+
+    Args:
+        params: start weights, placed on their devices.
+        loss_sum: see `LossSum`.
+        optimizer: from optax.
+        schedule: its learning rate, for the log.
+        batches: iterator with `get_state` and `set_state`, of numpy batches of
+            batch_rows × accumulation rows with a "row" array that names them.
+        config: sizes and limits.
+        run_dir: gets metrics.jsonl and checkpoints/.
+        mesh: the mesh the weights are on.
+        resume: go on from the newest whole checkpoint.
+        evaluate: (params, step) -> figures, at step 0, every `evaluate_every` and at the end.
+        quiet: no progress.
+
+    Returns:
+        The trained weights.
+
+    Raises:
+        UserError: a loss that is not finite or has jumped; the batch is named.
+    """
+    run_dir = Path(run_dir)
+    update = make_update(loss_sum, optimizer)
+    state = initial_state(params, optimizer, mesh)
+    checkpoints = Checkpoints(run_dir / "checkpoints")
+    start = 0
+    if resume and (found := checkpoints.restore_latest(state)):
+        start, state, data_position = found
+        batches.set_state(data_position)
+        print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
+    log = _Log(run_dir / "metrics.jsonl", keep_until=start)
+    watch = _LossWatch(config.spike_nats)
+    progress = Progress(config.steps, "Training", "updates", quiet)
+    progress.update(start)
+
+    def measure(step: int) -> None:
+        if evaluate:
+            log.write({"step": step, **evaluate(state["params"], step)})
+
+    try:
+        if start == 0:
+            measure(0)
+        for step in range(start + 1, config.steps + 1):
+            began = time.monotonic()
+            batch = next(batches)
+            rows = batch.pop("row")
+            state, figures = update(state, _device_batch(batch, config, mesh))
+            figures = {name: float(value) for name, value in figures.items()}
+            watch.check(step, figures["loss"], rows)
+            figures |= {
+                "learning_rate": float(schedule(step - 1)),
+                "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
+            }
+            log.write({"step": step, **figures})
+            progress.update(
+                1,
+                f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
+                f"{figures['tokens_per_second']:,.0f} tokens/s",
+            )
+            last = step == config.steps
+            if step % config.checkpoint_every == 0 or last:
+                checkpoints.save(step, state, batches.get_state())
+            if step % config.evaluate_every == 0 or last:
+                measure(step)
+    finally:
+        progress.close()
+        checkpoints.close()
+        log.close()
+    return state["params"]
+
+
+def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
+    """[rows, …] arrays of this process -> [accumulation, rows, …] on the devices."""
+    shaped = {
+        name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()
+    }
+    if mesh is None:
+        return shaped
+    spec = jax.sharding.PartitionSpec(None, "fsdp")
+    sharding = jax.sharding.NamedSharding(mesh, spec)
+    return {
+        name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()
+    }
+
+
+class _LossWatch:
+    """Stops a run whose loss is no number any more, or has jumped."""
+
+    def __init__(self, spike_nats: float):
+        self._limit, self._mean, self._seen = spike_nats, 0.0, 0
+
+    def check(self, step: int, loss: float, rows: np.ndarray) -> None:
+        spike = self._seen >= 10 and loss > self._mean + self._limit
+        if not math.isfinite(loss) or spike:
+            what = f"jumped from {self._mean:.2f} to {loss:.2f}" if spike else f"is {loss}"
+            raise UserError(
+                f"The loss {what} at update {step}. The batch is rows "
+                f"{', '.join(map(str, rows.tolist()))} of the token shards: look at them with "
+                "tokenization.open_shards(folder)[row]. Earlier checkpoints are whole; continue with "
+                "--resume and a lower learning rate, or without those rows."
+            )
+        self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
+        self._seen += 1
+
+
+class _Log:
+    """metrics.jsonl: one object a line, cut back to the checkpoint when a run goes on."""
+
+    def __init__(self, path: Path, keep_until: int):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kept = [
+                line
+                for line in (path.read_text("utf-8").splitlines() if path.is_file() else [])
+                if line.endswith("}") and json.loads(line)["step"] <= keep_until and keep_until
+            ]
+            self._file = open(path, "w", encoding="utf-8")
+        except OSError as error:
+            raise disk_error(path, error) from error
+        self._path = path
+        for line in kept:
+            self._file.write(line + "\n")
+
+    def write(self, figures: dict) -> None:
+        try:
+            self._file.write(json.dumps(figures) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise disk_error(self._path, error) from error
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,134 @@
+"""Cross-entropy that never holds batch × length × vocabulary logits.
+
+One logits tensor for 256,000 words is 1 MB a token in float32, and its gradient as much
+again: the first out-of-memory of Gemma training. Here a chunk of positions is projected,
+scored and let go. The backward pass needs no second projection either: each chunk's
+gradient is formed while its logits are there.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from gemma_ko_lib.models.decoder import project
+
+# 256 positions × 256,000 words × 4 bytes = 262 MB.
+CHUNK_TOKENS = 256
+
+
+def chunked_cross_entropy(
+    hidden, embedding, targets, weights, *, soft_cap=None, chunk_tokens: int = CHUNK_TOKENS
+):
+    """Weighted sum of next-token cross-entropies, in nats.
+
+    Args:
+        hidden: final hidden states [batch, length, d_model].
+        embedding: tied embedding [vocabulary, d_model].
+        targets: int [batch, length], the token each position should predict.
+        weights: float [batch, length]; 0 leaves a position out.
+        soft_cap: cap of the logits (Gemma 2: 30), or None.
+        chunk_tokens: positions whose logits exist at the same time.
+
+    Returns:
+        float32 scalar: Σ weight · −log p(target). Divide by Σ weight for the mean.
+    """
+    return _sum_loss(hidden, embedding, targets, weights, soft_cap, chunk_tokens)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def _sum_loss(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
+    nll = token_nll(hidden, embedding, targets, soft_cap=soft_cap, chunk_tokens=chunk_tokens)
+    return jnp.sum(nll * weights)
+
+
+def _sum_loss_forward(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
+    chunks = _chunks((hidden, targets, weights), chunk_tokens)
+    compute_embedding = embedding.astype(hidden.dtype)
+
+    def add_chunk(carry, chunk):
+        total, embedding_gradient = carry
+        h, target, weight = chunk
+        logits = project(h, compute_embedding, soft_cap)
+        log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
+        nll = log_z[..., 0] - jnp.sum(jnp.where(is_target, logits, 0), axis=-1)
+        gradient = (jnp.exp(logits - log_z) - is_target) * weight[..., None]
+        if soft_cap is not None:
+            gradient *= 1 - jnp.square(logits / soft_cap)
+        gradient = gradient.astype(h.dtype)
+        hidden_gradient = jnp.einsum("btv,vd->btd", gradient, compute_embedding)
+        embedding_gradient += jnp.einsum(
+            "btv,btd->vd", gradient, h, preferred_element_type=jnp.float32
+        )
+        return (total + jnp.sum(nll * weight), embedding_gradient), (hidden_gradient, nll)
+
+    start = (jnp.float32(0), jnp.zeros(embedding.shape, jnp.float32))
+    (total, embedding_gradient), (hidden_gradients, nll) = jax.lax.scan(add_chunk, start, chunks)
+    length = hidden.shape[1]
+    residuals = (
+        _join(hidden_gradients, length),
+        embedding_gradient.astype(embedding.dtype),
+        _join(nll, length),
+    )
+    return total, residuals
+
+
+def _sum_loss_backward(soft_cap, chunk_tokens, residuals, cotangent):
+    hidden_gradient, embedding_gradient, nll = residuals
+    return (
+        hidden_gradient * cotangent.astype(hidden_gradient.dtype),
+        embedding_gradient * cotangent.astype(embedding_gradient.dtype),
+        None,
+        nll * cotangent,
+    )
+
+
+_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
+
+
+def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = CHUNK_TOKENS):
+    """−log p(target) at every position, in nats.
+
+    Args:
+        hidden: [batch, length, d_model].
+        embedding: [vocabulary, d_model].
+        targets: int [batch, length].
+        soft_cap: cap of the logits, or None.
+        chunk_tokens: positions whose logits exist at the same time.
+
+    Returns:
+        float32 [batch, length].
+    """
+    compute_embedding = embedding.astype(hidden.dtype)
+
+    def score(chunk):
+        h, target = chunk
+        logits = project(h, compute_embedding, soft_cap)
+        at_target = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
+        return jax.nn.logsumexp(logits, axis=-1) - at_target
+
+    return _join(jax.lax.map(score, _chunks((hidden, targets), chunk_tokens)), hidden.shape[1])
+
+
+def _chunks(arrays, chunk_tokens: int):
+    """Cut [batch, length, …] arrays along length into [chunks, batch, positions, …].
+
+    The batch axis stays whole, so that a sharded batch stays where it is.
+    """
+    batch, length = arrays[0].shape[:2]
+    positions = max(1, min(length, chunk_tokens // batch))
+    padding = -length % positions
+
+    def cut(x):
+        x = jnp.pad(x, [(0, 0), (0, padding)] + [(0, 0)] * (x.ndim - 2))
+        x = x.reshape(batch, -1, positions, *x.shape[2:])
+        return jnp.moveaxis(x, 1, 0)
+
+    return jax.tree.map(cut, arrays)
+
+
+def _join(chunks, length: int):
+    """The inverse of `_chunks` for one array."""
+    x = jnp.moveaxis(chunks, 0, 1)
+    return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :length]

@@ -1,0 +1,34 @@
+"""AdamW with warm-up and cosine decay, counted in updates, never in micro-batches."""
+
+import optax
+
+
+def learning_rate_schedule(
+    peak: float, steps: int, warmup_steps: int, final_fraction: float = 0.1
+) -> optax.Schedule:
+    """Linear warm-up to `peak`, then cosine down to `final_fraction` of it.
+
+    Args:
+        peak: highest learning rate.
+        steps: updates of the whole run; gradient accumulation does not count.
+        warmup_steps: updates until the peak.
+        final_fraction: what is left of the peak at the end.
+    """
+    return optax.warmup_cosine_decay_schedule(
+        0.0, peak, min(warmup_steps, steps - 1), max(steps, 2), peak * final_fraction
+    )
+
+
+def adamw(
+    schedule: optax.Schedule, clip_norm: float = 1.0, weight_decay: float = 0.01
+) -> optax.GradientTransformation:
+    """Global-norm clipping, then AdamW; norm scales are not decayed."""
+    return optax.chain(
+        optax.clip_by_global_norm(clip_norm),
+        optax.adamw(
+            schedule,
+            b2=0.95,
+            weight_decay=weight_decay,
+            mask=lambda params: {name: not name.endswith("scale") for name in params},
+        ),
+    )

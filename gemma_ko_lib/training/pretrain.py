@@ -1,0 +1,229 @@
+"""Continued pre-training: every weight of a model, on packed Korean text.
+
+A run folder holds `config.json`, `metrics.jsonl`, `shards/` (unless the data came packed),
+`checkpoints/` and, when done, the model: `model.json`, `model.safetensors`, `tokenizer.model`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gemma_ko_lib import profiles, runtime
+from gemma_ko_lib.models import loading, sharding
+from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.packing import next_token_targets
+from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
+from gemma_ko_lib.training.batches import batch_iterator
+from gemma_ko_lib.training.loop import LoopConfig, run_loop
+from gemma_ko_lib.training.loss import chunked_cross_entropy
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+
+
+def next_token_loss(decoder: Decoder, rematerialise: bool = False):
+    """The loss of pre-training, as `run_loop` wants it: sums over a packed batch.
+
+    Args:
+        decoder: the forward pass.
+        rematerialise: recompute blocks in the backward pass to save memory.
+    """
+
+    def loss_sum(params: dict, batch: dict):
+        hidden = decoder.hidden(
+            params, batch["token_ids"], batch["segment_ids"], rematerialise=rematerialise
+        )
+        embedding = params["token_embedding/embeddings"]
+        weights = batch["loss_weights"]
+        loss = chunked_cross_entropy(
+            hidden, embedding, batch["targets"], weights, soft_cap=decoder.soft_cap
+        )
+        return loss, weights.sum()
+
+    return loss_sum
+
+
+class _NextTokenBatches:
+    """Shards' batches with targets and loss weights added."""
+
+    def __init__(self, shards: Shards, rows: int, seed: int):
+        self._iterator = batch_iterator(shards, rows, seed)
+        self.get_state = self._iterator.get_state
+        self.set_state = self._iterator.set_state
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        batch = next(self._iterator)
+        targets, weights = next_token_targets(batch["token_ids"], batch["segment_ids"])
+        return {**batch, "targets": targets, "loss_weights": weights}
+
+
+def train_on_shards(
+    model: loading.Model,
+    shards: Shards,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    mesh=None,
+    rematerialise: bool = False,
+    resume: bool = False,
+    evaluate: Callable[[dict, int], dict] | None = None,
+    quiet: bool = False,
+) -> loading.Model:
+    """Train a model on packed rows.
+
+    Args:
+        model: start; its weights are left as they are.
+        shards: packed with the model's tokenizer.
+        config: see `LoopConfig`.
+        run_dir: for metrics and checkpoints.
+        mesh: devices, or None for one.
+        rematerialise: save memory by computing blocks twice.
+        resume: go on from the newest whole checkpoint.
+        evaluate: (params, step) -> figures for metrics.jsonl.
+        quiet: no progress.
+
+    Returns:
+        The trained model.
+    """
+    rows = config.batch_rows * config.accumulation // jax.process_count()
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    params = run_loop(
+        sharding.place(model.params, mesh),
+        next_token_loss(model.decoder, rematerialise),
+        adamw(schedule, config.clip_norm, config.weight_decay),
+        schedule,
+        _NextTokenBatches(shards, rows, config.seed),
+        config,
+        run_dir,
+        mesh=mesh,
+        resume=resume,
+        evaluate=evaluate,
+        quiet=quiet,
+    )
+    return dataclasses.replace(model, params=params)
+
+
+def mix_documents(
+    main: Iterable[str], replay: Iterable[str], replay_fraction: float
+) -> Iterator[str]:
+    """Lay replay text among the main text, by bytes.
+
+    Replay documents are used in order, again from the start when they run out.
+
+    Args:
+        main: new text (Korean).
+        replay: text of what should not be forgotten (English).
+        replay_fraction: its share of all bytes, 0 ≤ f < 1.
+    """
+    if not 0 <= replay_fraction < 1:
+        raise ValueError(f"replay_fraction is a share below 1, not {replay_fraction}")
+    pool = list(replay) if replay_fraction else []
+    given, owed, position = 0, 0.0, 0
+    for text in main:
+        yield text
+        owed += len(text.encode("utf-8")) * replay_fraction / (1 - replay_fraction)
+        while pool and given < owed:
+            document = pool[position % len(pool)]
+            position += 1
+            given += len(document.encode("utf-8"))
+            yield document
+
+
+def pretrain(
+    model_name: str,
+    data: str | Path,
+    run_dir: str | Path,
+    *,
+    profile: str = "auto",
+    steps: int | None = None,
+    seed: int = 0,
+    replay: Iterable[str] = (),
+    replay_fraction: float = 0.0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """What `gemma-ko pretrain` does: cleaned documents or shards in, a finished run folder out.
+
+    Args:
+        model_name: as for `models.load`.
+        data: a folder of `gemma-ko clean`, or of token shards.
+        run_dir: the run folder.
+        profile: sizes, see `profiles`.
+        steps: updates, instead of the profile's.
+        seed: order of the data.
+        replay: documents to lay among the data, against forgetting.
+        replay_fraction: their share of the bytes.
+        resume: go on with a stopped run.
+        quiet: no progress.
+
+    Raises:
+        UserError: a run is there already, or is another one; data of another tokenizer; no data.
+    """
+    run_dir, data = Path(run_dir), Path(data)
+    sizes = profiles.get(profile).pretrain
+    config = LoopConfig(**dataclasses.asdict(sizes.loop), seed=seed)
+    config = dataclasses.replace(config, steps=steps or config.steps)
+    settings = {
+        "model": model_name,
+        "data": str(data.absolute()),
+        "row_length": sizes.row_length,
+        "replay_fraction": replay_fraction,
+        "loop": dataclasses.asdict(config),
+    }
+    _claim_run(run_dir, settings, resume)
+    if (run_dir / "model.json").is_file():
+        print(f"{run_dir} is finished already.")
+        return run_dir
+    model = loading.load(model_name)
+    shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction)
+    mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
+    trained = train_on_shards(
+        model,
+        shards,
+        config,
+        run_dir,
+        mesh=mesh,
+        rematerialise=sizes.rematerialise,
+        resume=resume,
+        quiet=quiet,
+    )
+    trained.save(run_dir)
+    return run_dir
+
+
+def _claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
+    path = run_dir / "config.json"
+    if path.is_file():
+        if not resume:
+            raise UserError(
+                f"{run_dir} holds a run already: add --resume to go on with it, or give another "
+                "folder with -o."
+            )
+        stored = json.loads(path.read_text("utf-8"))
+        changed = [key for key in settings if stored.get(key) != settings[key]]
+        if changed:
+            was = {key: stored.get(key) for key in changed}
+            now = {key: settings[key] for key in changed}
+            raise UserError(
+                f"{run_dir} was started with other settings: {was}, not {now}. Resume with the "
+                "same ones, or start a new run in another folder."
+            )
+        return
+    with runtime.whole_file(path) as file:
+        json.dump(settings, file, indent=1)
+
+
+def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction) -> Shards:
+    if (data / MANIFEST).is_file():
+        return open_shards(data, model.tokenizer)
+    folder = run_dir / "shards"
+    if (folder / MANIFEST).is_file():
+        return open_shards(folder, model.tokenizer)
+    from gemma_ko_lib.corpus import read_clean
+
+    texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
+    write_shards(texts, model.tokenizer, folder, length)
+    return open_shards(folder, model.tokenizer)

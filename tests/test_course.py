@@ -1,0 +1,378 @@
+"""The course as a runner: what a learner, a reviewer and CI rely on."""
+
+import contextlib
+import io
+import json
+import math
+import os
+import shutil
+import threading
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from gemma_ko_lib import course
+from gemma_ko_lib.course import execution, notebook_files
+from gemma_ko_lib.runtime import UserError
+
+PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
+RECORD = "from gemma_ko_lib.course import record\n"
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2], [2, 1])\nplt.show()"
+
+
+def write_notebook(path, *cells):
+    """A notebook with a `parameters` cell; a str is code, a cell is taken as it is."""
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), parameters, *cells]), path)
+    return path
+
+
+def edit(path, change):
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of three notebooks, the second of which fails: (result, notebooks, stderr)."""
+    root = tmp_path_factory.mktemp("course")
+    notebooks = root / "notebooks"
+    write_notebook(
+        notebooks / "01_first.ipynb",
+        new_markdown_cell("## 손실 곡선\n\n```python\n# not a heading\n```"),
+        PLOT,
+        RECORD + 'record("loss", 9.0)\nrecord("loss", 1.5, "bits/byte", "검증 문서")',
+        "import sys\nprint('careful', file=sys.stderr)\nprint(OUTPUT_DIR)\nOUTPUT_DIR",
+        "from pathlib import Path\nPath(OUTPUT_DIR, 'handed_on.txt').write_text(PROFILE)",
+    )
+    write_notebook(
+        notebooks / "02_broken.ipynb",
+        "print('before')",
+        "fertility = 2.1\nraise ValueError('조사 is missing')",
+        "print('never')",
+    )
+    write_notebook(
+        notebooks / "03_last.ipynb",
+        "from pathlib import Path\ntext = Path(OUTPUT_DIR, 'handed_on.txt').read_text()",
+        RECORD + "import numpy as np\nrecord('length', np.int64(len(text)))\nrecord('seed', SEED)",
+        "ballast = b'x' * 200_000_000",
+    )
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr), pytest.warns(UserWarning, match="recorded twice"):
+        result = course.run_course(output_dir=root / "out", folder=notebooks)
+    return result, notebooks, stderr.getvalue()
+
+
+@pytest.fixture
+def stored(finished, tmp_path):
+    """Copies of the run's notebooks and of its executed ones, free to be changed."""
+    result, notebooks, _ = finished
+    shutil.copytree(notebooks, tmp_path / "notebooks")
+    shutil.copytree(result.output_dir, tmp_path / "out")
+    (tmp_path / "out" / "02_broken.ipynb").unlink()
+    return tmp_path / "out", tmp_path / "notebooks"
+
+
+# --- Finding notebooks ---------------------------------------------------------------
+
+
+def test_notebooks_are_found_by_number_and_name_in_course_order(tmp_path):
+    for name in ("00_start_here", "05_korean_corpus", "10_evaluating_korean"):
+        write_notebook(tmp_path / f"{name}.ipynb")
+    (tmp_path / "scratch.ipynb").write_text("{}")
+
+    def names(only):
+        return [path.stem[:2] for path in course.find_notebooks(only, tmp_path)]
+
+    assert names(None) == names([]) == ["00", "05", "10"]
+    assert names(["10_evaluating_korean.ipynb", "5"]) == ["05", "10"]
+    assert names(["05", "05_korean_corpus"]) == ["05"]
+    with pytest.raises(UserError, match=r"no notebook '7'.*05_korean_corpus, 10_eval"):
+        course.find_notebooks(["7"], tmp_path)
+
+
+def test_the_notebooks_own_folder_is_never_written_to(tmp_path):
+    path = write_notebook(tmp_path / "01_first.ipynb")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="notebooks themselves"):
+        course.run_course(output_dir=tmp_path, folder=tmp_path)
+    with pytest.raises(UserError, match="originals"):
+        course.write_learner_copies(tmp_path, folder=tmp_path)
+    assert path.read_bytes() == before
+
+
+# --- Recording -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "3", None, True, np.zeros(2), np.nan])
+def test_only_finite_numbers_are_recorded(value):
+    with pytest.raises(ValueError, match=r"record\('loss'\)"):
+        course.record("loss", value)
+
+
+def test_outside_a_notebook_a_figure_is_printed(capsys):
+    course.record("tokens", np.int64(1234567), "tokens", "smoke")
+    assert capsys.readouterr().out == "tokens = 1,234,567 tokens  (smoke)\n"
+
+
+def test_recorded_figures_reach_metrics_json(finished):
+    result, _, _ = finished
+    metrics = json.loads(result.metrics_path.read_text("utf-8"))
+    assert metrics["profile"] == "smoke"
+    assert metrics["versions"]["papermill"]
+    assert list(metrics["notebooks"]) == ["01_first", "02_broken", "03_last"]
+    # The second of two records of one name stands.
+    assert metrics["notebooks"]["01_first"]["metrics"] == {
+        "loss": {"value": 1.5, "unit": "bits/byte", "note": "검증 문서"}
+    }
+    last = metrics["notebooks"]["03_last"]
+    assert last["status"] == "ok"
+    assert last["metrics"]["length"]["value"] == len("smoke")
+    assert last["metrics"]["seed"]["value"] == 0
+    assert metrics["notebooks"]["02_broken"]["status"] == "failed"
+
+
+# --- Running -------------------------------------------------------------------------
+
+
+def test_a_failing_cell_is_shown_on_one_screen_and_the_rest_still_runs(finished):
+    result, _, stderr = finished
+    assert [notebook.status for notebook in result.notebooks] == ["ok", "failed", "ok"]
+    assert (result.ok, result.exit_code) == (False, 1)
+    screen = course.describe_failure(result.notebooks[1], cells=5, limit=300)
+    assert screen in stderr
+    assert len(screen.splitlines()) <= 24
+    assert "02_broken, cell 4 of 5" in screen
+    assert "fertility = 2.1" in screen
+    assert "ValueError: 조사 is missing" in screen
+    assert "\x1b" not in screen
+
+
+def test_a_failed_notebook_is_written_with_what_it_did(finished):
+    result, _, _ = finished
+    executed = nbformat.read(result.output_dir / "02_broken.ipynb", as_version=4)
+    kinds = [out.output_type for cell in executed.cells for out in cell.get("outputs", [])]
+    assert kinds == ["stream", "error"]
+
+
+def test_peak_memory_is_that_of_each_notebooks_own_kernel(finished):
+    result, _, _ = finished
+    light, _, heavy = (notebook.peak_memory_bytes for notebook in result.notebooks)
+    assert heavy - light > 50e6  # 200 MB of ballast against matplotlib's import
+    assert light > 10e6
+
+
+def test_progress_is_plain_lines_in_a_log(finished):
+    _, _, stderr = finished
+    lines = [line for line in stderr.splitlines() if line.startswith("[")]
+    assert [line.split(",")[0] for line in lines] == [
+        "[1/3] 01_first: ok",
+        "[2/3] 02_broken: failed",
+        "[3/3] 03_last: ok",
+    ]
+
+
+def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart(
+    tmp_path, monkeypatch
+):
+    # Without /proc (macOS) the kernel is asked, which one stuck in a cell cannot answer.
+    measure = execution._kernel_peak_memory
+    monkeypatch.setattr(execution, "_kernel_peak_memory", lambda c, pid, ok: measure(c, -1, ok))
+    keep = "from pathlib import Path\nPath(OUTPUT_DIR, 'mine').touch()"
+    write_notebook(tmp_path / "nb/01_quick.ipynb", keep)
+    write_notebook(
+        tmp_path / "nb/02_endless.ipynb", keep, "while True:\n    pass", "print('never')"
+    )
+    result = course.run_course(
+        jobs=2, timeout_s=4, output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb"
+    )
+    quick, endless = result.notebooks
+    assert (quick.status, endless.status) == ("ok", "timeout")
+    assert quick.peak_memory_bytes > 10e6
+    assert endless.peak_memory_bytes is None
+    assert endless.failing_source.startswith("while True")
+    assert (tmp_path / "out/artefacts/01_quick/mine").exists()
+    assert (tmp_path / "out/artefacts/02_endless/mine").exists()
+    executed = nbformat.read(endless.executed_path, as_version=4)
+    assert executed.metadata.papermill.exception
+    with pytest.raises(UserError, match=r"02_endless.*its run failed"):
+        course.store_outputs(tmp_path / "out", tmp_path / "nb")
+
+
+def test_ctrl_c_leaves_no_kernel_behind(tmp_path, monkeypatch):
+    started = "import os\nfrom pathlib import Path\n"
+    started += "Path('pid.part').write_text(str(os.getpid()))\nos.rename('pid.part', 'pid')"
+    write_notebook(tmp_path / "nb/01_endless.ipynb", started, "while True:\n    pass")
+
+    def interrupt(futures):
+        while not (tmp_path / "out/pid").exists():
+            threading.Event().wait(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course.concurrent.futures, "as_completed", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        course.run_course(output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "out/pid").read_text()), 0)
+
+
+def test_a_kernel_that_dies_is_told_from_a_cell_that_fails(tmp_path):
+    write_notebook(tmp_path / "nb/01_dies.ipynb", "import os\nos.kill(os.getpid(), 9)")
+    result = course.run_course(output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb")
+    (dead,) = result.notebooks
+    assert dead.status == "failed"
+    assert dead.failing_source.endswith("os.kill(os.getpid(), 9)")
+    assert "kernel died" in dead.error
+    assert dead.peak_memory_bytes is None
+    assert nbformat.read(dead.executed_path, as_version=4).metadata.papermill.exception
+
+
+def test_an_unreadable_notebook_is_a_failure_of_its_own(tmp_path, capsys):
+    (tmp_path / "nb").mkdir()
+    (tmp_path / "nb/01_cut.ipynb").write_text('{"cells": [')
+    result = course.run_course(output_dir=tmp_path / "out", folder=tmp_path / "nb")
+    assert [notebook.status for notebook in result.notebooks] == ["failed"]
+    assert "01_cut, before any cell" in capsys.readouterr().err
+    assert "01_cut" in result.report_path.read_text("utf-8")
+
+
+# --- The report ----------------------------------------------------------------------
+
+
+def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
+    result, _, _ = finished
+    page = result.report_path.read_text("utf-8")
+    assert '<meta charset="utf-8">' in page
+    assert page.count('src="data:image/png;base64,') == 1
+    assert "<figcaption>손실 곡선</figcaption>" in page
+    assert "bits/byte" in page
+    assert "검증 문서" in page
+    assert "ValueError: 조사 is missing" in page
+    assert "fertility = 2.1" in page
+    for outside in ('src="http', 'href="http', "url(", "<script"):
+        assert outside not in page
+
+
+# --- Stored outputs ------------------------------------------------------------------
+
+
+def test_stored_outputs_hold_what_a_learner_should_see_and_nothing_of_this_machine(stored):
+    executed, notebooks = stored
+    written = course.store_outputs(executed, notebooks)
+    assert [path.stem for path in written] == ["01_first", "03_last"]
+    for path in written:
+        assert course.check_stored_outputs(path) == []
+    notebook = nbformat.read(notebooks / "01_first.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].source == PARAMETERS  # and the injected cell is gone
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5]
+    assert "image/png" in code[1].outputs[0].data
+    printed, value = code[3].outputs  # without stderr
+    assert printed.text == "course-output/artefacts\n"
+    assert value.data["text/plain"] == "'course-output/artefacts'"
+    assert "papermill" not in json.dumps(notebook.metadata)
+
+
+def test_storing_twice_changes_nothing(stored):
+    executed, notebooks = stored
+    course.store_outputs(executed, notebooks)
+    before = (notebooks / "01_first.ipynb").read_bytes()
+    course.store_outputs(executed, notebooks)
+    assert (notebooks / "01_first.ipynb").read_bytes() == before
+
+
+def test_an_edited_added_moved_or_removed_cell_is_detected(stored):
+    executed, notebooks = stored
+    course.store_outputs(executed, notebooks)
+    path = notebooks / "01_first.ipynb"
+    whole = path.read_bytes()
+
+    def problems_after(change):
+        path.write_bytes(whole)
+        edit(path, change)
+        return " | ".join(course.check_stored_outputs(path))
+
+    assert "edited" in problems_after(lambda nb: nb.cells[3].update(source="plt.plot([1], [9])"))
+    assert "source_sha256" in problems_after(lambda nb: nb.cells.append(new_code_cell("1")))
+    assert "execution count" in problems_after(lambda nb: nb.cells.insert(3, nb.cells.pop(4)))
+    assert "execution count" in problems_after(lambda nb: nb.cells.pop(4))
+    assert problems_after(lambda nb: nb.cells[0].update(source="# New prose")) == ""
+
+
+def test_a_run_of_older_code_is_not_stored_and_sound_notebooks_still_are(stored):
+    executed, notebooks = stored
+    edit(notebooks / "01_first.ipynb", lambda nb: nb.cells[3].update(source="x = 1"))
+    with pytest.raises(UserError, match=r"01_first.*its code has changed"):
+        course.store_outputs(executed, notebooks)
+    assert course.check_stored_outputs(notebooks / "03_last.ipynb") == []
+
+
+def print_in_last_cell(text):
+    def change(notebook):
+        notebook.cells[-1].outputs = [new_output("stream", name="stdout", text=text)]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("saved in /opt/someone/corpus.txt", "local path /opt/someone/corpus.txt"),
+        (r"saved in C:\Users\someone\corpus.txt", r"local path C:\\Users\\someone"),
+        ("가" * 200_000, "bytes; at most 500,000"),
+    ],
+)
+def test_local_paths_and_large_outputs_are_rejected_by_name(stored, text, problem):
+    executed, notebooks = stored
+    before = (notebooks / "03_last.ipynb").read_bytes()
+    edit(executed / "03_last.ipynb", print_in_last_cell(text))
+    with pytest.raises(UserError, match=rf"03_last.ipynb: .*{problem}"):
+        course.store_outputs(executed, notebooks)
+    assert (notebooks / "03_last.ipynb").read_bytes() == before
+
+
+def test_routes_addresses_and_hosted_folders_are_no_local_paths(stored):
+    executed, notebooks = stored
+    text = "POST /v1/chat/completions, https://example.org/home/x, /kaggle/working, 1/2, ~/tmp/x"
+    edit(executed / "03_last.ipynb", print_in_last_cell(text))
+    course.store_outputs(executed, notebooks)
+    stored_cells = nbformat.read(notebooks / "03_last.ipynb", as_version=4).cells
+    assert stored_cells[-1].outputs[0].text == text
+
+
+def test_errors_stderr_and_widgets_may_not_be_stored(tmp_path):
+    widget = {notebook_files._WIDGET_MIME: {"model_id": "1"}, "text/plain": "bar"}
+    outputs = [
+        new_output("error", ename="KeyError", evalue="'조사'", traceback=[]),
+        new_output("stream", name="stderr", text="warning"),
+        new_output("display_data", widget),
+    ]
+    path = write_notebook(tmp_path / "01_x.ipynb", new_code_cell("x", outputs=outputs))
+    problems = " | ".join(course.check_stored_outputs(path))
+    for expected in ("holds the error KeyError", "holds stderr", "holds a widget"):
+        assert expected in problems
+
+
+# --- The learner's copy --------------------------------------------------------------
+
+
+def test_the_learners_copy_has_the_exercise_and_not_the_solution(tmp_path):
+    solution = new_code_cell(
+        "answer = 42", metadata={"tags": ["solution"]}, execution_count=2, outputs=[]
+    )
+    solution.outputs = [new_output("stream", text="42")]
+    hint = new_markdown_cell("It is 42.", metadata={"tags": ["solution"]})
+    path = write_notebook(tmp_path / "nb/01_x.ipynb", "print(1)", solution, hint)
+    before = path.read_bytes()
+    (copy,) = course.write_learner_copies(tmp_path / "learner", folder=tmp_path / "nb")
+    assert path.read_bytes() == before
+    assert "42" not in copy.read_text("utf-8")
+    cells = nbformat.read(copy, as_version=4).cells
+    assert [cell.source for cell in cells[2:4]] == ["print(1)", "# your turn\n"]
+    assert cells[3].outputs == []
+    assert cells[3].metadata.tags == ["solution"]

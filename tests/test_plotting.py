@@ -1,0 +1,95 @@
+"""Plots: Hangul renders wherever the course runs, and a language keeps its colour."""
+
+import io
+import sys
+import warnings
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import pytest
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+
+from gemma_ko_lib import plotting
+from gemma_ko_lib.runtime import UserError
+
+
+@pytest.fixture(autouse=True)
+def _settings_restored():
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+def draw(figure) -> bytes:
+    """Render; a glyph that the font lacks is an error."""
+    image = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(image)
+    return image.getvalue()
+
+
+def test_hangul_renders_without_missing_glyphs():
+    plotting.use_korean_font()
+    figure, ax = plt.subplots()
+    ax.set(title="조사 · 어절 · 형태소 — 뷁", xlabel="학습 단계 ✓", ylabel="\N{MINUS SIGN}1")
+    ax.plot([-1, 1], [-1, 1])
+    assert draw(figure).startswith(b"\x89PNG")
+
+
+def test_the_check_above_can_fail():
+    figure, ax = plt.subplots()
+    with matplotlib.rc_context({"font.family": "DejaVu Sans"}):
+        ax.set_title("조사")
+        with pytest.raises(UserWarning, match="missing from font"):
+            draw(figure)
+
+
+def test_the_carried_font_is_used_without_importing_its_package():
+    plotting.use_korean_font()
+    found = font_manager.findfont("NanumGothic", fallback_to_default=False)
+    assert "koreanize_matplotlib" in found
+    assert "koreanize_matplotlib" not in sys.modules  # importing it breaks on Python 3.12
+
+
+def test_without_any_korean_font_the_remedy_is_named(monkeypatch):
+    monkeypatch.setattr(plotting, "_bundled_fonts", list)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    with pytest.raises(UserError, match="pip install koreanize-matplotlib"):
+        plotting.use_korean_font()
+
+
+def test_a_language_has_the_same_colour_in_every_plot():
+    one = plotting.colours_for(["ko", "baseline", "en"])
+    other = plotting.colours_for(["en", "zh", "ko"])
+    assert (one[0], one[2]) == (other[2], other[0])
+    assert len(set(plotting.PALETTE)) == len(plotting.PALETTE)
+
+
+def test_curves_are_labelled_and_a_single_point_is_visible():
+    ax = plotting.line_curves(
+        {"ko": ([0, 10], [3.0, 2.0]), "en": ([10], [1.0])}, ylabel="bits/byte"
+    )
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ko", "en"]
+    assert ax.lines[1].get_marker() == "o"
+    assert ax.get_ylabel() == "bits/byte"
+
+
+def test_bars_run_from_the_top_and_show_their_values():
+    ax = plotting.bar_table({"full": 12.5, "LoRA": 3.25}, value_format="{:.1f} GB", baseline=1.0)
+    texts = {text.get_text() for text in ax.texts}
+    assert texts == {"12.5 GB", "3.2 GB"}
+    top, bottom = (ax.transData.transform((0, row))[1] for row in (0, 1))
+    assert top > bottom
+
+
+def test_ten_dense_plots_fit_a_stored_notebook():
+    plotting.use_korean_font()
+    steps = list(range(500))
+    noisy = [1 / (1 + step) + (step * 7919 % 101) / 500 for step in steps]
+    ax = plotting.line_curves(dict.fromkeys(("ko", "en", "zh", "ja"), (steps, noisy)))
+    # Base64 adds a third; 500 KB is the limit of a notebook.
+    assert len(draw(ax.figure)) * 4 / 3 * 10 < 500_000
