@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import sys
-from pathlib import Path
 
 from gemma_ko_lib import __version__
 from gemma_ko_lib.runtime import UserError
@@ -176,7 +175,9 @@ def _tokens(arguments) -> None:
     tokenizers = [load_tokenizer(spec) for spec in arguments.tokenizer or ["nano"]]
     rows = gap_report(texts, tokenizers)
     if arguments.json:
-        return _print_json({"documents": len(texts), "tokenizers": list(map(dataclasses.asdict, rows))})
+        return _print_json(
+            {"documents": len(texts), "tokenizers": list(map(dataclasses.asdict, rows))}
+        )
     print(
         f"{len(texts):,} documents\n"
         f"{'tokenizer':<24}{'pieces':>9}{'tokens':>12}{'/eojeol':>9}{'/char':>8}{'bytes/token':>13}"
@@ -234,7 +235,9 @@ def _pretrain(arguments) -> None:
 
 def _add_evaluate(commands) -> None:
     parser = _command(commands, "evaluate", _evaluate, "Measure a model in bits per byte.")
-    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a run folder")
+    parser.add_argument(
+        "--model", required=True, help="nano, gemma3_270m, a preset or a run folder"
+    )
     parser.add_argument("--text", required=True, nargs="+", metavar="FILE", help="texts or folders")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")

@@ -191,7 +191,8 @@ def _summary(
         bytes=int(sizes.sum()),
         tokens=tokens,
         by_register={
-            register: float(bits[i].sum() / sizes[i].sum()) for register, i in sorted(groups.items())
+            register: float(bits[i].sum() / sizes[i].sum())
+            for register, i in sorted(groups.items())
         }
         if set(registers) != {""}
         else {},

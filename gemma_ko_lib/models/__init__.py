@@ -6,6 +6,7 @@ folder; `parameter_count` counts without allocating; `mesh` and `place` put weig
 
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
+from gemma_ko_lib.models.expansion import expand_model
 from gemma_ko_lib.models.loading import Model, assemble, load
 from gemma_ko_lib.models.sharding import make_mesh, place, shardings
 
@@ -15,6 +16,7 @@ __all__ = [
     "Model",
     "assemble",
     "build_backbone",
+    "expand_model",
     "load",
     "make_mesh",
     "parameter_count",

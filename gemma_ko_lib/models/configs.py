@@ -49,9 +49,7 @@ CONFIGS: dict[str, tuple[str, dict]] = {
     "gemma2_9b_en": ("GemmaBackbone", _shape(256000, 42, 16, 8, 3584, 28672, 256, **_GEMMA2)),
     "gemma2_27b_en": (
         "GemmaBackbone",
-        _shape(
-            256000, 46, 32, 16, 4608, 73728, 128, query_head_dim_normalize=False, **_GEMMA2
-        ),
+        _shape(256000, 46, 32, 16, 4608, 73728, 128, query_head_dim_normalize=False, **_GEMMA2),
     ),
     "gemma3_270m": (
         "Gemma3Backbone",

@@ -159,6 +159,11 @@ class Decoder:
         return self.backbone.token_embedding.compute_dtype
 
     @property
+    def dtype_policy(self) -> str:
+        """Keras dtype policy of weights and activations."""
+        return self.backbone.dtype_policy.name
+
+    @property
     def soft_cap(self) -> float | None:
         """Cap of the final logits, or None."""
         return self.backbone.final_logit_soft_cap
@@ -190,9 +195,7 @@ def _inside_block(variable) -> str:
 
 def unstack(params: Params) -> dict[str, np.ndarray]:
     """Weights by KerasHub's names: one array per block, for files that others read."""
-    period = 1 + max(
-        (int(m[1]) for n in params if (m := re.match(r"group_(\d+)/", n))), default=-1
-    )
+    period = 1 + max((int(m[1]) for n in params if (m := re.match(r"group_(\d+)/", n))), default=-1)
     groups = next((len(w) for n, w in params.items() if n.startswith("group_")), 0)
     flat = {}
     for name, value in params.items():
@@ -227,4 +230,6 @@ def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
 
 def _canonical(variable) -> str:
     """A variable's path without the names that Keras puts in front of it."""
-    return re.sub(r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path)
+    return re.sub(
+        r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path
+    )

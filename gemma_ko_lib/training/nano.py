@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.samples import read_samples
-from gemma_ko_lib.evaluation.bits_per_byte import bits_per_byte
 from gemma_ko_lib.models.configs import CONFIGS
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.loading import Model
@@ -23,13 +22,12 @@ from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.pretrain import train_on_shards
 
 LOOP = LoopConfig(
-    steps=480,
+    steps=320,
     batch_rows=8,
     learning_rate=4e-3,
     warmup_steps=40,
     weight_decay=0.1,
-    checkpoint_every=480,
-    evaluate_every=120,
+    checkpoint_every=320,
 )
 ROW_LENGTH = 256
 
@@ -87,27 +85,14 @@ def remake(folder: str | Path, loop: LoopConfig = LOOP, quiet: bool = False) -> 
         The trained model.
     """
     english = [record["text"] for record in read_samples("en", "train")]
-    unseen = {language: read_samples(language, "held_out") for language in ("en", "ko")}
     _, config = CONFIGS["nano"]
     start = random_model(train_tokenizer(english, config["vocabulary_size"]), loop.seed)
-
-    def evaluate(params: dict, step: int) -> dict:
-        figures = {
-            f"{language}_bits_per_byte": bits_per_byte(
-                start, [r["text"] for r in records], params=params, window=ROW_LENGTH
-            ).micro
-            for language, records in unseen.items()
-        }
-        if not quiet:
-            print(f"update {step}: {figures}")
-        return figures
 
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "shards"
         write_shards(english, start.tokenizer, shards, ROW_LENGTH)
-        trained = train_on_shards(
-            start, open_shards(shards), loop, Path(scratch) / "run", evaluate=evaluate, quiet=quiet
-        )
+        run = Path(scratch) / "run"
+        trained = train_on_shards(start, open_shards(shards), loop, run, quiet=quiet)
     trained.save(folder)
     return trained
 

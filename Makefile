@@ -1,0 +1,138 @@
+# `make course` and `make test` set up .venv on a machine with Python 3.11-3.13 and make, and run.
+#
+# Options:  PYTHON=python3.12   the interpreter to use
+#           UV=                 install with pip, even when uv is there
+#           CONSTRAINTS=        the newest dependencies instead of the tested ones
+#           PROFILE=cpu JOBS=1  for the notebooks (default: smoke, 2 at a time)
+#           WORKERS=4           test processes (default 2; each imports JAX and Keras)
+
+VENV        := .venv
+COURSE_DIR  ?= course-output
+CONSTRAINTS ?= constraints.txt
+PROFILE     ?= smoke
+JOBS        ?= 2
+WORKERS     ?= 2
+UV          ?= $(shell command -v uv 2>/dev/null)
+
+# A PYTHON that was asked for is taken or refused; otherwise the first that fits is found.
+ifeq ($(origin PYTHON),undefined)
+CANDIDATES  := python3 python3.13 python3.12 python3.11 python
+else
+CANDIDATES  := $(PYTHON)
+endif
+PYTHON      ?= python3
+
+BIN         := $(VENV)/bin
+STAMP       := $(VENV)/.made-in
+REAL_STAMP  := $(VENV)/.made-real
+PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# Progress bars for a person, a few lines for a log.
+QUIET       := $(shell test -t 2 || echo --quiet)
+
+ifneq ($(UV),)
+INSTALL     := "$(UV)" pip install $(QUIET) --python $(BIN)/python
+else
+INSTALL     := $(BIN)/python -m pip install $(QUIET) --disable-pip-version-check
+endif
+
+# What the user's other projects set must not reach into this environment.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+export PYTHONNOUSERSITE := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help course test lint test-real bench notebooks nano constraints clean FORCE
+
+help:  ## print this list
+	@echo "make course   is the way to start; the others are for work on the course."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@sed -n '/^# Options/,/^$$/s/^# //p' Makefile
+
+course: $(STAMP)  ## run every notebook; read course-output/report.html afterwards
+	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
+
+test: lint  ## check style, run the tests, run every notebook from nothing
+	$(BIN)/python -m pytest -n $(WORKERS)
+	rm -rf build/test-course
+	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/test-course
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+test-real: $(REAL_STAMP)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
+	$(BIN)/python -m pytest -m real
+
+bench: $(STAMP)  ## measure speed and memory on this machine
+	$(BIN)/python -m tests.benchmarks
+
+notebooks: $(STAMP)  ## run the notebooks and store their outputs in notebooks/
+	rm -rf build/notebooks
+	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
+
+nano: $(STAMP)  ## train the nano model anew into data_samples/nano
+	$(BIN)/python -m gemma_ko_lib.training.nano -o data_samples/nano
+
+# "fewest": one version of a package for all Pythons, where there is one. The loop
+# proves that each Python resolves.
+constraints:  ## write constraints.txt with the newest versions (needs uv)
+	@test -n "$(UV)" || { echo "make constraints needs uv: pip install uv" >&2; exit 1; }
+	@mkdir -p build
+	@printf '%s\n' \
+	  "# The versions that the course is tested with, for Python 3.11-3.13 and every extra." \
+	  "# Made from pyproject.toml by \`make constraints\`; then run \`make test\`." \
+	  > build/constraints.txt
+	@"$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras \
+	  --fork-strategy fewest --no-header --no-annotate >> build/constraints.txt
+	@for version in 3.11 3.12 3.13; do \
+	  "$(UV)" pip compile pyproject.toml --quiet --python-version $$version --all-extras \
+	    -c build/constraints.txt > /dev/null || exit 1; \
+	  echo "Python $$version: resolves"; \
+	done
+	@mv build/constraints.txt constraints.txt
+
+clean:  ## remove the environment and everything that was made
+	rm -rf $(VENV) $(COURSE_DIR) build dist .pytest_cache .ruff_cache
+
+# An environment does not survive being moved: its scripts hold its path. The stamp knows it.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): FORCE
+endif
+
+$(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
+	@for candidate in $(CANDIDATES); do \
+	  "$$candidate" -c '$(IS_TESTED)' 2>/dev/null && { python=$$candidate; break; }; \
+	done; \
+	if [ -z "$$python" ] && [ -n "$(UV)" ] && [ "$(origin PYTHON)" = file ]; then \
+	  python=3.12; \
+	fi; \
+	if [ -z "$$python" ]; then \
+	  { echo "Gemma-Ko needs Python 3.11, 3.12 or 3.13. Tried:"; \
+	    for candidate in $(CANDIDATES); do \
+	      echo "  $$candidate: $$("$$candidate" --version 2>/dev/null || echo 'not found')"; \
+	    done; \
+	    echo "Install one of them (or uv, which brings its own: https://docs.astral.sh/uv),"; \
+	    echo "or name it: make course PYTHON=/path/to/python3.12"; } >&2; \
+	  exit 1; \
+	fi; \
+	rm -rf $(VENV); \
+	echo "Making $(VENV) with $$python and $(if $(UV),uv,pip)"; \
+	if [ -n "$(UV)" ]; then \
+	  "$(UV)" venv --quiet --python "$$python" $(VENV); \
+	else \
+	  "$$python" -m venv $(VENV); \
+	fi || { \
+	  rm -rf $(VENV); \
+	  { echo "No environment could be made with $$python."; \
+	    $(if $(UV),:,echo "On Debian or Ubuntu: sudo apt install python3-venv; or install uv"); } >&2; \
+	  exit 1; \
+	}
+	@echo "Installing (about 180 packages, 3 GB on disk; only this once)"
+	@$(INSTALL) $(PIN) -e '.[dev]'
+	@echo "$(CURDIR)" > $@
+
+$(REAL_STAMP): $(STAMP)
+	@$(INSTALL) $(PIN) -e '.[dev,real,serve]'
+	@touch $@

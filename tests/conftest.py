@@ -1,0 +1,105 @@
+"""Models of a few thousand parameters, in every shape of the family."""
+
+import os
+
+# Tiny models spend their time in the compiler; the numbers do not depend on its effort.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
+
+import numpy as np
+import pytest
+
+from gemma_ko_lib import runtime
+
+_POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
+_SMALL = {
+    "vocabulary_size": 320,
+    "num_query_heads": 4,
+    "hidden_dim": 16,
+    "intermediate_dim": 32,
+    "head_dim": 8,
+}
+TINY = {
+    "gemma1-mqa": ("GemmaBackbone", {**_SMALL, "num_layers": 2, "num_key_value_heads": 1}),
+    "gemma1-mha": ("GemmaBackbone", {**_SMALL, "num_layers": 2, "num_key_value_heads": 4}),
+    "gemma2": (
+        "GemmaBackbone",
+        {
+            **_SMALL,
+            **_POST_NORMS,
+            "num_layers": 4,
+            "num_key_value_heads": 2,
+            "attention_logit_soft_cap": 50,
+            "final_logit_soft_cap": 30,
+            "use_sliding_window_attention": True,
+            "sliding_window_size": 4,
+        },
+    ),
+    # Eight layers: one group of six and a tail of two.
+    "gemma3": (
+        "Gemma3Backbone",
+        {
+            **_SMALL,
+            **_POST_NORMS,
+            "num_layers": 8,
+            "num_key_value_heads": 1,
+            "image_size": None,
+            "use_query_key_norm": True,
+            "use_sliding_window_attention": True,
+            "sliding_window_size": 4,
+        },
+    ),
+}
+
+SENTENCES = [
+    "The library opens at nine and closes at six.",
+    "A heavy rain fell on the village all night long.",
+    "비가 밤새 마을에 많이 내렸다.",
+    "도서관은 아홉 시에 열고 여섯 시에 닫는다.",
+    "She walked home with two loaves of bread and a newspaper.",
+]
+
+
+def random_weights(decoder, seed: int = 0) -> dict:
+    """Random weights for a decoder, scales away from zero so that mistakes show."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: generator.normal(0, 0.3, shape.shape).astype("float32")
+        for name, shape in decoder.shapes().items()
+    }
+
+
+def make_model(shape: str, seed: int = 0, tokenizer=None):
+    """A tiny `Model` with random weights."""
+    from gemma_ko_lib import models
+
+    kind, config = TINY[shape]
+    if tokenizer:
+        config = {**config, "vocabulary_size": len(tokenizer.vocabulary)}
+    decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
+    return models.Model(shape, kind, config, decoder, random_weights(decoder, seed), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    """A SentencePiece model with byte fallback and Gemma's conventions, 320 pieces."""
+    from gemma_ko_lib.training.nano import train_tokenizer
+
+    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320)
+
+
+@pytest.fixture
+def tiny_model(tiny_tokenizer):
+    """A tiny Gemma 2 with a tokenizer."""
+    return make_model("gemma2", tokenizer=tiny_tokenizer)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache, and none finds real credentials."""
+    monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(runtime, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})

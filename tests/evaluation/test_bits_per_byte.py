@@ -1,0 +1,81 @@
+"""Every byte counts once, whatever the batch, the packing or the window."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from gemma_ko_lib.evaluation import bits_per_byte
+from gemma_ko_lib.evaluation.bits_per_byte import _spans
+from gemma_ko_lib.runtime import UserError
+from tests.conftest import SENTENCES
+
+
+def _by_hand(model, text: str) -> float:
+    """Bits of one document, from one unpacked forward pass."""
+    ids = np.array([[model.tokenizer.bos_id, *model.tokenizer.encode([text])[0]]])
+    logits = jax.jit(model.decoder.logits)(model.params, ids, np.ones_like(ids))
+    log_p = jax.nn.log_softmax(logits)[0, :-1]
+    return -float(np.take_along_axis(log_p, ids[0, 1:, None], -1).sum()) / math.log(2)
+
+
+def test_the_figure_is_bits_over_bytes_of_the_documents_by_hand(tiny_model):
+    bits = [_by_hand(tiny_model, text) for text in SENTENCES]
+    sizes = [len(text.encode()) for text in SENTENCES]
+    found = bits_per_byte(tiny_model, SENTENCES, window=128)
+    assert found.micro == pytest.approx(sum(bits) / sum(sizes), rel=1e-5)
+    assert found.macro == pytest.approx(
+        np.mean([b / s for b, s in zip(bits, sizes, strict=True)]), rel=1e-5
+    )
+    assert (found.documents, found.bytes) == (len(SENTENCES), sum(sizes))
+    assert found.interval[0] <= found.micro <= found.interval[1]
+
+
+def test_batch_size_and_order_do_not_matter(tiny_model):
+    reference = bits_per_byte(tiny_model, SENTENCES, window=128, batch_rows=8)
+    for batch_rows, texts in ((1, SENTENCES), (3, SENTENCES[::-1])):
+        again = bits_per_byte(tiny_model, texts, window=128, batch_rows=batch_rows)
+        assert again.micro == pytest.approx(reference.micro, rel=1e-5)
+
+
+def test_each_register_is_averaged_by_itself(tiny_model):
+    registers = ["en", "en", "ko", "ko", "en"]
+    found = bits_per_byte(tiny_model, SENTENCES, registers=registers, window=128)
+    korean = [text for text, r in zip(SENTENCES, registers, strict=True) if r == "ko"]
+    alone = bits_per_byte(tiny_model, korean, window=128)
+    assert found.by_register["ko"] == pytest.approx(alone.micro, rel=1e-5)
+    assert set(found.by_register) == {"en", "ko"}
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 12, 13, 40])
+@pytest.mark.parametrize("stride", [1, 3, 4, 8])
+def test_strides_score_every_token_once_with_enough_before_it(length, stride):
+    window = 8
+    ids = np.arange(length)
+    scored = []
+    for part, first in _spans(ids, window, stride):
+        assert len(part) <= window
+        scored += part[first:].tolist()
+        if part[0] > 0:
+            assert first >= window - stride
+    assert scored == list(range(1, length))
+
+
+def test_a_long_document_is_scored_by_windows_that_overlap(tiny_model):
+    text = " ".join(SENTENCES * 3)
+    ids = np.array([tiny_model.tokenizer.bos_id, *tiny_model.tokenizer.encode([text])[0]])
+    bits = 0.0
+    logits = jax.jit(tiny_model.decoder.logits)
+    for part, first in _spans(ids, 32, 16):
+        padded = np.zeros((1, 32), int)
+        padded[0, : len(part)] = part
+        log_p = jax.nn.log_softmax(logits(tiny_model.params, padded, (padded > 0).astype(int)))[0]
+        bits -= sum(float(log_p[i - 1, part[i]]) for i in range(first, len(part))) / math.log(2)
+    found = bits_per_byte(tiny_model, [text], window=32, stride=16)
+    assert found.micro == pytest.approx(bits / len(text.encode()), rel=1e-5)
+
+
+def test_an_empty_set_is_an_error(tiny_model):
+    with pytest.raises(UserError, match="every document is empty"):
+        bits_per_byte(tiny_model, ["", ""])

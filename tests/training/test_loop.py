@@ -1,0 +1,254 @@
+"""Updates, resume, and the ways a run must stop."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization import open_shards, write_shards
+from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train_on_shards
+from gemma_ko_lib.training.loop import initial_state
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from tests.conftest import SENTENCES, make_model
+
+ROOT = Path(__file__).parents[2]
+CONFIG = LoopConfig(
+    steps=6, batch_rows=2, learning_rate=1e-2, warmup_steps=2, checkpoint_every=2, seed=3
+)
+
+
+@pytest.fixture
+def shards(tiny_tokenizer, tmp_path):
+    write_shards(SENTENCES * 8, tiny_tokenizer, tmp_path / "shards", length=32)
+    return open_shards(tmp_path / "shards", tiny_tokenizer)
+
+
+def _batch(rows: int, accumulation: int, seed: int = 0) -> dict:
+    generator = np.random.default_rng(seed)
+    shape = (accumulation, rows, 16)
+    segments = np.ones(shape, "int32")
+    segments[..., 11:] = 0
+    tokens = generator.integers(3, 300, shape).astype("int32")
+    return {
+        "token_ids": tokens,
+        "segment_ids": segments,
+        "targets": np.roll(tokens, -1, -1),
+        "loss_weights": (segments * (generator.random(shape) > 0.4)).astype("float32"),
+    }
+
+
+def _updated(model, batch, **options):
+    schedule = learning_rate_schedule(1e-2, 10, 0)
+    optimizer = adamw(schedule)
+    update = make_update(next_token_loss(model.decoder), optimizer)
+    return update(initial_state(model.params, optimizer), batch)
+
+
+def test_micro_batches_make_the_same_update_as_one_batch():
+    model = make_model("gemma2")
+    split = _batch(rows=2, accumulation=3)
+    whole = {name: x.reshape(1, 6, 16) for name, x in split.items()}
+    state, figures = _updated(model, split)
+    expected_state, expected = _updated(model, whole)
+    np.testing.assert_allclose(figures["loss"], expected["loss"], rtol=1e-5)
+    np.testing.assert_allclose(figures["gradient_norm"], expected["gradient_norm"], rtol=1e-4)
+    for name, value in expected_state["params"].items():
+        np.testing.assert_allclose(state["params"][name], value, atol=2e-4, err_msg=name)
+
+
+def test_the_schedule_counts_updates_not_micro_batches(tiny_model, shards, tmp_path):
+    # Gemma-EasyLM sized its schedule in micro-steps and advanced it per update.
+    config = dataclasses.replace(CONFIG, accumulation=4, batch_rows=1)
+    train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    rates = [line["learning_rate"] for line in _figures(tmp_path / "run")]
+    assert rates[0] == 0 and max(rates) == pytest.approx(config.learning_rate)
+    assert rates.index(max(rates)) == config.warmup_steps
+    assert rates[-1] < 0.5 * config.learning_rate
+
+
+def test_nothing_is_trained_on_padding(tiny_model, shards):
+    from gemma_ko_lib.tokenization.packing import next_token_targets
+
+    row = shards[len(shards) - 1]
+    _, weights = next_token_targets(row.token_ids, row.segment_ids)
+    assert (row.segment_ids == 0).any()
+    assert weights[row.segment_ids == 0].sum() == 0
+    # One weight less than tokens for each document: nothing predicts the next one's BOS.
+    documents = len(set(row.segment_ids[row.segment_ids > 0]))
+    assert weights.sum() == (row.segment_ids > 0).sum() - documents
+
+
+def test_training_lowers_the_loss_and_leaves_the_start_model_alone(tiny_model, shards, tmp_path):
+    before = {name: np.array(value) for name, value in tiny_model.params.items()}
+    config = dataclasses.replace(CONFIG, steps=25, checkpoint_every=25)
+    trained = train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    losses = [line["loss"] for line in _figures(tmp_path / "run")]
+    assert np.mean(losses[-5:]) < 0.8 * losses[0]
+    for name, value in before.items():
+        np.testing.assert_array_equal(tiny_model.params[name], value)
+    assert any((trained.params[name] != before[name]).any() for name in before)
+
+
+def _figures(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+# --- resume ---
+
+_SCRIPT = """
+import os, signal, sys
+from tests.training.test_loop import CONFIG, make_model, train_on_shards, open_shards
+from gemma_ko_lib.tokenization import SentencePieceTokenizer
+import gemma_ko_lib.training.loop as loop
+
+folder, kill_at, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+tokenizer = SentencePieceTokenizer(open(folder + "/tokenizer.model", "rb").read())
+model = make_model("gemma2", tokenizer=tokenizer)
+if when == "saving":
+    save = loop.Checkpoints.save
+    def save_and_die(self, step, *rest):
+        save(self, step, *rest)  # returns while the files are still being written
+        if step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    loop.Checkpoints.save = save_and_die
+else:
+    check = loop._LossWatch.check
+    def check_and_die(self, step, *rest):
+        check(self, step, *rest)
+        if step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    loop._LossWatch.check = check_and_die
+train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
+"""
+
+
+@pytest.mark.parametrize("kill_at, when", [(4, "saving"), (5, "between")])
+def test_a_killed_run_ends_in_the_same_weights(
+    kill_at, when, tiny_model, tiny_tokenizer, shards, tmp_path
+):
+    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
+    tiny_tokenizer.save(tmp_path / "tokenizer.model")
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(tmp_path), str(kill_at), when],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    resumed = train_on_shards(
+        tiny_model, shards, CONFIG, tmp_path / "killed", resume=True, quiet=True
+    )
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
+    steps = [line["step"] for line in _figures(tmp_path / "killed")]
+    assert steps == list(range(1, CONFIG.steps + 1))
+
+
+@pytest.mark.parametrize("damage", ["truncate", "zero"])
+def test_a_torn_checkpoint_is_skipped_with_a_word(damage, tiny_model, shards, tmp_path, capsys):
+    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    newest = max((tmp_path / "run" / "checkpoints").iterdir(), key=lambda p: int(p.name))
+    largest = max((f for f in newest.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    content = largest.read_bytes()
+    half = len(content) // 2
+    largest.write_bytes(content[:half] + (bytes(half) if damage == "zero" else b""))
+    resumed = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    said = capsys.readouterr().err
+    assert f"Skipping the torn checkpoint {newest}" in said
+    assert f"Resuming {tmp_path / 'run'} after update {int(newest.name) - 2}" in said
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
+
+
+# --- ways to stop ---
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(shards, tmp_path):
+    model = make_model("gemma2", tokenizer=None)
+    model.params["final_normalization/scale"] = np.full(16, np.nan, "float32")
+    with pytest.raises(UserError, match=r"The loss is nan at update 1. The batch is rows \d+, \d+"):
+        train_on_shards(model, shards, CONFIG, tmp_path / "run", quiet=True)
+    assert not any((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
+
+
+def test_a_spike_stops_the_run():
+    from gemma_ko_lib.training.loop import _LossWatch
+
+    watch = _LossWatch(spike_nats=3.0)
+    for step in range(12):
+        watch.check(step, 4.0, np.array([step]))
+    with pytest.raises(UserError, match="jumped from 4.00 to 9.00 at update 12.*rows 7"):
+        watch.check(12, 9.0, np.array([7]))
+
+
+def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monkeypatch):
+    import errno
+
+    import orbax.checkpoint as ocp
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ocp.CheckpointManager, "save", full)
+    with pytest.raises(UserError, match="No space left.*Free some space"):
+        train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+
+
+# --- meshes ---
+
+_MESH_SCRIPT = """
+import json, sys
+from tests.training.test_loop import _batch, make_model, next_token_loss
+from gemma_ko_lib import models
+from gemma_ko_lib.training.loop import LoopConfig, _device_batch, initial_state, make_update
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+
+def losses(mesh):
+    model = make_model("gemma3")
+    optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
+    update = make_update(next_token_loss(model.decoder), optimizer)
+    state = initial_state(models.place(model.params, mesh), optimizer, mesh)
+    found = []
+    for step in range(3):
+        batch = {k: v.reshape(8, 16) for k, v in _batch(8, 1, step).items()}
+        state, figures = update(state, _device_batch(batch, LoopConfig(3, 8), mesh))
+        found.append(float(figures["loss"]))
+    return found
+
+print(json.dumps([losses(None), *(losses(models.make_mesh(f, t)) for f, t in ((8, 1), (4, 2), (2, 4)))]))
+"""
+
+
+def test_eight_devices_have_the_losses_of_one():
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_MESH_SCRIPT)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, *meshes = json.loads(done.stdout.splitlines()[-1])
+    for found in meshes:
+        np.testing.assert_allclose(found, one, rtol=1e-4)
+
+
+def test_training_never_imports_tensorflow():
+    code = "import gemma_ko_lib.training, sys; print('tensorflow' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "False", done.stderr[-2000:]
