@@ -31,12 +31,14 @@ class Pretrain:
         row_length: tokens a packed row.
         rematerialise: compute blocks twice to save memory.
         tensor_parallel: devices over which a weight matrix is split; the rest shard by rows.
+        seeds: runs of a comparison, for an error range.
     """
 
     loop: LoopSizes
     row_length: int
     rematerialise: bool = False
     tensor_parallel: int = 1
+    seeds: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,9 @@ _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(LoopSizes(120, 8, 1, 3e-3, warmup_steps=10, checkpoint_every=60), row_length=256),
+        Pretrain(
+            LoopSizes(24, 8, 1, 3e-3, warmup_steps=4, checkpoint_every=12), row_length=128, seeds=2
+        ),
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
         Tokens(("nano",), new_pieces=1024, steps=60),

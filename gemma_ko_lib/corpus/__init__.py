@@ -1,0 +1,22 @@
+"""Stage 1, corpus: raw files in, clean documents as JSONL out, with a count for every step.
+
+`clean_text` cleans one text and decides whether to keep it; `clean` does so for files and
+folders and writes a folder with a report, which `read_clean` reads; `read_documents` reads
+any input file, `read_records` with its rejects.
+"""
+
+from gemma_ko_lib.corpus.cleaning import CleanResult, clean_text
+from gemma_ko_lib.corpus.documents import Reject, read_documents, read_records
+from gemma_ko_lib.corpus.pipeline import clean, read_clean
+from gemma_ko_lib.corpus.report import format_report
+
+__all__ = [
+    "CleanResult",
+    "Reject",
+    "clean",
+    "clean_text",
+    "format_report",
+    "read_clean",
+    "read_documents",
+    "read_records",
+]

@@ -1,0 +1,136 @@
+"""The rule against news boilerplate: bylines, copyright notices, share buttons, captions.
+
+A line goes when the whole of it is boilerplate, a span when it cannot be anything else.
+What stands before and after always stays: dps cuts a text off at the first "ⓒ" or
+"주소:", which costs 61 of 10,000 news documents more than half of their text.
+"""
+
+import re
+
+# Every alternative starts with a literal: `re` then skips to those characters, which makes
+# the test five times as fast.
+_HINT = re.compile(
+    "기자|특파원|무단|저작권|Copyright|copyright|COPYRIGHT|ⓒ|Ⓒ|©|@|\\(c\\)|\\(C\\)|\\(끝\\)|▲|▶|▷"
+    "|\\[사진|사진 ?=|관련 ?기사|더 ?보기|제보|송고|입력|뉴스|페이스북|카카오톡|URL"
+    "|공유|프린트|스크랩"
+)
+# Boilerplate is short; a line longer than this is a paragraph, and only spans leave it.
+_LONGEST_LINE = 200
+
+_MAIL = r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"
+_MARK = r"(?:[ⓒⒸ©]|\([cC]\))"
+_NAME = r"[가-힣]{2,4}"
+_REPORTER = r"(?:(?:[가-힣]{2,6} ?)?(?:기자|특파원|통신원|객원기자))"
+_DATELINE = r"[(\[][가-힣·, ]{1,15} ?= ?[가-힣A-Za-z0-9]{2,15}[)\]]"
+_CLOCK = r"(?:\d{1,2}:\d{2}(?::\d{2})?)?"
+_DATE_TIME = rf"\d{{4}}[./-] ?\d{{1,2}}[./-] ?\d{{1,2}}\.? *(?:\([가-힣]\) *)?{_CLOCK}"
+
+# --- Spans ----------------------------------------------------------------------------
+
+_SPANS = [
+    # (제천=가나다뉴스) 윤서경 기자 = … anywhere; [서울=뉴시스] … where a line starts
+    re.compile(
+        rf"{_DATELINE} *{_NAME}(?:[·,] ?{_NAME}){{0,3}} ?{_REPORTER} ?= ?|^ *{_DATELINE} *",
+        re.MULTILINE,
+    ),
+    # <저작권자(c) 가나다뉴스, 무단 전재-재배포 금지>, with or without brackets and name
+    re.compile(
+        rf"[<\[(〈【-]? ?(?:(?:[Cc]opyrights?|COPYRIGHT|저작권자) ?)?{_MARK}[^\n\"“”‘’?!]{{0,60}}?"
+        r"무단 ?(?:전재|복제|배포)[^\n.\"“”다]{0,20}?금지(?![가-힣])\.? ?[>\])〉】-]?"
+    ),
+    re.compile(
+        r"[<\[(〈【-]? ?무단 ?전재(?: ?(?:및|[-,·ㆍ/]) ?(?:재 ?)?(?:배포|복제))? ?금지(?![가-힣])"
+        r"\.? ?[>\])〉】-]?"
+    ),
+    re.compile(rf"저작권자 ?{_MARK} ?[가-힣A-Za-z0-9]{{2,20}}(?= *(?:\n|$))"),
+    # A byline with its mail address after the last sentence of a flattened text.
+    re.compile(
+        rf"(?<=[.!?\"”’)\]]) +(?:[가-힣]{{1,8}} ?[=/] ?)?{_NAME} ?{_REPORTER} *"
+        rf"[(\[]? ?{_MAIL} ?[)\]]?"
+    ),
+]
+
+# --- Whole lines ----------------------------------------------------------------------
+
+_LINES = [
+    # Copyright: the mark or the word, and what only a notice says.
+    re.compile(
+        rf"[<\[(〈【-]? ?(?:[Cc]opyrights?|COPYRIGHT|저작권자|{_MARK})"
+        r"(?=.*(?:무단|[Rr]eserved|RESERVED|ＲＥＳＥＲＶＥＤ))[^\"“”?!]*"
+    ),
+    # A byline: nothing but place or desk, name, 기자, and a mail address or a mark of its own.
+    re.compile(rf"[가-힣·/|│=() ]{{0,25}}{_NAME} ?{_REPORTER} *[(\[]? ?{_MAIL} ?[)\]]?"),
+    re.compile(
+        rf"(?:글·사진|/|[가-힣]{{1,8}} ?[=|│]|[가-힣]{{1,4}}부 )[가-힣 /=]{{0,12}}{_NAME} ?"
+        rf"{_REPORTER}"
+    ),
+    re.compile(rf"[(\[]? ?{_MAIL} ?[)\]]?"),
+    # Photo captions.
+    re.compile(r"(?:[▲△▼]? ?\[?사진\]? ?=|\[사진\]).*|[▲△▼] ?사진.*"),
+    re.compile(r"[▲△▼].*(?:제공|자료 ?사진|연합뉴스|뉴스1|뉴시스)[\s.)\]>]*"),
+    # Time stamps, the end mark, sign-offs, calls for tips.
+    re.compile(rf"\(끝\)|(?:{_DATE_TIME}) *(?:송고|입력|수정|승인|등록)"),
+    re.compile(rf"(?:[가-힣]{{2,4}} +)?(?:입력|수정|승인|등록|송고) ?:? ?{_DATE_TIME}"),
+    re.compile(
+        rf"(?:지금까지 )?(?:[가-힣]{{2,10}}에서 )?[A-Z가-힣]{{1,6}} ?뉴스,? {_NAME}"
+        r"(?:이었습니다|였습니다|입니다)\.?"
+    ),
+    re.compile(r"[■▶▷※]? ?(?:기사 ?)?제보(?:하기|는| 및 보도자료)?(?: ?제공)? ?[:：].*@.*"),
+    # Invitations to read on, subscribe or vote.
+    re.compile(
+        r"[▶▷☞■] ?(?:관련 ?기사|이 기사|다른 기사|네이버|카카오|유튜브|NAVER|DAUM|구독"
+        r"|.*(?:바로 ?가기|구독하기|보러 ?가기)).*"
+    ),
+    re.compile(r"[^.!?\n]{0,25}더 ?보기 ?[>»▶]?"),
+]
+# The header of a list of other articles, with the list.
+_RELATED = re.compile(r"^관련 ?기사 ?:?(?:\n[·•▶▷☞-] ?[^\n]{1,80})*$", re.MULTILINE)
+
+_SHARE_WORDS = frozenset(
+    "페이스북 트위터 엑스 카카오톡 카카오스토리 카톡 네이버밴드 밴드 블로그 텔레그램 라인 "
+    "공유 공유하기 URL URL복사 링크복사 복사 복사하기 인쇄 인쇄하기 프린트 스크랩 댓글 글자크기 "
+    "크기 가 가+ 가- 구독 구독하기 네이버에서 본문듣기 좋아요 슬퍼요 화나요 훈훈해요 후속기사 "
+    "원해요 인스타그램 글자 추천 메일 이메일 목록 이전 다음".split()
+)
+_BUTTON_SEPARATOR = re.compile(r"[▷▶│|·/]|\d+")
+_SHARE_HINT = re.compile("페이스북|트위터|카카오|공유|복사|프린트|인쇄|스크랩|구독|좋아요|댓글")
+
+
+def _strip_share_buttons(line: str) -> str:
+    """Take a row of share buttons off a line's end; three of them, or the whole line of two."""
+    words = line.split()
+    buttons = 0
+    while words and (words[-1] in _SHARE_WORDS or _BUTTON_SEPARATOR.fullmatch(words[-1])):
+        buttons += words.pop() in _SHARE_WORDS
+    if buttons >= 3 or (buttons == 2 and not words):
+        return " ".join(words)
+    return line
+
+
+def _is_boilerplate(line: str) -> bool:
+    return any(pattern.fullmatch(line) for pattern in _LINES)
+
+
+def remove_boilerplate(text: str) -> str:
+    """Take news boilerplate out, by whole lines and by spans, and never what follows them.
+
+    Example: "비가 그쳤다.⏎홍길동 기자 hong@example.com⏎<저작권자 ⓒ 새벽신문, 무단전재 금지>"
+    → "비가 그쳤다."
+    """
+    if not _HINT.search(text):
+        return text
+    for pattern in _SPANS:
+        text = pattern.sub("", text)
+    if "기사" in text:
+        text = _RELATED.sub("", text)
+    lines = text.split("\n")
+    kept = []
+    for line in lines:
+        stripped = line.strip()
+        if 0 < len(stripped) <= _LONGEST_LINE and _HINT.search(stripped):
+            if _SHARE_HINT.search(stripped):
+                stripped = line = _strip_share_buttons(stripped)
+            if not stripped or _is_boilerplate(stripped):
+                continue
+        kept.append(line)
+    return text if kept == lines else "\n".join(kept)
