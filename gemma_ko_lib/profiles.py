@@ -110,7 +110,7 @@ _PROFILES = {
     "cpu": Profile(
         "cpu",
         "gemma3_270m",
-        Pretrain(LoopSizes(60, 2, 1, 2e-5, warmup_steps=6, checkpoint_every=20), row_length=256),
+        Pretrain(LoopSizes(60, 2, 1, 5e-5, warmup_steps=6, checkpoint_every=20), row_length=256),
         Evaluation(documents=300, window=256, batch_rows=4),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),

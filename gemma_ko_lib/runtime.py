@@ -206,7 +206,8 @@ def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:
             values = (stored["username"], stored["key"])
         except (ValueError, KeyError, TypeError):
             raise UserError(
-                f'{candidate} is not a Kaggle key file: it should hold {{"username": …, "key": …}}. '
+                f"{candidate} is not a Kaggle key file: it should hold "
+                '{"username": …, "key": …}. '
                 "Download a new one from kaggle.com > Settings > API."
             ) from None
         return {

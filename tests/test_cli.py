@@ -61,7 +61,10 @@ def test_tokens_measures_files(raw_file, capsys):
         (["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/run"], "{tmp}"),
         (["pretrain", "--model", "gone", "--data", "{tmp}", "-o", "{tmp}/run"], "gone"),
         (["evaluate", "--model", "gone", "--text", "{raw}"], "gone"),
-        (["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/r", "--profile", "x"], "x"),
+        (
+            ["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/r", "--profile", "x"],
+            "x",
+        ),
         (["course", "--only", "77"], "77"),
     ],
 )

@@ -164,7 +164,8 @@ def assemble(
     for key, shape in decoder.shapes().items():
         if params[key].shape != shape.shape:
             raise UserError(
-                f"{name}: {key} has shape {params[key].shape}, its configuration says {shape.shape}."
+                f"{name}: {key} has shape {params[key].shape}, "
+                f"its configuration says {shape.shape}."
             )
     return Model(name, kind, config, decoder, params, tokenizer, notice)
 

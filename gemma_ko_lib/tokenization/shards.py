@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, disk_error, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
@@ -26,6 +26,7 @@ def write_shards(
     folder: str | Path,
     length: int,
     rows_per_shard: int = 8192,
+    progress: bool = False,
 ) -> dict:
     """Tokenize, pack and store documents.
 
@@ -35,6 +36,7 @@ def write_shards(
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
         rows_per_shard: rows a file.
+        progress: show progress.
 
     Returns:
         The manifest, as written.
@@ -50,13 +52,15 @@ def write_shards(
     except OSError as error:
         raise disk_error(folder, error) from error
     counts = {"documents": 0, "bytes": 0, "tokens": 0}
-    rows = pack_documents(_framed(texts, tokenizer, counts), length, tokenizer.pad_id)
+    bar = Progress(None, "Packing", "documents", quiet=not progress)
+    rows = pack_documents(_framed(texts, tokenizer, counts, bar), length, tokenizer.pad_id)
     files, total_rows, filled = [], 0, 0
     for number, shard in enumerate(_batches(rows, rows_per_shard)):
         total_rows += len(shard.token_ids)
         filled += int((shard.segment_ids > 0).sum())
         for kind, array in (("tokens", shard.token_ids), ("segments", shard.segment_ids)):
             files.append(_write_array(folder / f"{kind}-{number:05d}.npy", array))
+    bar.close()
     if not counts["documents"]:
         raise UserError(f"No documents to pack into {folder}: the input has no text in it.")
     manifest = {
@@ -75,8 +79,9 @@ def write_shards(
     return manifest
 
 
-def _framed(texts: Iterable[str], tokenizer: Tokenizer, counts: dict) -> Iterator[np.ndarray]:
+def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
     for batch in _text_batches(texts):
+        bar.update(len(batch))
         for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
             document = document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
             counts["documents"] += 1

@@ -236,8 +236,8 @@ class _LossWatch:
             raise UserError(
                 f"The loss {what} at update {step}. The batch is rows "
                 f"{', '.join(map(str, rows.tolist()))} of the token shards: look at them with "
-                "tokenization.open_shards(folder)[row]. Earlier checkpoints are whole; continue with "
-                "--resume and a lower learning rate, or without those rows."
+                "tokenization.open_shards(folder)[row]. Earlier checkpoints are whole; go on "
+                "with --resume and a lower learning rate, or without those rows."
             )
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1

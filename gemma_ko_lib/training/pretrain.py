@@ -46,8 +46,8 @@ def next_token_loss(decoder: Decoder, rematerialise: bool = False):
     return loss_sum
 
 
-class _NextTokenBatches:
-    """Shards' batches with targets and loss weights added."""
+class NextTokenBatches:
+    """Shards' batches, endless and resumable, with targets and loss weights added."""
 
     def __init__(self, shards: Shards, rows: int, seed: int):
         self._iterator = batch_iterator(shards, rows, seed)
@@ -95,7 +95,7 @@ def train_on_shards(
         next_token_loss(model.decoder, rematerialise),
         adamw(schedule, config.clip_norm, config.weight_decay),
         schedule,
-        _NextTokenBatches(shards, rows, config.seed),
+        NextTokenBatches(shards, rows, config.seed),
         config,
         run_dir,
         mesh=mesh,
@@ -178,7 +178,7 @@ def pretrain(
         print(f"{run_dir} is finished already.")
         return run_dir
     model = loading.load(model_name)
-    shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction)
+    shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction, quiet)
     mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
     trained = train_on_shards(
         model,
@@ -216,7 +216,7 @@ def _claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
         json.dump(settings, file, indent=1)
 
 
-def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction) -> Shards:
+def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction, quiet) -> Shards:
     if (data / MANIFEST).is_file():
         return open_shards(data, model.tokenizer)
     folder = run_dir / "shards"
@@ -225,5 +225,5 @@ def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction)
     from gemma_ko_lib.corpus import read_clean
 
     texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
-    write_shards(texts, model.tokenizer, folder, length)
+    write_shards(texts, model.tokenizer, folder, length, progress=not quiet)
     return open_shards(folder, model.tokenizer)

@@ -224,7 +224,8 @@ def losses(mesh):
         found.append(float(figures["loss"]))
     return found
 
-print(json.dumps([losses(None), *(losses(models.make_mesh(f, t)) for f, t in ((8, 1), (4, 2), (2, 4)))]))
+meshes = [models.make_mesh(*sizes) for sizes in ((8, 1), (4, 2), (2, 4))]
+print(json.dumps([losses(mesh) for mesh in (None, *meshes)]))
 """
 
 
