@@ -257,10 +257,11 @@ def _evaluate(arguments) -> None:
     with _stdout_to_stderr():
         model = models.load(arguments.model)
     model.params = models.place(model.params)
+    registers = [document.metadata.get("register") or "" for document in documents]
     found = evaluation.bits_per_byte(
         model,
         [document.text for document in documents],
-        registers=[document.metadata.get("register") or "unnamed" for document in documents],
+        registers=registers,
         window=arguments.window,
         progress=True,
     )

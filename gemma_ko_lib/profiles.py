@@ -105,7 +105,7 @@ _PROFILES = {
         ),
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
-        Tokens(("nano",), new_pieces=1024, steps=60),
+        Tokens(("nano",), new_pieces=1024, steps=16),
     ),
     "cpu": Profile(
         "cpu",

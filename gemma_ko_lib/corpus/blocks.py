@@ -6,6 +6,7 @@ documents stream and handed over at the end: datatrove's own bookkeeping per doc
 costs more than cleaning a review.
 """
 
+import abc
 import gzip
 import hashlib
 import io
@@ -43,9 +44,9 @@ class CountingStep(PipelineStep):
         for label, value in sorted(counts.items()):
             self.stat_update(label, value=value)
 
+    @abc.abstractmethod
     def count(self, data: DocumentsPipeline, rank: int, counts: Counter) -> Iterator[Document]:
         """What the block does, counting into `counts`."""
-        raise NotImplementedError
 
 
 class DocumentReader(CountingStep):
