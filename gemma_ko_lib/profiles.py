@@ -101,7 +101,7 @@ _PROFILES = {
         "smoke",
         "nano",
         Pretrain(
-            LoopSizes(24, 8, 1, 3e-3, warmup_steps=4, checkpoint_every=12), row_length=128, seeds=2
+            LoopSizes(18, 8, 1, 3e-3, warmup_steps=3, checkpoint_every=9), row_length=128, seeds=2
         ),
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
@@ -110,7 +110,7 @@ _PROFILES = {
     "cpu": Profile(
         "cpu",
         "gemma3_270m",
-        Pretrain(LoopSizes(60, 2, 1, 5e-5, warmup_steps=6, checkpoint_every=20), row_length=256),
+        Pretrain(LoopSizes(40, 2, 1, 5e-5, warmup_steps=4, checkpoint_every=20), row_length=256),
         Evaluation(documents=300, window=256, batch_rows=4),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),

@@ -1,12 +1,17 @@
 """Models of a few thousand parameters, in every shape of the family."""
 
 import os
+import tempfile
 
-# Tiny models spend their time in the compiler; the numbers do not depend on its effort.
+# Tiny models spend their time in the compiler; the numbers do not depend on its effort, and
+# what one test has compiled the next, another worker or a subprocess need not compile again.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
 )
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{tempfile.gettempdir()}/gemma-ko-tests")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import numpy as np
 import pytest

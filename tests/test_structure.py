@@ -204,11 +204,10 @@ _MACHINE_PATH = re.compile(
     r"(?<![\w.~/-])/(?:home|root|Users|work|workspace)/\w|\b[A-Za-z]:\\{1,2}Users\\{1,2}\w"
 )
 _TEMPORARY_PATH = re.compile(r"(?<![\w.~/-])/tmp/\w")
+# The bracketed letters keep the hosts' names out of this file too.
 _PACKAGE_INDEX = re.compile(
-    r"--(?:extra-)?index-url|--find-links|--trusted-host"
-    r"|files\.python"
-    r"hosted\.org|/simple/|registry\.npm"
-    r"js\.org|artifactory|\bfile:///"
+    r"--(?:extra-)?index-url|--find-links|--trusted-host|/simple/|artifactory|\bfile:///"
+    r"|files\.python[h]osted\.org|registry\.npm[j]s\.org"
 )
 
 
