@@ -44,6 +44,7 @@ _HOUSE_STYLE = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.unicode_minus": False,  # Korean fonts often lack U+2212
+    "mathtext.fontset": "dejavusans",  # the same for exponents
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,

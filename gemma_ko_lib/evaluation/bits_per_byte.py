@@ -72,7 +72,11 @@ def bits_per_byte(
 
     Raises:
         UserError: no text.
+        ValueError: a stride that would leave a token without anything before it.
     """
+    stride = stride or window // 2
+    if not 1 <= stride < window:
+        raise ValueError(f"stride {stride} is not between 1 and the window of {window} tokens")
     kept = [i for i, text in enumerate(texts) if text]
     if not kept:
         raise UserError("No text to evaluate on: every document is empty.")
@@ -82,7 +86,7 @@ def bits_per_byte(
     windows = [
         _Window(document, *span)
         for document, ids in enumerate(encoded)
-        for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride or window // 2)
+        for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride)
     ]
     nats = np.zeros(len(texts))
     score = _scorer(model)

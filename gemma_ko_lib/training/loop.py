@@ -95,7 +95,7 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
         }
         figures = {
             "loss": loss / weight,
-            "gradient_norm": optax.global_norm(gradient),
+            "gradient_norm": optax.tree.norm(gradient),
             "tokens": weight,
         }
         return new_state, figures
@@ -105,17 +105,25 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
 
 def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> dict:
     """Step 0, a copy of the weights (the update donates them), and the optimiser's zeros."""
-    copy = jax.tree.map(jnp.copy, params)
-    optimizer_state = jax.jit(optimizer.init, out_shardings=_like_params(params, optimizer, mesh))(
-        copy
-    )
-    return {"step": jnp.zeros((), jnp.int32), "params": copy, "optimizer": optimizer_state}
+
+    def make(params):
+        return {
+            "step": jnp.zeros((), jnp.int32),
+            "params": params,
+            "optimizer": optimizer.init(params),
+        }
+
+    # What the update returns is bound to its devices; a state that was not would have it
+    # compiled a second time.
+    places = _places(jax.eval_shape(make, params), mesh)
+    return jax.jit(make, out_shardings=places)(params)
 
 
-def _like_params(params: dict, optimizer, mesh):
+def _places(state: dict, mesh):
     """Moments live where their parameter lives; counters are on every device."""
     if mesh is None:
-        return None
+        return jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    params = state["params"]
     by_name = shardings(params, mesh)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
@@ -124,7 +132,7 @@ def _like_params(params: dict, optimizer, mesh):
         same_shape = name in params and leaf.shape == params[name].shape
         return by_name[name] if same_shape else everywhere
 
-    return jax.tree_util.tree_map_with_path(sharding_of, jax.eval_shape(optimizer.init, params))
+    return jax.tree_util.tree_map_with_path(sharding_of, state)
 
 
 def run_loop(

@@ -76,6 +76,12 @@ def test_a_long_document_is_scored_by_windows_that_overlap(tiny_model):
     assert found.micro == pytest.approx(bits / len(text.encode()), rel=1e-5)
 
 
+@pytest.mark.parametrize("stride", [32, 40, -1])
+def test_a_stride_that_leaves_no_context_is_refused(stride, tiny_model):
+    with pytest.raises(ValueError, match="between 1 and the window of 32"):
+        bits_per_byte(tiny_model, SENTENCES, window=32, stride=stride)
+
+
 def test_an_empty_set_is_an_error(tiny_model):
     with pytest.raises(UserError, match="every document is empty"):
         bits_per_byte(tiny_model, ["", ""])
