@@ -35,7 +35,7 @@ def build_report(
     registers, changed, dropped = _by_register(clean)
     first, reasons = _summarise_rejects(rejects)
     if not write["in"]:
-        raise UserError(_nothing_left(read, dropped, reasons, rejects))
+        raise UserError(_nothing_left(read, dropped, reasons, first, rejects))
     if hold_out and hold_out_by and write["without_key"] == write["in"]:
         raise UserError(
             f"No document has the field '{hold_out_by}' to hold out by; give one that is there."
@@ -130,13 +130,16 @@ def _examples(partial: Path, tasks: int) -> dict[str, dict]:
     return examples
 
 
-def _nothing_left(read: Counter, dropped: Counter, reasons: dict, rejects: Path) -> str:
+def _nothing_left(
+    read: Counter, dropped: Counter, reasons: dict, first: list[dict], rejects: Path
+) -> str:
     why = [f"{count:,} × {rule}" for rule, count in dropped.most_common(3)]
     why += [f"{count:,} × {reason}" for reason, count in list(reasons.items())[:3]]
-    return (
-        f"No document is left of {read['in']:,}: {'; '.join(why)}. "
-        f"The rejected records are listed in {rejects}."
-    )
+    said = f"No document is left of {read['in']:,}: {'; '.join(why)}."
+    if first:
+        line = f" line {first[0]['line']}" if first[0]["line"] else ""
+        said += f" The first is {first[0]['file']}{line}; all are listed in {rejects}."
+    return f"{said} Each input needs UTF-8 text: JSON lines with a text field, or a .txt file."
 
 
 def format_report(report: dict) -> str:
