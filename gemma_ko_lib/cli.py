@@ -169,11 +169,13 @@ def _add_tokens(commands) -> None:
 
 def _tokens(arguments) -> None:
     from gemma_ko_lib.corpus import read_documents
+    from gemma_ko_lib.corpus.samples import read_parallel
     from gemma_ko_lib.tokenization import gap_report, load_tokenizer
 
     texts = [document.text for document in read_documents(arguments.files)]
     tokenizers = [load_tokenizer(spec) for spec in arguments.tokenizer or ["nano"]]
-    rows = gap_report(texts, tokenizers)
+    pairs = [(item["ko"], item["en"]) for item in read_parallel()]
+    rows = gap_report(texts, tokenizers, parallel=pairs)
     if arguments.json:
         return _print_json(
             {"documents": len(texts), "tokenizers": list(map(dataclasses.asdict, rows))}
@@ -181,14 +183,16 @@ def _tokens(arguments) -> None:
     print(
         f"{len(texts):,} documents\n"
         f"{'tokenizer':<24}{'pieces':>9}{'tokens':>12}{'/eojeol':>9}{'/char':>8}{'bytes/token':>13}"
-        f"{'fragments':>11}{'Hangul pieces':>15}{'syllables':>11}"
+        f"{'fragments':>11}{'Hangul pieces':>15}{'syllables':>11}{'ko/en':>8}"
     )
     for row in rows:
         print(
             f"{row.tokenizer[-23:]:<24}{row.vocabulary_size:>9,}{row.tokens:>12,}"
             f"{row.tokens_per_eojeol:>9.2f}{row.tokens_per_character:>8.3f}{row.bytes_per_token:>13.2f}"
             f"{row.byte_fragment_fraction:>11.1%}{row.hangul_pieces:>15,}{row.single_syllables:>11,}"
+            f"{row.price_against_english:>8.2f}"
         )
+    print("ko/en: tokens for Korean over tokens for the same content in English (200 samples)")
 
 
 # --- pretrain ---

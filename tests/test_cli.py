@@ -49,7 +49,8 @@ def test_tokens_measures_files(raw_file, capsys):
     row = json.loads(capsys.readouterr().out)["tokenizers"][0]
     assert row["tokenizer"] == "nano" and row["byte_fragment_fraction"] > 0.3
     assert cli.main(["tokens", str(raw_file)]) == 0
-    assert "nano" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "nano" in printed and f"{row['price_against_english']:.2f}" in printed
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ and what the conversion of the GGUF package is cached as.
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -93,11 +94,8 @@ def _preset_names() -> list[str]:
 
 def save_model(model: Model, folder: str | Path) -> None:
     """See `Model.save`."""
-    import safetensors.numpy
-
     folder = Path(folder)
-    with runtime.whole_file(folder / "model.safetensors", "wb") as file:
-        file.write(safetensors.numpy.save(decoders.unstack(model.params)))
+    _write_weights(decoders.unstack(model.params), folder / "model.safetensors")
     model.tokenizer.save(folder / "tokenizer.model")
     if model.notice:
         with runtime.whole_file(folder / "NOTICE") as file:
@@ -105,6 +103,21 @@ def save_model(model: Model, folder: str | Path) -> None:
     description = {"format": "gemma-ko model 1", "backbone": model.kind, "config": model.config}
     with runtime.whole_file(folder / "model.json") as file:
         json.dump(description, file, indent=1)
+
+
+def _write_weights(weights: dict[str, np.ndarray], path: Path) -> None:
+    """Stream the weights to disk under another name first: a torn file is never the model's."""
+    import safetensors.numpy
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.numpy.save_file(weights, part)
+        os.replace(part, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        as_os_error = error if isinstance(error, OSError) else OSError(0, str(error))
+        raise runtime.disk_error(path, as_os_error) from error
 
 
 def _load_folder(folder: Path, dtype: str, name: str) -> Model:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import struct
 
 from gemma_ko_lib.models.sharding import shardings
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
@@ -56,6 +57,21 @@ class LoopConfig:
     spike_nats: float = 3.0
 
 
+@struct.dataclass
+class TrainState:
+    """All that an update reads and writes: one pytree, sharded, donated and stored as a whole.
+
+    Attributes:
+        step: updates done.
+        params: weights by name.
+        optimizer: optax's own state.
+    """
+
+    step: jax.Array
+    params: dict
+    optimizer: optax.OptState
+
+
 def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
     """Build the jitted update: (state, batch) -> (state, figures), with the state donated.
 
@@ -67,13 +83,13 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
         optimizer: from optax.
 
     Returns:
-        A function of state {"step", "params", "optimizer"} and a batch whose arrays are
+        A function of a `TrainState` and a batch whose arrays are
         [accumulation, rows, …].
     """
     value_and_grad = jax.value_and_grad(loss_sum, has_aux=True)
 
     def update(state, batch):
-        params = state["params"]
+        params = state.params
 
         def add_micro_batch(carry, micro_batch):
             (loss, weight), gradient = value_and_grad(params, micro_batch)
@@ -87,12 +103,12 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
             totals, _ = jax.lax.scan(add_micro_batch, totals, rest)
         loss, weight, gradient = totals
         gradient = jax.tree.map(lambda g: g / weight.astype(g.dtype), gradient)
-        changes, optimizer_state = optimizer.update(gradient, state["optimizer"], params)
-        new_state = {
-            "step": state["step"] + 1,
-            "params": optax.apply_updates(params, changes),
-            "optimizer": optimizer_state,
-        }
+        changes, optimizer_state = optimizer.update(gradient, state.optimizer, params)
+        new_state = TrainState(
+            step=state.step + 1,
+            params=optax.apply_updates(params, changes),
+            optimizer=optimizer_state,
+        )
         figures = {
             "loss": loss / weight,
             "gradient_norm": optax.tree.norm(gradient),
@@ -103,15 +119,11 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
     return jax.jit(update, donate_argnums=0)
 
 
-def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> dict:
+def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:
     """Step 0, a copy of the weights (the update donates them), and the optimiser's zeros."""
 
     def make(params):
-        return {
-            "step": jnp.zeros((), jnp.int32),
-            "params": params,
-            "optimizer": optimizer.init(params),
-        }
+        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
 
     # What the update returns is bound to its devices; a state that was not would have it
     # compiled a second time.
@@ -119,11 +131,11 @@ def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=No
     return jax.jit(make, out_shardings=places)(params)
 
 
-def _places(state: dict, mesh):
+def _places(state: TrainState, mesh):
     """Moments live where their parameter lives; counters are on every device."""
     if mesh is None:
         return jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    params = state["params"]
+    params = state.params
     by_name = shardings(params, mesh)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
@@ -187,7 +199,7 @@ def run_loop(
 
     def measure(step: int) -> None:
         if evaluate:
-            log.write({"step": step, **evaluate(state["params"], step)})
+            log.write({"step": step, **evaluate(state.params, step)})
 
     try:
         if start == 0:
@@ -218,7 +230,7 @@ def run_loop(
         progress.close()
         checkpoints.close()
         log.close()
-    return state["params"]
+    return state.params
 
 
 def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:

@@ -40,6 +40,19 @@ def test_a_truncated_weight_file_is_named(tiny_model, tmp_path):
         models.load(tmp_path)
 
 
+def test_a_full_disk_leaves_no_model_behind(tiny_model, tmp_path, monkeypatch):
+    import safetensors.numpy
+
+    def full(weights, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    with pytest.raises(UserError, match="model.safetensors: No space left.*Free some space"):
+        tiny_model.save(tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_weights_of_another_shape_are_refused(tiny_model, tmp_path):
     tiny_model.save(tmp_path)
     description = json.loads((tmp_path / "model.json").read_text())

@@ -60,8 +60,8 @@ def test_micro_batches_make_the_same_update_as_one_batch():
     expected_state, expected = _updated(model, whole)
     np.testing.assert_allclose(figures["loss"], expected["loss"], rtol=1e-5)
     np.testing.assert_allclose(figures["gradient_norm"], expected["gradient_norm"], rtol=1e-4)
-    for name, value in expected_state["params"].items():
-        np.testing.assert_allclose(state["params"][name], value, atol=2e-4, err_msg=name)
+    for name, value in expected_state.params.items():
+        np.testing.assert_allclose(state.params[name], value, atol=2e-4, err_msg=name)
 
 
 def test_the_update_is_compiled_once():
