@@ -4,12 +4,15 @@ Same nano weights, same reviews, same AdamW, rows of 512 tokens. KerasHub pads e
 row; what counts is the reviews' own tokens, not the padding.
 """
 
+import itertools
+import random
 import tempfile
 import time
 
 import numpy as np
 
 from gemma_ko_lib import models
+from gemma_ko_lib.corpus import read_documents
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.tokenization import open_shards, write_shards
@@ -77,10 +80,15 @@ def _keras_hub_fit(model, texts) -> tuple[float, float]:
     return float(timed.sum()) / seconds, 1 - float(timed.mean())
 
 
-def measure() -> list[tuple[str, str]]:
-    """Rows of (what, figure)."""
+def measure(text_file: str | None = None) -> list[tuple[str, str]]:
+    """Rows of (what, figure); `text_file` holds other reviews than the course's samples."""
     model = models.load("nano", dtype="float32")
-    texts = [record["text"] for record in read_samples("ko", register="review")]
+    if text_file:
+        texts = [d.text for d in itertools.islice(read_documents(text_file), 2000)]
+    else:
+        registers = ("review", "comment")
+        texts = [r["text"] for name in registers for r in read_samples("ko", register=name)]
+    random.Random(0).shuffle(texts)
     ours, our_padding = _ours(model, texts)
     theirs, their_padding = _keras_hub_fit(model, texts)
     return [
