@@ -89,7 +89,7 @@ def bits_per_byte(
         for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride)
     ]
     nats = np.zeros(len(texts))
-    score = _scorer(model)
+    score = _scorer(model.decoder)
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         for rows in _batches(windows, window, batch_rows):
             _score_rows(score, params or model.params, rows, window, batch_rows, nats)
@@ -163,7 +163,7 @@ def _score_rows(score, params, rows, length: int, batch_rows: int, nats: np.ndar
 
 
 @functools.lru_cache(maxsize=8)
-def _scorer_of(decoder):
+def _scorer(decoder):
     @jax.jit
     def score(params, token_ids, segment_ids):
         hidden = decoder.hidden(params, token_ids, segment_ids)
@@ -172,10 +172,6 @@ def _scorer_of(decoder):
         return token_nll(hidden, embedding, targets, soft_cap=decoder.soft_cap)
 
     return score
-
-
-def _scorer(model: Model):
-    return _scorer_of(model.decoder)
 
 
 def _summary(

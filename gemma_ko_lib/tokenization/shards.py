@@ -6,6 +6,7 @@ counts, and each file's SHA-256. A folder without a manifest is not a set of sha
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_doc
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
 MANIFEST = "manifest.json"
+_TEXTS_AT_ONCE = 512  # for the tokenizer
 _FORMAT = "gemma-ko token shards 1"
 
 
@@ -55,7 +57,8 @@ def write_shards(
     bar = Progress(None, "Packing", "documents", quiet=not progress)
     rows = pack_documents(_framed(texts, tokenizer, counts, bar), length, tokenizer.pad_id)
     files, total_rows, filled = [], 0, 0
-    for number, shard in enumerate(_batches(rows, rows_per_shard)):
+    for number, batch in enumerate(_batches(rows, rows_per_shard)):
+        shard = stack_rows(batch)
         total_rows += len(shard.token_ids)
         filled += int((shard.segment_ids > 0).sum())
         for kind, array in (("tokens", shard.token_ids), ("segments", shard.segment_ids)):
@@ -80,7 +83,7 @@ def write_shards(
 
 
 def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
-    for batch in _text_batches(texts):
+    for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
         bar.update(len(batch))
         for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
             document = document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
@@ -90,27 +93,10 @@ def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterato
             yield document
 
 
-def _text_batches(texts: Iterable[str], size: int = 512) -> Iterator[list[str]]:
-    batch = []
-    for text in texts:
-        if text.strip():
-            batch.append(text)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    items = iter(items)
+    while batch := list(itertools.islice(items, size)):
         yield batch
-
-
-def _batches(rows: Iterable[PackedRows], size: int) -> Iterator[PackedRows]:
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield stack_rows(batch)
-            batch = []
-    if batch:
-        yield stack_rows(batch)
 
 
 def stack_rows(rows: list[PackedRows]) -> PackedRows:
