@@ -10,6 +10,10 @@ from gemma_ko_lib import __version__
 from gemma_ko_lib.runtime import UserError
 
 
+# Exit code of a run that is done, with some of its input rejected.
+PARTIAL = 3
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
@@ -17,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: arguments; those of the process by default.
 
     Returns:
-        Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 130 interrupted.
+        Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 3 done but for
+        some records that could not be read, 130 interrupted.
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -123,32 +128,92 @@ def _course(arguments) -> int:
 
 def _add_clean(commands) -> None:
     parser = _command(
-        commands, "clean", _clean, "Clean raw text files into documents for training."
+        commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files or folders")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
     parser.add_argument("-o", "--output", required=True, help="folder for the documents")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--executor", default="local", help="local")
+    parser.add_argument(
+        "--languages",
+        default="ko",
+        metavar="LIST",
+        help="keep documents in these languages, e.g. ko,en,zh,ja (ko)",
+    )
+    parser.add_argument(
+        "--quality",
+        action="store_true",
+        help="also apply FineWeb-2's measures, with a morphological analyser (slow)",
+    )
+    parser.add_argument(
+        "--pii",
+        default="placeholder",
+        metavar="HOW",
+        help="personal data: placeholder (the default), surrogate or keep",
+    )
+    parser.add_argument(
+        "--duplicates",
+        default="near",
+        metavar="WHICH",
+        help="take out near (and exact, the default) or exact duplicates, or keep all",
+    )
+    parser.add_argument(
+        "--decontaminate",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="evaluation sets (JSON lines) that no document may hold a piece of",
+    )
     parser.add_argument(
         "--hold-out", type=float, default=0.0, metavar="SHARE", help="share kept for evaluation"
     )
     parser.add_argument(
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of the surrogates")
+    parser.add_argument("--workers", type=int, default=1, help="tasks at once")
+    parser.add_argument("--executor", default="local", help="local, ray or slurm")
+    parser.add_argument(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of sbatch: partition=NAME, time=HH:MM:SS, …",
+    )
 
 
-def _clean(arguments) -> None:
+def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
+    settings = corpus.CleanSettings(
+        languages=tuple(arguments.languages.split(",")),
+        quality=arguments.quality,
+        pii=arguments.pii,
+        duplicates=arguments.duplicates,
+        decontaminate=tuple(os.path.abspath(path) for path in arguments.decontaminate),
+        hold_out=arguments.hold_out,
+        hold_out_by=arguments.hold_out_by,
+        seed=arguments.seed,
+    )
     report = corpus.clean(
         arguments.inputs,
         arguments.output,
+        settings,
         workers=arguments.workers,
         executor=arguments.executor,
-        hold_out=arguments.hold_out,
-        hold_out_by=arguments.hold_out_by,
+        slurm=_key_values("--slurm", arguments.slurm),
     )
+    if arguments.executor == "slurm":
+        print(f"Handed in as jobs {', '.join(report['jobs'])}.")
+        print(f"When the last of them is done, {arguments.output}/report.json is there.")
+        return 0
     print(corpus.format_report(report))
+    return PARTIAL if report["rejects"]["count"] else 0
+
+
+def _key_values(option: str, given: list[str]) -> dict[str, str]:
+    for text in given:
+        if "=" not in text:
+            raise UserError(f"{option} takes KEY=VALUE, not '{text}'.")
+    return dict(text.split("=", 1) for text in given)
 
 
 # --- tokens ---

@@ -7,11 +7,12 @@ any input file, `read_records` with its rejects.
 
 from gemma_ko_lib.corpus.cleaning import CleanResult, clean_text
 from gemma_ko_lib.corpus.documents import Reject, read_documents, read_records
-from gemma_ko_lib.corpus.pipeline import clean, read_clean
+from gemma_ko_lib.corpus.pipeline import CleanSettings, clean, read_clean
 from gemma_ko_lib.corpus.report import format_report
 
 __all__ = [
     "CleanResult",
+    "CleanSettings",
     "Reject",
     "clean",
     "clean_text",

@@ -1,52 +1,32 @@
-"""The corpus stage as datatrove blocks: read, clean, write.
+"""The corpus stage as datatrove blocks: read, clean, mask, and at the end write.
 
-Each block counts what it does with datatrove's `stat_update`, so that any executor, on one
-machine or many, ends with the same figures. Counters are kept in a Counter while
-documents stream and handed over at the end: datatrove's own bookkeeping per document
-costs more than cleaning a review.
+What stands between them, leaks and duplicates, has modules of its own. Examples for the
+report, one of each rule and task, are kept with personal data masked.
 """
 
-import abc
 import gzip
 import hashlib
 import io
-import json
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.io import OutputFileManager
-from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 from datatrove.utils.stats import Stats
 
-from gemma_ko_lib.corpus.cleaning import clean_text
+from gemma_ko_lib.corpus.cleaning import clean_text, trace
+from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Reject, read_file
 from gemma_ko_lib.corpus.filters import REGISTERS
+from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
-_SECONDS_BETWEEN_REPORTS = 1.0
 _DOCUMENTS_BETWEEN_LOOKS = 256
-
-
-class CountingStep(PipelineStep):
-    """A block whose counters start afresh with each task and are handed over when it ends."""
-
-    def run(
-        self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1
-    ) -> DocumentsPipeline:
-        self.stats = Stats(str(self))
-        counts: Counter[str] = Counter()
-        yield from self.count(data, rank, counts)
-        for label, value in sorted(counts.items()):
-            self.stat_update(label, value=value)
-
-    @abc.abstractmethod
-    def count(self, data: DocumentsPipeline, rank: int, counts: Counter) -> Iterator[Document]:
-        """What the block does, counting into `counts`."""
+_EXAMPLE_CHARACTERS = 120
 
 
 class DocumentReader(CountingStep):
@@ -68,12 +48,12 @@ class DocumentReader(CountingStep):
         """Counts records (in), documents (out), rejects, decoded and text_bytes."""
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
-        with open(self.working_dir / f"rejects-{rank:05d}.jsonl", "w", encoding="utf-8") as rejects:
+        with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
             for file in self.tasks[rank]:
                 for record in read_file(InputFile(*file)):
                     if isinstance(record, Reject):
                         counts["rejects"] += 1
-                        rejects.write(json.dumps(record._asdict(), ensure_ascii=False) + "\n")
+                        write_line(rejects, {**record._asdict(), "start": mask_pii(record.start)})
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
@@ -87,70 +67,146 @@ class DocumentReader(CountingStep):
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
 
-class TaskProgress:
-    """How many documents a task has read, as a file that the main process looks at.
+# --- Examples -----------------------------------------------------------------------------
 
-    Files work for every executor. They also end a task whose run is over: the folder is
-    gone then, and so reporting fails.
+
+class Examples:
+    """One example of each rule of a task, in NAME-NNNNN.jsonl of the working folder.
+
+    Args:
+        working_dir: the folder.
+        name: of the block.
+        rank: of the task.
     """
 
-    def __init__(self, working_dir: Path, rank: int):
-        self._path, self._last = working_dir / f"progress-{rank:05d}", time.monotonic()
+    def __init__(self, working_dir: Path, name: str, rank: int):
+        self._seen: set[str] = set()
+        self._path = task_lines(working_dir, f"examples-{name}", rank)
 
-    def report(self, documents: int, final: bool = False) -> None:
-        """Write the number down, at most once a second."""
-        now = time.monotonic()
-        if final or now - self._last > _SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            self._path.write_text(str(documents))
+    def __enter__(self):
+        self._file = open(self._path, "w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def has(self, rule: str) -> bool:
+        """Whether there is one already."""
+        return rule in self._seen
+
+    def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
+        """Keep what a rule did to a document; `after` is None where it dropped it."""
+        if rule in self._seen:
+            return
+        self._seen.add(rule)
+        record = {"rule": rule, "id": document.id}
+        if after is None:
+            record["text"] = mask_pii(before[: 2 * _EXAMPLE_CHARACTERS])
+        else:
+            before, after = excerpt(before, after)
+            record |= {"before": mask_pii(before), "after": mask_pii(after)}
+        write_line(self._file, record)
+
+
+def excerpt(before: str, after: str) -> tuple[str, str]:
+    """Cut two versions of a text down to where they differ, with some of what is around."""
+    shorter = min(len(before), len(after))
+    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    start = max(start - _EXAMPLE_CHARACTERS // 4, 0)
+    return before[start : start + _EXAMPLE_CHARACTERS], after[start : start + _EXAMPLE_CHARACTERS]
+
+
+# --- Cleaning and masking -----------------------------------------------------------------
 
 
 class Cleaner(CountingStep):
     """Clean each document and drop those that a filter names.
 
-    One example of each dropping rule goes to examples-NNNNN.json in the working folder.
+    Args:
+        working_dir: for examples.
+        languages: that are kept.
+        quality: also apply the measures that need a morphological analyser.
     """
 
     name = "clean"
     type = "corpus"
 
-    def __init__(self, working_dir: Path):
+    def __init__(self, working_dir: Path, languages: Sequence[str], quality: bool):
         super().__init__()
-        self.working_dir = working_dir
+        self.working_dir, self.languages, self.quality = working_dir, tuple(languages), quality
 
     def count(self, data, rank, counts):
         """Counts in, out, and by register: in, out, chars_in, chars_out, changed, dropped."""
-        examples: dict[str, dict] = {}
+        settings = {"languages": self.languages, "quality": self.quality}
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
-        for document in data:
-            text, register = document.text, document.metadata.get("register")
-            result = clean_text(text, register)
-            # Only known registers get counters of their own: any string may stand there.
-            register = register if register in REGISTERS else "other"
-            size = sizes[register]
-            size[0] += 1
-            size[1] += len(text)
-            if result.changed_by:
-                counts["changed"] += 1
-                for rule in result.changed_by:
-                    counts[f"{register}|changed|{rule}"] += 1
-            if result.dropped_by:
-                counts[f"{register}|dropped|{result.dropped_by}"] += 1
-                if result.dropped_by not in examples:
-                    examples[result.dropped_by] = {"id": document.id, "text": text[:200]}
-                continue
-            size[2] += 1
-            size[3] += len(result.text)
-            document.text = result.text
-            yield document
+        with Examples(self.working_dir, "clean", rank) as examples:
+            for document in data:
+                text, metadata = document.text, document.metadata
+                register, language = metadata.get("register"), metadata.get("language")
+                result = clean_text(text, register, language=language, **settings)
+                # Only known registers get counters of their own: any string may stand there.
+                known = register if register in REGISTERS else "other"
+                size = sizes[known]
+                size[0] += 1
+                size[1] += len(text)
+                if result.changed_by:
+                    counts["changed"] += 1
+                    for rule in result.changed_by:
+                        counts[f"{known}|changed|{rule}"] += 1
+                    if not all(map(examples.has, result.changed_by)):
+                        for step in trace(text, register, language=language, **settings):
+                            examples.add(step[0], document, *step[1:])
+                if result.dropped_by:
+                    counts[f"{known}|dropped|{result.dropped_by}"] += 1
+                    examples.add(result.dropped_by, document, text)
+                    continue
+                size[2] += 1
+                size[3] += len(result.text)
+                document.text = result.text
+                metadata |= result.scores
+                yield document
         for register, size in sizes.items():
             for label, value in zip(("in", "chars_in", "out", "chars_out"), size, strict=True):
                 counts[f"{register}|{label}"] = value
             counts["in"] += size[0]
             counts["out"] += size[2]
-        with open(self.working_dir / f"examples-{rank:05d}.json", "w", encoding="utf-8") as file:
-            json.dump(examples, file, ensure_ascii=False)
+
+
+class Masker(CountingStep):
+    """Replace personal data.
+
+    Args:
+        working_dir: for examples.
+        replacement: "placeholder" or "surrogate", see `pii.mask_pii`.
+        seed: of the surrogates.
+    """
+
+    name = "mask"
+    type = "corpus"
+
+    def __init__(self, working_dir: Path, replacement: str, seed: int):
+        super().__init__()
+        self.working_dir, self.replacement, self.seed = working_dir, replacement, seed
+
+    def count(self, data, rank, counts):
+        """Counts in, out, changed, and what was masked by kind."""
+        documents = 0
+        with Examples(self.working_dir, "mask", rank) as examples:
+            for document in data:
+                documents += 1
+                if spans := find_pii(document.text):
+                    masked = mask_spans(document.text, spans, self.replacement, self.seed)
+                    counts["changed"] += 1
+                    for span in spans:
+                        counts[f"masked|{span.kind}"] += 1
+                        examples.add(span.kind, document, document.text, masked)
+                    document.text = masked
+                yield document
+        counts["in"] = counts["out"] = documents
+
+
+# --- Writing ------------------------------------------------------------------------------
 
 
 def is_held_out(key: str, share: float) -> bool:

@@ -3,13 +3,17 @@
     DIR/documents-NNNNN.jsonl.gz            id, text and metadata of each kept document
     DIR/held_out/documents-NNNNN.jsonl.gz   the same for evaluation, if a share was held out
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
+    DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
+    DIR/contaminated.jsonl                  every document with a piece of an evaluation set
     DIR/report.json                         counters of every step, written last
 
-A folder without report.json is unfinished. The work happens in DIR/.partial, which is
-gone afterwards, however the run ended.
+A folder without report.json is unfinished. The work happens in DIR/.partial, stage by
+stage, and stays there when a run is stopped: the same command then goes on with the tasks
+that are not done.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -20,95 +24,114 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.documents import InputFile, find_files, read_file
-from gemma_ko_lib.corpus.report import build_report, collect_rejects
+from gemma_ko_lib.corpus.report import build_report
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
+    from gemma_ko_lib.corpus.executor import Stage
+
 REPORT = "report.json"
-REJECTS = "rejects.jsonl"
+LISTS = ("rejects", "duplicates", "contaminated")
 _PARTIAL = ".partial"
+_PLAN = "plan.json"
 _HELD_OUT = "held_out"
 _OUTPUTS = "documents-*.jsonl.gz"
-EXECUTORS = ("local",)
+PII = ("placeholder", "surrogate", "keep")
+DUPLICATES = ("near", "exact", "keep")
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
 
 
+@dataclasses.dataclass(frozen=True)
+class CleanSettings:
+    """What decides the documents of a run; where and how fast it runs does not.
+
+    Attributes:
+        languages: documents in these are kept.
+        quality: also apply FineWeb-2's measures, with words by a morphological analyser.
+        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
+        duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
+        decontaminate: evaluation sets no piece of which may be in the documents.
+        hold_out: share of documents to write to held_out/, 0 up to but not including 1.
+        hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
+        seed: of the surrogates.
+    """
+
+    languages: tuple[str, ...] = ("ko",)
+    quality: bool = False
+    pii: str = "placeholder"
+    duplicates: str = "near"
+    decontaminate: tuple[str, ...] = ()
+    hold_out: float = 0.0
+    hold_out_by: str | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, known in (("pii", PII), ("duplicates", DUPLICATES)):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
+        if not 0 <= self.hold_out < 1:
+            raise UserError(
+                f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
+            )
+
+
 def clean(
     inputs: str | Path | Iterable[str | Path],
     output_dir: str | Path,
+    settings: CleanSettings | None = None,
     workers: int = 1,
     executor: str = "local",
-    hold_out: float = 0.0,
-    hold_out_by: str | None = None,
+    slurm: dict[str, str] | None = None,
     progress: bool = True,
 ) -> dict:
     """Clean files into a folder of documents; what `gemma-ko clean` calls.
 
-    The documents are the same, byte for byte, whatever the number of workers.
+    The documents are the same, byte for byte, whatever the executor and the number of
+    workers, and whether the run was stopped in between.
 
     Args:
-        inputs: .jsonl, .jsonl.gz, .txt or .txt.gz files, and folders of them.
+        inputs: files, archives, and folders of them.
         output_dir: where the results go; a former result there is replaced.
-        workers: processes at once. A file is read by one of them.
-        executor: "local".
-        hold_out: share of documents to write to held_out/, 0 up to but not including 1.
-        hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
-        progress: say on stderr how many documents were read.
+        settings: see `CleanSettings`.
+        workers: tasks at once. A file is read by one of them.
+        executor: "local", "ray" or "slurm".
+        slurm: for Slurm: "partition", "time" and other options of sbatch.
+        progress: say on stderr how far it is.
 
     Returns:
-        The report, as written to report.json.
+        The report, as written to report.json; for Slurm {"jobs": numbers of the jobs}, the
+        last of which writes it.
 
     Raises:
         UserError: a missing path, nothing to read, no document left, a full disk, an output
             folder that holds the inputs, or a setting out of range.
     """
-    _check_settings(workers, executor, hold_out)
-    output_dir = Path(output_dir).expanduser().absolute()
-    inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    files = find_files(inputs)
-    _check_places(inputs, files, output_dir)
-    input_bytes = sum(os.path.getsize(file.path) for file in files)
-    started = time.monotonic()
-    partial = output_dir / _PARTIAL
-    try:
-        _remove_former_result(output_dir)
-        partial.mkdir(parents=True)
-        tasks = split_into_tasks(files)
-        with _show_progress(partial, progress):
-            _run(tasks, partial, workers, hold_out, hold_out_by)
-        collect_rejects(partial, output_dir / REJECTS, len(tasks))
-        report = build_report(partial, output_dir / REJECTS, len(tasks), hold_out, hold_out_by)
-        report["files"] = _move_into_place(partial, output_dir)
-        seconds = time.monotonic() - started
-        report |= {
-            "input_files": len(files),
-            "input_file_bytes": input_bytes,
-            "seconds": round(seconds, 3),
-            # Of UTF-8 text, which is what other cleaners count.
-            "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),
-        }
-        with whole_file(output_dir / REPORT) as file:
-            json.dump(report, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-    except OSError as error:
-        raise disk_error(output_dir, error) from error
-    finally:
-        # Also frees the space again after a full disk.
-        shutil.rmtree(partial, ignore_errors=True)
-    return report
+    from gemma_ko_lib.corpus.executor import EXECUTORS, run_stages
 
-
-def _check_settings(workers: int, executor: str, hold_out: float) -> None:
     if executor not in EXECUTORS:
         raise UserError(f"No executor '{executor}' here. There is: {', '.join(EXECUTORS)}.")
     if workers < 1:
         raise UserError(f"workers must be at least 1, not {workers}.")
-    if not 0 <= hold_out < 1:
-        raise UserError(f"hold_out is a share from 0 up to, not including, 1; {hold_out} is not.")
+    settings = settings or CleanSettings()
+    output_dir = Path(output_dir).expanduser().absolute()
+    inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    files = find_files(inputs)
+    _check_places(inputs, files, output_dir)
+    partial = output_dir / _PARTIAL
+    try:
+        with _only_run(output_dir):
+            _prepare(output_dir, files, settings, quiet=not progress)
+            run = CorpusRun(output_dir, files, settings)
+            with _show_progress(run, not progress):
+                stages = run.stages(finish=executor == "slurm")
+                jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
+            return {"jobs": jobs} if executor == "slurm" else run.finish()
+    except OSError as error:
+        raise disk_error(output_dir, error) from error
 
 
 def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> None:
@@ -125,14 +148,60 @@ def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> Non
             )
 
 
-def _remove_former_result(output_dir: Path) -> None:
+# --- One run in one folder, from where it was stopped -----------------------------------
+
+
+@contextlib.contextmanager
+def _only_run(output_dir: Path):
+    """Refuse a second run into the same folder while the first goes on."""
+    import fcntl
+
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with open(output_dir / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another run is writing to {output_dir} now; wait for it, or give another folder."
+            ) from None
+        try:
+            yield
+        finally:
+            os.unlink(lock.name)
+
+
+def _prepare(
+    output_dir: Path, files: list[InputFile], settings: CleanSettings, quiet: bool
+) -> None:
+    """Go on with a stopped run of the same inputs and settings, or start from nothing."""
+    partial = output_dir / _PARTIAL
+    plan = {
+        "files": [[*file, os.stat(file.path).st_mtime_ns] for file in files],
+        "settings": dataclasses.asdict(settings),
+        "evaluation_sets": [os.stat(path).st_mtime_ns for path in settings.decontaminate],
+    }
+    plan = json.loads(json.dumps(plan))
+    path = partial / _PLAN
+    if path.is_file() and json.loads(path.read_text("utf-8")) == plan:
+        if not quiet:
+            done = len(list((partial / "logs").glob("*/completions/*")))
+            print(f"Going on with the run that was stopped: {done} tasks are done.", flush=True)
+        return
     # The report goes first: without it the rest is nothing finished.
-    for path in (output_dir / REPORT, output_dir / REJECTS):
-        path.unlink(missing_ok=True)
+    for name in (REPORT, *(f"{kind}.jsonl" for kind in LISTS)):
+        (output_dir / name).unlink(missing_ok=True)
     for folder in (output_dir, output_dir / _HELD_OUT):
-        for path in folder.glob(_OUTPUTS):
-            path.unlink()
-    shutil.rmtree(output_dir / _PARTIAL, ignore_errors=True)
+        for document_file in folder.glob(_OUTPUTS):
+            document_file.unlink()
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if settings.decontaminate:
+        from gemma_ko_lib.corpus.decontamination import build_index
+
+        found = build_index(settings.decontaminate, partial / "evaluation")
+        (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
+    with whole_file(path) as file:
+        json.dump(plan, file, ensure_ascii=False)
 
 
 def split_into_tasks(files: list[InputFile]) -> list[list[InputFile]]:
@@ -140,45 +209,119 @@ def split_into_tasks(files: list[InputFile]) -> list[list[InputFile]]:
     tasks: list[list[InputFile]] = []
     room = 0
     for file in files:
-        size = os.path.getsize(file.path)
-        if size > room or not tasks:
+        if file.size > room or not tasks:
             tasks.append([])
             room = _TASK_BYTES
         tasks[-1].append(file)
-        room -= size
+        room -= file.size
     return tasks
 
 
-def _run(
-    tasks: list[list[InputFile]],
-    partial: Path,
-    workers: int,
-    hold_out: float,
-    hold_out_by: str | None,
-) -> None:
-    from gemma_ko_lib.corpus.blocks import Cleaner, CorpusWriter, DocumentReader
-    from gemma_ko_lib.corpus.executor import LocalExecutor
+class CorpusRun:
+    """The stages of a run, and what follows them.
 
-    blocks = [
-        DocumentReader(tasks, partial),
-        Cleaner(partial),
-        CorpusWriter(str(partial / "out"), hold_out, hold_out_by),
-    ]
-    LocalExecutor(
-        blocks,
-        tasks=len(tasks),
-        workers=min(workers, len(tasks)),
-        logging_dir=str(partial / "logs"),
-        skip_completed=False,
-    ).run()
+    Args:
+        output_dir: of the result; the stages work in its .partial.
+        files: inputs.
+        settings: see `CleanSettings`.
+    """
+
+    def __init__(self, output_dir: Path, files: list[InputFile], settings: CleanSettings):
+        self.output_dir, self.settings = output_dir, settings
+        self.partial = output_dir / _PARTIAL
+        self.tasks = split_into_tasks(files)
+        self.input_bytes = sum(file.size for file in files)
+        self.input_files = len(files)
+        self.started = time.time()
+
+    def stages(self, finish: bool = False) -> list["Stage"]:
+        """The pipeline, for any executor.
+
+        Args:
+            finish: end with a stage that puts the result into place.
+        """
+        from gemma_ko_lib.corpus import blocks, duplicates
+        from gemma_ko_lib.corpus.decontamination import Decontaminator
+        from gemma_ko_lib.corpus.duplicate_keys import TABLES, DuplicateKeys, parts_for
+        from gemma_ko_lib.corpus.executor import Stage
+        from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
+
+        partial, settings, tasks = self.partial, self.settings, len(self.tasks)
+        read = [
+            blocks.DocumentReader(self.tasks, partial),
+            blocks.Cleaner(partial, settings.languages, settings.quality),
+        ]
+        if settings.pii != "keep":
+            read.append(blocks.Masker(partial, settings.pii, settings.seed))
+        if settings.decontaminate:
+            read.append(Decontaminator(partial / "evaluation", partial))
+        write = [blocks.CorpusWriter(str(partial / "out"), settings.hold_out, settings.hold_out_by)]
+        if settings.duplicates == "keep":
+            stages = [Stage("clean", [*read, *write], tasks)]
+        else:
+            near = settings.duplicates == "near"
+            keys, matches, spool = partial / "keys", partial / "matches", partial / "spool"
+            parts = parts_for(self.input_bytes)
+            match = duplicates.DuplicateMatch(keys, matches, parts)
+            resolve = duplicates.DuplicateResolve(keys, matches)
+            left_out = duplicates.DuplicateFilter(keys, matches, partial)
+            stages = [
+                Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
+                Stage("match", [match], parts * (TABLES if near else 1)),
+                *([Stage("resolve", [resolve], 1)] if near else []),
+                Stage("write", [SpoolReader(spool), left_out, *write], tasks),
+            ]
+        return [*stages, Stage("finish", [_Finish(self)], 1)] if finish else stages
+
+    def finish(self) -> dict:
+        """Add the counters up, put the documents into place, write the report, tidy up."""
+        from gemma_ko_lib.corpus.spool import join_lines
+
+        for kind in LISTS:
+            if list(self.partial.glob(f"{kind}-*.jsonl")):
+                target = self.output_dir / f"{kind}.jsonl"
+                join_lines(self.partial, kind, range(len(self.tasks)), target)
+        try:
+            report = build_report(self.partial, self.output_dir, len(self.tasks), self.settings)
+        except UserError:
+            # The same command would end the same way: there is nothing to go on with.
+            shutil.rmtree(self.partial, ignore_errors=True)
+            raise
+        report["files"] = _move_into_place(self.partial, self.output_dir)
+        seconds = time.time() - self.started
+        report |= {
+            "input_files": self.input_files,
+            "input_file_bytes": self.input_bytes,
+            "seconds": round(seconds, 3),
+            # Of UTF-8 text, which is what other cleaners count.
+            "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),
+        }
+        with whole_file(self.output_dir / REPORT) as file:
+            json.dump(report, file, ensure_ascii=False, indent=1)
+            file.write("\n")
+        shutil.rmtree(self.partial, ignore_errors=True)
+        return report
+
+
+class _Finish:
+    """`CorpusRun.finish` as a block, for an executor that runs when nobody waits."""
+
+    def __init__(self, run: CorpusRun):
+        self.run = run
+
+    def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
+        self.run.finish()
+
+
+# --- Progress -----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _show_progress(partial: Path, progress: bool):
+def _show_progress(run: CorpusRun, quiet: bool):
     """Add up what the tasks report, while the executor runs."""
     done = threading.Event()
-    with Progress(None, "cleaning", "documents", quiet=not progress) as bar:
-        watcher = threading.Thread(target=_watch, args=(partial, bar, done), daemon=True)
+    with Progress(None, "cleaning", "documents", quiet=quiet) as bar:
+        watcher = threading.Thread(target=_watch, args=(run.partial, bar, done), daemon=True)
         watcher.start()
         try:
             yield
@@ -192,20 +335,28 @@ def _watch(partial: Path, bar: Progress, done: threading.Event) -> None:
     while not done.wait(1.0):
         counts = [path.read_text() for path in partial.glob("progress-*")]
         total = sum(int(count) for count in counts if count)
-        bar.update(max(total - shown, 0))
+        stages = [path.name for path in (partial / "logs").glob("*")]
+        note = next((name for name in ("write", "match") if name in stages), "")
+        bar.update(max(total - shown, 0), _NOTES[note])
         shown = max(total, shown)
 
 
+_NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writing"}
+
+
+# --- The result ---------------------------------------------------------------------------
+
+
 def _move_into_place(partial: Path, output_dir: Path) -> list[dict]:
-    files = []
     out = partial / "out"
-    for path in sorted(out.rglob(_OUTPUTS)):
+    for path in out.rglob(_OUTPUTS):
         target = output_dir / path.relative_to(out)
         target.parent.mkdir(exist_ok=True)
         os.replace(path, target)
-        name = target.relative_to(output_dir).as_posix()
-        files.append({"name": name, "bytes": target.stat().st_size})
-    return files
+    # Also those that were moved before a stop in the middle of this.
+    paths = [*output_dir.glob(_OUTPUTS), *(output_dir / _HELD_OUT).glob(_OUTPUTS)]
+    names = sorted(path.relative_to(output_dir).as_posix() for path in paths)
+    return [{"name": name, "bytes": (output_dir / name).stat().st_size} for name in names]
 
 
 def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document"]:
@@ -237,4 +388,8 @@ def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document
     for path, entry in zip(paths, entries, strict=True):
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
             raise UserError(f"{path} is missing or changed since it was written; clean again.")
-    return (document for path in paths for document in read_file(InputFile(str(path), path.name)))
+    return (
+        document
+        for path in paths
+        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
+    )

@@ -8,87 +8,99 @@ import json
 from collections import Counter, defaultdict
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemma_ko_lib.runtime import UserError
 
-FORMAT = "gemma-ko clean documents 1"
-_FIRST_REJECTS = 20
+if TYPE_CHECKING:
+    from gemma_ko_lib.corpus.pipeline import CleanSettings
+
+FORMAT = "gemma-ko clean documents 2"
+_FIRST_OF_LIST = 20
 
 
-def collect_rejects(partial: Path, target: Path, tasks: int) -> None:
-    """Join the tasks' rejects in order; a file without rejects is written, too."""
-    with open(target, "w", encoding="utf-8") as joined:
-        for rank in range(tasks):
-            with open(partial / f"rejects-{rank:05d}.jsonl", encoding="utf-8") as part:
-                joined.writelines(part)
-
-
-def build_report(
-    partial: Path, rejects: Path, tasks: int, hold_out: float, hold_out_by: str | None
-) -> dict:
+def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSettings") -> dict:
     """Add the tasks' counters up.
+
+    Args:
+        partial: the folder that the stages worked in.
+        output_dir: where the joined lists (rejects.jsonl …) are.
+        tasks: of the stages that handle documents.
+        settings: of the run.
 
     Raises:
         UserError: no document is left, or none has the field to hold out by.
     """
-    read, clean, write = _merged_counters(partial / "logs" / "stats", tasks)
-    registers, changed, dropped = _by_register(clean)
+    counts = _merged_counters(partial / "logs")
+    rejects = output_dir / "rejects.jsonl"
     first, reasons = _summarise_rejects(rejects)
+    read, clean, write = counts["read"], counts["clean"], counts["write"]
+    registers, changed, dropped = _by_register(clean)
     if not write["in"]:
         raise UserError(_nothing_left(read, dropped, reasons, first, rejects))
-    if hold_out and hold_out_by and write["without_key"] == write["in"]:
+    if settings.hold_out_by and settings.hold_out and write["without_key"] == write["in"]:
         raise UserError(
-            f"No document has the field '{hold_out_by}' to hold out by; give one that is there."
+            f"No document has the field '{settings.hold_out_by}' to hold out by; give one that "
+            "is there."
         )
-    examples = _examples(partial, tasks)
+    steps = [
+        {
+            "name": "read",
+            "in": read["in"],
+            "out": read["out"],
+            "rejected": read["rejects"],
+            "decoded_from_cp949": read["decoded"],
+        },
+        {
+            "name": "clean",
+            "in": clean["in"],
+            "out": clean["out"],
+            "changed": clean["changed"],
+            "changed_by": _with_examples(changed, _examples(partial, "clean", tasks)),
+            "dropped_by": _with_examples(dropped, _examples(partial, "clean", tasks)),
+        },
+    ]
+    if settings.pii != "keep":
+        steps.append(_mask_step(counts["mask"], _examples(partial, "mask", tasks)))
+    if settings.decontaminate:
+        steps.append(_decontamination_step(counts["decontaminate"], partial, output_dir))
+    if settings.duplicates != "keep":
+        steps.append(_duplicates_step(counts, output_dir))
+    steps.append(
+        {
+            "name": "write",
+            "in": write["in"],
+            "out": write["kept"] + write["held_out"],
+            "hold_out": settings.hold_out,
+            "hold_out_by": settings.hold_out_by,
+            "without_hold_out_key": write["without_key"],
+        }
+    )
     return {
         "format": FORMAT,
         "documents": {
             "in": read["in"],
             "rejected": read["rejects"],
-            "dropped": clean["in"] - clean["out"],
+            "dropped": read["out"] - write["in"],
             "kept": write["kept"],
             "held_out": write["held_out"],
         },
         "text_bytes": {"in": read["text_bytes"], "out": write["text_bytes"]},
-        "steps": [
-            {
-                "name": "read",
-                "in": read["in"],
-                "out": read["out"],
-                "rejected": read["rejects"],
-                "decoded_from_cp949": read["decoded"],
-            },
-            {
-                "name": "clean",
-                "in": clean["in"],
-                "out": clean["out"],
-                "changed": clean["changed"],
-                "changed_by": dict(changed.most_common()),
-                "dropped_by": {
-                    rule: {"count": count, "example": examples[rule]}
-                    for rule, count in dropped.most_common()
-                },
-            },
-            {
-                "name": "write",
-                "in": write["in"],
-                "out": write["kept"] + write["held_out"],
-                "hold_out": hold_out,
-                "hold_out_by": hold_out_by,
-                "without_hold_out_key": write["without_key"],
-            },
-        ],
+        "steps": steps,
         "registers": registers,
         "rejects": {"count": read["rejects"], "reasons": reasons, "first": first},
     }
 
 
-def _merged_counters(folder: Path, tasks: int) -> list[Counter]:
-    merged = [Counter(), Counter(), Counter()]
-    for rank in range(tasks):
-        blocks = json.loads((folder / f"{rank:05d}.json").read_text("utf-8"))
-        for total, block in zip(merged, blocks, strict=True):
+# --- Counters -----------------------------------------------------------------------------
+
+
+def _merged_counters(logs: Path) -> defaultdict[str, Counter]:
+    """What the blocks of all stages counted, by the name of the block."""
+    merged: defaultdict[str, Counter] = defaultdict(Counter)
+    for path in sorted(logs.glob("*/stats/*.json")):
+        for block in json.loads(path.read_text("utf-8")):
+            total = merged[block["name"].split(": ")[-1]]
             for label, value in block["stats"].items():
                 total[label] += value["total"] if isinstance(value, dict) else value
     return merged
@@ -110,24 +122,80 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter]:
     return dict(registers), totals["changed"], totals["dropped"]
 
 
+# --- Steps --------------------------------------------------------------------------------
+
+
+def _with_examples(counts: Counter, examples: dict[str, dict]) -> dict[str, dict]:
+    return {
+        rule: {"count": count, "example": examples.get(rule)}
+        for rule, count in counts.most_common()
+    }
+
+
+def _examples(partial: Path, block: str, tasks: int) -> dict[str, dict]:
+    from gemma_ko_lib.corpus.spool import read_lines, task_lines
+
+    examples: dict[str, dict] = {}
+    for rank in range(tasks):
+        for example in read_lines(task_lines(partial, f"examples-{block}", rank)):
+            examples.setdefault(example.pop("rule"), example)
+    return examples
+
+
+def _mask_step(mask: Counter, examples: dict[str, dict]) -> dict:
+    kinds = Counter(
+        {
+            label.removeprefix("masked|"): count
+            for label, count in mask.items()
+            if label.startswith("masked|")
+        }
+    )
+    return {
+        "name": "mask",
+        "in": mask["in"],
+        "out": mask["out"],
+        "changed": mask["changed"],
+        "masked": _with_examples(kinds, examples),
+    }
+
+
+def _decontamination_step(counts: Counter, partial: Path, output_dir: Path) -> dict:
+    index = json.loads((partial / "evaluation" / "counts.json").read_text("utf-8"))
+    return {
+        "name": "decontaminate",
+        "in": counts["in"],
+        "out": counts["out"],
+        "evaluation_sets": index,
+        "first": _first(output_dir / "contaminated.jsonl"),
+    }
+
+
+def _duplicates_step(counts: dict[str, Counter], output_dir: Path) -> dict:
+    duplicates, match = counts["duplicates"], counts["match"]
+    return {
+        "name": "duplicates",
+        "in": duplicates["in"],
+        "out": duplicates["out"],
+        "exact": duplicates["exact"],
+        "near": duplicates["near"],
+        "pairs_proposed": match["proposed"],
+        "pairs_confirmed": match["confirmed"],
+        "first": _first(output_dir / "duplicates.jsonl"),
+    }
+
+
+def _first(path: Path) -> list[dict]:
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in islice(file, _FIRST_OF_LIST)]
+
+
 def _summarise_rejects(path: Path) -> tuple[list[dict], dict[str, int]]:
     reasons = Counter()
     with open(path, encoding="utf-8") as file:
-        first = [json.loads(line) for line in islice(file, _FIRST_REJECTS)]
-        file.seek(0)
         for line in file:
             # What stands in brackets differs from line to line.
             reasons[json.loads(line)["reason"].split(" (")[0]] += 1
-    return first, dict(reasons.most_common())
-
-
-def _examples(partial: Path, tasks: int) -> dict[str, dict]:
-    examples: dict[str, dict] = {}
-    for rank in range(tasks):
-        path = partial / f"examples-{rank:05d}.json"
-        for rule, example in json.loads(path.read_text("utf-8")).items():
-            examples.setdefault(rule, example)
-    return examples
+    return _first(path), dict(reasons.most_common())
 
 
 def _nothing_left(
@@ -142,10 +210,13 @@ def _nothing_left(
     return f"{said} Each input needs UTF-8 text: JSON lines with a text field, or a .txt file."
 
 
+# --- On a terminal --------------------------------------------------------------------------
+
+
 def format_report(report: dict) -> str:
     """Write a report as a few lines to read on a terminal."""
     documents, text = report["documents"], report["text_bytes"]
-    read, cleaned, _ = report["steps"]
+    steps = {step["name"]: step for step in report["steps"]}
     lines = [
         f"{documents['in']:,} records from {report['input_files']:,} files: "
         f"{documents['kept']:,} kept, {documents['held_out']:,} held out, "
@@ -153,13 +224,20 @@ def format_report(report: dict) -> str:
         f"text: {text['in'] / 1e6:,.2f} MB in, {text['out'] / 1e6:,.2f} MB out; "
         f"{report['seconds']:,.1f} s, {report['mb_per_second']:,.2f} MB/s",
     ]
-    if read["decoded_from_cp949"]:
-        lines.append(f"decoded from cp949: {read['decoded_from_cp949']:,}")
-    for rule, count in cleaned["changed_by"].items():
-        lines.append(f"changed by {rule}: {count:,}")
-    for rule, dropped in cleaned["dropped_by"].items():
+    if decoded := steps["read"]["decoded_from_cp949"]:
+        lines.append(f"decoded from cp949: {decoded:,}")
+    for rule, changed in steps["clean"]["changed_by"].items():
+        lines.append(f"changed by {rule}: {changed['count']:,}")
+    for rule, dropped in steps["clean"]["dropped_by"].items():
         example = dropped["example"]["text"][:40].replace("\n", " ")
         lines.append(f"dropped by {rule}: {dropped['count']:,}, e.g. {example!r}")
+    if mask := steps.get("mask"):
+        for kind, masked in mask["masked"].items():
+            lines.append(f"masked {kind}: {masked['count']:,}")
+    if found := steps.get("decontaminate"):
+        lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
+    if found := steps.get("duplicates"):
+        lines.append(f"duplicates: {found['exact']:,} exact, {found['near']:,} near")
     for reason, count in report["rejects"]["reasons"].items():
         lines.append(f"rejected: {count:,} × {reason}")
     for reject in report["rejects"]["first"][:3]:

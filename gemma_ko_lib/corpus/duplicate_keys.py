@@ -1,0 +1,222 @@
+"""What duplicates are found by: each document's keys and shingles, on disk in chunks.
+
+The first key stands for all words of a document, each further one for a band of its MinHash
+signature (Broder 1997): the more shingles two documents share, the more likely is it that
+they share a band. `duplicates` says what follows from that.
+"""
+
+import bisect
+import math
+from pathlib import Path
+
+import numpy as np
+from datatrove.data import Document
+
+from gemma_ko_lib.corpus import shingles
+from gemma_ko_lib.corpus.counting import CountingStep
+from gemma_ko_lib.corpus.spool import Ragged, load_mapped, save_ragged
+
+SHINGLE_WORDS = 5
+# 16 bands of 6 hashes propose a pair of Jaccard 0.8 with 1 - (1 - 0.8^6)^16 = 99.2%, and one
+# of 0.5 with 22%, which the exact comparison then sorts out. (14 × 8, as in FineWeb-2: 92.4%.)
+BANDS, HASHES_PER_BAND = 16, 6
+_SEED = 1
+TABLES = 1 + BANDS  # the first holds the keys of exact duplicates
+# A chunk holds this much at most, so that its arrays stay below some 50 MB.
+_CHUNK_DOCUMENTS, _CHUNK_SHINGLES = 1 << 16, 1 << 22
+_BATCH_DOCUMENTS, _BATCH_WORDS = 1024, 1 << 18
+# A document's number in the whole corpus: its task's, then its own within the task.
+_RANK_SHIFT = 40
+
+
+# --- Keys -------------------------------------------------------------------------------
+
+
+class DuplicateKeys(CountingStep):
+    """Write every document's keys, and its shingles for the exact comparison.
+
+    Args:
+        folder: where the chunks of all tasks go.
+        near: also look for near duplicates.
+    """
+
+    name = "keys"
+    type = "corpus"
+
+    def __init__(self, folder: Path, near: bool = True):
+        super().__init__()
+        self.folder, self.near = folder, near
+
+    def count(self, data, rank, counts):
+        """Counts nothing: nothing is removed here."""
+        chunk = _Chunk(self.folder, rank, self.near)
+        for document in data:
+            chunk.add(document)
+            yield document
+        chunk.close()
+
+
+class _Chunk:
+    """Collects keys of a task's documents and writes them, a chunk at a time."""
+
+    def __init__(self, folder: Path, rank: int, near: bool):
+        self._folder, self._rank, self._near = folder, rank, near
+        self._first = 0
+        self._texts: list[list[str]] = []
+        self._batch_words = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._keys: list[np.ndarray] = []
+        self._shingles: list[np.ndarray] = []
+        self._shingle_counts: list[np.ndarray] = []
+        self._ids: list[bytes] = []
+        self._characters: list[int] = []
+        self._number_of_shingles = 0
+
+    def add(self, document: Document) -> None:
+        words = shingles.words(document.text)
+        self._texts.append(words)
+        self._ids.append(document.id.encode("utf-8", "replace"))
+        self._characters.append(len(document.text))
+        self._batch_words += len(words)
+        if len(self._texts) >= _BATCH_DOCUMENTS or self._batch_words >= _BATCH_WORDS:
+            self._compute()
+            full = self._number_of_shingles >= _CHUNK_SHINGLES
+            if full or len(self._ids) >= _CHUNK_DOCUMENTS:
+                self._write()
+
+    def close(self) -> None:
+        if self._texts:
+            self._compute()
+        if self._ids:
+            self._write()
+
+    def _compute(self) -> None:
+        keys = np.zeros((TABLES if self._near else 1, len(self._texts)), np.uint64)
+        keys[0] = [shingles.key(words) for words in self._texts]
+        if self._near:
+            found = shingles.shingle(self._texts, SHINGLE_WORDS)
+            keys[1:] = _band_keys(found)
+            # Two documents of a single shingle are equal or have nothing in common.
+            single = np.diff(found.starts) == 1
+            numbers = np.arange(len(single), dtype=np.uint64) + np.uint64(
+                document_number(self._rank, self._first + len(self._ids) - len(self._texts))
+            )
+            keys[1:, single] = shingles.mix(numbers)[single]
+            distinct, counts = _distinct(found)
+            self._shingles.append(distinct)
+            self._shingle_counts.append(counts)
+            self._number_of_shingles += len(distinct)
+        self._keys.append(keys)
+        self._texts, self._batch_words = [], 0
+
+    def _write(self) -> None:
+        folder = self._folder / f"{self._rank:05d}-{self._first:010d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = np.concatenate(self._keys, axis=1)
+        np.save(folder / "keys.npy", keys, allow_pickle=False)
+        order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
+        np.save(folder / "order.npy", order, allow_pickle=False)
+        np.save(folder / "characters.npy", np.array(self._characters, np.uint32))
+        id_starts = np.cumsum([0, *map(len, self._ids)])
+        save_ragged(folder, "ids", np.frombuffer(b"".join(self._ids), np.uint8), id_starts)
+        if self._near:
+            starts = np.concatenate([[0], np.cumsum(np.concatenate(self._shingle_counts))])
+            save_ragged(folder, "shingles", np.concatenate(self._shingles), starts)
+        self._first += len(self._ids)
+        self._start()
+
+
+def document_number(rank: int, index: int) -> int:
+    """The number of a task's document in the whole corpus, in the order of the input."""
+    return (rank << _RANK_SHIFT) + index
+
+
+def _band_keys(found: shingles.Shingles) -> np.ndarray:
+    """uint64 [bands, texts]: equal where all MinHash values of a band are equal."""
+    from rensa import RMinHash
+
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+        found.hashes, found.starts.astype(np.uint64), BANDS * HASHES_PER_BAND, _SEED
+    )
+    values = np.array(matrix.to_rows(), np.uint64).reshape(-1, BANDS, HASHES_PER_BAND)
+    return np.stack([shingles.combine(values[:, band]) for band in range(BANDS)])
+
+
+def _distinct(found: shingles.Shingles) -> tuple[np.ndarray, np.ndarray]:
+    """Each text's distinct shingles in order, uint32 [n], and how many it has, [texts].
+
+    32 bits are enough to compare two documents: of 10,000 shingles, two of different words
+    are equal by chance in one of a hundred documents.
+    """
+    text = np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))
+    hashes = (found.hashes >> np.uint64(32)).astype(np.uint32)
+    order = np.lexsort((hashes, text))
+    text, hashes = text[order], hashes[order]
+    new = np.ones(len(hashes), bool)
+    new[1:] = (text[1:] != text[:-1]) | (hashes[1:] != hashes[:-1])
+    return hashes[new], np.bincount(text[new], minlength=len(found.starts) - 1)
+
+
+# --- Reading keys -----------------------------------------------------------------------
+
+
+class Chunks:
+    """The chunks that all tasks wrote, mapped from disk."""
+
+    def __init__(self, folder: Path):
+        self.folders = sorted(path for path in folder.iterdir() if path.is_dir())
+        numbers = [map(int, path.name.split("-")) for path in self.folders]
+        self._first = [document_number(*number) for number in numbers]
+        self.first = np.array(self._first, np.uint64)
+        self._open: dict = {}
+
+    def array(self, chunk: int, name: str) -> np.ndarray:
+        """An array of one chunk: "keys", "order" [tables, n] or "characters" [n]."""
+        return self._get(chunk, name, load_mapped, f"{name}.npy")
+
+    def ragged(self, chunk: int, name: str) -> Ragged:
+        """Lists of one chunk: "shingles" or "ids"."""
+        return self._get(chunk, name, lambda path: Ragged(path.parent, name), name)
+
+    def _get(self, chunk: int, name: str, load, file: str):
+        if (chunk, name) not in self._open:
+            self._open[chunk, name] = load(self.folders[chunk] / file)
+        return self._open[chunk, name]
+
+    def locate(self, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Chunk and place within it of documents given by number."""
+        chunks = np.searchsorted(self.first, documents, side="right") - 1
+        return chunks, (documents - self.first[chunks]).astype(np.int64)
+
+    def look_up(self, name: str, documents: np.ndarray, row: int | None = None) -> np.ndarray:
+        """Values of documents out of an array, or out of one of its rows."""
+        chunks, places = self.locate(documents)
+        found = np.zeros(len(documents), np.uint64)
+        for chunk in np.unique(chunks):
+            array = self.array(chunk, name)
+            mine = chunks == chunk
+            found[mine] = (array if row is None else array[row])[places[mine]]
+        return found
+
+    def list_of(self, name: str, document: int) -> np.ndarray:
+        """One document's list: "shingles", or the bytes of its "ids"."""
+        chunk = bisect.bisect_right(self._first, document) - 1
+        return self.ragged(chunk, name)[int(document) - self._first[chunk]]
+
+    def identifier(self, document: int) -> str:
+        """A document's id by its number."""
+        return bytes(self.list_of("ids", document)).decode()
+
+    def similarity(self, first: int, second: int) -> float:
+        """Jaccard similarity of two documents: shared distinct shingles over all of them."""
+        a, b = self.list_of("shingles", first), self.list_of("shingles", second)
+        shared = len(np.intersect1d(a, b, assume_unique=True))
+        return shared / (len(a) + len(b) - shared)
+
+
+def parts_for(input_bytes: int) -> int:
+    """Ranges of keys, so that a task of `DuplicateMatch` stays below a few hundred megabytes."""
+    # Two gigabytes are up to 20 million one-line reviews of 100 bytes, at 24 bytes each here.
+    return max(1, math.ceil(input_bytes / 2e9))

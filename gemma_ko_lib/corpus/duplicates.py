@@ -1,0 +1,280 @@
+"""Duplicates: exact ones by their words, near ones by MinHash with bands and then by exact Jaccard.
+
+After `DuplicateKeys` come three blocks, each a stage of its own, so that any executor can
+spread it over machines:
+
+    DuplicateMatch   keys → pairs; one task for a table and a range of its key values
+    DuplicateResolve near pairs → which document goes, and for which other it goes
+    DuplicateFilter  documents → documents without them
+
+**Exact**: equal words in equal order, whatever the case and punctuation; the first in the order
+of the input stays. **Near**: at least `THRESHOLD` of the union of two documents' shingles (runs
+of five words) are common to both. MinHash only proposes pairs; each is then compared exactly.
+The longest document stays, the first of equally long ones, and takes with it those that are
+near duplicates *of it*: nothing is removed for being like a document that was removed itself.
+
+Memory is bounded by a range of keys, except for the near pairs: some 300 bytes of each
+document that has one, in `DuplicateResolve`.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from datatrove.data import Document
+
+from gemma_ko_lib.corpus.counting import CountingStep
+from gemma_ko_lib.corpus.duplicate_keys import Chunks, document_number
+from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
+
+THRESHOLD = 0.8
+# Documents of equal key that are all compared with one another; of a longer row (a form
+# letter, a thousand times) each is compared with its neighbours and with the first.
+_NEIGHBOURS = 32
+# Documents that stay of one cluster, which each of its others is compared with.
+_MOST_COMPARED = 64
+
+_EXACT = np.dtype([("document", "<u8"), ("kept", "<u8")])
+_NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")])
+
+
+# --- Matching ---------------------------------------------------------------------------
+
+
+class DuplicateMatch(CountingStep):
+    """Find the duplicates among the documents whose key in one table lies in one range.
+
+    Task number `table · parts + part` writes exact-PART.npy or near-TABLE-PART.npy.
+
+    Args:
+        folder: of the chunks.
+        target: where the results go.
+        parts: ranges that the values of a key are divided into.
+    """
+
+    name = "match"
+    type = "corpus"
+
+    def __init__(self, folder: Path, target: Path, parts: int):
+        super().__init__()
+        self.folder, self.target, self.parts = folder, target, parts
+
+    def count(self, data, rank, counts):
+        """Counts the pairs that MinHash proposed and those that were confirmed."""
+        table, part = divmod(rank, self.parts)
+        self.target.mkdir(parents=True, exist_ok=True)
+        chunks = Chunks(self.folder)
+        keys, documents = self._load(chunks, table, part)
+        if table == 0:
+            found = _equal_documents(keys, documents)
+            np.save(self.target / f"exact-{part:05d}.npy", found, allow_pickle=False)
+        else:
+            pairs = _proposed_pairs(chunks, keys, documents, table)
+            found = _confirmed(chunks, pairs)
+            counts["proposed"], counts["confirmed"] = len(pairs), len(found)
+            np.save(self.target / f"near-{table:02d}-{part:05d}.npy", found, allow_pickle=False)
+        yield from ()
+
+    def _load(self, chunks: Chunks, table: int, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """Keys of this range and their documents, in order of key, then of document."""
+        low, high = (part << 64) // self.parts, ((part + 1) << 64) // self.parts - 1
+        keys, documents = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        for chunk, first in enumerate(chunks.first):
+            values, order = chunks.array(chunk, "keys")[table], chunks.array(chunk, "order")[table]
+            start = np.searchsorted(values, np.uint64(low), sorter=order)
+            end = np.searchsorted(values, np.uint64(high), side="right", sorter=order)
+            keys.append(values[order[start:end]])
+            documents.append(order[start:end] + first)
+        keys, documents = np.concatenate(keys), np.concatenate(documents)
+        order = np.lexsort((documents, keys))
+        return keys[order], documents[order]
+
+
+def _run_starts(keys: np.ndarray) -> np.ndarray:
+    """For each of sorted keys the place at which its run of equal keys begins."""
+    new = np.ones(len(keys), bool)
+    new[1:] = keys[1:] != keys[:-1]
+    return np.maximum.accumulate(np.where(new, np.arange(len(keys)), 0))
+
+
+def _equal_documents(keys: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    starts = _run_starts(keys)
+    later = starts < np.arange(len(keys))
+    found = np.zeros(later.sum(), _EXACT)
+    found["document"], found["kept"] = documents[later], documents[starts[later]]
+    return np.sort(found, order="document")
+
+
+def _proposed_pairs(
+    chunks: Chunks, keys: np.ndarray, documents: np.ndarray, table: int
+) -> np.ndarray:
+    """Pairs of one band, uint64 [pairs, 2], without those that an earlier band has, too."""
+    starts = _run_starts(keys)
+    shared = np.bincount(starts, minlength=len(keys))[starts] > 1
+    keys, documents = keys[shared], documents[shared]
+    # Of equal documents, which share every band, the first stands for all.
+    exact = chunks.look_up("keys", documents, row=0)
+    order = np.lexsort((documents, exact, keys))
+    keys, documents, exact = keys[order], documents[order], exact[order]
+    first = np.ones(len(keys), bool)
+    first[1:] = (keys[1:] != keys[:-1]) | (exact[1:] != exact[:-1])
+    keys, documents = keys[first], documents[first]
+    order = np.lexsort((documents, keys))
+    keys, documents = keys[order], documents[order]
+    pairs = [np.zeros((0, 2), np.uint64)]
+    for distance in range(1, _NEIGHBOURS + 1):
+        same = keys[distance:] == keys[:-distance]
+        if not same.any():
+            break
+        pairs.append(np.stack([documents[:-distance][same], documents[distance:][same]], axis=1))
+    starts = _run_starts(keys)
+    far = np.arange(len(keys)) - starts > _NEIGHBOURS
+    pairs.append(np.stack([documents[starts[far]], documents[far]], axis=1))
+    pairs = np.concatenate(pairs)
+    for earlier in range(1, table):
+        sides = [chunks.look_up("keys", side, row=earlier) for side in pairs.T]
+        pairs = pairs[sides[0] != sides[1]]
+    return pairs
+
+
+def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
+    """The pairs whose Jaccard similarity really reaches the threshold."""
+    found = [(first, second, chunks.similarity(first, second)) for first, second in pairs]
+    return np.array([pair for pair in found if pair[2] >= THRESHOLD], _NEAR)
+
+
+# --- Resolving --------------------------------------------------------------------------
+
+
+class DuplicateResolve(CountingStep):
+    """Decide which of the near duplicates stays; writes near.npy, in the order of documents.
+
+    Args:
+        folder: of the chunks.
+        target: of the matches, and for the result.
+    """
+
+    name = "resolve"
+    type = "corpus"
+
+    def __init__(self, folder: Path, target: Path):
+        super().__init__()
+        self.folder, self.target = folder, target
+
+    def count(self, data, rank, counts):
+        """Counts the confirmed pairs, and the documents that go."""
+        files = [np.load(path) for path in sorted(self.target.glob("near-*-*.npy"))]
+        pairs = np.concatenate([np.zeros(0, _NEAR), *files])
+        removed = _survivors(pairs, Chunks(self.folder))
+        counts["pairs"], counts["removed"] = len(pairs), len(removed)
+        np.save(self.target / "near.npy", removed, allow_pickle=False)
+        yield from ()
+
+
+def _survivors(pairs: np.ndarray, chunks: Chunks) -> np.ndarray:
+    """Of each cluster, the longest first, a document stays that is like none that stays."""
+    similarity: dict[int, dict[int, float]] = defaultdict(dict)
+    for first, second, value in pairs.tolist():
+        similarity[first][second] = similarity[second][first] = value
+    cluster_of = _clusters(similarity)
+    documents = np.array(sorted(similarity), np.uint64)
+    characters = chunks.look_up("characters", documents).astype(np.int64)
+    kept: dict[int, list[int]] = defaultdict(list)
+    removed: list[tuple[int, int, float]] = []
+    for document in documents[np.lexsort((documents, -characters))].tolist():
+        stays = kept[cluster_of[document]]
+        known = similarity[document]
+        for other in stays[:_MOST_COMPARED]:
+            if other not in known:
+                known[other] = chunks.similarity(document, other)
+        like = [(known[other], other) for other in stays if known.get(other, 0) >= THRESHOLD]
+        if like:
+            value, other = max(like)
+            removed.append((document, other, value))
+        else:
+            stays.append(document)
+    return np.array(sorted(removed), _NEAR)
+
+
+def _clusters(similarity: dict[int, dict[int, float]]) -> dict[int, int]:
+    """A number for each document; those that pairs connect, over others too, have the same."""
+    cluster_of: dict[int, int] = {}
+    for start in similarity:
+        if start in cluster_of:
+            continue
+        cluster_of[start] = start
+        open_ends = [start]
+        while open_ends:
+            for other in similarity[open_ends.pop()]:
+                if other not in cluster_of:
+                    cluster_of[other] = start
+                    open_ends.append(other)
+    return cluster_of
+
+
+# --- Removing ---------------------------------------------------------------------------
+
+
+class DuplicateFilter(CountingStep):
+    """Leave the duplicates out of a task's documents; each is listed in duplicates-NNNNN.jsonl.
+
+    Args:
+        folder: of the chunks.
+        target: of the matches.
+        working_dir: for the list.
+    """
+
+    name = "duplicates"
+    type = "corpus"
+
+    def __init__(self, folder: Path, target: Path, working_dir: Path):
+        super().__init__()
+        self.folder, self.target, self.working_dir = folder, target, working_dir
+
+    def count(self, data, rank, counts):
+        """Counts in, out, exact, near."""
+        removed = dict(self._removed(rank))
+        chunks = Chunks(self.folder) if removed else None
+        with open(task_lines(self.working_dir, "duplicates", rank), "w", encoding="utf-8") as file:
+            for index, document in enumerate(data):
+                counts["in"] += 1
+                if index not in removed:
+                    counts["out"] += 1
+                    yield document
+                    continue
+                kept, similarity = removed[index]
+                counts["exact" if math.isnan(similarity) else "near"] += 1
+                write_line(file, _listed(document, chunks.identifier(kept), similarity))
+
+    def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
+        """Place within the task of what goes, what stays for it, and how similar the two are.
+
+        An exact duplicate has no similarity (NaN).
+        """
+        path = self.target / "near.npy"
+        near = load_mapped(path) if path.is_file() else np.zeros(0, _NEAR)
+        low, high = document_number(rank, 0), document_number(rank + 1, 0)
+        for document, kept, similarity in _between(near, low, high):
+            yield document - low, (kept, similarity)
+        for path in sorted(self.target.glob("exact-*.npy")):
+            for document, kept in _between(load_mapped(path), low, high):
+                # What stands for it may have gone itself, as a near duplicate of another.
+                place = np.searchsorted(near["document"], np.uint64(kept))
+                if place < len(near["document"]) and near["document"][place] == kept:
+                    kept = int(near["kept"][place])
+                yield document - low, (kept, math.nan)
+
+
+def _between(found, low: int, high: int) -> list[tuple]:
+    start, end = np.searchsorted(found["document"], np.array([low, high], np.uint64))
+    return found[start:end].tolist() if end > start else []
+
+
+def _listed(document: Document, kept: str, similarity: float) -> dict:
+    kind = "exact" if math.isnan(similarity) else "near"
+    record = {"id": document.id, "duplicate_of": kept, "kind": kind}
+    if kind == "near":
+        record["similarity"] = round(similarity, 4)
+    return {**record, "text": document.text[:200]}

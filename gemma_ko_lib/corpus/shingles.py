@@ -1,0 +1,81 @@
+"""Words and their n-grams as 64-bit numbers: what duplicates and leaks are looked for with.
+
+A text is lowercased and cut into words; punctuation and white space do not count. An
+eojeol (어절) is a word, and so is each character of Chinese and Japanese, which write none.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+
+_HAN_AND_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[^\W{_HAN_AND_KANA}]+|[{_HAN_AND_KANA}]")
+# Odd constants of no further meaning, as multiplicative hashing wants them.
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, without case and punctuation; the text itself if it has none.
+
+    Example: "맛있어요!! ^^ 또 갈게요" → ["맛있어요", "또", "갈게요"].
+    """
+    return _WORD.findall(text.lower()) or [text]
+
+
+def key(parts: Sequence[str]) -> int:
+    """One number for a sequence of words; equal sequences have equal numbers."""
+    return xxhash.xxh3_64_intdigest(" ".join(parts).encode("utf-8", "replace"))
+
+
+class Shingles(NamedTuple):
+    """The n-grams of several texts, one text after the other.
+
+    Attributes:
+        hashes: uint64 [n], one for each n-gram, in the order of the text.
+        starts: int64 [texts + 1]; text i has hashes[starts[i] : starts[i + 1]].
+    """
+
+    hashes: np.ndarray
+    starts: np.ndarray
+
+
+def shingle(texts: Sequence[Sequence[str]], size: int) -> Shingles:
+    """Hash every run of `size` words of each text; a shorter text is one shingle.
+
+    Args:
+        texts: the words of each text; none may be empty.
+        size: words in a shingle.
+    """
+    counts = np.array([len(words) for words in texts])
+    padded = np.maximum(counts, size)
+    ends = np.cumsum(padded)
+    digest = xxhash.xxh3_64_intdigest
+    flat = np.zeros(ends[-1] + size - 1, np.uint64)
+    for text, start in zip(texts, ends - padded, strict=True):
+        flat[start : start + len(text)] = [digest(word.encode("utf-8", "replace")) for word in text]
+    hashes = np.zeros(ends[-1], np.uint64)
+    for offset in range(size):
+        hashes = hashes * _FACTOR + flat[offset : offset + len(hashes)]
+    hashes = mix(hashes)
+    # A run that begins in the last size - 1 words of a text reaches into the next one.
+    position = np.arange(ends[-1]) - np.repeat(ends - padded, padded)
+    hashes = hashes[position <= np.repeat(padded - size, padded)]
+    return Shingles(hashes, np.concatenate([[0], np.cumsum(padded - size + 1)]))
+
+
+def mix(hashes: np.ndarray) -> np.ndarray:
+    """Spread every bit of 64-bit numbers over all of them (one to one)."""
+    hashes = (hashes ^ (hashes >> np.uint64(32))) * _MIX
+    return hashes ^ (hashes >> np.uint64(32))
+
+
+def combine(columns: np.ndarray) -> np.ndarray:
+    """One number for each row of a table of numbers: uint64 [rows, columns] → uint64 [rows]."""
+    combined = np.zeros(len(columns), np.uint64)
+    for column in columns.T:
+        combined = mix(combined * _FACTOR + column)
+    return combined

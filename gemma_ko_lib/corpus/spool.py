@@ -1,0 +1,136 @@
+"""What tasks leave behind for later tasks: documents, and rows of numbers by document.
+
+Documents travel between the stages of the pipeline as JSON lines in Zstandard, one file a
+task. Lists of different lengths (a document's shingles, its id's bytes) lie one after the
+other in one array, with a second array that says where each begins.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+import zstandard
+from datatrove.data import Document
+
+from gemma_ko_lib.corpus.counting import CountingStep
+
+
+def _spool_file(folder: Path, rank: int) -> Path:
+    return folder / f"spool-{rank:05d}.jsonl.zst"
+
+
+class SpoolWriter(CountingStep):
+    """Lay a task's documents aside for a later stage.
+
+    Args:
+        folder: where the spool files of all tasks are.
+    """
+
+    name = "spool"
+    type = "corpus"
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+
+    def count(self, data, rank, counts):
+        """Counts nothing: the stage that reads them does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # One call of the compressor per megabyte instead of one per document.
+        with (
+            zstandard.open(_spool_file(self.folder, rank), "wb") as packed,
+            io.BufferedWriter(packed, 1 << 20) as file,
+        ):
+            for document in data:
+                record = [document.id, document.text, document.metadata]
+                file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+                yield document
+
+
+class SpoolReader(CountingStep):
+    """Take a task's documents up again, in the order in which they were written.
+
+    Args:
+        folder: where the spool files of all tasks are.
+    """
+
+    name = "resume"
+    type = "corpus"
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+
+    def count(self, data, rank, counts):
+        """Counts nothing of its own."""
+        with zstandard.open(_spool_file(self.folder, rank), "rb") as packed:
+            for line in io.BufferedReader(packed, 1 << 20):
+                identifier, text, metadata = orjson.loads(line)
+                yield Document(text=text, id=identifier, metadata=metadata)
+
+
+# --- Rows of numbers --------------------------------------------------------------------
+
+
+def save_ragged(folder: Path, name: str, values: np.ndarray, starts: np.ndarray) -> None:
+    """Store lists of different lengths.
+
+    Args:
+        folder: where `name`.npy and `name`-starts.npy go.
+        name: of the array.
+        values: [n], all lists one after the other.
+        starts: [lists + 1], where each begins; the last is n.
+    """
+    np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    np.save(folder / f"{name}-starts.npy", starts.astype(np.int64), allow_pickle=False)
+
+
+class Ragged:
+    """Lists of different lengths, mapped from disk; `ragged[i]` is list i.
+
+    Args:
+        folder: see `save_ragged`.
+        name: of the array.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        self._values = load_mapped(folder / f"{name}.npy")
+        self._starts = load_mapped(folder / f"{name}-starts.npy")
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._values[self._starts[index] : self._starts[index + 1]]
+
+
+def load_mapped(path: Path) -> np.ndarray:
+    """Map an array from disk; only what is looked at gets into memory."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+# --- Lines that tasks write for the report ------------------------------------------------
+
+
+def task_lines(folder: Path, name: str, rank: int) -> Path:
+    """The file of one task's JSON lines of some kind, e.g. its rejects."""
+    return folder / f"{name}-{rank:05d}.jsonl"
+
+
+def write_line(file, record: dict) -> None:
+    """Write one JSON line, as people read it."""
+    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def join_lines(folder: Path, name: str, tasks: Iterable[int], target: Path) -> None:
+    """Join the tasks' lines in order."""
+    with open(target, "w", encoding="utf-8") as joined:
+        for rank in tasks:
+            with open(task_lines(folder, name, rank), encoding="utf-8") as part:
+                joined.writelines(part)
+
+
+def read_lines(path: Path) -> Iterator[dict]:
+    """Read JSON lines."""
+    with open(path, encoding="utf-8") as file:
+        yield from map(json.loads, file)

@@ -1,0 +1,91 @@
+"""Decontamination: what holds a piece of an evaluation set goes, and nothing else does."""
+
+import json
+
+import pytest
+from datatrove.data import Document
+
+from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index
+from gemma_ko_lib.corpus.spool import read_lines, task_lines
+from gemma_ko_lib.runtime import UserError
+
+LONG = "광화문 앞 넓은 길에 아침부터 사람들이 모여 새로 심은 은행나무를 구경하며 사진을 찍고 있었다"
+SHORT = "고양이가 창가에서 하루 종일 낮잠을 잤다"
+
+
+def index(tmp_path, *items, name="set.jsonl"):
+    file = tmp_path / name
+    file.write_text("\n".join(json.dumps(i, ensure_ascii=False) for i in items), "utf-8")
+    return file
+
+
+def left(tmp_path, texts, *files):
+    """Ids that stay, and the lines about the others."""
+    build_index(files, tmp_path / "index")
+    block = Decontaminator(tmp_path / "index", tmp_path)
+    documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
+    kept = [document.id for document in block.run(documents)]
+    return kept, list(read_lines(task_lines(tmp_path, "contaminated", 0)))
+
+
+def test_a_document_with_thirteen_words_of_an_item_goes_and_says_which(tmp_path):
+    file = index(tmp_path, {"q": "다른 문항"}, {"paragraph": LONG, "label": 1})
+    words = LONG.split()
+    quoted = "어제 읽은 글이다. " + " ".join(words[:13]) + "! 그다음은 잊었다."
+    twelve = " ".join(words[:12]) + " 그다음은 잊었다"
+    kept, lines = left(tmp_path, [quoted, twelve, "아무 관계 없는 글이다"], file)
+    assert kept == ["1", "2"]
+    assert lines == [{"id": "0", "item": "set.jsonl:2", "words": " ".join(words[:13])}]
+
+
+def test_case_and_punctuation_do_not_hide_a_leak(tmp_path):
+    file = index(tmp_path, {"text": LONG})
+    kept, _ = left(tmp_path, [LONG.replace(" ", ", ").upper()], file)
+    assert kept == []
+
+
+def test_a_short_item_counts_as_a_whole(tmp_path):
+    file = index(tmp_path, {"premise": SHORT, "choices": ["비가 왔다", "눈이 왔다"]})
+    texts = [f"그날 {SHORT}. 비가 왔다.", "고양이가 창가에서 하루 종일 울었다", "비가 왔다"]
+    assert left(tmp_path, texts, file)[0] == ["1", "2"]
+
+
+@pytest.mark.parametrize("trivial", ["ㅋㅋ " * 15, "1 2 3 4 5 6 7 8 9 10 11 12 13 14"])
+def test_trivial_runs_are_no_evidence(tmp_path, trivial):
+    file = index(tmp_path, {"text": trivial})
+    assert left(tmp_path, [f"정말 웃기다 {trivial} 최고"], file)[0] == ["0"]
+
+
+def test_what_many_items_share_is_how_the_set_asks(tmp_path):
+    frame = "다음 글을 읽고 물음에 알맞은 답을 보기에서 하나만 골라 번호로 쓰시오 그리고 설명하시오"
+    files = index(tmp_path, *({"q": f"{frame} 문항{i}"} for i in range(30)))
+    assert left(tmp_path, [f"시험지에 {frame} 라고 써 있었다"], files)[0] == ["0"]
+
+
+def test_the_index_says_what_it_holds(tmp_path):
+    first = index(tmp_path, {"text": LONG}, {"text": "짧은 글"}, name="a.jsonl")
+    second = index(tmp_path, {"deep": {"texts": [SHORT]}}, name="b.jsonl")
+    found = build_index([first, second], tmp_path / "index")
+    assert found == {
+        "files": 2,
+        "items": 3,
+        "ngrams": len(LONG.split()) - 13 + 1 + 1,
+        "too_short": 1,
+        "trivial": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b'{"text": "a"}\n{broken\n', "bad.jsonl:2 is not JSON"),
+        ("시험".encode("cp949"), "not UTF-8"),
+    ],
+)
+def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path, content, message):
+    (tmp_path / "bad.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        build_index([tmp_path / "bad.jsonl"], tmp_path / "index")
+    with pytest.raises(UserError, match=r"Cannot read the evaluation set .*none\.jsonl"):
+        build_index([tmp_path / "none.jsonl"], tmp_path / "index")
