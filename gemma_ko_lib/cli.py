@@ -9,7 +9,6 @@ import sys
 from gemma_ko_lib import __version__
 from gemma_ko_lib.runtime import UserError
 
-
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
 
