@@ -134,14 +134,22 @@ def document_number(rank: int, index: int) -> int:
 
 
 def _band_keys(found: shingles.Shingles) -> np.ndarray:
-    """uint64 [bands, texts]: equal where all MinHash values of a band are equal."""
-    from rensa import RMinHash
+    """uint64 [bands, texts]: equal where all MinHash values of a band are equal.
 
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-        found.hashes, found.starts.astype(np.uint64), BANDS * HASHES_PER_BAND, _SEED
-    )
-    values = np.array(matrix.to_rows(), np.uint64).reshape(-1, BANDS, HASHES_PER_BAND)
-    return np.stack([shingles.combine(values[:, band]) for band in range(BANDS)])
+    A MinHash value is the smallest of a text's shingles after a permutation. Shingles are
+    well-mixed numbers already, so a multiplication and an addition permute them enough.
+    """
+    draw = np.random.default_rng(_SEED)
+    factors = draw.integers(0, 1 << 63, (BANDS, HASHES_PER_BAND), np.uint64) * np.uint64(2)
+    offsets = draw.integers(0, 1 << 63, (BANDS, HASHES_PER_BAND), np.uint64)
+    keys = np.zeros((BANDS, len(found.starts) - 1), np.uint64)
+    for band in range(BANDS):
+        for factor, offset in zip(factors[band] + np.uint64(1), offsets[band], strict=True):
+            permuted = found.hashes * factor
+            permuted += offset
+            smallest = np.minimum.reduceat(permuted, found.starts[:-1])
+            keys[band] = shingles.combine(keys[band], smallest)
+    return keys
 
 
 def _distinct(found: shingles.Shingles) -> tuple[np.ndarray, np.ndarray]:

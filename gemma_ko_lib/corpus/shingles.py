@@ -73,9 +73,6 @@ def mix(hashes: np.ndarray) -> np.ndarray:
     return hashes ^ (hashes >> np.uint64(32))
 
 
-def combine(columns: np.ndarray) -> np.ndarray:
-    """One number for each row of a table of numbers: uint64 [rows, columns] → uint64 [rows]."""
-    combined = np.zeros(len(columns), np.uint64)
-    for column in columns.T:
-        combined = mix(combined * _FACTOR + column)
-    return combined
+def combine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One number for each pair of numbers, whose order counts."""
+    return mix(first * _FACTOR + second)
