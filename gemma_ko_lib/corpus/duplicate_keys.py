@@ -226,5 +226,5 @@ class Chunks:
 
 def parts_for(input_bytes: int) -> int:
     """Ranges of keys, so that a task of `DuplicateMatch` stays below a few hundred megabytes."""
-    # Two gigabytes are up to 20 million one-line reviews of 100 bytes, at 24 bytes each here.
-    return max(1, math.ceil(input_bytes / 2e9))
+    # So many bytes are at most 10 million reviews of 50 bytes, of which a table has 24 here.
+    return max(1, math.ceil(input_bytes / 500e6))

@@ -3,7 +3,7 @@
 After `DuplicateKeys` come three blocks, each a stage of its own, so that any executor can
 spread it over machines:
 
-    DuplicateMatch   keys → pairs; one task for a table and a range of its key values
+    DuplicateMatch   keys → pairs; one task for a range of key values
     DuplicateResolve near pairs → which document goes, and for which other it goes
     DuplicateFilter  documents → documents without them
 
@@ -26,7 +26,7 @@ import numpy as np
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.duplicate_keys import Chunks, document_number
+from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number
 from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
 
 THRESHOLD = 0.8
@@ -44,41 +44,43 @@ _NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")])
 
 
 class DuplicateMatch(CountingStep):
-    """Find the duplicates among the documents whose key in one table lies in one range.
+    """Find the duplicates among documents whose keys lie in one range, in each table of keys.
 
-    Task number `table · parts + part` writes exact-PART.npy or near-TABLE-PART.npy.
+    Task number PART writes exact-PART.npy and near-PART.npy.
 
     Args:
         folder: of the chunks.
         target: where the results go.
         parts: ranges that the values of a key are divided into.
+        near: also look for near duplicates.
     """
 
     name = "match"
     type = "corpus"
 
-    def __init__(self, folder: Path, target: Path, parts: int):
+    def __init__(self, folder: Path, target: Path, parts: int, near: bool):
         super().__init__()
-        self.folder, self.target, self.parts = folder, target, parts
+        self.folder, self.target, self.parts, self.near = folder, target, parts, near
 
     def count(self, data, rank, counts):
-        """Counts the pairs that MinHash proposed and those that were confirmed."""
-        table, part = divmod(rank, self.parts)
+        """Counts the near pairs that MinHash proposed and those that were confirmed."""
         self.target.mkdir(parents=True, exist_ok=True)
         chunks = Chunks(self.folder)
-        keys, documents = self._load(chunks, table, part)
-        if table == 0:
-            found = _equal_documents(keys, documents)
-            np.save(self.target / f"exact-{part:05d}.npy", found, allow_pickle=False)
-        else:
-            pairs = _proposed_pairs(chunks, keys, documents, table)
-            found = _confirmed(chunks, pairs)
-            counts["proposed"], counts["confirmed"] = len(pairs), len(found)
-            np.save(self.target / f"near-{table:02d}-{part:05d}.npy", found, allow_pickle=False)
+        found = _equal_documents(*self._load(chunks, 0, rank))
+        np.save(self.target / f"exact-{rank:05d}.npy", found, allow_pickle=False)
+        if self.near:
+            confirmed = [np.zeros(0, _NEAR)]
+            for table in range(1, TABLES):
+                pairs = _proposed_pairs(chunks, *self._load(chunks, table, rank), table)
+                confirmed.append(_confirmed(chunks, pairs))
+                counts["proposed"] += len(pairs)
+            confirmed = np.concatenate(confirmed)
+            counts["confirmed"] = len(confirmed)
+            np.save(self.target / f"near-{rank:05d}.npy", confirmed, allow_pickle=False)
         yield from ()
 
     def _load(self, chunks: Chunks, table: int, part: int) -> tuple[np.ndarray, np.ndarray]:
-        """Keys of this range and their documents, in order of key, then of document."""
+        """Keys of a range and their documents, in order of key, then of document."""
         low, high = (part << 64) // self.parts, ((part + 1) << 64) // self.parts - 1
         keys, documents = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
         for chunk, first in enumerate(chunks.first):
@@ -165,7 +167,7 @@ class DuplicateResolve(CountingStep):
 
     def count(self, data, rank, counts):
         """Counts the confirmed pairs, and the documents that go."""
-        files = [np.load(path) for path in sorted(self.target.glob("near-*-*.npy"))]
+        files = [np.load(path) for path in sorted(self.target.glob("near-*.npy"))]
         pairs = np.concatenate([np.zeros(0, _NEAR), *files])
         removed = _survivors(pairs, Chunks(self.folder))
         counts["pairs"], counts["removed"] = len(pairs), len(removed)

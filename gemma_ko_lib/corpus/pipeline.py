@@ -17,6 +17,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -185,7 +186,7 @@ def _prepare(
     if path.is_file() and json.loads(path.read_text("utf-8")) == plan:
         if not quiet:
             done = len(list((partial / "logs").glob("*/completions/*")))
-            print(f"Going on with the run that was stopped: {done} tasks are done.", flush=True)
+            print(f"Going on with the stopped run: {done} tasks are done.", file=sys.stderr)
         return
     # The report goes first: without it the rest is nothing finished.
     for name in (REPORT, *(f"{kind}.jsonl" for kind in LISTS)):
@@ -242,7 +243,7 @@ class CorpusRun:
         """
         from gemma_ko_lib.corpus import blocks, duplicates
         from gemma_ko_lib.corpus.decontamination import Decontaminator
-        from gemma_ko_lib.corpus.duplicate_keys import TABLES, DuplicateKeys, parts_for
+        from gemma_ko_lib.corpus.duplicate_keys import DuplicateKeys, parts_for
         from gemma_ko_lib.corpus.executor import Stage
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
@@ -262,12 +263,12 @@ class CorpusRun:
             near = settings.duplicates == "near"
             keys, matches, spool = partial / "keys", partial / "matches", partial / "spool"
             parts = parts_for(self.input_bytes)
-            match = duplicates.DuplicateMatch(keys, matches, parts)
+            match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
             left_out = duplicates.DuplicateFilter(keys, matches, partial)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
-                Stage("match", [match], parts * (TABLES if near else 1)),
+                Stage("match", [match], parts),
                 *([Stage("resolve", [resolve], 1)] if near else []),
                 Stage("write", [SpoolReader(spool), left_out, *write], tasks),
             ]

@@ -34,10 +34,9 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     size = -(-len(documents) // tasks)
     split = [documents[i * size : (i + 1) * size] for i in range(tasks)]
     keys, matches, spool, kept = folder / "keys", folder / "matches", folder / "spool", Take()
-    tables = duplicate_keys.TABLES if near else 1
     stages = [
         Stage("in", [Give(split), duplicate_keys.DuplicateKeys(keys, near), SpoolWriter(spool)], 2),
-        Stage("match", [duplicates.DuplicateMatch(keys, matches, parts)], tables * parts),
+        Stage("match", [duplicates.DuplicateMatch(keys, matches, parts, near)], parts),
         *([Stage("resolve", [duplicates.DuplicateResolve(keys, matches)], 1)] if near else []),
         Stage(
             "out",
@@ -85,7 +84,7 @@ def compared(tmp_path_factory):
         texts = corpus_with_near_duplicates(seed)
         run(folder, texts)
         chunks = duplicate_keys.Chunks(folder / "keys")
-        for path in sorted((folder / "matches").glob("near-*-*.npy")):
+        for path in sorted((folder / "matches").glob("near-*.npy")):
             for first, second, _ in duplicates.load_mapped(path).tolist():
                 pair = [int(chunks.identifier(number)[1:]) for number in (first, second)]
                 found.add((seed, *sorted(pair)))

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from gemma_ko_lib import corpus
-from gemma_ko_lib.corpus import blocks, pipeline
+from gemma_ko_lib.corpus import CleanSettings, blocks, pipeline
 from gemma_ko_lib.runtime import UserError
 
 
@@ -43,8 +43,9 @@ def raw(tmp_path):
     return folder
 
 
-def run(raw, output, **settings):
-    return corpus.clean(raw, output, progress=False, **settings)
+def run(raw, output, workers=1, executor="local", **settings):
+    settings = CleanSettings(**{"duplicates": "keep", **settings})
+    return corpus.clean(raw, output, settings, workers=workers, executor=executor, progress=False)
 
 
 def test_the_counters_add_up(raw, tmp_path):
