@@ -35,6 +35,7 @@ THRESHOLD = 0.8
 _NEIGHBOURS = 32
 # Documents that stay of one cluster, which each of its others is compared with.
 _MOST_COMPARED = 64
+_LISTED_CHARACTERS = 200
 
 _EXACT = np.dtype([("document", "<u8"), ("kept", "<u8")])
 _NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")])
@@ -279,4 +280,4 @@ def _listed(document: Document, kept: str, similarity: float) -> dict:
     record = {"id": document.id, "duplicate_of": kept, "kind": kind}
     if kind == "near":
         record["similarity"] = round(similarity, 4)
-    return {**record, "text": document.text[:200]}
+    return {**record, "text": document.text[:_LISTED_CHARACTERS]}

@@ -78,6 +78,9 @@ class CleanSettings:
             raise UserError(
                 f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
             )
+        for path in self.decontaminate:
+            if not Path(path).is_file():
+                raise UserError(f"There is no evaluation set {path}. Check the path.")
 
 
 def clean(

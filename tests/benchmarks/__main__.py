@@ -1,26 +1,33 @@
-"""`python -m tests.benchmarks [NAME …] [--text FILE]`: run the measurements and print a table.
+"""`python -m tests.benchmarks [NAME …] [--text FILE …] [--dps DIR]`: measure and print a table.
 
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
 
 import argparse
 import importlib
+import inspect
 
-NAMES = ("import_time", "loss_memory", "throughput")
+NAMES = ("import_time", "loss_memory", "throughput", "duplicates")
 
 
 def main() -> None:
     """Run the named measurements, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--text", metavar="FILE", help="reviews for throughput, as .jsonl")
+    parser.add_argument(
+        "--text", nargs="+", metavar="FILE", help="texts to measure on, instead of the samples"
+    )
+    parser.add_argument("--dps", metavar="DIR", help="a checkout of EleutherAI/dps, for cleaning")
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
         if name not in NAMES:
             parser.error(f"no benchmark '{name}'; there are: {', '.join(NAMES)}")
         print(f"[{name}]", flush=True)
-        options = {"text_file": arguments.text} if name == "throughput" else {}
-        for what, figure in importlib.import_module(f"tests.benchmarks.{name}").measure(**options):
+        measure = importlib.import_module(f"tests.benchmarks.{name}").measure
+        # A benchmark takes the options that its function names.
+        options = {"text_files": arguments.text, "dps": arguments.dps}
+        taken = {key: options[key] for key in inspect.signature(measure).parameters}
+        for what, figure in measure(**taken):
             print(f"{what:<92}{figure:>12}", flush=True)
 
 

@@ -80,11 +80,11 @@ def _keras_hub_fit(model, texts) -> tuple[float, float]:
     return float(timed.sum()) / seconds, 1 - float(timed.mean())
 
 
-def measure(text_file: str | None = None) -> list[tuple[str, str]]:
-    """Rows of (what, figure); `text_file` holds other reviews than the course's samples."""
+def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
+    """Rows of (what, figure); `text_files` hold other reviews than the course's samples."""
     model = models.load("nano", dtype="float32")
-    if text_file:
-        texts = [d.text for d in itertools.islice(read_documents(text_file), 2000)]
+    if text_files:
+        texts = [d.text for d in itertools.islice(read_documents(text_files), 2000)]
     else:
         registers = ("review", "comment")
         texts = [r["text"] for name in registers for r in read_samples("ko", register=name)]

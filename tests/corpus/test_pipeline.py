@@ -5,7 +5,6 @@ import gzip
 import json
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
@@ -59,11 +58,11 @@ def test_the_counters_add_up(raw, tmp_path):
         "held_out": total["held_out"],
     }
     assert total["in"] == sum(total[k] for k in ("rejected", "dropped", "kept", "held_out"))
-    read, clean, write = report["steps"]
+    read, clean, mask, write = report["steps"]
     assert read["in"] == read["out"] + read["rejected"]
     assert clean["in"] == read["out"]
     assert clean["in"] == clean["out"] + sum(r["count"] for r in clean["dropped_by"].values())
-    assert write["in"] == clean["out"] == write["out"]
+    assert mask["in"] == clean["out"] == mask["out"] == write["in"] == write["out"]
     assert read["decoded_from_cp949"] == 1
     assert clean["dropped_by"]["too_short"] == {
         "count": 2,
@@ -158,37 +157,20 @@ def test_a_second_run_replaces_the_first_and_nothing_else(raw, tmp_path):
         corpus.read_clean(tmp_path / "out", held_out=True)
 
 
-def test_a_killed_run_is_not_taken_for_whole(raw, tmp_path):
-    run(raw, tmp_path / "out")
-    script = f"""
-        import os, signal
-        from gemma_ko_lib import corpus
-        from gemma_ko_lib.corpus import blocks
-        clean_text, seen = blocks.clean_text, []
-        def dying(text, register):
-            seen.append(text)
-            if len(seen) == 150:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return clean_text(text, register)
-        blocks.clean_text = dying
-        corpus.clean({str(raw)!r}, {str(tmp_path / "out")!r}, progress=False)
-    """
-    died = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True)
-    assert died.returncode == -9, died.stderr.decode()
-    with pytest.raises(UserError, match="not a finished set"):
-        corpus.read_clean(tmp_path / "out")
-    assert run(raw, tmp_path / "out")["documents"]["kept"] == 395
-    assert not (tmp_path / "out" / ".partial").exists()
-
-
-def test_a_full_disk_is_an_error_that_leaves_nothing_behind(raw, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(blocks.CorpusWriter, "_write", full)
-    with pytest.raises(UserError, match="No space left on device"):
-        run(raw, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.CorpusWriter, "_write", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            run(raw, tmp_path / "out")
+    with pytest.raises(UserError, match="not a finished set"):
+        corpus.read_clean(tmp_path / "out")
+    run(raw, tmp_path / "out")
+    run(raw, tmp_path / "expected")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+    assert not (tmp_path / "out" / ".partial").exists()
 
 
 def test_a_changed_or_missing_file_is_noticed(raw, tmp_path):
@@ -196,6 +178,78 @@ def test_a_changed_or_missing_file_is_noticed(raw, tmp_path):
     (tmp_path / "out" / "documents-00000.jsonl.gz").write_bytes(gzip.compress(b"{}"))
     with pytest.raises(UserError, match="missing or changed"):
         corpus.read_clean(tmp_path / "out")
+
+
+@pytest.fixture
+def personal(tmp_path):
+    """Three notices, two of them nearly equal, with telephone numbers; one is an exam question."""
+    body = " ".join(f"{i}번째 안내 문장입니다." for i in range(40))
+    question = "다음 중 조선 시대에 한양으로 불리던 도시는 오늘날 어느 도시인지 고르시오"
+    texts = [
+        f"{body} 문의는 010-0123-4567로 하세요.",
+        f"{body} 문의는 010-0123-4567로 하세요!! 감사합니다.",
+        f"어제 시험에 나왔다. {question} 어렵지 않았다.",
+        "전화 주세요 010-0765-4321",
+    ]
+    lines = [json.dumps({"id": str(i), "text": text}) for i, text in enumerate(texts)]
+    (tmp_path / "notices.jsonl").write_text("\n".join(lines), "utf-8")
+    exam = json.dumps({"question": question, "choices": ["서울", "부산"]}, ensure_ascii=False)
+    (tmp_path / "exam.jsonl").write_text(exam, "utf-8")
+    return tmp_path / "notices.jsonl"
+
+
+def test_personal_data_leaks_and_duplicates_are_counted_listed_and_gone(personal, tmp_path):
+    out, exam = tmp_path / "out", str(tmp_path / "exam.jsonl")
+    report = run(personal, out, duplicates="near", decontaminate=(exam,))
+    steps = {step["name"]: step for step in report["steps"]}
+    assert list(steps) == ["read", "clean", "mask", "decontaminate", "duplicates", "write"]
+    assert steps["mask"]["masked"]["phone"]["count"] == 3
+    assert (steps["decontaminate"]["in"], steps["decontaminate"]["out"]) == (4, 3)
+    assert steps["decontaminate"]["evaluation_sets"]["items"] == 1
+    assert (steps["duplicates"]["exact"], steps["duplicates"]["near"]) == (0, 1)
+    assert report["documents"]["dropped"] == 2
+    documents = {document.id: document.text for document in corpus.read_clean(out)}
+    assert documents["3"] == "전화 주세요 [전화번호]"
+    assert set(documents) == {"1", "3"}
+    for name, document in (("duplicates", "0"), ("contaminated", "2")):
+        lines = (out / f"{name}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line)["id"] for line in lines] == [document]
+    assert "duplicates: 0 exact, 1 near" in corpus.format_report(report)
+
+
+def test_no_identifier_gets_into_what_a_run_leaves(personal, tmp_path):
+    personal.write_text(
+        personal.read_text("utf-8") + '\n{"text": "010-0123-4567 끊긴\n{"text": "010-0123-4567"}',
+        "utf-8",
+    )
+    run(personal, tmp_path / "out", duplicates="near")
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            text = gzip.decompress(data) if path.suffix == ".gz" else data
+            assert b"0123-4567" not in text, path
+
+
+def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):
+    texts = []
+    for seed in (1, 1, 2):
+        run(personal, tmp_path / "out", pii="surrogate", seed=seed)
+        texts.append([document.text for document in corpus.read_clean(tmp_path / "out")])
+    assert texts[0] == texts[1] != texts[2]
+    assert "0123-4567" not in "".join(texts[0])
+    run(personal, tmp_path / "out", pii="keep")
+    assert any("0123-4567" in document.text for document in corpus.read_clean(tmp_path / "out"))
+
+
+def test_documents_in_other_languages_are_kept_when_they_are_wanted(tmp_path):
+    english = "The harbour was quiet that morning, and the boats lay still in the fog."
+    korean = "그날 아침 항구는 조용했고 배들은 안개 속에 가만히 있었다."
+    lines = [json.dumps({"text": english}), json.dumps({"text": korean})]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    run(tmp_path / "a.jsonl", tmp_path / "out")
+    assert [document.text for document in corpus.read_clean(tmp_path / "out")] == [korean]
+    run(tmp_path / "a.jsonl", tmp_path / "out", languages=("ko", "en"))
+    assert len(list(corpus.read_clean(tmp_path / "out"))) == 2
 
 
 def test_nothing_left_says_why(tmp_path):
@@ -214,6 +268,9 @@ def test_nothing_left_says_why(tmp_path):
         ({"executor": "abacus"}, "No executor 'abacus'"),
         ({"workers": 0}, "workers"),
         ({"hold_out": 1.0}, "hold_out"),
+        ({"pii": "burn"}, "pii is one of placeholder, surrogate, keep, not burn"),
+        ({"duplicates": "all"}, "duplicates is one of near, exact, keep, not all"),
+        ({"decontaminate": ("nowhere.jsonl",)}, "no evaluation set nowhere.jsonl"),
         ({"hold_out": 0.5, "hold_out_by": "film"}, "No document has the field 'film'"),
     ],
 )

@@ -1,0 +1,97 @@
+"""What readers hand on: passages of text, and rejects where no text was to be had."""
+
+import datetime
+import re
+from typing import NamedTuple
+
+# A longer line, JSON record or .txt file is no document, and would not fit into memory ten
+# times over.
+LONGEST_RECORD = 64_000_000
+SCALARS = frozenset((str, int, float, bool))
+
+
+class Reject(NamedTuple):
+    """A record or a file that gave no document, or a damaged place in one that did.
+
+    Attributes:
+        file: name of the file.
+        line: number of the line, from 1; None for a whole file.
+        reason: what was wrong; what differs from record to record stands in brackets.
+        start: the first characters of the line.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+    start: str = ""
+
+
+class Passage(NamedTuple):
+    """The text that a format found in a record.
+
+    Attributes:
+        text: what a model is to learn from.
+        id: the corpus' own name for it, None where it has none.
+        metadata: scalars; None and "" stand for "not known".
+    """
+
+    text: str
+    id: str | None
+    metadata: dict
+
+
+class Origin(NamedTuple):
+    """Where a record stood, as far as that says what it is.
+
+    Attributes:
+        file: the file's name with the names of its folders and zips.
+        container: the key of the JSON root under which the record was listed; "" for none.
+        root: what else the JSON root holds.
+    """
+
+    file: str
+    container: str = ""
+    root: dict = {}
+
+
+def scalars(record: dict, *without: str) -> dict:
+    """The fields of a record that can be metadata."""
+    return {
+        key: value
+        for key, value in record.items()
+        if type(value) in SCALARS and value != "" and key not in without
+    }
+
+
+def string(value) -> str:
+    """A field's text; "" for everything that is none (null, a number, a list)."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def items(value) -> list[dict]:
+    """The objects of a list; none where a corpus has something else in its place."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def mapping(value) -> dict:
+    """The object that a field holds, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+_DATE = re.compile(r"\s*((?:19|20)\d\d)(?:[-./년]?\s*(\d{1,2})(?:[-./월]?\s*(\d{1,2}))?)?")
+
+
+def iso_date(value) -> str | None:
+    """Write a date as 2019-11-28, 2019-11 or 2019; None if it is none.
+
+    Example: "20191128 15:04" → "2019-11-28"; "2021년 3월" → "2021-03".
+    """
+    match = _DATE.match(str(value)) if isinstance(value, str | int | datetime.date) else None
+    if not match:
+        return None
+    year, month, day = match.groups()
+    if month is None or not 1 <= int(month) <= 12:
+        return year
+    if day is None or not 1 <= int(day) <= 31:
+        return f"{year}-{int(month):02d}"
+    return f"{year}-{int(month):02d}-{int(day):02d}"
