@@ -64,6 +64,9 @@ REGISTERS = {
     "review": _ONE_LINE,
     "comment": _ONE_LINE,
     "chat": dataclasses.replace(_ONE_LINE, max_chars=1_000_000, max_duplicate_lines=0.5),
+    "spoken": dataclasses.replace(_ONE_LINE, max_chars=5_000_000, max_duplicate_lines=0.5),
+    "expert": dataclasses.replace(_MODERATE, max_bullet_lines=1.0),
+    "sentence": _ONE_LINE,
 }
 # A single line below this many characters, of a register that nobody named, is taken for a
 # review or a comment.
