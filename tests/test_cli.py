@@ -66,6 +66,9 @@ def test_tokens_measures_files(raw_file, capsys):
             ["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/r", "--profile", "x"],
             "x",
         ),
+        (["clean", "{raw}", "-o", "{tmp}/out", "--pii", "burn"], "burn"),
+        (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),
+        (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
         (["course", "--only", "77"], "77"),
     ],
 )
@@ -83,3 +86,12 @@ def test_a_file_without_a_document_is_an_error(content, tmp_path, capsys):
     assert cli.main(["clean", str(path), "-o", str(tmp_path / "out")]) == 1
     assert "bad.jsonl" in capsys.readouterr().err
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_path, capsys):
+    with gzip.open(raw_file, "at", encoding="utf-8") as file:
+        file.write('{"text": "broken off')
+    arguments = ["clean", str(raw_file), "-o", str(tmp_path / "out"), "--duplicates", "keep"]
+    assert cli.main(arguments) == cli.PARTIAL == 3
+    printed = capsys.readouterr().out
+    assert "1 rejected" in printed and f"raw.jsonl.gz:{(len(SENTENCES) + 1) * 20 + 1}" in printed

@@ -7,7 +7,16 @@ import argparse
 import importlib
 import inspect
 
-NAMES = ("import_time", "loss_memory", "throughput", "duplicates")
+NAMES = (
+    "import_time",
+    "loss_memory",
+    "throughput",
+    "packing",
+    "cleaning",
+    "pii",
+    "duplicates",
+    "pipeline",
+)
 
 
 def main() -> None:
