@@ -96,6 +96,9 @@ def _datatrove(texts: list[str]) -> tuple[set, float]:
         signature = MinhashDedupSignature(signatures, config, language=Languages.korean)
         # Its word tokenizers for Korean are a morphological analyser; spaces are what ours uses.
         signature.word_tokenizer.word_tokenize = str.split
+        # xxhash 4 takes bytes only, which datatrove does not know yet.
+        hash_bytes = signature._hash_func
+        signature._hash_func = lambda text: hash_bytes(text.encode())
         start = time.perf_counter()
         signature.run(documents)
         match = MinhashDedupBuckets(signatures, buckets, config=config)
