@@ -6,6 +6,7 @@ they share a band. `duplicates` says what follows from that.
 """
 
 import bisect
+import functools
 import math
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _CHUNK_DOCUMENTS, _CHUNK_SHINGLES = 1 << 16, 1 << 22
 _BATCH_DOCUMENTS, _BATCH_WORDS = 1024, 1 << 18
 # A document's number in the whole corpus: its task's, then its own within the task.
 _RANK_SHIFT = 40
+_MOST_OPEN = 8192  # lists count twice
 
 
 # --- Keys -------------------------------------------------------------------------------
@@ -178,20 +180,20 @@ class Chunks:
         numbers = [map(int, path.name.split("-")) for path in self.folders]
         self._first = [document_number(*number) for number in numbers]
         self.first = np.array(self._first, np.uint64)
-        self._open: dict = {}
+        # A process may map some 65,000 files, and 500 GB of reviews have more chunks than that.
+        self._get = functools.lru_cache(_MOST_OPEN)(self._load)
 
     def array(self, chunk: int, name: str) -> np.ndarray:
         """An array of one chunk: "keys", "order" [tables, n] or "characters" [n]."""
-        return self._get(chunk, name, load_mapped, f"{name}.npy")
+        return self._get(chunk, name, ragged=False)
 
     def ragged(self, chunk: int, name: str) -> Ragged:
         """Lists of one chunk: "shingles" or "ids"."""
-        return self._get(chunk, name, lambda path: Ragged(path.parent, name), name)
+        return self._get(chunk, name, ragged=True)
 
-    def _get(self, chunk: int, name: str, load, file: str):
-        if (chunk, name) not in self._open:
-            self._open[chunk, name] = load(self.folders[chunk] / file)
-        return self._open[chunk, name]
+    def _load(self, chunk: int, name: str, ragged: bool) -> np.ndarray | Ragged:
+        folder = self.folders[chunk]
+        return Ragged(folder, name) if ragged else load_mapped(folder / f"{name}.npy")
 
     def locate(self, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chunk and place within it of documents given by number."""

@@ -291,6 +291,12 @@ class CorpusRun:
             # The same command would end the same way: there is nothing to go on with.
             shutil.rmtree(self.partial, ignore_errors=True)
             raise
+        # What the run needed on disk beside its result: a larger one can be planned by it.
+        report["working_bytes"] = {
+            name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            for name in ("spool", "keys", "matches")
+            if (folder := self.partial / name).is_dir()
+        }
         report["files"] = _move_into_place(self.partial, self.output_dir)
         seconds = time.time() - self.started
         report |= {
