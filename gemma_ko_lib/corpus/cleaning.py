@@ -1,15 +1,23 @@
-"""Cleaning one text: rewriting rules to a fixed point, then filters.
+"""Cleaning one text: rewriting rules to a fixed point, then filters, then scores.
 
-In goes a raw text and its register, out comes the cleaned text and, when the document
-should not be trained on, the name of the rule that says so. What a rule does stands
-beside it, in `rewriting`, `boilerplate` and `filters`.
+In goes a raw text, its register and what the corpus says about its language; out comes the
+cleaned text, the name of the rule that drops it if one does, and scores worth keeping. What
+a rule does stands beside it, in `rewriting`, `boilerplate`, `filters` and the other modules
+that `rules` lists.
 """
 
 import dataclasses
 from collections.abc import Callable
 
 from gemma_ko_lib.corpus.boilerplate import remove_boilerplate
-from gemma_ko_lib.corpus.filters import failed_filter, settings_for
+from gemma_ko_lib.corpus.filters import (
+    Measured,
+    RegisterSettings,
+    failed_filter,
+    for_language,
+    settings_for,
+)
+from gemma_ko_lib.corpus.language import Languages, identify
 from gemma_ko_lib.corpus.rewriting import (
     compose_hangul,
     is_clean,
@@ -18,6 +26,7 @@ from gemma_ko_lib.corpus.rewriting import (
     strip_html,
     tidy_whitespace,
 )
+from gemma_ko_lib.corpus.scores import advert_score, profanity_score
 
 Rewrite = Callable[[str], str]
 # Decoding comes first, since what it uncovers the others clean. News boilerplate is looked
@@ -31,6 +40,9 @@ REWRITES: list[tuple[str, Rewrite]] = [
 ]
 BOILERPLATE: tuple[str, Rewrite] = ("remove_boilerplate", remove_boilerplate)
 _MOST_PASSES = 12
+# Less than half of it in a wanted language, and it is a foreign text with Korean in it.
+_LEAST_WANTED = 0.5
+_ADVERT = 0.8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,41 +54,115 @@ class CleanResult:
         dropped_by: name of the rule that drops the document, or None.
         changed_by: names of the rules that changed the text; not part of what is compared,
             so that cleaning twice gives an equal result.
+        scores: what is worth knowing about a kept text, only where there is something to
+            say: "language" where it is not Korean or not what the corpus says,
+            "language_score" where a model was asked, "language_share" where part of the
+            text is in other languages, "advert" and "profanity" above 0.
     """
 
     text: str
     dropped_by: str | None
     changed_by: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    scores: dict[str, float | str] = dataclasses.field(default_factory=dict)
 
 
-def clean_text(text: str, register: str | None = None) -> CleanResult:
-    """Clean one Korean text and decide whether to keep it.
+def clean_text(
+    text: str,
+    register: str | None = None,
+    *,
+    languages: tuple[str, ...] = ("ko",),
+    quality: bool = False,
+    language: str | None = None,
+) -> CleanResult:
+    """Clean one text and decide whether to keep it.
 
     Cleaning a cleaned text changes nothing, so a corpus can be cleaned again after a rule
     was added: the rules run until none of them finds anything to do.
 
     Args:
         text: a document, as it was found.
-        register: "news", "encyclopedia", "book", "blog", "community", "notice", "review",
-            "comment" or "chat"; any other name, or None, means moderate settings chosen
-            by the text's length.
+        register: a key of `filters.REGISTERS`; any other name, or None, means moderate
+            settings chosen by the text's length.
+        languages: codes of the languages to keep: "ko", "en", "zh", "ja".
+        quality: also apply FineWeb-2's measures, with words from the analyser Kiwi.
+        language: what the corpus says, None if it says nothing.
 
     Example:
         >>> clean_text("하하ㅋㅋㅋㅋ 최고예요!!!!<br>", "review").text
         '하하ㅋㅋ 최고예요!!'
     """
-    changed: dict[str, None] = {}
-    limits = settings_for(text, register)
+    steps: list[tuple[str, str, str]] = []
+    cleaned = _rewrite(text, register, steps)
+    changed = tuple(dict.fromkeys(name for name, _, _ in steps))
+    if cleaned is None:
+        return CleanResult(steps[-1][2], "nested_markup", changed)
+    measured = Measured(cleaned)
+    found = _languages(measured, tuple(languages), language)
+    limits = for_language(settings_for(cleaned, register), found.main)
+    dropped_by, scores = _judge(measured, limits, found, quality)
+    if dropped_by is None and (found.main != "ko" or language not in (None, "ko")):
+        scores["language"] = found.main
+    return CleanResult(cleaned, dropped_by, changed, scores)
+
+
+def trace(
+    text: str,
+    register: str | None = None,
+    *,
+    language: str | None = None,
+    languages: tuple[str, ...] = ("ko",),
+    quality: bool = False,
+) -> list[tuple[str, str, str]]:
+    """Each rewriting that changed a text: rule, text before, text after; to show examples.
+
+    Takes what `clean_text` takes; only the register has a say in what is rewritten.
+    """
+    steps: list[tuple[str, str, str]] = []
+    _rewrite(text, register, steps)
+    return steps
+
+
+def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]]) -> str | None:
+    """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
     for _ in range(_MOST_PASSES):
         before = text
         rules = [] if is_clean(text) else REWRITES
-        for name, rewrite in [*rules, BOILERPLATE] if limits.boilerplate else rules:
+        boilerplate = [BOILERPLATE] if settings_for(text, register).boilerplate else []
+        for name, rewrite in [*rules, *boilerplate]:
             rewritten = rewrite(text)
             if rewritten != text:
-                changed[name] = None
+                steps.append((name, text, rewritten))
                 text = rewritten
         if text == before:
-            return CleanResult(text, failed_filter(text, limits), (*changed,))
-        limits = settings_for(text, register)
+            return text
     # Only layers of escapes that somebody piled up on purpose get here.
-    return CleanResult(text, "nested_markup", (*changed,))
+    return None
+
+
+def _languages(measured: Measured, wanted: tuple[str, ...], hint: str | None) -> Languages:
+    # Every byte that is neither Hangul nor white space counts as if it were foreign: nearly
+    # every Korean text passes this and needs no look at its paragraphs.
+    if "ko" in wanted and measured.hangul_bytes > 0.8 * measured.visible_bytes:
+        return Languages("ko", 1.0)
+    return identify(measured.text, wanted, hint)
+
+
+def _judge(
+    measured: Measured, limits: RegisterSettings, found: Languages, quality: bool
+) -> tuple[str | None, dict[str, float | str]]:
+    scores: dict[str, float | str] = {}
+    if found.wanted < _LEAST_WANTED:
+        return "foreign", scores
+    if found.wanted < 0.995:
+        scores["language_share"] = round(found.wanted, 2)
+    if found.score is not None:
+        scores["language_score"] = found.score
+    if dropped_by := failed_filter(measured, limits):
+        return dropped_by, scores
+    if advert := advert_score(measured.text):
+        if advert >= _ADVERT:
+            return "advert", scores
+        scores["advert"] = advert
+    if profanity := profanity_score(measured.text):
+        scores["profanity"] = profanity
+    return None, scores

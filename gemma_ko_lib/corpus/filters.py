@@ -7,6 +7,7 @@ characters, which is nearly every review.
 """
 
 import dataclasses
+import functools
 import re
 from collections import Counter
 
@@ -24,6 +25,7 @@ class RegisterSettings:
         min_hangul: share of Hangul among characters that are not white space.
         max_duplicate_lines: share of characters in lines that were there before.
         max_repeated_ngrams: share of 5-eojeol n-grams that were there before.
+        max_unspaced: share of characters in eojeol of more than 20 syllables.
         boilerplate: whether news boilerplate is looked for.
     """
 
@@ -37,6 +39,7 @@ class RegisterSettings:
     min_hangul: float = 0.25
     max_duplicate_lines: float = 0.374
     max_repeated_ngrams: float = 0.201
+    max_unspaced: float = 0.3
     boilerplate: bool = True
 
 
@@ -48,6 +51,7 @@ _ONE_LINE = RegisterSettings(
     max_eojeol=100.0,
     max_symbols=5.0,
     max_ellipsis_lines=1.0,
+    max_unspaced=1.0,
     boilerplate=False,
 )
 _ARTICLE = RegisterSettings(min_chars=50, min_eojeol=2.0, max_eojeol=10.0, max_symbols=0.1)
@@ -84,54 +88,119 @@ def settings_for(text: str, register: str | None) -> RegisterSettings:
     return _MODERATE
 
 
+# Neither a share of Hangul nor the length of an eojeol means anything where there is none.
+_WITHOUT_HANGUL = {"min_hangul": 0.0, "max_unspaced": 1.0}
+_WITHOUT_SPACES = {**_WITHOUT_HANGUL, "min_eojeol": 0.0, "max_eojeol": float("inf")}
+
+
+def for_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+    """The same limits without what only fits Korean."""
+    if language == "ko":
+        return limits
+    return _for_other_language(limits, language)
+
+
+@functools.cache
+def _for_other_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+    loosened = _WITHOUT_SPACES if language in ("zh", "ja") else _WITHOUT_HANGUL
+    return dataclasses.replace(limits, **loosened)
+
+
 _NEITHER_ASCII_NOR_HANGUL = re.compile("[^\x00-\x7f가-힣ㄱ-ㅣ]")
 _BULLETS = ("-", "*", "•", "●", "○", "■", "□", "▪", "▶", "◆", "◇", "·", "ㆍ", "※", "►", "‣")
 _FEWEST_LINES = 4  # a share of fewer lines says nothing
 _NGRAM = 5
 _FEWEST_EOJEOL = 25
+_UNSPACED = re.compile("[가-힣]{21,}")
+_PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
+_MOST_PRIVATE_USE = 0.02
+
+
+class Measured:
+    """A cleaned text with what several filters count, counted once.
+
+    Attributes:
+        text: the text.
+        eojeol: its words, as spaces separate them.
+        visible: characters that are not white space.
+        hangul: syllables and single letters of Hangul.
+        hangul_bytes, visible_bytes: the same in UTF-8.
+    """
+
+    def __init__(self, text: str):
+        self.text = text
+        self.eojeol = text.split()
+        self.visible = sum(map(len, self.eojeol))
+        # Hangul is what is left, which needs no list of all the Hangul.
+        ascii_characters = len(text.encode("ascii", "ignore"))
+        others = len(_NEITHER_ASCII_NOR_HANGUL.findall(text)) if not text.isascii() else 0
+        self.hangul = len(text) - ascii_characters - others
+        self.hangul_bytes = 3 * self.hangul
+        white_space = len(text) - self.visible
+        self.visible_bytes = self.hangul_bytes + 3 * others + ascii_characters - white_space
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """The lines that are not empty."""
+        return [line for line in self.text.split("\n") if line]
 
 
 # --- Of the whole text ----------------------------------------------------------------
 
 
-def _too_short(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """Shorter than the register's shortest useful text. Example: "굿" as a review."""
-    return len(text) < limits.min_chars
+def _too_short(doc: Measured, limits: RegisterSettings) -> bool:
+    """Shorter than the register's shortest useful text."""
+    return len(doc.text) < limits.min_chars
 
 
-def _too_long(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """A dump rather than a document. Example: a text of two million characters."""
-    return len(text) > limits.max_chars
+def _too_long(doc: Measured, limits: RegisterSettings) -> bool:
+    """A dump rather than a document."""
+    return len(doc.text) > limits.max_chars
 
 
-def _hangul_share(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """Hardly any Hangul: another language, a table, a row of stars. Example: "★★★★★"."""
-    # Counted as what is left, which needs no list of all the Hangul.
-    others = len(text.encode("ascii", "ignore")) + len(_NEITHER_ASCII_NOR_HANGUL.findall(text))
-    return len(text) - others < limits.min_hangul * sum(map(len, eojeol))
+def _hangul_share(doc: Measured, limits: RegisterSettings) -> bool:
+    """Hardly any Hangul: a table, a row of stars, a name in another script."""
+    return doc.hangul < limits.min_hangul * doc.visible
 
 
-def _eojeol_length(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """Words too short or too long for Korean. Example: "안 녕 하 세 요 여 러 분" in an article."""
-    mean = sum(map(len, eojeol)) / max(len(eojeol), 1)
+def _private_use(doc: Measured, limits: RegisterSettings) -> bool:
+    """Characters that only one font could show: old Hangul in Hanyang's private codes."""
+    if doc.text.isascii():
+        return False
+    return len(_PRIVATE_USE.findall(doc.text)) > _MOST_PRIVATE_USE * doc.visible
+
+
+def _eojeol_length(doc: Measured, limits: RegisterSettings) -> bool:
+    """Words too short or too long on average: letters spaced out, or spaces left out."""
+    mean = doc.visible / max(len(doc.eojeol), 1)
     return not limits.min_eojeol <= mean <= limits.max_eojeol
 
 
-def _symbols(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """Mostly hashtags and dots. Example: "#맛집 #강남 #일상 #소통" as news."""
+def _unspaced(doc: Measured, limits: RegisterSettings) -> bool:
+    """The spaces are gone from much of the text."""
+    if limits.max_unspaced >= 1 or max(map(len, doc.eojeol), default=0) <= 20:
+        return False
+    return sum(map(len, _UNSPACED.findall(doc.text))) > limits.max_unspaced * doc.visible
+
+
+def _symbols(doc: Measured, limits: RegisterSettings) -> bool:
+    """Mostly hashtags and dots."""
+    text = doc.text
     symbols = text.count("#") + text.count("...") + text.count("…")
-    return symbols > limits.max_symbols * len(eojeol)
+    return symbols > limits.max_symbols * len(doc.eojeol)
 
 
-def _repeated_characters(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """The same few characters over and over. Example: "최고최고최고최고최고최고최고"."""
+def _repeated_characters(doc: Measured, limits: RegisterSettings) -> bool:
+    """The same few characters over and over."""
     # A text that repeats itself holds its own beginning more than once; counting that is
     # cheaper than looking at every character.
+    text = doc.text
     return text.count(text[4:8]) > 1 and len(set(text)) < min(len(text) / 5, 20)
 
 
-def _repeated_ngrams(text: str, eojeol: list[str], limits: RegisterSettings) -> bool:
-    """Sequences of five eojeol that stood in this document before (of 25 eojeol or more)."""
+def _repeated_ngrams(doc: Measured, limits: RegisterSettings) -> bool:
+    """Sequences of five eojeol that stood in this document before."""
+    eojeol = doc.eojeol
     if len(eojeol) < _FEWEST_EOJEOL:
         return False
     total = len(eojeol) - _NGRAM + 1
@@ -142,21 +211,22 @@ def _repeated_ngrams(text: str, eojeol: list[str], limits: RegisterSettings) -> 
 # --- Of its lines ---------------------------------------------------------------------
 
 
-def _bullet_lines(lines: list[str], limits: RegisterSettings) -> bool:
+def _bullet_lines(doc: Measured, limits: RegisterSettings) -> bool:
     """A menu or a sitemap: nearly every line starts with a bullet."""
-    return sum(line.startswith(_BULLETS) for line in lines) > limits.max_bullet_lines * len(lines)
+    bullets = sum(line.startswith(_BULLETS) for line in doc.lines)
+    return bullets > limits.max_bullet_lines * len(doc.lines)
 
 
-def _ellipsis_lines(lines: list[str], limits: RegisterSettings) -> bool:
+def _ellipsis_lines(doc: Measured, limits: RegisterSettings) -> bool:
     """Teasers: too many lines break off in an ellipsis."""
-    broken_off = sum(line.endswith(("...", "…")) for line in lines)
-    return broken_off > limits.max_ellipsis_lines * len(lines)
+    broken_off = sum(line.endswith(("...", "…")) for line in doc.lines)
+    return broken_off > limits.max_ellipsis_lines * len(doc.lines)
 
 
-def _duplicate_lines(lines: list[str], limits: RegisterSettings) -> bool:
+def _duplicate_lines(doc: Measured, limits: RegisterSettings) -> bool:
     """Lines that stood in this document before."""
-    repeated = sum(len(line) * (count - 1) for line, count in Counter(lines).items())
-    return repeated > limits.max_duplicate_lines * sum(map(len, lines))
+    repeated = sum(len(line) * (count - 1) for line, count in Counter(doc.lines).items())
+    return repeated > limits.max_duplicate_lines * sum(map(len, doc.lines))
 
 
 # Each name is what reports show.
@@ -164,7 +234,9 @@ TEXT_FILTERS = {
     "too_short": _too_short,
     "too_long": _too_long,
     "hangul_share": _hangul_share,
+    "private_use": _private_use,
     "eojeol_length": _eojeol_length,
+    "unspaced": _unspaced,
     "symbols": _symbols,
     "repeated_characters": _repeated_characters,
     "repeated_ngrams": _repeated_ngrams,
@@ -176,16 +248,13 @@ LINE_FILTERS = {
 }
 
 
-def failed_filter(text: str, limits: RegisterSettings) -> str | None:
+def failed_filter(doc: Measured, limits: RegisterSettings) -> str | None:
     """Name the first filter that a text fails, or None."""
-    eojeol = text.split()
     for name, fails in TEXT_FILTERS.items():
-        if fails(text, eojeol, limits):
+        if fails(doc, limits):
             return name
-    if "\n" in text:
-        lines = [line for line in text.split("\n") if line]
-        if len(lines) >= _FEWEST_LINES:
-            for name, fails in LINE_FILTERS.items():
-                if fails(lines, limits):
-                    return name
+    if "\n" in doc.text and len(doc.lines) >= _FEWEST_LINES:
+        for name, fails in LINE_FILTERS.items():
+            if fails(doc, limits):
+                return name
     return None

