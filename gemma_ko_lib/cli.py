@@ -40,7 +40,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gemma-ko", description="Put Korean on Gemma.")
     parser.add_argument("--version", action="version", version=f"gemma-ko {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_doctor, _add_course, _add_clean, _add_tokens, _add_pretrain, _add_evaluate):
+    for add in (
+        _add_doctor,
+        _add_course,
+        _add_clean,
+        _add_tokens,
+        _add_pack,
+        _add_pretrain,
+        _add_evaluate,
+    ):
         add(commands)
     return parser
 
@@ -257,6 +265,76 @@ def _tokens(arguments) -> None:
             f"{row.price_against_english:>8.2f}"
         )
     print("ko/en: tokens for Korean over tokens for the same content in English (200 samples)")
+
+
+# --- pack ---
+
+
+def _add_pack(commands) -> None:
+    parser = _command(
+        commands, "pack", _pack, "Mix documents and pack them into token shards for training."
+    )
+    parser.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="folders of gemma-ko clean, or files"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the shards"
+    )
+    parser.add_argument(
+        "--tokenizer", required=True, metavar="SPEC", help="the model's, as for gemma-ko tokens"
+    )
+    parser.add_argument("--length", type=int, required=True, metavar="N", help="tokens in a row")
+    parser.add_argument(
+        "--weight",
+        nargs="+",
+        default=[],
+        metavar="KEY=W",
+        help="share of the tokens by language, register or both: ko=0.7 en=0.3, or ko/news=2 "
+        "rest=1; what no KEY names is left out",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="without weights: shares in proportion to size^(1/T); 1 as they are (the default), "
+        "5 much more even",
+    )
+    parser.add_argument(
+        "--by",
+        default="language/register",
+        metavar="FIELD",
+        help="groups of the temperature: language, register or language/register (the default)",
+    )
+    parser.add_argument(
+        "--tokens", type=int, metavar="N", help="how many to write (as many as there are)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of order and choice")
+    parser.add_argument("--json", action="store_true", help="the manifest on stdout")
+
+
+def _pack(arguments) -> None:
+    from gemma_ko_lib import tokenization
+
+    mixture = tokenization.Mixture(
+        weights=tokenization.parse_weights(arguments.weight),
+        temperature=arguments.temperature,
+        by=arguments.by,
+        tokens=arguments.tokens,
+    )
+    manifest = tokenization.pack_mixture(
+        tokenization.read_sources(arguments.sources),
+        tokenization.load_tokenizer(arguments.tokenizer),
+        arguments.output,
+        arguments.length,
+        mixture,
+        arguments.seed,
+        progress=True,
+    )
+    if arguments.json:
+        return _print_json(manifest)
+    print(tokenization.format_mixture(manifest))
+    print(f"Train on them: gemma-ko pretrain --model MODEL --data {arguments.output} -o RUN")
 
 
 # --- pretrain ---

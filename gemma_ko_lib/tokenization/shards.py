@@ -8,7 +8,8 @@ counts, and each file's SHA-256. A folder without a manifest is not a set of sha
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_doc
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
 MANIFEST = "manifest.json"
+_SHARD_FILE = re.compile(r"(?:tokens|segments)-\d{5,}\.npy")
 _TEXTS_AT_ONCE = 512  # for the tokenizer
 _FORMAT = "gemma-ko token shards 1"
 
@@ -46,16 +48,47 @@ def write_shards(
     Raises:
         UserError: no documents, or the disk is full.
     """
+    counts = {"documents": 0, "bytes": 0, "tokens": 0}
+    with Progress(None, "Packing", "documents", quiet=not progress) as bar:
+        documents = _framed(texts, tokenizer, counts, bar)
+        rows = pack_documents(documents, length, tokenizer.pad_id)
+        return write_rows(rows, tokenizer, folder, length, lambda: counts, rows_per_shard)
+
+
+def write_rows(
+    rows: Iterable[PackedRows],
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    length: int,
+    describe: Callable[[], dict],
+    rows_per_shard: int = 8192,
+) -> dict:
+    """Store packed rows, the manifest last.
+
+    Args:
+        rows: single rows; one shard of them is in memory at a time.
+        tokenizer: that the rows were made with.
+        folder: where the shards go; a former set there is replaced.
+        length: tokens a row.
+        describe: what else the manifest says; asked when all rows are written.
+        rows_per_shard: rows a file.
+
+    Returns:
+        The manifest, as written.
+
+    Raises:
+        UserError: no rows, or the disk is full.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Without its manifest a half-replaced set is no set at all.
         (folder / MANIFEST).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if _SHARD_FILE.fullmatch(path.name):
+                path.unlink()
     except OSError as error:
         raise disk_error(folder, error) from error
-    counts = {"documents": 0, "bytes": 0, "tokens": 0}
-    bar = Progress(None, "Packing", "documents", quiet=not progress)
-    rows = pack_documents(_framed(texts, tokenizer, counts, bar), length, tokenizer.pad_id)
     files, total_rows, filled = [], 0, 0
     for number, batch in enumerate(_batches(rows, rows_per_shard)):
         shard = stack_rows(batch)
@@ -63,8 +96,7 @@ def write_shards(
         filled += int((shard.segment_ids > 0).sum())
         for kind, array in (("tokens", shard.token_ids), ("segments", shard.segment_ids)):
             files.append(_write_array(folder / f"{kind}-{number:05d}.npy", array))
-    bar.close()
-    if not counts["documents"]:
+    if not files:
         raise UserError(f"No documents to pack into {folder}: the input has no text in it.")
     manifest = {
         "format": _FORMAT,
@@ -74,7 +106,7 @@ def write_shards(
         "length": length,
         "rows": total_rows,
         "padding_fraction": 1 - filled / (total_rows * length),
-        **counts,
+        **describe(),
         "files": files,
     }
     with whole_file(folder / MANIFEST) as file:
@@ -83,14 +115,21 @@ def write_shards(
 
 
 def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
+    for text, document in framed_documents(texts, tokenizer):
+        bar.update()
+        counts["documents"] += 1
+        counts["bytes"] += len(text.encode("utf-8"))
+        counts["tokens"] += len(document)
+        yield document
+
+
+def framed_documents(
+    texts: Iterable[str], tokenizer: Tokenizer
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out."""
     for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
-        bar.update(len(batch))
         for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
-            document = document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
-            counts["documents"] += 1
-            counts["bytes"] += len(text.encode("utf-8"))
-            counts["tokens"] += len(document)
-            yield document
+            yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
 
 
 def _batches(items: Iterable, size: int) -> Iterator[list]:

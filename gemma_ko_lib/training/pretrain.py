@@ -6,7 +6,7 @@ A run folder holds `config.json`, `metrics.jsonl`, `shards/` (unless the data ca
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jax
@@ -16,6 +16,7 @@ from gemma_ko_lib import profiles, runtime
 from gemma_ko_lib.models import loading, sharding
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
 from gemma_ko_lib.training.batches import batch_iterator
@@ -104,32 +105,6 @@ def train_on_shards(
         quiet=quiet,
     )
     return dataclasses.replace(model, params=params)
-
-
-def mix_documents(
-    main: Iterable[str], replay: Iterable[str], replay_fraction: float
-) -> Iterator[str]:
-    """Lay replay text among the main text, by bytes.
-
-    Replay documents are used in order, again from the start when they run out.
-
-    Args:
-        main: new text (Korean).
-        replay: text of what should not be forgotten (English).
-        replay_fraction: its share of all bytes, 0 ≤ f < 1.
-    """
-    if not 0 <= replay_fraction < 1:
-        raise ValueError(f"replay_fraction is a share below 1, not {replay_fraction}")
-    pool = list(replay) if replay_fraction else []
-    given, owed, position = 0, 0.0, 0
-    for text in main:
-        yield text
-        owed += len(text.encode("utf-8")) * replay_fraction / (1 - replay_fraction)
-        while pool and given < owed:
-            document = pool[position % len(pool)]
-            position += 1
-            given += len(document.encode("utf-8"))
-            yield document
 
 
 def pretrain(

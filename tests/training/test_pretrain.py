@@ -5,7 +5,6 @@ import pytest
 from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
-from gemma_ko_lib.training import mix_documents
 from tests.conftest import SENTENCES
 
 
@@ -57,18 +56,3 @@ def test_a_folder_without_data_is_refused(model_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty"):
         training.pretrain(str(model_folder), tmp_path / "empty", tmp_path / "run", quiet=True)
-
-
-def test_replay_makes_up_its_share_of_the_bytes():
-    main, replay = ["가나다" * 10] * 50, ["english words here"]
-    mixed = list(mix_documents(main, replay, 0.25))
-    english = sum(len(t) for t in mixed if t.isascii())
-    total = sum(len(t.encode()) for t in mixed)
-    assert english / total == pytest.approx(0.25, abs=0.01)
-    assert [t for t in mixed if not t.isascii()] == main
-    assert list(mix_documents(main, replay, 0.0)) == main
-
-
-def test_a_replay_share_of_one_is_refused():
-    with pytest.raises(ValueError, match="share below 1"):
-        list(mix_documents(["a"], ["b"], 1.0))

@@ -1,0 +1,279 @@
+"""Token shards of a mixture: documents of several groups in, a chosen share of each group out.
+
+Shares are shares of the tokens that the model reads. A group that is too small for its share is
+repeated by whole epochs, and the manifest says how often.
+"""
+
+import heapq
+import math
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
+from gemma_ko_lib.tokenization.packing import pack_documents, split_long
+from gemma_ko_lib.tokenization.pieces import Piece, PieceFile
+from gemma_ko_lib.tokenization.shards import framed_documents, write_rows
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datatrove.data import Document
+
+# Up to four epochs, repeated text is nearly worth new text; the gain then falls off fast
+# (Muennighoff and others 2023, arXiv 2305.16264).
+MOST_USEFUL_EPOCHS = 4
+# Each group has open files; a field with more values than this holds something else.
+_MOST_GROUPS = 200
+_BYTES_PER_TOKEN_ON_DISK = 8
+_COUNTED = ("documents", "bytes", "tokens")
+
+
+def read_sources(sources: Iterable[str | Path]) -> Iterator["Document"]:
+    """Read documents for training: files, and folders of `gemma-ko clean` but for the held-out.
+
+    Raises:
+        UserError: a path does not exist, or a folder is unfinished or holds such folders.
+    """
+    from gemma_ko_lib.corpus import read_clean, read_documents
+    from gemma_ko_lib.corpus.pipeline import REPORT
+
+    for source in sources:
+        path = Path(source)
+        if (path / REPORT).is_file() or any(path.glob("documents-*.jsonl.gz")):
+            yield from read_clean(path)
+            continue
+        # Reading all files below would train on the held-out documents too.
+        for report in path.rglob(REPORT):
+            raise UserError(
+                f"{path} is no folder of documents, but holds one of clean documents, "
+                f"{report.parent}. Give the folders themselves."
+            )
+        yield from read_documents([path])
+
+
+def pack_mixture(
+    documents: Iterable["Document"],
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    length: int,
+    mixture: Mixture | None = None,
+    seed: int = 0,
+    rows_per_shard: int = 8192,
+    progress: bool = False,
+) -> dict:
+    """Tokenize documents, mix their groups, pack and store them as token shards.
+
+    The documents are read once. Their tokens wait on disk (4 bytes each) until all are
+    counted; memory holds a shard, whatever the size of the input. The same documents and
+    seed give the same bytes.
+
+    Args:
+        documents: with "language" (or "lang") and "register" among their metadata, where known.
+        tokenizer: the model's.
+        folder: where the shards go; a former set there is replaced once all is tokenized.
+        length: tokens a row.
+        mixture: see `Mixture`; all in natural proportions by default.
+        seed: of the order, and of which documents an unfinished epoch takes.
+        rows_per_shard: rows a file.
+        progress: show progress.
+
+    Returns:
+        The manifest, as written: that of `write_shards`, with "seed" and "mixture". There, a
+        group's "epochs" are tokens written over tokens that it has; each of its documents comes
+        that often, rounded up or down. No group has more tokens than its share of the
+        budget, and less than one row is missing.
+
+    Raises:
+        UserError: a key without documents, or with less than a row of the budget; a document
+            that two keys name; no documents; no room on the disk.
+
+    Example:
+        >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=1_000_000)
+        >>> pack_mixture(read_clean("corpus"), load_tokenizer("nano"), "shards", 512, mixture)
+    """
+    folder, mixture = Path(folder), mixture or Mixture()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left_by_a_killed_run in folder.glob(".pieces-*"):
+            shutil.rmtree(left_by_a_killed_run)
+        scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    with scratch:
+        groups, left_out = _lay_aside(
+            documents, tokenizer, Path(scratch.name), length, mixture, progress
+        )
+        wanted = _plan(groups, mixture, length)
+        tokens = sum(wanted.values())
+        _check_room(folder, tokens)
+        drawn = {name: dict.fromkeys(_COUNTED, 0) for name in groups}
+        with Progress(tokens, "Packing", "tokens", quiet=not progress) as bar:
+            pieces = _interleave(groups, wanted, seed, drawn, bar)
+            rows = pack_documents(pieces, length, tokenizer.pad_id)
+
+            def describe() -> dict:
+                totals = {key: sum(count[key] for count in drawn.values()) for key in _COUNTED}
+                mixed = _describe(groups, wanted, drawn, mixture, left_out)
+                return {**totals, "seed": seed, "mixture": mixed}
+
+            return write_rows(rows, tokenizer, folder, length, describe, rows_per_shard)
+
+
+def _lay_aside(
+    documents, tokenizer: Tokenizer, scratch: Path, length: int, mixture: Mixture, progress: bool
+) -> tuple[dict[str, PieceFile], Counter]:
+    """Tokenize all documents into one `PieceFile` a group, and count those left out."""
+    groups: dict[str, PieceFile] = {}
+    seen, left_out = Counter(), Counter()
+    waiting = deque()  # groups of the texts that the tokenizer has taken and not yet given back
+
+    def texts() -> Iterator[str]:
+        for document in documents:
+            if not document.text.strip():
+                continue
+            language = language_of(document)
+            register = str(document.metadata.get("register") or "none")
+            cell = f"{language}/{register}"
+            seen[cell if cell in seen or len(seen) < _MOST_GROUPS else "others"] += 1
+            name = group_of(language, register, mixture)
+            if name is None:
+                left_out[cell if cell in seen else "others"] += 1
+                continue
+            waiting.append(name)
+            yield document.text
+
+    with Progress(None, "Tokenizing", "documents", quiet=not progress) as bar:
+        for text, ids in framed_documents(texts(), tokenizer):
+            name = waiting.popleft()
+            if name not in groups:
+                if len(groups) == _MOST_GROUPS:
+                    raise UserError(
+                        f"There are more than {_MOST_GROUPS} groups by {mixture.by}, the last "
+                        f"'{name}'. Is that a register? Group by language, or give weights."
+                    )
+                groups[name] = PieceFile(scratch, f"{len(groups):03d}")
+            text_bytes = len(text.encode("utf-8"))
+            for piece in split_long(ids, length):
+                groups[name].add(Piece(piece, text_bytes))
+                text_bytes = 0
+            bar.update()
+    for group in groups.values():
+        group.close()
+    there = ", ".join(f"{cell} ({count:,})" for cell, count in seen.most_common(20))
+    for key in mixture.weights:
+        if key not in groups:
+            raise UserError(
+                f"No document belongs to '{key}'. By language/register there are: "
+                f"{there or 'none'}."
+            )
+    if not groups:
+        raise UserError("There are no documents to pack: the input has no text in it.")
+    return dict(sorted(groups.items())), left_out
+
+
+def _plan(groups: dict[str, PieceFile], mixture: Mixture, length: int) -> dict[str, int]:
+    """Tokens that each group should give."""
+    sizes = {name: group.tokens for name, group in groups.items()}
+    parts = shares(mixture, sizes)
+    wanted = apportion(mixture.tokens or sum(sizes.values()), parts)
+    for name in mixture.weights:
+        # Of what fits into a row at least one piece can be taken.
+        if wanted[name] < min(length, sizes[name]):
+            raise UserError(
+                f"The share of '{name}' is {wanted[name]:,} tokens, less than one row of "
+                f"{length:,}. Ask for at least {math.ceil(length / parts[name]):,} tokens, or give "
+                "it a larger weight."
+            )
+    return wanted
+
+
+def _check_room(folder: Path, tokens: int) -> None:
+    needed, free = tokens * _BYTES_PER_TOKEN_ON_DISK, shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{tokens:,} tokens take {needed / 1e9:,.1f} GB, and {folder} has {free / 1e9:,.1f} GB "
+            "free. Ask for fewer tokens, or give another folder with -o."
+        )
+
+
+def _interleave(
+    groups: dict[str, PieceFile],
+    wanted: dict[str, int],
+    seed: int,
+    drawn: dict[str, dict[str, int]],
+    bar: Progress,
+) -> Iterator["np.ndarray"]:
+    """Draw from the group that is furthest behind, so that every shard has the whole mixture."""
+    turns = [
+        (0.0, name, groups[name].draw(wanted[name], f"{seed}/{name}")) for name in sorted(groups)
+    ]
+    while turns:
+        _, name, pieces = turns[0]
+        piece = next(pieces, None)
+        if piece is None:
+            heapq.heappop(turns)
+            continue
+        count = drawn[name]
+        count["documents"] += piece.text_bytes > 0
+        count["bytes"] += piece.text_bytes
+        count["tokens"] += len(piece.ids)
+        heapq.heapreplace(turns, (count["tokens"] / wanted[name], name, pieces))
+        bar.update(len(piece.ids))
+        yield piece.ids
+
+
+def _describe(groups, wanted, drawn, mixture: Mixture, left_out: Counter) -> dict:
+    total, written = sum(wanted.values()), sum(count["tokens"] for count in drawn.values())
+    return {
+        "weights": dict(mixture.weights),
+        "temperature": mixture.temperature,
+        "tokens_asked": total,
+        "groups": {
+            name: {
+                "documents_there": group.documents,
+                "tokens_there": group.tokens,
+                "tokens_asked": wanted[name],
+                "share_asked": wanted[name] / total,
+                "epochs_asked": wanted[name] / group.tokens,
+                **drawn[name],
+                "share": drawn[name]["tokens"] / written,
+                "epochs": drawn[name]["tokens"] / group.tokens,
+            }
+            for name, group in groups.items()
+        },
+        "documents_left_out": dict(left_out),
+    }
+
+
+def format_mixture(manifest: dict) -> str:
+    """The mixture of a manifest as a table for people, with what to think about below it."""
+    mixture = manifest["mixture"]
+    lines = [
+        f"{'group':<24}{'documents':>11}{'tokens there':>15}{'written':>15}{'share':>9}"
+        f"{'epochs':>9}"
+    ]
+    for name, group in mixture["groups"].items():
+        lines.append(
+            f"{name[:23]:<24}{group['documents_there']:>11,}{group['tokens_there']:>15,}"
+            f"{group['tokens']:>15,}{group['share']:>9.1%}{group['epochs']:>9.2f}"
+        )
+    lines.append(
+        f"{manifest['rows']:,} rows of {manifest['length']:,}, {manifest['tokens']:,} tokens, "
+        f"{manifest['padding_fraction']:.2%} padding"
+    )
+    for name, group in mixture["groups"].items():
+        if group["epochs_asked"] > MOST_USEFUL_EPOCHS:
+            lines.append(
+                f"'{name}' is repeated {group['epochs_asked']:.1f} times: beyond "
+                f"{MOST_USEFUL_EPOCHS} epochs repeated text teaches little (arXiv 2305.16264). "
+                "Lower its weight, or find more of it."
+            )
+    if left := mixture["documents_left_out"]:
+        some = ", ".join(f"{cell} ({count:,})" for cell, count in left.items())
+        lines.append(f"Left out, because no weight names them: {some}. 'rest' would name them all.")
+    return "\n".join(lines)

@@ -1,0 +1,198 @@
+"""Mixtures: which group a document belongs to, and what share of the tokens each group gets.
+
+A group is a language ("ko"), a register ("news") or both ("ko/news"). `mixed_shards` writes token
+shards by the shares that this module computes; `mix_documents` lays one text among another
+while both stream.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from gemma_ko_lib.runtime import UserError
+
+if TYPE_CHECKING:
+    from datatrove.data import Document
+
+GROUPINGS = ("language", "register", "language/register")
+REST = "rest"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """What to mix; by default everything in its natural proportions, once.
+
+    Attributes:
+        weights: share of each group, on any scale. A key is a language, a register,
+            "language/register", or "rest" for documents that no other key names; the most exact key
+            wins. What no key names is left out.
+        temperature: without weights, a group of n tokens gets a share in proportion to n^(1/T).
+            1 leaves the sizes as they are, a large T makes all groups equal (Arivazhagan and
+            others 2019, arXiv 1907.05019, with T = 5; mT5, arXiv 2010.11934: α = 1/T = 0.3).
+        by: which groups the temperature works on, one of `GROUPINGS`.
+        tokens: how many to write; by default as many as the groups have.
+
+    Raises:
+        UserError: a weight, the temperature or the number of tokens makes no sense.
+    """
+
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    temperature: float = 1.0
+    by: str = "language/register"
+    tokens: int | None = None
+
+    def __post_init__(self):
+        for key, weight in self.weights.items():
+            if not (math.isfinite(weight) and weight > 0):
+                raise UserError(
+                    f"The weight of '{key}' is {weight:g}; it must be above 0. Leave a group out "
+                    "by not naming it."
+                )
+        if not (math.isfinite(self.temperature) and self.temperature >= 1):
+            raise UserError(
+                f"The temperature is {self.temperature:g}; give 1 (natural sizes) or more (towards "
+                "equal shares)."
+            )
+        if self.weights and self.temperature != 1:
+            raise UserError("Weights and a temperature both set the shares; give one of them.")
+        if self.by not in GROUPINGS:
+            raise UserError(f"No grouping by '{self.by}'; there are {', '.join(GROUPINGS)}.")
+        if self.tokens is not None and self.tokens < 1:
+            raise UserError(f"The number of tokens is {self.tokens:,}; give 1 or more.")
+
+
+def parse_weights(given: Sequence[str]) -> dict[str, float]:
+    """Read weights as they are typed: "ko=0.7", "news=2".
+
+    Raises:
+        UserError: not KEY=NUMBER, or a key is there twice.
+    """
+    weights: dict[str, float] = {}
+    for text in given:
+        key, _, number = text.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            key = ""
+        if not key:
+            raise UserError(f"A weight is KEY=NUMBER, e.g. ko=0.7 or ko/news=2, not '{text}'.")
+        if key in weights:
+            raise UserError(f"There are two weights for '{key}'; give one.")
+        weights[key] = weight
+    return weights
+
+
+# --- Groups -------------------------------------------------------------------------------
+
+_SCRIPTS = {
+    "ko": re.compile("[가-힣]"),
+    "kana": re.compile("[ぁ-ヿ]"),
+    "han": re.compile("[一-鿿]"),
+    "en": re.compile("[A-Za-z]"),
+}
+_LOOKED_AT = 2000
+
+
+def language_of(document: "Document") -> str:
+    """A document's language: what its metadata say, else the one that most of its letters suggest.
+
+    The guess knows ko, en, zh and ja. An East Asian character says about as much as two
+    Latin letters, so a Korean text that is full of product names stays Korean.
+    """
+    known = document.metadata.get("language") or document.metadata.get("lang")
+    if known:
+        return str(known)
+    start = document.text[:_LOOKED_AT]
+    count = {name: len(letters.findall(start)) for name, letters in _SCRIPTS.items()}
+    east_asian = count["kana"] + count["han"]
+    if count["ko"] >= east_asian and 2 * count["ko"] >= count["en"]:
+        return "ko"
+    if 2 * east_asian < count["en"]:
+        return "en"
+    # Japanese prose is a third kana and more; a Chinese text may quote a little.
+    return "ja" if count["kana"] * 10 >= east_asian else "zh"
+
+
+def group_of(language: str, register: str, mixture: Mixture) -> str | None:
+    """The group that a document belongs to; None if it is left out.
+
+    Raises:
+        UserError: two keys name it, and none is more exact than the other.
+    """
+    weights = mixture.weights
+    if not weights:
+        by = {"language": language, "register": register}
+        return by.get(mixture.by, f"{language}/{register}")
+    both = f"{language}/{register}"
+    if both in weights:
+        return both
+    if language in weights and register in weights and language != register:
+        raise UserError(
+            f"Documents of {both} are named by '{language}' and by '{register}'; give a weight for "
+            f"'{both}' too, or name each document once."
+        )
+    return next((key for key in (language, register, REST) if key in weights), None)
+
+
+# --- Shares -------------------------------------------------------------------------------
+
+
+def shares(mixture: Mixture, sizes: Mapping[str, int]) -> dict[str, Fraction]:
+    """Share of each group in the tokens, adding up to 1.
+
+    Args:
+        mixture: weights or a temperature.
+        sizes: tokens that each group has.
+    """
+    if mixture.weights:
+        parts = {name: Fraction(mixture.weights[name]) for name in sizes}
+    elif mixture.temperature == 1:
+        parts = {name: Fraction(size) for name, size in sizes.items()}
+    else:
+        # Relative to the largest, so that no power is too large for a float.
+        largest, power = max(sizes.values()), 1 / mixture.temperature
+        parts = {name: Fraction((size / largest) ** power) for name, size in sizes.items()}
+    total = sum(parts.values())
+    return {name: part / total for name, part in parts.items()}
+
+
+def apportion(total: int, parts: Mapping[str, Fraction]) -> dict[str, int]:
+    """Divide a whole number by shares that add up to 1, leaving nothing (largest remainders)."""
+    exact = {name: total * part for name, part in parts.items()}
+    whole = {name: math.floor(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (whole[name] - exact[name], name))
+    for name in by_remainder[: total - sum(whole.values())]:
+        whole[name] += 1
+    return whole
+
+
+# --- While documents stream ---------------------------------------------------------------
+
+
+def mix_documents(
+    main: Iterable[str], replay: Iterable[str], replay_fraction: float
+) -> Iterator[str]:
+    """Lay replay text among the main text, by bytes.
+
+    Replay documents are used in order, again from the start when they run out.
+
+    Args:
+        main: new text (Korean).
+        replay: text of what should not be forgotten (English).
+        replay_fraction: its share of all bytes, 0 ≤ f < 1.
+    """
+    if not 0 <= replay_fraction < 1:
+        raise ValueError(f"replay_fraction is a share below 1, not {replay_fraction}")
+    pool = list(replay) if replay_fraction else []
+    given, owed, position = 0, 0.0, 0
+    for text in main:
+        yield text
+        owed += len(text.encode("utf-8")) * replay_fraction / (1 - replay_fraction)
+        while pool and given < owed:
+            document = pool[position % len(pool)]
+            position += 1
+            given += len(document.encode("utf-8"))
+            yield document

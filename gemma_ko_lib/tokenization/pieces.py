@@ -1,0 +1,139 @@
+"""Tokenized pieces laid aside on disk, and drawn again in a seeded order as often as needed.
+
+A mixture must know how many tokens each group has before it can say how often to repeat it, and
+tokenizing twice would cost far more than reading back. Only what is being read is in
+memory: the ids are mapped, and the order is computed, not stored.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gemma_ko_lib.runtime import disk_error
+
+_BUFFER_BYTES = 1 << 20
+_POSITIONS_AT_ONCE = 4096
+
+
+class Piece(NamedTuple):
+    """A document, or a part of one that is longer than a row.
+
+    Attributes:
+        ids: int32 [n].
+        text_bytes: UTF-8 bytes of the document, with its first piece; 0 with the others.
+    """
+
+    ids: np.ndarray
+    text_bytes: int
+
+
+class PieceFile:
+    """The pieces of one group: `add` them all, then `draw`.
+
+    Args:
+        folder: where the files go.
+        name: of the files.
+
+    Attributes:
+        pieces, tokens, documents: how many have been added.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        self._paths = [folder / f"{name}.{kind}" for kind in ("ids", "ends", "bytes")]
+        try:
+            # Buffers of our own size: pieces are far smaller than what a disk likes.
+            self._files = [open(path, "wb", _BUFFER_BYTES) for path in self._paths]
+        except OSError as error:
+            raise disk_error(folder, error) from error
+        self.pieces = self.tokens = self.documents = 0
+
+    def add(self, piece: Piece) -> None:
+        """Lay a piece aside.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        self.pieces += 1
+        self.tokens += len(piece.ids)
+        self.documents += piece.text_bytes > 0
+        numbers = (piece.ids, np.int64(self.tokens), np.int64(piece.text_bytes))
+        try:
+            for file, value in zip(self._files, numbers, strict=True):
+                file.write(value.tobytes())
+        except OSError as error:
+            raise disk_error(self._paths[0].parent, error) from error
+
+    def close(self) -> None:
+        """Write what is still in memory.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        try:
+            for file in self._files:
+                file.close()
+        except OSError as error:
+            raise disk_error(self._paths[0].parent, error) from error
+
+    def draw(self, tokens: int, key: str) -> Iterator[Piece]:
+        """Take pieces in a random order until the next would go beyond `tokens`.
+
+        Each piece comes once before any comes a second time: pieces are taken in whole epochs, each
+        in another order, and the last epoch ends where the tokens are reached.
+
+        Args:
+            tokens: the most to take; less than one piece is left open.
+            key: other keys, other orders; must name the seed.
+        """
+        ids, ends, text_bytes = (
+            np.memmap(path, dtype, "r")
+            for path, dtype in zip(self._paths, (np.int32, np.int64, np.int64), strict=True)
+        )
+        left, epoch = tokens, 0
+        while True:
+            for index in permutation(self.pieces, f"{key}/{epoch}"):
+                start, end = int(ends[index - 1]) if index else 0, int(ends[index])
+                left -= end - start
+                if left < 0:
+                    return
+                yield Piece(np.asarray(ids[start:end]), int(text_bytes[index]))
+            epoch += 1
+
+
+# --- A random order that is not stored ----------------------------------------------------
+
+
+def permutation(count: int, key: str) -> Iterator[int]:
+    """Yield 0 … count − 1 in an order that the key decides, in constant memory.
+
+    A Feistel network shuffles the smallest fitting power of four, and numbers outside are sent
+    through again until they fall inside ("cycle walking", Black and Rogaway 2002). Unlike
+    NumPy's generators it gives the same order in every version.
+    """
+    half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
+    digest = hashlib.blake2b(key.encode("utf-8"), digest_size=64).digest()
+    round_keys = np.frombuffer(digest, "<u8")
+    for start in range(0, count, _POSITIONS_AT_ONCE):
+        positions = np.arange(start, min(start + _POSITIONS_AT_ONCE, count), dtype=np.uint64)
+        values = _feistel(positions, half, round_keys)
+        while (outside := values >= count).any():
+            values[outside] = _feistel(values[outside], half, round_keys)
+        yield from values.tolist()
+
+
+def _feistel(values: np.ndarray, half: np.uint64, round_keys: np.ndarray) -> np.ndarray:
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = values >> half, values & mask
+    for round_key in round_keys:
+        left, right = right, left ^ (_mixed(right + round_key) & mask)
+    return left << half | right
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser (Steele and others 2014): every bit depends on every bit."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
