@@ -1,0 +1,114 @@
+"""Personal data: text in, where it stands or the text without it out.
+
+`find_pii` names what stands where, `mask_pii` replaces it, by a placeholder such as
+[전화번호] or by a surrogate: another number of the same form. How each kind is recognised is
+in `pii_numbers`, `pii_text` and `pii_links`.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gemma_ko_lib.corpus import pii_links, pii_numbers, pii_text
+from gemma_ko_lib.corpus.placeholders import PLACEHOLDERS
+from gemma_ko_lib.corpus.surrogates import surrogate
+from gemma_ko_lib.corpus.written_forms import plain_forms
+from gemma_ko_lib.runtime import UserError
+
+REPLACEMENTS = ("placeholder", "surrogate")
+
+
+class PiiSpan(NamedTuple):
+    """A piece of personal data.
+
+    Attributes:
+        kind: a key of `placeholders.PLACEHOLDERS`.
+        start: of its first character.
+        end: after its last character.
+    """
+
+    kind: str
+    start: int
+    end: int
+
+
+# Nothing is personal without one of these; most reviews have none.
+_SIGNS = re.compile(
+    "[0-9@/\uff10-\uff19\uff20\uff0f골\\[({_공영\U0001d7ce-\U0001d7ff]|\\.[a-z]|at "
+)
+
+
+def find_pii(text: str) -> list[PiiSpan]:
+    """Find personal data; the spans are sorted and do not overlap.
+
+    Example: find_pii("전화는 010-0123-4567로") → [PiiSpan("phone", 4, 17)].
+    """
+    if not _SIGNS.search(text):
+        return []
+    plain = plain_forms(text)
+    links = list(pii_links.all_links(plain))
+    candidates = [(-3, *span, "url") for span in pii_links.find_links(plain)]
+    candidates += [(-2, *span, "email") for span in pii_text.find_emails(plain)]
+    candidates += [(-1, *span, "passport") for span in pii_text.find_passports(plain)]
+    candidates += [
+        (rank, start, end, kind)
+        for rank, start, end, kind in pii_numbers.find_numbers(plain)
+        if not any(a <= start and end <= b for a, b in links)
+    ]
+    candidates += [(50, *span, "address") for span in pii_text.find_addresses(plain)]
+    candidates += [(51, *span, "vehicle_plate") for span in pii_text.find_plates(plain)]
+    candidates += [(52, *span, "ip") for span in pii_text.find_ips(plain)]
+    return _without_overlaps(candidates)
+
+
+def _without_overlaps(candidates: Iterable[tuple[int, int, int, str]]) -> list[PiiSpan]:
+    """The candidates that no candidate of a lower rank overlaps."""
+    starts: list[int] = []
+    spans: list[PiiSpan] = []
+    for _, start, end, kind in sorted(candidates):
+        place = bisect_left(starts, start)
+        if place and spans[place - 1].end > start:
+            continue
+        if place < len(spans) and spans[place].start < end:
+            continue
+        starts.insert(place, start)
+        spans.insert(place, PiiSpan(kind, start, end))
+    return spans
+
+
+def mask_pii(text: str, replacement: str = "placeholder", seed: int = 0) -> str:
+    """Replace personal data; see `mask_spans`.
+
+    Example: mask_pii("전화는 010-0123-4567로") → "전화는 [전화번호]로".
+    """
+    return mask_spans(text, find_pii(text), replacement, seed)
+
+
+def mask_spans(
+    text: str, spans: Iterable[PiiSpan], replacement: str = "placeholder", seed: int = 0
+) -> str:
+    """Replace the spans that `find_pii` found, for who wants to count them too.
+
+    Args:
+        text: where they were found.
+        spans: sorted, not overlapping.
+        replacement: "placeholder", one word for each kind, or "surrogate", another identifier
+            of the same form, made from the identifier and the seed alone: the same one gets
+            the same surrogate in every document.
+        seed: of the surrogates.
+
+    Raises:
+        UserError: for another replacement.
+    """
+    if replacement not in REPLACEMENTS:
+        raise UserError(f"replacement is one of {', '.join(REPLACEMENTS)}, not {replacement}")
+    pieces, done = [], 0
+    for kind, start, end in spans:
+        pieces.append(text[done:start])
+        if replacement == "placeholder":
+            pieces.append(PLACEHOLDERS[kind])
+        else:
+            pieces.append(surrogate(kind, text[start:end], seed))
+        done = end
+    return "".join([*pieces, text[done:]])

@@ -1,0 +1,97 @@
+"""Links to a person's page: plain text in, places of blogs, cafés, channels and open chats out.
+
+Not every link is personal: one to an office's page stays. A link is looked for from its
+host's last part and slash, and from there back over a window of fixed length.
+"""
+
+import re
+from collections.abc import Iterator
+
+_ID = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*|[가-힣][가-힣A-Za-z0-9_.\-]*|%[A-Fa-f0-9%]{2,}[A-Za-z0-9_%]*"
+_HOSTS = (
+    r"(?:m\.)?blog\.naver\.com/(?:PostView\.(?:naver|nhn)\?[^\s]{0,40}?blogId=)?"
+    r"|(?:m\.)?cafe\.naver\.com/|in\.naver\.com/|smartstore\.naver\.com/|kin\.naver\.com/profile/"
+    r"|(?:m\.)?post\.naver\.com/(?:my\.(?:naver|nhn)\?memberNo=)?|(?:m\.)?cafe\.daum\.net/"
+    r"|blog\.daum\.net/|open\.kakao\.com/(?:o|me)/|pf\.kakao\.com/|story\.kakao\.com/(?:ch/)?"
+    r"|qr\.kakaopay\.com/|toss\.me/|brunch\.co\.kr/@|velog\.io/@|band\.us/@?(?:n/|band/)?"
+    r"|instagram\.com/(?!(?:p|reel|reels|tv|explore|accounts|about|legal|stories)\b)"
+    r"|threads\.(?:net|com)/@|tiktok\.com/@|twitch\.tv/|soundcloud\.com/|linktr\.ee/|litt\.ly/"
+    r"|(?:m\.)?facebook\.com/(?!(?:groups|events|watch|share|sharer|pages|help|policies|legal"
+    r"|login|privacy|plugins|dialog|tr|business)\b)(?:profile\.php\?id=)?"
+    r"|fb\.com/|(?:mobile\.)?(?:twitter|x)\.com/(?!(?:home|search|hashtag|share|intent|i|explore"
+    r"|login|privacy|tos)\b)@?"
+    r"|youtube\.com/(?:@|c/|user/|channel/)|linkedin\.com/in/|t\.me/(?:joinchat/|\+)?"
+    r"|line\.me/(?:ti/p/|R/ti/p/)~?|medium\.com/@|pinterest\.(?:com|co\.kr)/(?!pin\b)"
+    r"|bj\.afreecatv\.com/|(?:ch|play)\.sooplive\.co\.kr/|chzzk\.naver\.com/"
+    r"|github\.com/(?=[A-Za-z0-9-]+/?(?![A-Za-z0-9/_.-]))"
+    r"|cyworld\.com/|ask\.fm/|curiouscat\.(?:me|live)/"
+)
+_HOST = re.compile(rf"(?:https?://)?(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
+_HANDLE = re.compile(rf"(?:{_ID})[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*")
+# From the host's last part to where its handle starts, and back to where it starts.
+_AHEAD, _BACK = 80, 40
+_HOST_CHARACTERS = re.compile("[A-Za-z0-9:/.-]*$")
+_HOST_SIGN = re.compile(r"[a-z]{2,9}\.[a-z]{1,4}/", re.IGNORECASE)
+_OWN_HOST = re.compile(
+    r"(?:https?://)?(?:m\.)?(?P<handle>[A-Za-z0-9][A-Za-z0-9-]{0,62})\.(?:tistory\.com|blog\.me|egloos\.com|wordpress\.com"
+    r"|blogspot\.(?:com|kr)|github\.io|modoo\.at|creatorlink\.net)(?![A-Za-z0-9-])"
+    r"(?:/[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*)?",
+    re.IGNORECASE,
+)
+_OWN_SIGNS = (".tistory.com", ".blog.me", ".egloos.com", ".wordpress.com", ".blogspot.", ".github.io",
+              ".modoo.at", ".creatorlink.net")  # fmt: skip
+_NOT_HANDLES = {"www", "m", "blog", "notice", "support", "ko", "en"}
+_PARTICLE = re.compile(
+    "(?:입니다|이에요|예요|이고|으로|에서|에게|까지|부터|처럼|이나|로|에|를|을|는|은|가|와|과|의|도|이)$"
+)
+_LINK_END = ".,;:!?'*~"
+
+
+def _trim(link: str) -> str:
+    """A link without the sentence's punctuation and particles."""
+    link = link.rstrip(_LINK_END)
+    if "가" <= link[-1] <= "힣":
+        # A Korean handle: "…/@하늘채널에서".
+        shorter = _PARTICLE.sub("", link)
+        if re.search("[가-힣]{2}$", shorter):
+            return shorter
+    return link
+
+
+def find_links(text: str) -> Iterator[tuple[int, int]]:
+    """Where links to a person's page stand, without particles and the sentence's punctuation."""
+    if "/" in text:
+        done = 0
+        for sign in _HOST_SIGN.finditer(text):
+            before = _HOST_CHARACTERS.search(text[max(sign.start() - _BACK, done) : sign.start()])
+            start = sign.start() - len(before[0])
+            host = _HOST.search(text, start, sign.end() + _AHEAD)
+            if host and host.start() < sign.end():
+                if handle := _HANDLE.match(text, host.end()):
+                    done = host.end() + len(_trim(handle[0]))
+                    yield host.start(), done
+    lowered = text.lower()
+    if any(sign in lowered for sign in _OWN_SIGNS):
+        for link in _OWN_HOST.finditer(text):
+            if link["handle"].lower() not in _NOT_HANDLES:
+                yield link.start(), link.start() + len(_trim(link[0]))
+
+
+def split_link(link: str) -> tuple[str, str, str, str]:
+    """A found link as (what is before the handle, the handle, own host's domain, the rest)."""
+    if own := _OWN_HOST.match(link):
+        start, end = own.span("handle")
+        domain = re.match("[^/]*", link[end:])[0]
+        return link[:start], link[start:end], domain, link[end + len(domain) :]
+    host = _HOST.match(link)
+    return host[0], link[host.end() :], "", ""
+
+
+_ANY_LINK = re.compile(r"(?:://|www\.)[A-Za-z0-9\-._~:/?#@!$&*+;=%]+")
+
+
+def all_links(text: str) -> Iterator[tuple[int, int]]:
+    """Where any link stands: numbers in it are its own."""
+    if "://" in text or "www." in text:
+        for link in _ANY_LINK.finditer(text):
+            yield link.span()

@@ -1,0 +1,203 @@
+"""Personal data with letters in it: plain text in, places in it out.
+
+E-mail addresses, IP addresses, number plates, passports and postal addresses. Each is
+looked for from the one sign that it cannot do without ("@", a digit after 로 …), and from
+there back over a window of fixed length, so that the time is linear in the text's length.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from gemma_ko_lib.corpus.pii_numbers import REGIONS
+
+Spans = Iterator[tuple[int, int]]
+
+# --- E-mail -----------------------------------------------------------------------------
+
+_LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
+_LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
+_TLDS = "com|net|org|kr|jp|cn|us|uk|de|fr|io|me|co|edu|gov|info|biz|dev|app|ai"
+_PROVIDERS = "gmail|naver|hanmail|daum|nate|kakao|hotmail|outlook|yahoo|icloud"
+_KOREAN_PROVIDERS = "네이버|지메일|쥐메일|구글|다음|한메일|네이트|카카오|핫메일|야후|아웃룩"
+AT_SIGN = re.compile(
+    r"@| ?(?:[(\[{<] ?(?:at|앳|골뱅이|@|엣) ?[)\]}>]|골뱅이|\(a\)|_at_| at (?=[a-z0-9-]+ (?:dot|점|닷)\b)) ?",
+    re.IGNORECASE,
+)
+_DOT = r"(?:\.| ?(?:[(\[{<] ?(?:dot|점|닷|쩜|\.) ?[)\]}>]|점|닷|쩜|\bdot\b) ?)"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})"
+_DOMAIN = re.compile(
+    rf"(?:{_LABEL}\.)+[A-Za-z]{{2,24}}(?![A-Za-z0-9])|(?:[가-힣A-Za-z0-9-]{{1,63}}\.)+한국"
+)
+_SAID_DOMAIN = re.compile(
+    rf"(?:{_LABEL}{_DOT})+(?:{_TLDS}|컴|넷|케이알)(?![A-Za-z0-9])"
+    rf"|(?:{_KOREAN_PROVIDERS})(?:{_DOT}(?:com|net|컴|넷))?",
+    re.IGNORECASE,
+)
+_SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
+_FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|py)$", re.IGNORECASE)
+
+
+def find_emails(text: str) -> Spans:
+    """Addresses as written, with spaces around "@", or spelled ("이름 골뱅이 example 점 com")."""
+    done = 0
+    for at in AT_SIGN.finditer(text):
+        start, end = at.span()
+        spaced = at[0] == "@" and text[start - 1 : start] == " " == text[end : end + 1]
+        if spaced:
+            start, end = start - 1, end + 1
+        window = text[max(start - _LONGEST_LOCAL, done) : start]
+        local = window[len(window.rstrip(_LOCAL)) :].lstrip("._%+-")
+        if not local or local.endswith("."):
+            continue
+        plain = at[0] == "@" and not spaced
+        domain = (_DOMAIN if plain else _SAID_DOMAIN).match(text, end)
+        if plain and not domain:
+            domain = _SAID_DOMAIN.match(text, end) or _SHORT_DOMAIN.match(text, end)
+        if domain and not _FILES.search(domain[0]):
+            done = domain.end()
+            yield start - len(local), done
+
+
+# --- IP addresses -----------------------------------------------------------------------
+
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?!\.[0-9])")
+_IPV6 = re.compile(r"[0-9A-Fa-f]{0,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
+_IP_CUE = re.compile(
+    r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom", re.IGNORECASE
+)
+_VERSION_CUE = re.compile(
+    r"(?:버전|버젼|릴리스|릴리즈|펌웨어|빌드|패치|드라이버|절|항|표|그림|\bv|ver|version|release|build|section)"
+    r"[.\s:]{0,2}$",
+    re.IGNORECASE,
+)
+
+
+def find_ips(text: str) -> Spans:
+    """Addresses of machines that others can reach; versions and section numbers are not."""
+    if text.count(".") >= 3:
+        for match in _IPV4.finditer(text):
+            start = match.start()
+            before = text[max(start - 20, 0) : start]
+            if before[-1:].isdigit() or re.search(r"[0-9A-Za-z][.-]$", before):
+                continue
+            octets = [int(part) for part in match[0].split(".")]
+            if max(octets) > 255 or octets[0] in (0, 127) or octets[0] >= 224:
+                continue
+            if _VERSION_CUE.search(before) or re.search("[A-Za-z]$", before):
+                continue
+            # 4.2.10.1 is more often a version or a section.
+            if max(octets) < 100 and not _IP_CUE.search(before):
+                continue
+            yield match.span()
+    if text.count(":") >= 2:
+        for match in _IPV6.finditer(text):
+            before = text[max(match.start() - 1, 0) : match.start()]
+            if re.match("[0-9A-Za-z:]", before) or not 6 <= len(match[0]) <= 39:
+                continue
+            try:
+                ipaddress.IPv6Address(match[0])
+            except ValueError:
+                continue
+            if re.search("[0-9]", match[0]):
+                yield match.span()
+
+
+# --- Number plates ----------------------------------------------------------------------
+
+_PLATE = re.compile(
+    r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자하허호배육해공국합])"
+    r"(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
+)
+_PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?$")
+_PLATE_CUE = re.compile(
+    "차량|번호판|자동차|승용차|트럭|택시|렌터카|화물차|주차|차번호|뺑소니|[가-힣]차|차 "
+)
+# Words in their own right after a number: 10조 5000(억), 30도, 12주.
+_AMBIGUOUS = "조도구주호부배수오다나사자바공국합소"
+_UNITS = re.compile(
+    r" ?(?:원|억|만|천|명|개|년|권|점|kg|km|m\b|%|㎡|평|대|회|건|세대|가구|위|일|월|호|번|번지|달러|엔|판결|선고"
+    r"|결정|사건|전원합의체)|[-.,][0-9]"
+)
+_COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|선고|자) ?$")
+
+
+def find_plates(text: str) -> Spans:
+    """Number plates of vehicles, with the region that older ones carry."""
+    for match in _PLATE.finditer(text):
+        start, end = match.span()
+        window = text[max(start - 20, 0) : start]
+        if re.search(r"[0-9][-.,]?$", window) or _UNITS.match(text, end) or _COURT.search(window):
+            continue
+        region = _PLATE_REGION.search(window)
+        digits = re.match("[0-9]+", match[0])[0]
+        if region:
+            yield start - len(region[0]), end
+        elif len(digits) > 1:
+            spaced = match["gap"] or " " in match[0]
+            cued = _PLATE_CUE.search(window) or _PLATE_CUE.search(text[end : end + 12])
+            if cued or not (spaced and match["letter"] in _AMBIGUOUS):
+                yield start, end
+
+
+# --- Passports --------------------------------------------------------------------------
+
+_PASSPORT = re.compile("[A-Za-z] ?[0-9]{3}(?:[0-9]{5}|[A-Za-z][0-9]{4})(?![0-9A-Za-z])")
+_PASSPORT_CUE = re.compile("여권|passport", re.IGNORECASE)
+
+
+def find_passports(text: str) -> Spans:
+    """Passport numbers of both series, in a text that speaks of a passport nearby."""
+    if not _PASSPORT_CUE.search(text):
+        return
+    for match in _PASSPORT.finditer(text):
+        start, end = match.span()
+        if text[start - 1 : start].isascii() and text[start - 1 : start].isalnum():
+            continue
+        if _PASSPORT_CUE.search(text[max(start - 60, 0) : start] + "\n" + text[end : end + 20]):
+            yield start, end
+
+
+# --- Postal addresses -------------------------------------------------------------------
+
+_PROVINCES = (
+    rf"(?:(?:{REGIONS}|충청[남북]|전라[남북]|경상[남북])"
+    r"(?:특별자치시|특별자치도|특별시|광역시|시|도)?)"
+)
+PROVINCE = re.compile(_PROVINCES)
+_NUMBER = r"[0-9]{1,5}(?:-[0-9]{1,4})?(?:번지|번)?"
+_ANCHOR = re.compile(r"[로길동리가] ?(?:산 ?|지하 ?)?[0-9]")
+_ROAD_NUMBER = re.compile(
+    rf" ?(?:지하 ?)?(?:[0-9]{{1,4}}(?:번[가나다라]?|[가나다라])?길 ?)?{_NUMBER}(?:길 ?{_NUMBER})?"
+)
+_LOT_NUMBER = re.compile(rf" ?(?:산 ?)?{_NUMBER}")
+_HEAD = (
+    rf"(?<![가-힣])(?:{_PROVINCES} ?(?:[가-힣]{{1,5}}[시군구] ?){{0,2}}|(?:[가-힣]{{1,5}}[시군구] ?){{1,2}})"
+    r"(?:[가-힣]{1,5}[0-9]{0,2}[읍면동리가] ?){0,2}"
+)
+_ROAD_HEAD = re.compile(rf"{_HEAD}[가-힣A-Za-z0-9·-]{{1,12}}[로길]$")
+_LOT_HEAD = re.compile(rf"{_HEAD}[가-힣]{{1,6}}[0-9]{{0,2}}[동리가]$")
+_ADDRESS_CUE = re.compile(
+    r"(?:주소|주소지|배송지|거주지|자택|사는 ?곳|집은|위치|소재지|본적)[\s:는은이가]{0,3}[가-힣]{1,8}[0-9]{0,2}[로길동리]$"
+)
+_LONGEST_ADDRESS = 48
+_NOT_A_NUMBER = re.compile(
+    r" ?(?:명|개|시|분|초|년|월|일|층|호선|번째|km|m\b|%|퍼센트|만|천|억|조|원|차|회|인|곳|위|배|살|세|대|점"
+    r"|건|번 |가지|단계|등|박|주|달|kg|g\b|도|평|급|학년|시간|마리|편|부|권|장|줄|칸|종|:)|[.,][0-9]|~|-?[0-9]"
+)
+
+
+def find_addresses(text: str) -> Spans:
+    """Addresses from the province, city or county to the building's or lot's number."""
+    done = 0
+    for anchor in _ANCHOR.finditer(text):
+        name_end = anchor.start() + 1
+        if name_end <= done:
+            continue
+        window = text[max(name_end - _LONGEST_ADDRESS, done) : name_end].rpartition("\n")[2]
+        road = anchor[0][0] in "로길"
+        head = (_ROAD_HEAD if road else _LOT_HEAD).search(window) or _ADDRESS_CUE.search(window)
+        number = (_ROAD_NUMBER if road else _LOT_NUMBER).match(text, name_end)
+        if head and number and not _NOT_A_NUMBER.match(text, number.end()):
+            done = number.end()
+            yield name_end - len(window) + head.start(), done
