@@ -12,7 +12,7 @@ import re
 _HINT = re.compile(
     "기자|특파원|무단|저작권|Copyright|copyright|COPYRIGHT|ⓒ|Ⓒ|©|@|\\(c\\)|\\(C\\)|\\(끝\\)|▲|▶|▷"
     "|\\[사진|사진 ?=|관련 ?기사|더 ?보기|제보|송고|입력|뉴스|페이스북|카카오톡|URL"
-    "|공유|프린트|스크랩"
+    "|공유|프린트|스크랩|촬영 ?기자|영상 ?편집|영상 ?취재|그래픽|■"
 )
 # Boilerplate is short; a line longer than this is a paragraph, and only spans leave it.
 _LONGEST_LINE = 200
@@ -68,6 +68,9 @@ _LINES = [
     # Photo captions.
     re.compile(r"(?:[▲△▼]? ?\[?사진\]? ?=|\[사진\]).*|[▲△▼] ?사진.*"),
     re.compile(r"[▲△▼].*(?:제공|자료 ?사진|연합뉴스|뉴스1|뉴시스)[\s.)\]>]*"),
+    # Credits of a broadcast, and its address for tips.
+    re.compile(r"(?:촬영 ?기자|영상 ?편집|영상 ?취재|그래픽) ?[:：].{1,40}"),
+    re.compile(r"[■▶▷] ?(?:카카오톡|전화|이메일|제보하기|홈페이지) ?[:：]?.{0,60}"),
     # Time stamps, the end mark, sign-offs, calls for tips.
     re.compile(rf"\(끝\)|(?:{_DATE_TIME}) *(?:송고|입력|수정|승인|등록)"),
     re.compile(rf"(?:[가-힣]{{2,4}} +)?(?:입력|수정|승인|등록|송고) ?:? ?{_DATE_TIME}"),
@@ -111,26 +114,81 @@ def _is_boilerplate(line: str) -> bool:
     return any(pattern.fullmatch(line) for pattern in _LINES)
 
 
+# --- Footers ----------------------------------------------------------------------------
+
+# What a site says about the company behind it. A number that only a registered business has
+# makes it a footer; an address or a name alone may be what the text is about.
+_REGISTRATION = (
+    "(?:사업자|인터넷신문|정기간행물) ?등록 ?번호|통신 ?판매[가-힣 ]{0,8}|청소년 ?보호 ?책임자"
+    "|개인정보 ?(?:관리|보호) ?책임자|호스팅[가-힣 ]{0,8}"
+)
+_REGISTERED = re.compile(f"(?:{_REGISTRATION}) ?[:：|]")
+_LABEL = re.compile(
+    f"(?:{_REGISTRATION}|이메일|[Ee]-?[Mm]ail|EMAIL|TEL|Tel|FAX|Fax|PHONE|전화(?: ?번호)?|팩스|주소"
+    "|대표자 ?명?|대표 ?이사?|상호|회사명|법인명|제호|발행인|편집인|발행일|등록일|등록번호|고객센터"
+    ") ?[:：|]"
+)
+_FOOTER_HINT = re.compile("등록 ?번호|통신 ?판매|책임자|호스팅")
+_LONGEST_FOOTER_LINE = 400
+
+
+def _starts_with_label(line: str) -> bool:
+    return len(line) <= _LONGEST_FOOTER_LINE and _LABEL.match(line.lstrip("|·- ")) is not None
+
+
+def _remove_footers(lines: list[str]) -> list[str]:
+    """Drop lines that start with a label, next to each other, if they name a registration."""
+    kept: list[str] = []
+    block: list[str] = []
+    for line in [*lines, None]:
+        if line is not None and _starts_with_label(line):
+            block.append(line)
+            continue
+        joined = "\n".join(block)
+        if len(_LABEL.findall(joined)) < 2 or not _REGISTERED.search(joined):
+            kept += block
+        block = []
+        if line is not None:
+            kept.append(line)
+    return kept
+
+
+# --- The rule ---------------------------------------------------------------------------
+
+
 def remove_boilerplate(text: str) -> str:
-    """Take news boilerplate out, by whole lines and by spans, and never what follows them.
+    """Take news boilerplate and site footers out, by whole lines and by spans.
+
+    What follows them always stays.
 
     Example: "비가 그쳤다.⏎홍길동 기자 hong@example.com⏎<저작권자 ⓒ 새벽신문, 무단전재 금지>"
     → "비가 그쳤다."
     """
-    if not _HINT.search(text):
+    has_footer = _FOOTER_HINT.search(text) is not None
+    if not has_footer and not _HINT.search(text):
         return text
-    for pattern in _SPANS:
-        text = pattern.sub("", text)
     if "기사" in text:
         text = _RELATED.sub("", text)
     lines = text.split("\n")
     kept = []
     for line in lines:
-        stripped = line.strip()
-        if 0 < len(stripped) <= _LONGEST_LINE and _HINT.search(stripped):
-            if _SHARE_HINT.search(stripped):
-                stripped = line = _strip_share_buttons(stripped)
-            if not stripped or _is_boilerplate(stripped):
-                continue
-        kept.append(line)
+        cleaned = _clean_line(line) if _HINT.search(line) else line
+        if cleaned is not None:
+            kept.append(cleaned)
+    if has_footer:
+        kept = _remove_footers(kept)
     return text if kept == lines else "\n".join(kept)
+
+
+def _clean_line(line: str) -> str | None:
+    """A line without its boilerplate; None if nothing else was on it."""
+    cleaned = line
+    for pattern in _SPANS:
+        cleaned = pattern.sub("", cleaned)
+    stripped = cleaned.strip()
+    if len(stripped) <= _LONGEST_LINE:
+        if _SHARE_HINT.search(stripped):
+            stripped = cleaned = _strip_share_buttons(stripped)
+        if stripped and _is_boilerplate(stripped):
+            return None
+    return cleaned if stripped or not line.strip() else None

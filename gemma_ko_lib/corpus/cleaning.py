@@ -17,9 +17,11 @@ from gemma_ko_lib.corpus.filters import (
     for_language,
     settings_for,
 )
+from gemma_ko_lib.corpus.hangul import compose_hangul, join_spaced_out
 from gemma_ko_lib.corpus.language import Languages, identify
+from gemma_ko_lib.corpus.mojibake import repair_mojibake
+from gemma_ko_lib.corpus.repeats import collapse_repeats
 from gemma_ko_lib.corpus.rewriting import (
-    compose_hangul,
     is_clean,
     remove_invisible,
     shorten_runs,
@@ -29,15 +31,20 @@ from gemma_ko_lib.corpus.rewriting import (
 from gemma_ko_lib.corpus.scores import advert_score, profanity_score
 
 Rewrite = Callable[[str], str]
-# Decoding comes first, since what it uncovers the others clean. News boilerplate is looked
-# for after them, in the registers that have it; the gaps it leaves are tidied in the next pass.
-REWRITES: list[tuple[str, Rewrite]] = [
+# Decoding comes first, since what it uncovers the others clean, and joining needs the wide
+# gaps that tidying takes away.
+CHARACTER_RULES: list[tuple[str, Rewrite]] = [
+    ("repair_mojibake", repair_mojibake),
     ("compose_hangul", compose_hangul),
     ("strip_html", strip_html),
     ("remove_invisible", remove_invisible),
     ("shorten_runs", shorten_runs),
+    ("join_spaced_out", join_spaced_out),
     ("tidy_whitespace", tidy_whitespace),
 ]
+# Boilerplate is looked for in the registers that have it. The gaps that these two leave are
+# tidied in the next pass.
+REPEATS: tuple[str, Rewrite] = ("collapse_repeats", collapse_repeats)
 BOILERPLATE: tuple[str, Rewrite] = ("remove_boilerplate", remove_boilerplate)
 _MOST_PASSES = 12
 # Less than half of it in a wanted language, and it is a foreign text with Korean in it.
@@ -126,9 +133,11 @@ def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]])
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
     for _ in range(_MOST_PASSES):
         before = text
-        rules = [] if is_clean(text) else REWRITES
-        boilerplate = [BOILERPLATE] if settings_for(text, register).boilerplate else []
-        for name, rewrite in [*rules, *boilerplate]:
+        rules = [] if is_clean(text) else [*CHARACTER_RULES]
+        rules.append(REPEATS)
+        if settings_for(text, register).boilerplate:
+            rules.append(BOILERPLATE)
+        for name, rewrite in rules:
             rewritten = rewrite(text)
             if rewritten != text:
                 steps.append((name, text, rewritten))
@@ -163,6 +172,12 @@ def _judge(
         if advert >= _ADVERT:
             return "advert", scores
         scores["advert"] = advert
+    if quality and found.main == "ko" and limits.quality:
+        # Kiwi's package takes a second to import, and most runs do without.
+        from gemma_ko_lib.corpus.quality import failed_measure
+
+        if dropped_by := failed_measure(measured):
+            return dropped_by, scores
     if profanity := profanity_score(measured.text):
         scores["profanity"] = profanity
     return None, scores

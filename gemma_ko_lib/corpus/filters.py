@@ -11,6 +11,8 @@ import functools
 import re
 from collections import Counter
 
+from gemma_ko_lib.corpus.mojibake import is_broken
+
 
 @dataclasses.dataclass(frozen=True)
 class RegisterSettings:
@@ -27,6 +29,8 @@ class RegisterSettings:
         max_repeated_ngrams: share of 5-eojeol n-grams that were there before.
         max_unspaced: share of characters in eojeol of more than 20 syllables.
         boilerplate: whether news boilerplate is looked for.
+        quality: whether FineWeb-2's measures apply, if they are asked for: they were made
+            for web pages, and few one-line reviews hold two stop words.
     """
 
     min_chars: int
@@ -41,6 +45,7 @@ class RegisterSettings:
     max_repeated_ngrams: float = 0.201
     max_unspaced: float = 0.3
     boilerplate: bool = True
+    quality: bool = True
 
 
 # One line each: no lines to compare, spaces are optional, an ellipsis is punctuation.
@@ -53,6 +58,7 @@ _ONE_LINE = RegisterSettings(
     max_ellipsis_lines=1.0,
     max_unspaced=1.0,
     boilerplate=False,
+    quality=False,
 )
 _ARTICLE = RegisterSettings(min_chars=50, min_eojeol=2.0, max_eojeol=10.0, max_symbols=0.1)
 _POST = RegisterSettings(min_chars=20, max_symbols=1.0, max_ellipsis_lines=0.6)
@@ -170,6 +176,11 @@ def _private_use(doc: Measured, limits: RegisterSettings) -> bool:
     return len(_PRIVATE_USE.findall(doc.text)) > _MOST_PRIVATE_USE * doc.visible
 
 
+def _broken_characters(doc: Measured, limits: RegisterSettings) -> bool:
+    """Bytes were lost in decoding: U+FFFD, or "?" between syllables that nobody uses."""
+    return is_broken(doc.text, doc.hangul)
+
+
 def _eojeol_length(doc: Measured, limits: RegisterSettings) -> bool:
     """Words too short or too long on average: letters spaced out, or spaces left out."""
     mean = doc.visible / max(len(doc.eojeol), 1)
@@ -234,6 +245,7 @@ TEXT_FILTERS = {
     "too_short": _too_short,
     "too_long": _too_long,
     "hangul_share": _hangul_share,
+    "broken_characters": _broken_characters,
     "private_use": _private_use,
     "eojeol_length": _eojeol_length,
     "unspaced": _unspaced,

@@ -1,4 +1,4 @@
-"""Rules that rewrite characters: composition, HTML, invisible characters, runs, white space.
+"""Rules that rewrite characters: HTML, invisible characters, runs, white space.
 
 Each rule takes a text and returns it, the same object when it has nothing to do. Every
 rule starts with a cheap test, since most texts need none of them. All patterns are linear
@@ -7,7 +7,8 @@ in the text's length: they also run on text that somebody made to hurt.
 
 import html
 import re
-import unicodedata
+
+from gemma_ko_lib.corpus.hangul import is_spaced_out
 
 # --- Most texts -------------------------------------------------------------------------
 
@@ -19,48 +20,11 @@ _CLEAN = re.compile(rf"(?:(?:{_WORD}++|{_RUN_CHARACTER}{{1,2}}+(?!{_RUN_CHARACTE
 
 
 def is_clean(text: str) -> bool:
-    """Whether no rule of this module has anything to do; False means that one may have.
+    """Whether no rule about characters has anything to do; False means that one may have.
 
     Three of four reviews are, and asking costs a quarter of asking every rule.
     """
-    return _CLEAN.fullmatch(text) is not None
-
-
-# --- Hangul ---------------------------------------------------------------------------
-
-_CONJOINING = re.compile("[\u1100-\u11ff]")
-# A conjoining letter that no neighbour can make a syllable with. Vowels and finals of
-# old Hangul lie outside the modern ranges and keep their syllables together.
-_ISOLATED_JAMO = re.compile(
-    "[\u1100-\u1112](?![\u1160-\u11a7])"
-    "|(?<![\u1100-\u115f])[\u1161-\u1175]"
-    "|(?<![\u1160-\u11ff가-힣])[\u11a8-\u11c2]"
-)
-_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
-_FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-_COMPATIBILITY = {
-    **{chr(0x1100 + i): letter for i, letter in enumerate(_INITIALS)},
-    **{chr(0x1161 + i): letter for i, letter in enumerate(_VOWELS)},
-    **{chr(0x11A8 + i): letter for i, letter in enumerate(_FINALS)},
-}
-
-
-def compose_hangul(text: str) -> str:
-    """Compose to NFC, and write lone conjoining letters as the letters one types.
-
-    macOS stores names and some editors store texts decomposed (NFD): six code points
-    where the tokenizer knows two syllables. Nothing is deleted.
-
-    Example: "한글" in NFD (6 code points) → "한글" (2); a lone U+110F → "ㅋ".
-    """
-    if text.isascii():
-        return text
-    if not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-    if _CONJOINING.search(text):
-        text = _ISOLATED_JAMO.sub(lambda match: _COMPATIBILITY[match[0]], text)
-    return text
+    return _CLEAN.fullmatch(text) is not None and not is_spaced_out(text)
 
 
 # --- HTML -----------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import unicodedata
 import pytest
 
 from gemma_ko_lib.corpus import clean_text
-from gemma_ko_lib.corpus.cleaning import BOILERPLATE, REWRITES
-from gemma_ko_lib.corpus.filters import LINE_FILTERS, REGISTERS, TEXT_FILTERS
+from gemma_ko_lib.corpus.cleaning import BOILERPLATE, CHARACTER_RULES, REPEATS
+from gemma_ko_lib.corpus.filters import LINE_FILTERS, TEXT_FILTERS
 from gemma_ko_lib.corpus.rewriting import is_clean
+from gemma_ko_lib.corpus.rules import DROPPING, REWRITING, RULES
 from gemma_ko_lib.runtime import samples_dir
 
 ARTICLE = (
@@ -155,42 +156,24 @@ def test_sentences_about_such_things_stay(text):
 
 # --- Filters ----------------------------------------------------------------------------
 
-DROPPED = {
-    "too_short": ("굿", "review"),
-    "too_long": ("우리 동네 이야기를 길게 늘어놓는다. " * 1000, "comment"),
-    "hangul_share": ("★★★★★ 굿굿 ★★★★★", "review"),
-    "private_use": ("나랏\uebd4미 듕귁에 달아 문자와로 서르", "sentence"),
-    "unspaced": (f"{ARTICLE} 그뒤로는띄어쓰기가모두사라져서어디까지가한낱말인지알수없는글이이어진다", "news"),
-    "eojeol_length": (
-        "안 녕 하 세 요 여 러 분 오 늘 은 날 씨 가 참 좋 습 니 다 그 렇 죠 정 말 로 네",
-        "news",
-    ),
-    "symbols": (
-        "#맛집 #강남 #일상 #소통 #맞팔 #선팔 오늘의 점심은 강남에서 먹은 김치찌개 백반과 계란말이",
-        "news",
-    ),
-    "repeated_characters": ("최고 최고 최고 최고 최고 최고 최고 최고", "review"),
-    "repeated_ngrams": (f"{ARTICLE} " * 3, "comment"),
-    "bullet_lines": ("\n".join(f"- 차림표 {i}번의 값과 재료" for i in range(12)), "news"),
-    "ellipsis_lines": (
-        "\n".join(f"{i}번째 충격적인 사실은 바로 다음 쪽에서..." for i in range(8)),
-        "notice",
-    ),
-    "duplicate_lines": (
-        "\n".join(["오늘의 운세를 확인하세요"] * 3 + ["쥐띠는 동쪽이 좋다"]),
-        "blog",
-    ),
-}
+
+@pytest.mark.parametrize("rule", [*REWRITING, *DROPPING], ids=lambda rule: rule.name)
+def test_each_rule_does_to_its_example_what_it_says(rule):
+    result = clean_text(rule.example, rule.register)
+    if rule.becomes is None:
+        assert result.dropped_by == rule.name
+    else:
+        assert result.text == rule.becomes
+        assert rule.name in result.changed_by
+        assert result.dropped_by is None
 
 
-@pytest.mark.parametrize("rule", DROPPED)
-def test_each_filter_drops_what_it_is_for_and_only_it(rule):
-    text, register = DROPPED[rule]
-    assert clean_text(text, register).dropped_by == rule
-
-
-def test_every_filter_has_a_case_here():
-    assert set(DROPPED) == {*TEXT_FILTERS, *LINE_FILTERS}
+def test_every_rule_is_listed_once_in_the_order_in_which_it_runs():
+    rewriting = [name for name, _ in [*CHARACTER_RULES, REPEATS, BOILERPLATE]]
+    assert [rule.name for rule in REWRITING] == rewriting
+    filters = [*TEXT_FILTERS, *LINE_FILTERS]
+    assert [rule.name for rule in DROPPING] == ["nested_markup", "foreign", *filters, "advert"]
+    assert len({rule.name for rule in RULES}) == len(RULES)
 
 
 def test_strictness_depends_on_the_register():
@@ -232,7 +215,7 @@ def test_a_text_that_is_called_clean_is_one_that_no_rule_changes():
         text = "".join(rng.choices([*"가ㅋ!?.~^; ", "나", "A1", *PIECES[:20]], k=rng.randint(1, 9)))
         if is_clean(text):
             clean += 1
-            assert all(rule(text) == text for _, rule in REWRITES), repr(text)
+            assert all(rule(text) == text for _, rule in CHARACTER_RULES), repr(text)
     assert clean > 500
 
 
@@ -260,20 +243,3 @@ def test_no_text_takes_forever(piece):
     # Quadratic patterns would need minutes for this.
     text = piece * (400_000 // len(piece))
     assert len(clean_text(text, "news").text) <= len(text)
-
-
-def test_every_rule_is_documented_with_an_example():
-    rewrites = [rule for _, rule in [*REWRITES, BOILERPLATE]]
-    functions = [*rewrites, *TEXT_FILTERS.values(), *LINE_FILTERS.values()]
-    assert all(function.__doc__ for function in functions)
-    assert all("Example" in rule.__doc__ for rule in rewrites)
-    assert {
-        "news",
-        "encyclopedia",
-        "blog",
-        "community",
-        "review",
-        "comment",
-        "chat",
-        "notice",
-    } <= set(REGISTERS)
