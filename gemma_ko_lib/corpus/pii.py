@@ -33,10 +33,7 @@ class PiiSpan(NamedTuple):
     end: int
 
 
-# Nothing is personal without one of these; most reviews have none.
-_SIGNS = re.compile(
-    "[0-9@/\uff10-\uff19\uff20\uff0f골\\[({_공영\U0001d7ce-\U0001d7ff]|\\.[a-z]|at "
-)
+_DIGIT = re.compile("[0-9]")
 
 
 def find_pii(text: str) -> list[PiiSpan]:
@@ -44,21 +41,21 @@ def find_pii(text: str) -> list[PiiSpan]:
 
     Example: find_pii("전화는 010-0123-4567로") → [PiiSpan("phone", 4, 17)].
     """
-    if not _SIGNS.search(text):
-        return []
     plain = plain_forms(text)
-    links = list(pii_links.all_links(plain))
-    candidates = [(-3, *span, "url") for span in pii_links.find_links(plain)]
-    candidates += [(-2, *span, "email") for span in pii_text.find_emails(plain)]
-    candidates += [(-1, *span, "passport") for span in pii_text.find_passports(plain)]
-    candidates += [
-        (rank, start, end, kind)
-        for rank, start, end, kind in pii_numbers.find_numbers(plain)
-        if not any(a <= start and end <= b for a, b in links)
-    ]
-    candidates += [(50, *span, "address") for span in pii_text.find_addresses(plain)]
-    candidates += [(51, *span, "vehicle_plate") for span in pii_text.find_plates(plain)]
-    candidates += [(52, *span, "ip") for span in pii_text.find_ips(plain)]
+    # In the order in which they claim a place.
+    candidates = [(0, *span, "url") for span in pii_links.find_links(plain)]
+    candidates += [(1, *span, "email") for span in pii_text.find_emails(plain)]
+    if _DIGIT.search(plain):
+        links = list(pii_links.all_links(plain))
+        candidates += [(2, *span, "passport") for span in pii_text.find_passports(plain)]
+        candidates += [
+            (3 + rank, start, end, kind)
+            for rank, start, end, kind in pii_numbers.find_numbers(plain)
+            if not any(a <= start and end <= b for a, b in links)
+        ]
+        candidates += [(50, *span, "address") for span in pii_text.find_addresses(plain)]
+        candidates += [(51, *span, "vehicle_plate") for span in pii_text.find_plates(plain)]
+        candidates += [(52, *span, "ip") for span in pii_text.find_ips(plain)]
     return _without_overlaps(candidates)
 
 

@@ -17,7 +17,7 @@ _HOSTS = (
     r"|instagram\.com/(?!(?:p|reel|reels|tv|explore|accounts|about|legal|stories)\b)"
     r"|threads\.(?:net|com)/@|tiktok\.com/@|twitch\.tv/|soundcloud\.com/|linktr\.ee/|litt\.ly/"
     r"|(?:m\.)?facebook\.com/(?!(?:groups|events|watch|share|sharer|pages|help|policies|legal"
-    r"|login|privacy|plugins|dialog|tr|business)\b)(?:profile\.php\?id=)?"
+    r"|login|privacy|plugins|dialog|tr|business|[a-z]{1,12}\.php\b(?!\?id=))\b)(?:profile\.php\?id=)?"
     r"|fb\.com/|(?:mobile\.)?(?:twitter|x)\.com/(?!(?:home|search|hashtag|share|intent|i|explore"
     r"|login|privacy|tos)\b)@?"
     r"|youtube\.com/(?:@|c/|user/|channel/)|linkedin\.com/in/|t\.me/(?:joinchat/|\+)?"
@@ -26,20 +26,21 @@ _HOSTS = (
     r"|github\.com/(?=[A-Za-z0-9-]+/?(?![A-Za-z0-9/_.-]))"
     r"|cyworld\.com/|ask\.fm/|curiouscat\.(?:me|live)/"
 )
-_HOST = re.compile(rf"(?:https?://)?(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
+_HOST = re.compile(rf"(?<![A-Za-z0-9.-])(?:https?://)?(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
 _HANDLE = re.compile(rf"(?:{_ID})[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*")
 # From the host's last part to where its handle starts, and back to where it starts.
 _AHEAD, _BACK = 80, 40
 _HOST_CHARACTERS = re.compile("[A-Za-z0-9:/.-]*$")
-_HOST_SIGN = re.compile(r"[a-z]{2,9}\.[a-z]{1,4}/", re.IGNORECASE)
+_HOST_SIGN = re.compile(r"\.(?:com|net|kr|io|us|me|tv|ee|ly|fm|live)/", re.IGNORECASE)
 _OWN_HOST = re.compile(
     r"(?:https?://)?(?:m\.)?(?P<handle>[A-Za-z0-9][A-Za-z0-9-]{0,62})\.(?:tistory\.com|blog\.me|egloos\.com|wordpress\.com"
     r"|blogspot\.(?:com|kr)|github\.io|modoo\.at|creatorlink\.net)(?![A-Za-z0-9-])"
     r"(?:/[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*)?",
     re.IGNORECASE,
 )
-_OWN_SIGNS = (".tistory.com", ".blog.me", ".egloos.com", ".wordpress.com", ".blogspot.", ".github.io",
-              ".modoo.at", ".creatorlink.net")  # fmt: skip
+_OWN_SIGN = re.compile(
+    r"\.(?:tistory|blog\.me|egloos|wordpress|blogspot|github\.io|modoo|creatorlink)", re.IGNORECASE
+)
 _NOT_HANDLES = {"www", "m", "blog", "notice", "support", "ko", "en"}
 _PARTICLE = re.compile(
     "(?:입니다|이에요|예요|이고|으로|에서|에게|까지|부터|처럼|이나|로|에|를|을|는|은|가|와|과|의|도|이)$"
@@ -66,12 +67,12 @@ def find_links(text: str) -> Iterator[tuple[int, int]]:
             before = _HOST_CHARACTERS.search(text[max(sign.start() - _BACK, done) : sign.start()])
             start = sign.start() - len(before[0])
             host = _HOST.search(text, start, sign.end() + _AHEAD)
-            if host and host.start() < sign.end():
-                if handle := _HANDLE.match(text, host.end()):
-                    done = host.end() + len(_trim(handle[0]))
-                    yield host.start(), done
-    lowered = text.lower()
-    if any(sign in lowered for sign in _OWN_SIGNS):
+            if host is None or host.start() >= sign.end():
+                continue
+            if handle := _HANDLE.match(text, host.end()):
+                done = host.end() + len(_trim(handle[0]))
+                yield host.start(), done
+    if _OWN_SIGN.search(text):
         for link in _OWN_HOST.finditer(text):
             if link["handle"].lower() not in _NOT_HANDLES:
                 yield link.start(), link.start() + len(_trim(link[0]))

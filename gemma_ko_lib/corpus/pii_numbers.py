@@ -14,7 +14,7 @@ from gemma_ko_lib.corpus.written_forms import BLOCK
 REGIONS = "서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주"
 
 _FEWEST_DIGITS = 7
-_CLUSTER = re.compile(r"[0-9](?:[-. ()~/*_,]{0,3}+[0-9])++")
+_CLUSTER = re.compile(r"[0-9](?:[-. ()~/*_,]{0,4}+[0-9])++")
 _NOT_DIGITS = re.compile("[^0-9]+")
 _START, _END = r"(?<![0-9])(?<![0-9]-)", r"(?![0-9])(?!-[0-9])"
 
@@ -87,13 +87,14 @@ def _digits(match: re.Match) -> str:
 
 _S = r"(?: ?[-.~/*_,)]{1,2} ?| {1,2})"  # between the groups of a telephone number
 _MOBILE = re.compile(
-    rf"(?<![0-9])(?<![0-9]-)(?:(?:\+ ?|00)82{_S}?(?:\(0\) ?-?|0)?|82{_S}(?:\(0\) ?-?|0)?|\(?0)"
+    rf"{_START}(?:(?:\+ ?|00)82{_S}?(?:\(0\) ?-?|0)?|82{_S}(?:\(0\) ?-?|0)?|\(?0)"
     rf"1(?:0\)?{_S}?[0-9]{{4}}{_S}?[0-9]{{4}}|[16-9]\)?{_S}?[0-9]{{3,4}}{_S}?[0-9]{{4}}"
     rf"|0(?:[-. ]?[0-9]){{8}}){_END}"
 )
 _AREA = "2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50[2-8]?"
 _LANDLINE = re.compile(
-    rf"{_START}(?:\+ ?82{_S}?(?:\(0\) ?-?|0)?|82{_S}0?|\(?0)(?:{_AREA})\)?{_S}?[0-9]{{3,4}}{_S}?[0-9]{{4}}{_END}"
+    rf"{_START}(?:\+ ?82{_S}?(?:\(0\) ?-?|0)?|82{_S}0?|\(?0)(?:{_AREA})\)?"
+    rf"{_S}?[0-9]{{3,4}}{_S}?[0-9]{{4}}{_END}"
 )
 _LOCAL = re.compile(rf"{_START}(?<!-)[2-9][0-9]{{2,3}}[-.)][0-9]{{4}}{_END}")
 _LOCAL_CUE = re.compile(
@@ -121,13 +122,14 @@ def _landline(text: str, match: re.Match) -> str | None:
     if "," in number:
         return None
     groups = len(re.findall("[0-9]+", number))
-    if groups == 1 and not re.match(r"\+|070[0-9]{8}|050[2-8][0-9]{7,8}$", number):
-        # 9 to 11 digits in a row are usually something else.
-        if not _cued("phone", text, match.start()):
-            return None
-    if groups == 2 and " " in number and not re.search("[-)]", number):
-        if not _cued("phone", text, match.start()):
-            return None
+    # 9 to 11 digits in a row, or "02110-1301", are usually something else.
+    doubtful = (
+        re.match(r"\+|070[0-9]{8}$|050[2-8][0-9]{7,8}$", number) is None
+        if groups == 1
+        else groups == 2 and re.match(rf"\D*(?:82\D*)?0?(?:{_AREA})[-)]", number) is None
+    )
+    if doubtful and not _cued("phone", text, match.start()):
+        return None
     return _phone(text, match)
 
 

@@ -20,10 +20,12 @@ _LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
 _TLDS = "com|net|org|kr|jp|cn|us|uk|de|fr|io|me|co|edu|gov|info|biz|dev|app|ai"
 _PROVIDERS = "gmail|naver|hanmail|daum|nate|kakao|hotmail|outlook|yahoo|icloud"
 _KOREAN_PROVIDERS = "네이버|지메일|쥐메일|구글|다음|한메일|네이트|카카오|핫메일|야후|아웃룩"
+_SAID_AT = "(?:at|At|AT|a|앳|엣|골뱅이|@)"
+# Each alternative starts with a letter of its own, which makes the search fast.
 AT_SIGN = re.compile(
-    r"@| ?(?:[(\[{<] ?(?:at|앳|골뱅이|@|엣) ?[)\]}>]|골뱅이|\(a\)|_at_| at (?=[a-z0-9-]+ (?:dot|점|닷)\b)) ?",
-    re.IGNORECASE,
+    rf"@|골뱅이|\( ?{_SAID_AT} ?\)|\[ ?{_SAID_AT} ?\]|\{{ ?{_SAID_AT} ?\}}|< ?{_SAID_AT} ?>|_at_"
 )
+AT_AND_DOT = re.compile(rf"{AT_SIGN.pattern}| at (?=[a-z0-9-]{{1,63}} dot )")
 _DOT = r"(?:\.| ?(?:[(\[{<] ?(?:dot|점|닷|쩜|\.) ?[)\]}>]|점|닷|쩜|\bdot\b) ?)"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})"
 _DOMAIN = re.compile(
@@ -35,25 +37,32 @@ _SAID_DOMAIN = re.compile(
     re.IGNORECASE,
 )
 _SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
-_FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|py)$", re.IGNORECASE)
+_FILES = re.compile(
+    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)$", re.IGNORECASE
+)
 
 
 def find_emails(text: str) -> Spans:
     """Addresses as written, with spaces around "@", or spelled ("이름 골뱅이 example 점 com")."""
     done = 0
-    for at in AT_SIGN.finditer(text):
+    signs = AT_AND_DOT if " dot " in text else AT_SIGN
+    for at in signs.finditer(text):
         start, end = at.span()
-        spaced = at[0] == "@" and text[start - 1 : start] == " " == text[end : end + 1]
-        if spaced:
-            start, end = start - 1, end + 1
+        # "이름 @ example.com" is an address, "안녕 @name" is not.
+        spaced = text[start - 1 : start] == " " == text[end : end + 1]
+        if spaced or (at[0] != "@" and text[start - 1 : start] == " "):
+            start -= 1
+        if spaced or (at[0] != "@" and text[end : end + 1] == " "):
+            end += 1
         window = text[max(start - _LONGEST_LOCAL, done) : start]
         local = window[len(window.rstrip(_LOCAL)) :].lstrip("._%+-")
         if not local or local.endswith("."):
             continue
-        plain = at[0] == "@" and not spaced
-        domain = (_DOMAIN if plain else _SAID_DOMAIN).match(text, end)
-        if plain and not domain:
-            domain = _SAID_DOMAIN.match(text, end) or _SHORT_DOMAIN.match(text, end)
+        if at[0] == "@" and not spaced:
+            domain = _DOMAIN.match(text, end) or _SHORT_DOMAIN.match(text, end)
+            domain = domain or _SAID_DOMAIN.match(text, end)
+        else:
+            domain = _SAID_DOMAIN.match(text, end)
         if domain and not _FILES.search(domain[0]):
             done = domain.end()
             yield start - len(local), done
@@ -62,7 +71,8 @@ def find_emails(text: str) -> Spans:
 # --- IP addresses -----------------------------------------------------------------------
 
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?!\.[0-9])")
-_IPV6 = re.compile(r"[0-9A-Fa-f]{0,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
+_COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
+_IPV6 = re.compile(r"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _IP_CUE = re.compile(
     r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom", re.IGNORECASE
 )
@@ -90,24 +100,24 @@ def find_ips(text: str) -> Spans:
             if max(octets) < 100 and not _IP_CUE.search(before):
                 continue
             yield match.span()
-    if text.count(":") >= 2:
+    if _COLONS.search(text):
         for match in _IPV6.finditer(text):
             before = text[max(match.start() - 1, 0) : match.start()]
-            if re.match("[0-9A-Za-z:]", before) or not 6 <= len(match[0]) <= 39:
+            # Shorter ones name no machine.
+            if re.match("[0-9A-Za-z:]", before) or len(match[0]) < 8:
                 continue
             try:
                 ipaddress.IPv6Address(match[0])
             except ValueError:
                 continue
-            if re.search("[0-9]", match[0]):
-                yield match.span()
+            yield match.span()
 
 
 # --- Number plates ----------------------------------------------------------------------
 
 _PLATE = re.compile(
-    r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자하허호배육해공국합])"
-    r"(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
+    r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주"
+    r"바사아자하허호배육해공국합])(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
 )
 _PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?$")
 _PLATE_CUE = re.compile(
@@ -116,8 +126,8 @@ _PLATE_CUE = re.compile(
 # Words in their own right after a number: 10조 5000(억), 30도, 12주.
 _AMBIGUOUS = "조도구주호부배수오다나사자바공국합소"
 _UNITS = re.compile(
-    r" ?(?:원|억|만|천|명|개|년|권|점|kg|km|m\b|%|㎡|평|대|회|건|세대|가구|위|일|월|호|번|번지|달러|엔|판결|선고"
-    r"|결정|사건|전원합의체)|[-.,][0-9]"
+    r" ?(?:원|억|만|천|명|개|년|권|점|kg|km|m\b|%|㎡|평|대|회|건|세대|가구|위|일|월|호|번|달러|엔"
+    r"|판결|선고|결정|사건|전원합의체)|[-.,][0-9]"
 )
 _COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|선고|자) ?$")
 
@@ -143,7 +153,7 @@ def find_plates(text: str) -> Spans:
 # --- Passports --------------------------------------------------------------------------
 
 _PASSPORT = re.compile("[A-Za-z] ?[0-9]{3}(?:[0-9]{5}|[A-Za-z][0-9]{4})(?![0-9A-Za-z])")
-_PASSPORT_CUE = re.compile("여권|passport", re.IGNORECASE)
+_PASSPORT_CUE = re.compile("여권|[Pp]assport|PASSPORT")
 
 
 def find_passports(text: str) -> Spans:
@@ -160,44 +170,72 @@ def find_passports(text: str) -> Spans:
 
 # --- Postal addresses -------------------------------------------------------------------
 
-_PROVINCES = (
-    rf"(?:(?:{REGIONS}|충청[남북]|전라[남북]|경상[남북])"
-    r"(?:특별자치시|특별자치도|특별시|광역시|시|도)?)"
+_METROPOLITAN = "서울|부산|대구|인천|광주|대전|울산|세종|제주"
+_PROVINCE = r"(?:경기|강원|충[남북]|충청[남북]|전[남북]|전라[남북]|경[남북]|경상[남북])"
+_RANK = "(?:특별자치시|특별자치도|특별시|광역시|시|도)"
+PROVINCE = re.compile(
+    f"(?:{_METROPOLITAN}|{_PROVINCE}){_RANK}?(?= )|(?:{_METROPOLITAN}|{_PROVINCE}){_RANK}"
 )
-PROVINCE = re.compile(_PROVINCES)
-_NUMBER = r"[0-9]{1,5}(?:-[0-9]{1,4})?(?:번지|번)?"
+_DISTRICT = "[가-힣]{1,5}[시군구]"
+_HEAD = (
+    rf"(?<![가-힣])(?:(?:{_METROPOLITAN})(?:{_RANK} ?| )(?:{_DISTRICT} ?){{0,2}}"
+    rf"|{_PROVINCE}{_RANK}? ?(?:{_DISTRICT} ?){{1,2}}"
+    rf"|(?P<city>[가-힣]{{2,5}}[시군구]) (?:{_DISTRICT} )?)"
+    r"(?:[가-힣]{1,5}[0-9]{0,2}[읍면동리] ?|[가-힣]{1,6}[0-9]가 ?){0,2}"
+)
+_ROAD_HEAD = re.compile(rf"{_HEAD}[가-힣A-Za-z0-9·-]{{1,12}}(?<!으)[로길]$")
+_LOT_HEAD = re.compile(rf"{_HEAD}[가-힣]{{1,6}}(?:[0-9]{{0,2}}[동리]| ?[0-9]{{1,2}}가)$")
+# "주소: 구름로 12": no city is needed where it is said to be an address.
+_CUED_HEAD = re.compile(
+    r"(?<![가-힣])(?:주소지?|배송지|거주지|자택|사는 ?곳|집은|소재지)(?:[은는이가]|[\s:]){1,3}"
+    r"(?P<name>[가-힣]{2,8}[0-9]{0,2}[로길동리])$"
+)
+# Words that end like a city or a district and stand before a name.
+_NOT_CITIES = frozenset(
+    "다시 역시 잠시 혹시 당시 즉시 임시 동시 반드시 일시 수시 표시 게시 전시 제시 지시 무시"
+    " 감시 개시 응시 택시 실시 명시 암시 중시 도시 신도시 대도시 소도시 접시 장군 국군 미군 공군"
+    " 육군 해군 친구 연구 요구 지구 인구 기구 도구 야구 축구 농구 배구 청구 욕구 입구 출구 식구"
+    " 누구 가구".split()
+)
 _ANCHOR = re.compile(r"[로길동리가] ?(?:산 ?|지하 ?)?[0-9]")
+_NUMBER = r"[0-9]{1,5}(?:-[0-9]{1,4})?(?:번지)?"
 _ROAD_NUMBER = re.compile(
-    rf" ?(?:지하 ?)?(?:[0-9]{{1,4}}(?:번[가나다라]?|[가나다라])?길 ?)?{_NUMBER}(?:길 ?{_NUMBER})?"
+    rf" ?(?:지하 ?)?(?:[0-9]{{1,4}}(?:번 ?)?[가나다라]?길 ?)?{_NUMBER}(?:길 ?{_NUMBER})?"
 )
 _LOT_NUMBER = re.compile(rf" ?(?:산 ?)?{_NUMBER}")
-_HEAD = (
-    rf"(?<![가-힣])(?:{_PROVINCES} ?(?:[가-힣]{{1,5}}[시군구] ?){{0,2}}|(?:[가-힣]{{1,5}}[시군구] ?){{1,2}})"
-    r"(?:[가-힣]{1,5}[0-9]{0,2}[읍면동리가] ?){0,2}"
-)
-_ROAD_HEAD = re.compile(rf"{_HEAD}[가-힣A-Za-z0-9·-]{{1,12}}[로길]$")
-_LOT_HEAD = re.compile(rf"{_HEAD}[가-힣]{{1,6}}[0-9]{{0,2}}[동리가]$")
-_ADDRESS_CUE = re.compile(
-    r"(?:주소|주소지|배송지|거주지|자택|사는 ?곳|집은|위치|소재지|본적)[\s:는은이가]{0,3}[가-힣]{1,8}[0-9]{0,2}[로길동리]$"
-)
 _LONGEST_ADDRESS = 48
 _NOT_A_NUMBER = re.compile(
-    r" ?(?:명|개|시|분|초|년|월|일|층|호선|번째|km|m\b|%|퍼센트|만|천|억|조|원|차|회|인|곳|위|배|살|세|대|점"
-    r"|건|번 |가지|단계|등|박|주|달|kg|g\b|도|평|급|학년|시간|마리|편|부|권|장|줄|칸|종|:)|[.,][0-9]|~|-?[0-9]"
+    r" ?(?:명|개|시|분|초|년|월|일|층|호선|번|km|m\b|%|퍼센트|만|천|억|조|원|차|회|인|곳|위|배|살|세"
+    r"|대|점|건|가지|단계|등|박|주|달|kg|g\b|도|평|급|학년|마리|편|부|권|장|줄|칸|종|필지|여)"
+    r"|[.,:][0-9]|[~가A-Za-z]|-?[0-9]"
 )
 
 
 def find_addresses(text: str) -> Spans:
-    """Addresses from the province, city or county to the building's or lot's number."""
+    """Addresses from the province, city or district to the building's or lot's number."""
     done = 0
     for anchor in _ANCHOR.finditer(text):
         name_end = anchor.start() + 1
         if name_end <= done:
             continue
-        window = text[max(name_end - _LONGEST_ADDRESS, done) : name_end].rpartition("\n")[2]
-        road = anchor[0][0] in "로길"
-        head = (_ROAD_HEAD if road else _LOT_HEAD).search(window) or _ADDRESS_CUE.search(window)
-        number = (_ROAD_NUMBER if road else _LOT_NUMBER).match(text, name_end)
-        if head and number and not _NOT_A_NUMBER.match(text, number.end()):
+        number = (_ROAD_NUMBER if anchor[0][0] in "로길" else _LOT_NUMBER).match(text, name_end)
+        if _NOT_A_NUMBER.match(text, number.end()):
+            continue
+        window_start = max(name_end - _LONGEST_ADDRESS, done)
+        window = text[window_start:name_end].rpartition("\n")[2]
+        start = _address_start(window, number[0])
+        if start is not None:
             done = number.end()
-            yield name_end - len(window) + head.start(), done
+            yield name_end - len(window) + start, done
+
+
+def _address_start(window: str, number: str) -> int | None:
+    """Where in the text before a number the address starts that it ends."""
+    road = window[-1] in "로길"
+    head = (_ROAD_HEAD if road else _LOT_HEAD).search(window)
+    if head is None or head["city"] in _NOT_CITIES:
+        cued = _CUED_HEAD.search(window)
+        return cued.start("name") if cued else None
+    if not road and not re.search("[시군구] ?", head[0][3:-1]) and not re.search("-|번지", number):
+        return None
+    return head.start()

@@ -129,7 +129,7 @@ def _fill(original: str, plain: str, digits: str) -> str:
 _DOMAINS = ("example.com", "example.org", "example.net")
 _FEWEST_LETTERS = 6
 _SYLLABLES = "가나다라마바사아자하고노도로모보소오구누두루무부수우"
-_SUFFIX = re.compile("[시군구읍면동리가로길](?=[ 0-9]|$)")
+_KEPT = re.compile("번[가나다라]?길|번지|지하|산(?= ?[0-9])|[시군구읍면동리가로길](?=[ 0-9]|$)")
 
 
 def _same_shape(text: str, draw: _Draw) -> str:
@@ -145,11 +145,13 @@ def _same_shape(text: str, draw: _Draw) -> str:
 
 
 def _email(plain: str, draw: _Draw) -> str:
-    at = pii_text.AT_SIGN.search(plain)
-    local = plain[: at.start()]
+    at = pii_text.AT_AND_DOT.search(plain)
+    local = plain[: at.start()].rstrip()
+    sign = plain[len(local) :]
+    sign = sign[: at.end() - len(local)] + " " * (len(sign) > 1 and plain[at.end()] == " ")
     if sum(map(str.isalnum, local)) < _FEWEST_LETTERS:
-        local = "a" * _FEWEST_LETTERS  # too few for two addresses to differ
-    return _same_shape(local, draw) + at[0] + draw.pick(_DOMAINS)
+        local = "a" * _FEWEST_LETTERS  # with fewer, two addresses would soon be one
+    return _same_shape(local, draw) + sign + draw.pick(_DOMAINS)
 
 
 def _link(plain: str, draw: _Draw) -> str:
@@ -168,9 +170,9 @@ def _address(plain: str, draw: _Draw) -> str:
     """Invented names before 시, 구, 로 …; the province stays."""
     province = pii_text.PROVINCE.match(plain)
     start = province.end() if province else 0
-    suffixes = {match.start() for match in _SUFFIX.finditer(plain)}
+    kept = {i for match in _KEPT.finditer(plain) for i in range(*match.span())}
     return plain[:start] + "".join(
-        plain[i] if i in suffixes else _same_shape(plain[i], draw) for i in range(start, len(plain))
+        plain[i] if i in kept else _same_shape(plain[i], draw) for i in range(start, len(plain))
     )
 
 
