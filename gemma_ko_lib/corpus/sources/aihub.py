@@ -121,7 +121,9 @@ def accepts_turns(record: dict, origin: Origin) -> bool:
 def turns(record: dict, origin: Origin) -> Iterator[Passage]:
     """A dialogue, one utterance a line."""
     info = mapping(record.get("info"))
-    said = ((turn.get("speaker"), map_sns(_utterance(turn))) for turn in items(record["utterances"]))
+    said = (
+        (turn.get("speaker"), map_sns(_utterance(turn))) for turn in items(record["utterances"])
+    )
     topic = string(info.get("topic"))
     yield _passage(dialogue(said), info.get("id"), "SNS 멀티턴 대화", "chat", topic=topic)
 

@@ -1,12 +1,24 @@
 """What readers hand on: passages of text, and rejects where no text was to be had."""
 
 import datetime
+import gzip
 import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 # A longer line, JSON record or .txt file is no document, and would not fit into memory ten
 # times over.
 LONGEST_RECORD = 64_000_000
+# Where corpora keep a document's text; the first that a record has is taken.
+TEXT_FIELDS = (
+    *("text", "content", "document", "sentence", "form", "comments", "body"),
+    *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
+)
+# What a stream raises where its bytes are damaged; gzip's own error is an OSError.
+DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 SCALARS = frozenset((str, int, float, bool))
 
 
@@ -51,7 +63,7 @@ class Origin(NamedTuple):
 
     file: str
     container: str = ""
-    root: dict = {}
+    root: Mapping = MappingProxyType({})
 
 
 def scalars(record: dict, *without: str) -> dict:

@@ -1,0 +1,98 @@
+"""JSON lines and plain text: one record a line, one document a file."""
+
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import orjson
+
+from gemma_ko_lib.corpus.sources import records, sniffing
+from gemma_ko_lib.corpus.sources.records import Reject
+
+DECODER = json.JSONDecoder(parse_constant=lambda name: None, strict=False)
+_START_BYTES, _START_CHARACTERS = 300, 100
+
+
+def read_lines(name: str, stream: BinaryIO) -> Iterator[tuple[int, dict] | Reject]:
+    """The objects of a JSONL file with their line numbers; a bad line is rejected alone.
+
+    Lines that start with "#" are comments.
+    """
+    longest = records.LONGEST_RECORD
+    number = found = 0
+    while line := stream.readline(longest):
+        number += 1
+        if len(line) >= longest and not line.endswith(b"\n"):
+            while rest := stream.readline(longest):
+                if rest.endswith(b"\n"):
+                    break
+            record = f"too long for a document ({longest:,} bytes)"
+        else:
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                if line.isspace() or line.startswith(b"#"):
+                    continue
+                record = parse_leniently(line)
+        found += 1
+        if type(record) is dict:
+            yield number, record
+        else:
+            if not isinstance(record, str) or line.lstrip().startswith(b'"'):
+                record = f"a JSON object was expected, not {type(record).__name__}"
+            yield Reject(name, number, record, beginning(line))
+    if not found:
+        yield Reject(name, None, "no records in the file")
+
+
+def parse_leniently(line: bytes) -> dict | str:
+    """A JSON object against the standard, or what is wrong with it.
+
+    Python's parser takes what many writers produce: NaN, tabs within a string, and half a
+    surrogate pair where a text was cut.
+    """
+    try:
+        decoded = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 (byte {error.start:,} of the line)"
+    try:
+        record = DECODER.decode(decoded)
+    except (ValueError, RecursionError) as error:
+        return f"broken JSON ({error})"
+    if not isinstance(record, dict):
+        return f"a JSON object was expected, not {type(record).__name__}"
+    return scrub(record)
+
+
+def scrub(value):
+    """Replace half surrogate pairs, which no UTF-8 file can hold, all through a JSON value."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [scrub(item) for item in value]
+    if isinstance(value, dict):
+        return {scrub(key): scrub(item) for key, item in value.items()}
+    return value
+
+
+def beginning(data: bytes) -> str:
+    """The first characters of a record, to recognise it by."""
+    return data[:_START_BYTES].decode("utf-8", "replace")[:_START_CHARACTERS].rstrip()
+
+
+# --- Plain text -----------------------------------------------------------------------
+
+
+def read_text(name: str, stream: BinaryIO) -> str | Reject:
+    """A whole text; not text, too long and empty are rejected."""
+    longest = records.LONGEST_RECORD
+    data = stream.read(longest + 1).removeprefix(sniffing.BOM)
+    if len(data) > longest:
+        return Reject(name, None, f"too long for a document ({longest:,} bytes)")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Reject(name, None, f"neither UTF-8 (byte {error.start:,}) nor Korean cp949")
+    if not text.strip():
+        return Reject(name, None, "empty text")
+    return text

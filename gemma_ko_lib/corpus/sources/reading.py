@@ -1,0 +1,228 @@
+"""One file → its passages and rejects: opened, unpacked, decoded, its kind told, read.
+
+In goes an `InputFile`, on disk or in a zip; out come (number, Passage) pairs, the number
+being a line, a row or a record, None where the file is one text; and rejects.
+"""
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import orjson
+
+from gemma_ko_lib.corpus.sources import (
+    formats,
+    json_stream,
+    lines,
+    sniffing,
+    tables,
+    tags,
+    web,
+    zips,
+)
+from gemma_ko_lib.corpus.sources.files import InputFile
+from gemma_ko_lib.corpus.sources.records import (
+    DAMAGED_STREAM,
+    LONGEST_RECORD,
+    Origin,
+    Passage,
+    Reject,
+)
+from gemma_ko_lib.runtime import UserError
+
+_BUFFER = 1 << 20
+Numbered = tuple[int | None, Passage]
+
+
+def read_passages(file: InputFile) -> Iterator[Numbered | Reject]:
+    """Read a file, whatever it is.
+
+    Raises:
+        UserError: the file may not be read.
+    """
+    name = file.name
+    try:
+        with _open(file) as stream:
+            yield from _read(file, stream, name)
+    except zips.ZipError as error:
+        yield Reject(name, None, str(error))
+    except EOFError:
+        yield Reject(name, None, "truncated file; what came before the cut was kept")
+    except DAMAGED_STREAM as error:
+        yield Reject(name, None, f"damaged file ({error}); what came before was kept")
+    except OSError as error:
+        raise UserError(f"Cannot read {file.path}: {error.strerror or error}.") from error
+
+
+def _open(file: InputFile) -> BinaryIO:
+    if file.members:
+        return zips.open_member(file.path, tuple(file.members))
+    return open(file.path, "rb", buffering=_BUFFER)
+
+
+def _read(file: InputFile, stream: BinaryIO, name: str) -> Iterator[Numbered | Reject]:
+    head = stream.peek(sniffing.HEAD_BYTES)
+    kind = sniffing.kind_of(head, name)
+    if kind in ("gzip", "zstd"):
+        unpacked = io.BufferedReader(_Unpacked(stream, kind), _BUFFER)
+        yield from _read(file, unpacked, name)
+    elif kind == "empty":
+        yield Reject(name, None, "empty file")
+    elif kind == "not text":
+        yield Reject(name, None, f"not text ({sniffing.extension(name) or 'no extension'})")
+    elif kind == "zip":
+        yield from _read_zip(file)
+    elif kind == "xlsx":
+        rows = tables.read_xlsx(name, _seekable(stream))
+        yield from formats.passages_of_rows(rows, Origin(name))
+    elif kind == "parquet":
+        rows = tables.read_parquet(name, _seekable(stream))
+        yield from formats.passages_of_rows(rows, Origin(name))
+    elif kind == "warc":
+        yield from web.read_warc(name, stream)
+    elif kind == "html":
+        found = web.html_passage(name, stream.read(LONGEST_RECORD))
+        yield found if isinstance(found, Reject) else (None, found)
+    else:
+        yield from _read_text(stream, head, kind, name)
+
+
+def _read_zip(file: InputFile) -> Iterator[Numbered | Reject]:
+    # Zips are listed when files are looked for. What comes here is damaged, or was not
+    # taken for a zip by its name.
+    for member in zips.list_members(file.path, tuple(file.members)):
+        name = f"{file.name}/{member.name}"
+        yield from read_passages(file._replace(name=name, members=(*file.members, member.key)))
+
+
+def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[Numbered | Reject]:
+    encoding = sniffing.encoding_of(head)
+    marked = {}
+    if encoding is None:
+        if kind == "text" and sniffing.extension(name) not in (".txt", ".md", ".text"):
+            suffix = sniffing.extension(name) or "no extension"
+            yield Reject(name, None, f"unknown kind of file ({suffix})")
+            return
+        if kind != "jsonl":  # which rejects by line
+            yield Reject(name, None, "neither UTF-8 nor Korean cp949")
+            return
+    elif encoding == "utf-8":
+        if head.startswith(sniffing.BOM):
+            stream.read(len(sniffing.BOM))
+    else:
+        stream = io.BufferedReader(_Decoded(stream, encoding), _BUFFER)
+        kind = sniffing.kind_of(stream.peek(sniffing.HEAD_BYTES), name)
+        marked = {"decoded_from": encoding}
+    origin = Origin(name)
+    if kind == "jsonl":
+        found = _from_lines(name, stream, origin)
+    elif kind == "json":
+        found = _from_json(name, stream)
+    elif kind == "table":
+        found = formats.passages_of_rows(tables.read_csv(name, stream), origin)
+    else:
+        found = _from_text(name, stream)
+    if not marked:
+        yield from found
+        return
+    for item in found:
+        if not isinstance(item, Reject):
+            item[1].metadata.update(marked)
+        yield item
+
+
+def _from_lines(name: str, stream: BinaryIO, origin: Origin) -> Iterator[Numbered | Reject]:
+    for item in lines.read_lines(name, stream):
+        if isinstance(item, Reject):
+            yield item
+            continue
+        number, record = item
+        found = formats.passages_of(record, origin)
+        if isinstance(found, str):
+            yield Reject(name, number, found, lines.beginning(orjson.dumps(record)))
+        else:
+            for passage in found:
+                yield number, passage
+
+
+def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
+    for item in json_stream.read_json(name, stream, formats.is_corpus_record):
+        if isinstance(item, Reject):
+            yield item
+            continue
+        found = formats.passages_of(item.record, item.origin)
+        if isinstance(found, str):
+            start = lines.beginning(orjson.dumps(item.record))
+            yield Reject(name, None, f"{found} (record {item.number:,})", start)
+        else:
+            for passage in found:
+                yield item.number, passage
+
+
+def _from_text(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
+    text = lines.read_text(name, stream)
+    if isinstance(text, Reject):
+        yield text
+    elif tags.is_speech_transcript(text):
+        yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
+    else:
+        yield None, Passage(text, None, {})
+
+
+# --- Streams --------------------------------------------------------------------------
+
+
+class _Unpacked(io.RawIOBase):
+    """Hands over what is unpacked chunk by chunk; none is lost when the next one is damaged."""
+
+    def __init__(self, packed: BinaryIO, kind: str):
+        if kind == "gzip":
+            self._packed = gzip.GzipFile(fileobj=packed)
+            self._errors: tuple = ()
+        else:
+            import zstandard
+
+            self._packed = zstandard.ZstdDecompressor().stream_reader(
+                packed, read_across_frames=True
+            )
+            self._errors = (zstandard.ZstdError,)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        try:
+            data = self._packed.read1(len(buffer))
+        except self._errors as error:
+            raise zlib.error(str(error)) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Decoded(io.RawIOBase):
+    """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
+
+    def __init__(self, stream: BinaryIO, encoding: str):
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        while not self._ready:
+            data = self._stream.read1(_BUFFER)
+            self._ready = self._decoder.decode(data, final=not data).encode()
+            if not data:
+                break
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _seekable(stream: BinaryIO) -> BinaryIO:
+    return stream if stream.seekable() else zips.spooled(stream)

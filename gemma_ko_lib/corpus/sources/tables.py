@@ -1,0 +1,222 @@
+"""Tables: CSV and TSV as they are exported, Excel sheets, Parquet; one row at a time.
+
+Out come rows by column name with their number: the line of a CSV, the row of a sheet.
+"""
+
+import csv
+import datetime
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from gemma_ko_lib.corpus.sources import records, sniffing
+from gemma_ko_lib.corpus.sources.records import Reject
+
+_CHUNK = 1 << 20
+# A quoted cell longer than this was never closed.
+_LONGEST_ROW = 4_000_000
+_BATCH_ROWS = 1000
+# Tables without a header that are known by their shape.
+_RATED = ("rating", "review")
+
+# Petitions are longer than the 131,072 characters that csv allows a cell.
+csv.field_size_limit(_LONGEST_ROW)
+
+Row = tuple[int, dict]
+
+
+# --- CSV and TSV ------------------------------------------------------------------------
+
+
+def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
+    """The rows of a delimited text; a row that does not fit is rejected alone.
+
+    Quotes count where a header or a CSV uses them: in NSMC's TSV a quote is what somebody
+    typed. Lines that start with "#" before the header are comments.
+    """
+    lines = _Lines(stream)
+    while (line := lines.peek()) is not None and (not line.strip() or line.startswith("#")):
+        lines.take(None)
+    if line is None:
+        yield Reject(name, None, "no rows in the table")
+        return
+    delimiter = sniffing.delimiter_of(line)
+    columns = sniffing.split_header(line)
+    if sniffing.RATED_LINE.fullmatch(line):
+        columns, quoted = list(_RATED), False
+    else:
+        quoted = delimiter != "\t" or line.startswith('"')
+        lines.take(None)
+    pattern = _row_pattern(delimiter) if quoted else None
+    found = 0
+    while row := lines.take(pattern):
+        number, text, fits = row
+        if not text.strip():
+            continue
+        found += 1
+        start = text[:100].strip()
+        if not fits:
+            yield Reject(name, number, "broken row (a quote without its partner)", start)
+            continue
+        if "\ufffd" in text:
+            yield Reject(name, number, "not UTF-8 (in this row)", start)
+            continue
+        cells = _cells(text, delimiter) if quoted else text.split(delimiter)
+        if len(cells) != len(columns) and any(cells[len(columns) :] or [True]):
+            reason = f"another number of cells than columns ({len(cells)}, not {len(columns)})"
+            yield Reject(name, number, reason, start)
+        else:
+            yield number, dict(zip(columns, map(str.strip, cells), strict=False))
+    if not found:
+        yield Reject(name, None, "no rows in the table")
+
+
+def _row_pattern(delimiter: str) -> re.Pattern:
+    d = re.escape(delimiter)
+    # A cell in quotes may hold delimiters and line breaks; a quote inside a cell is a letter.
+    cell = rf'(?:[ ]*+"[^"]*+(?:""[^"]*+)*+"[ ]*+(?=[{d}\r\n]|\Z)|(?![ ]*+")[^{d}\r\n]*+)'
+    return re.compile(rf"{cell}(?:{d}{cell})*+(?:\r?\n|\Z)")
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    if '"' not in text:
+        return text.split(delimiter)
+    return next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
+
+
+class _Lines:
+    """Text of a stream, given out by line, or by row where quotes join lines."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream, self._rest, self._ended = stream, b"", False
+        self._text, self._at, self._number = "", 0, 1
+
+    def peek(self) -> str | None:
+        """The next line without its break; None at the end."""
+        while (end := self._text.find("\n", self._at)) < 0 and self._more():
+            pass
+        line = self._text[self._at : end if end >= 0 else None]
+        return line.rstrip("\r") if line or end >= 0 else None
+
+    def take(self, pattern: re.Pattern | None) -> tuple[int, str, bool] | None:
+        """Number and text of the next row, and whether it fits the pattern; None at the end.
+
+        What does not fit is given out by line, so that the rows below are read.
+        """
+        line = self.peek()
+        if line is None:
+            return None
+        match = None
+        while pattern:
+            match = pattern.match(self._text, self._at)
+            if match and match.end() < len(self._text):
+                break
+            if len(self._text) - self._at > _LONGEST_ROW or not self._more():
+                break
+        number, start = self._number, self._at
+        if match:
+            self._at = match.end()
+        else:
+            end = self._text.find("\n", start)
+            self._at = end + 1 if end >= 0 else len(self._text)
+        self._number += self._text.count("\n", start, self._at)
+        text = match[0] if match else line
+        return number, text.rstrip("\r\n"), pattern is None or match is not None
+
+    def _more(self) -> bool:
+        while not self._ended:
+            data = self._stream.read1(_CHUNK)
+            self._ended = not data
+            data = self._rest + data
+            # Whole lines only: a character may be cut.
+            cut = len(data) if self._ended else data.rfind(b"\n") + 1
+            self._rest = data[cut:]
+            if len(self._rest) > records.LONGEST_RECORD:
+                self._rest = self._rest[:_CHUNK]  # no table has such lines
+            if cut:
+                self._text = self._text[self._at :] + data[:cut].decode("utf-8", "replace")
+                self._at = 0
+                return True
+        return False
+
+
+# --- Excel ----------------------------------------------------------------------------
+
+
+def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
+    """The rows of all sheets; the first row with two names or more is a sheet's header.
+
+    Args:
+        name: of the file.
+        file: seekable.
+    """
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(file)
+        sheets = book.sheet_names
+    except Exception as error:  # its errors have no common class
+        yield Reject(name, None, f"damaged Excel file ({_short(error)})")
+        return
+    found = 0
+    for sheet in sheets:
+        try:
+            rows = book.get_sheet_by_name(sheet).iter_rows()
+            for row in _named_rows(rows):
+                found += 1
+                yield row
+        except Exception as error:
+            yield Reject(name, None, f"damaged sheet ('{sheet}': {_short(error)})")
+    if not found:
+        yield Reject(name, None, "no rows in the table")
+
+
+def _named_rows(rows) -> Iterator[Row]:
+    columns: list[str] = []
+    for number, row in enumerate(rows, 1):
+        cells = [_cell(value) for value in row]
+        if columns:
+            if any(cells):
+                yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
+        elif sum(map(bool, cells)) > 1:
+            columns = cells
+
+
+def _cell(value) -> str:
+    # A sheet's numbers are floats: a pair is called 17, not 17.0.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, datetime.datetime | datetime.date):
+        value = value.isoformat()
+    return str(value).strip()
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+# --- Parquet --------------------------------------------------------------------------
+
+
+def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
+    """The rows of a Parquet file, a batch in memory at a time.
+
+    Args:
+        name: of the file.
+        file: seekable.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    try:
+        table = pyarrow.parquet.ParquetFile(file)
+        for batch in table.iter_batches(_BATCH_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        yield Reject(name, number + 1, f"damaged Parquet file ({_short(error)})")
+        return
+    if not number:
+        yield Reject(name, None, "no rows in the table")

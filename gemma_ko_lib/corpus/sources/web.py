@@ -1,0 +1,128 @@
+"""Web crawls and saved pages: WARC and WET records, HTML files → text.
+
+A page is cut down to its paragraphs: navigation, lists of links and scripts are no text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from gemma_ko_lib.corpus.rewriting import strip_html
+from gemma_ko_lib.corpus.sources.records import LONGEST_RECORD, Passage, Reject, iso_date
+from gemma_ko_lib.corpus.sources.sniffing import is_cp949
+
+_CHARSET = re.compile(rb"charset\s*+=\s*+[\"']?([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*+>([^<]{0,500}+)<", re.IGNORECASE)
+# Elements whose content nobody reads; up to the next opening of the same at most.
+_ASIDE = re.compile(
+    r"<(script|style|nav|header|footer|aside|form|noscript|select|button|template|svg)\b[^<>]*+>"
+    r"(?:[^<]++|<(?!/?\1\b))*+</\1\s*+>",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"<!--(?:[^-]++|-(?!->))*+-->")
+_HEAD = re.compile(r"\A.*?<body\b[^<>]*+>", re.IGNORECASE | re.DOTALL)
+_BLOCK = re.compile(
+    r"</?(?:p|div|br|li|ul|ol|tr|td|th|table|section|article|main|h[1-6]|blockquote|dd|dt|dl|pre"
+    r"|figure|figcaption|hr)\b[^<>]*+>",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"<a\b[^<>]*+>((?:[^<]++|<(?!/?a\b))*+)</a\s*+>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*+>|<![^<>]*+>")
+
+
+def page_text(html: str) -> str:
+    """The paragraphs of a page, one a line; a block that is mostly links is left out."""
+    html = _HEAD.sub("", _COMMENT.sub(" ", html), count=1)
+    lines = []
+    for block in _BLOCK.split(_ASIDE.sub(" ", html)):
+        linked = sum(len(_plain(link)) for link in _LINK.findall(block))
+        text = _plain(block)
+        if text and 2 * linked <= len(text):
+            lines.append(text)
+    return "\n".join(lines)
+
+
+def _plain(html: str) -> str:
+    return " ".join(strip_html(_TAG.sub("", html)).split())
+
+
+def page_title(html: str) -> str:
+    """What a page calls itself; "" if it does not."""
+    match = _TITLE.search(html)
+    return _plain(match[1]) if match else ""
+
+
+def decode_page(data: bytes, header: str = "") -> str | None:
+    """Decode a page by its HTTP header, its own charset, or as UTF-8 or Korean cp949."""
+    named = [found[1].decode() for found in (_CHARSET.search(header.encode()),) if found]
+    named += [found[1].decode() for found in (_CHARSET.search(data[:4096]),) if found]
+    for encoding in (*named, "utf-8", "cp949"):
+        # What says euc-kr is mostly cp949, which holds all of it.
+        encoding = "cp949" if encoding.lower() in ("euc-kr", "ks_c_5601-1987") else encoding
+        if encoding == "cp949" and not named and not is_cp949(data):
+            return None
+        try:
+            return data.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return None
+
+
+def html_passage(name: str, data: bytes) -> Passage | Reject:
+    """A saved page."""
+    html = decode_page(data)
+    if html is None:
+        return Reject(name, None, "page in an unknown encoding")
+    return Passage(page_text(html), None, {"title": page_title(html)})
+
+
+def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
+    """The pages of a crawl (WARC) or their extracted texts (WET), with their number."""
+    from warcio.archiveiterator import ArchiveIterator
+    from warcio.exceptions import ArchiveLoadFailed
+
+    number = found = 0
+    try:
+        for record in ArchiveIterator(stream):
+            number += 1
+            if record.rec_type not in ("response", "conversion"):
+                continue
+            passage = _warc_passage(record)
+            if passage:
+                found += 1
+                yield (
+                    (number, passage)
+                    if isinstance(passage, Passage)
+                    else Reject(name, None, f"{passage} (record {number:,})")
+                )
+    except (ArchiveLoadFailed, ValueError, AttributeError) as error:
+        # warcio has no word for a record cut in its header: it fails as it comes.
+        reason = f"damaged WARC; what came before was kept (record {number + 1:,}: {error})"
+        yield Reject(name, None, reason)
+        return
+    if not found:
+        yield Reject(name, None, "no pages in the WARC")
+
+
+def _warc_passage(record) -> Passage | str | None:
+    headers = record.rec_headers
+    http = record.http_headers
+    kind = (http.get_header("Content-Type") if http else None) or headers.get_header("Content-Type")
+    kind = (kind or "").lower()
+    if http and (http.get_statuscode() or "200") != "200":
+        return None
+    if kind and not any(known in kind for known in ("html", "text/plain")):
+        return None
+    data = record.content_stream().read(LONGEST_RECORD)
+    text = decode_page(data, kind)
+    if text is None:
+        return "page in an unknown encoding"
+    title = None
+    if "html" in kind or text.lstrip()[:1] == "<":
+        text, title = page_text(text), page_title(text)
+    metadata = {
+        "url": headers.get_header("WARC-Target-URI"),
+        "date": iso_date(headers.get_header("WARC-Date")),
+        "title": title,
+    }
+    return Passage(text, headers.get_header("WARC-Record-ID"), metadata) if text else None

@@ -1,0 +1,193 @@
+"""Zip archives: their members listed and read in place, nothing is unpacked.
+
+In goes a file's path and the chain of members that leads through zips within zips, out
+comes a list of members or a stream of one of them. What an archive claims about itself is
+not trusted: sizes, names and links are looked at before anything is read.
+"""
+
+import io
+import os
+import re
+import shutil
+import stat
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from typing import BinaryIO, NamedTuple
+
+# Text packs 3 to 30 times smaller, endless zeros a thousand times. Small members may do as
+# they like: they harm nobody.
+HIGHEST_RATIO = 200
+_HARMLESS_BYTES = 16_000_000
+DEEPEST = 3
+_SPOOL_BYTES = 64_000_000
+_CHUNK = 1 << 16
+_NAME_IS_UTF8 = 0x800
+_ENCRYPTED = 0x1
+_CP437_HIGH = re.compile("[^\x00-\x7f]")
+
+
+class ZipError(Exception):
+    """An archive or a member that cannot be read; the message says why and what to do."""
+
+
+class Member(NamedTuple):
+    """A file in an archive.
+
+    Attributes:
+        key: its name as the archive writes it, to open it with.
+        name: the name to show: readable, composed, without ".." and drive letters.
+        size: in bytes, unpacked.
+    """
+
+    key: str
+    name: str
+    size: int
+
+
+def list_members(path: str, outer: tuple[str, ...] = ()) -> list[Member]:
+    """The files in an archive, in its own order.
+
+    Args:
+        path: of the archive on disk.
+        outer: the members that lead to an archive within it; empty for itself.
+
+    Raises:
+        ZipError: it is damaged, too deep, or would unpack to far more than text does.
+    """
+    archive = _archive(path, outer)
+    found = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    unpacked = sum(info.file_size for info in found.values())
+    if _is_bomb(unpacked, _length(archive.fp)):
+        raise ZipError(f"zip that would unpack to {unpacked:,} bytes: no text packs so well")
+    return [Member(key, _readable(info), info.file_size) for key, info in found.items()]
+
+
+def open_member(path: str, members: tuple[str, ...]) -> BinaryIO:
+    """A stream of a member's bytes; what is damaged raises only where it is reached.
+
+    Raises:
+        ZipError: encrypted, a link, a bomb, packed in an unknown way, or not there.
+    """
+    *outer, key = members
+    archive = _archive(path, tuple(outer))
+    try:
+        info = archive.getinfo(key)
+    except KeyError:
+        raise ZipError("no longer in its zip; start the run again") from None
+    if info.flag_bits & _ENCRYPTED:
+        raise ZipError("encrypted; unpack its zip with the password and give the folder instead")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise ZipError("a link to another file, which is not followed")
+    if _is_bomb(info.file_size, info.compress_size):
+        raise ZipError(f"would unpack to {info.file_size:,} bytes: no text packs so well")
+    try:
+        packed = archive.open(info)
+    except (NotImplementedError, RuntimeError) as error:
+        raise ZipError(f"packed in an unknown way ({error}); unpack its zip first") from None
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise ZipError(f"damaged in its zip ({error}); download the zip again") from None
+    return io.BufferedReader(_Checked(packed, info.CRC), 1 << 20)
+
+
+class _Checked(io.RawIOBase):
+    """A member's bytes, its checksum compared after the last of them.
+
+    zipfile compares it first and then keeps the last piece to itself, which in a small
+    member is all of it.
+    """
+
+    def __init__(self, packed: zipfile.ZipExtFile, checksum: int):
+        packed._expected_crc = None
+        self._packed, self._expected, self._checksum = packed, checksum, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self._packed.read1(min(len(buffer), _CHUNK))
+        self._checksum = zlib.crc32(data, self._checksum)
+        if not data and self._checksum != self._expected:
+            raise zipfile.BadZipFile("its checksum differs")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self):
+        self._packed.close()
+        super().close()
+
+
+def spooled(stream: BinaryIO) -> BinaryIO:
+    """A copy of a stream that can be read in any order: in memory, or on disk if large."""
+    copy = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
+    shutil.copyfileobj(stream, copy, 1 << 20)
+    copy.seek(0)
+    return copy
+
+
+# --- Archives -------------------------------------------------------------------------
+
+# The archive last read and those around it: a list of 100,000 members is not read anew for
+# each of them. By process, since processes that share an open file share its position.
+_open_archives: dict[tuple, zipfile.ZipFile] = {}
+
+
+def _archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
+    place = (os.getpid(), path, os.stat(path).st_mtime_ns)
+    key = (*place, outer)
+    if key not in _open_archives:
+        around = {(*place, outer[:depth]) for depth in range(len(outer))}
+        for other in _open_archives.keys() - around:
+            _open_archives.pop(other).close()
+        _open_archives[key] = _open_archive(path, outer)
+    return _open_archives[key]
+
+
+def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
+    if len(outer) >= DEEPEST:
+        raise ZipError(f"zip inside {DEEPEST} others, deeper than corpora are packed; unpack it")
+    try:
+        if not outer:
+            return zipfile.ZipFile(path)
+        with open_member(path, outer) as packed:
+            return zipfile.ZipFile(spooled(packed))
+    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError) as error:
+        raise ZipError(
+            f"truncated or damaged zip ({error}); download it again, and if it came in parts, "
+            "join all of them in the order of their numbers"
+        ) from None
+
+
+def _length(stream: BinaryIO) -> int:
+    return stream.seek(0, os.SEEK_END)
+
+
+def _is_bomb(unpacked: int, packed: int) -> bool:
+    return unpacked > max(_HARMLESS_BYTES, HIGHEST_RATIO * packed)
+
+
+# --- Names ----------------------------------------------------------------------------
+
+
+def _readable(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if not info.flag_bits & _NAME_IS_UTF8 and _CP437_HIGH.search(name):
+        # zipfile took the bytes for cp437; Korean Windows writes cp949, macOS UTF-8.
+        data = name.encode("cp437")
+        for encoding in ("utf-8", "cp949"):
+            try:
+                name = data.decode(encoding)
+                break
+            except UnicodeDecodeError:
+                continue
+    return safe_name(name)
+
+
+def safe_name(name: str) -> str:
+    r"""A member's name as a relative path: "..\..\C:/a.json" → "a.json"."""
+    name = unicodedata.normalize("NFC", name).replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    if parts and re.fullmatch("[A-Za-z]:", parts[0]):
+        del parts[0]
+    return "/".join(parts) or "unnamed"
