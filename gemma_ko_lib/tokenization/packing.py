@@ -35,12 +35,14 @@ def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:
 
     A tokenizer or a caller that added one already does not lead to a second.
     """
-    body = np.asarray(ids, np.int32)
-    while len(body) and body[0] == bos_id:
-        body = body[1:]
-    while len(body) and body[-1] == eos_id:
-        body = body[:-1]
-    return np.concatenate([[np.int32(bos_id)], body, [np.int32(eos_id)]])
+    start, end = 0, len(ids)
+    while start < end and ids[start] == bos_id:
+        start += 1
+    while start < end and ids[end - 1] == eos_id:
+        end -= 1
+    document = np.empty(end - start + 2, np.int32)
+    document[0], document[1:-1], document[-1] = bos_id, ids[start:end], eos_id
+    return document
 
 
 def split_long(document: np.ndarray, length: int) -> Iterator[np.ndarray]:
