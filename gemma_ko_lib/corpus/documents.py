@@ -104,11 +104,10 @@ def read_file(file: InputFile) -> Iterator["Document | Reject"]:
         if type(item) is Reject:
             yield item
             continue
-        number, (text, identifier, about) = item
+        number, (text, identifier, metadata) = item
         if not text or text.isspace():
             yield Reject(name, number, "empty text")
             continue
-        metadata = {key: value for key, value in about.items() if value is not None and value != ""}
         metadata.setdefault("source_file", name)
-        own = name if number is None else f"{name}:{number}"
-        yield Document(text=text, id=identifier or own, metadata=metadata)
+        own = identifier or (name if number is None else f"{name}:{number}")
+        yield Document(text=text, id=own, metadata=metadata)

@@ -6,13 +6,11 @@ is told by the names it has. Who wrote it is not taken over.
 
 import functools
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.records import (
     SCALARS,
     TEXT_FIELDS,
-    Origin,
     Passage,
     iso_date,
     string,
@@ -42,54 +40,77 @@ _PERSONS = frozenset(
 _SHORT_DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)\.?")  # NSMC: 15.07.08
 
 
-class _Columns(NamedTuple):
-    text: tuple[str, ...]  # where the text may be
-    known: tuple[tuple[str, str], ...]  # corpus and register, as far as the names tell
+# Beside one of these even a text under a plain name belongs to a published corpus.
+_CORPUS_KEYS = frozenset(
+    "NE RawText collection_name publisher_company data_title 원문 번역문 sourceText 한국어 ko "
+    "paragraph utterance utterances rows header sentences".split()
+)
+
+
+class Columns(NamedTuple):
+    """What the names in a record say about it.
+
+    Attributes:
+        text: names under which the text may be.
+        is_plain: no published corpus has such names.
+        known: corpus and register, as far as the names tell them.
+        date: the name of the date.
+        is_petition: the title belongs to the text.
+        persons: names that hold who wrote it.
+    """
+
+    text: tuple[str, ...]
+    is_plain: bool
+    known: tuple[tuple[str, str], ...]
     date: str | None
-    titled: bool
-    persons: bool
+    is_petition: bool
+    persons: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=256)
-def _columns(names: tuple) -> _Columns:
+def columns_of(names: tuple[str, ...]) -> Columns:
+    """Look names up; cached, since a file has one set of them or few."""
     corpus, register = next(
         (found for columns, *found in _CORPORA if columns <= set(names)), (None, None)
     )
     known = (("corpus", corpus), ("register", register))
-    return _Columns(
+    return Columns(
         tuple(field for field in TEXT_FIELDS if field in names),
+        _CORPUS_KEYS.isdisjoint(names),
         tuple((name, value) for name, value in known if value),
         next((name for name in _DATES if name in names), None),
         corpus == _PETITIONS,
-        not _PERSONS.isdisjoint(names),
+        tuple(_PERSONS & set(names)),
     )
 
 
-def accepts(record: dict, origin: Origin) -> bool:
-    """Whether a record has its text as a string under one of the known names."""
-    return any(isinstance(record[field], str) for field in _columns((*record,)).text)
+def passage(record: dict, columns: Columns) -> Passage | None:
+    """The text of a record; None if there is none as a string under a known name.
 
-
-def passages(record: dict, origin: Origin) -> Iterator[Passage]:
-    """One text; a petition's title stands above it."""
-    columns = _columns((*record,))
-    field = next(field for field in columns.text if isinstance(record[field], str))
-    text = record.pop(field)
+    A petition's title stands above its text. The record is used up.
+    """
+    for field in columns.text:
+        text = record[field]
+        if type(text) is str:
+            break
+    else:
+        return None
+    del record[field]
     identifier = record.pop("id", None)
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
-    if columns.persons:
-        for person in _PERSONS & metadata.keys():
-            del metadata[person]
-    if columns.titled and (title := string(record.get("title"))):
+    for person in columns.persons:
+        metadata.pop(person, None)
+    if columns.is_petition and (title := string(record.get("title"))):
         text = f"{title}\n\n{text.strip()}"
     for key, value in columns.known:
         metadata.setdefault(key, value)
-    if columns.date and (written := _date(record[columns.date])):
+    if columns.date in metadata and (written := _date(metadata[columns.date])):
         metadata["date"] = written
-    yield Passage(text, None if identifier in (None, "") else str(identifier), metadata)
+    return Passage(text, None if identifier in (None, "") else str(identifier), metadata)
 
 
+@functools.lru_cache(maxsize=4096)
 def _date(value) -> str | None:
     if isinstance(value, str) and (short := _SHORT_DATE.fullmatch(value)):
-        value = f"20{short[1]}-{short[2]}-{short[3]}"
+        return f"20{short[1]}-{short[2]}-{short[3]}"
     return iso_date(value)

@@ -1,10 +1,17 @@
 """Which format a record or a table has: the one place that knows them all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources import aihub, community, nikl, translations
-from gemma_ko_lib.corpus.sources.records import TEXT_FIELDS, Origin, Passage, Reject, string
+from gemma_ko_lib.corpus.sources.records import (
+    TEXT_FIELDS,
+    Origin,
+    Passage,
+    Reject,
+    string,
+    without_unknown,
+)
 
 
 class _Format(NamedTuple):
@@ -25,11 +32,6 @@ _CORPORA = (
     _Format(aihub.accepts_large, aihub.large),
     _Format(translations.accepts, translations.passages),
 )
-# A text under a plain name is a community text, unless one of these stands beside it.
-_CORPUS_KEYS = frozenset(
-    "NE RawText collection_name publisher_company data_title 원문 번역문 sourceText 한국어 ko "
-    "paragraph utterance utterances rows header sentences".split()
-)
 
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
@@ -37,15 +39,18 @@ def is_corpus_record(record: dict, origin: Origin) -> bool:
     return any(found.accepts(record, origin) for found in _CORPORA)
 
 
-def passages_of(record: dict, origin: Origin) -> Iterator[Passage] | str:
-    """The texts of a record, or the reason why it has none."""
-    is_text = community.accepts(record, origin)
-    if not is_text or origin.container or not _CORPUS_KEYS.isdisjoint(record):
+def passages_of(record: dict, origin: Origin) -> Iterable[Passage] | str:
+    """The texts of a record, or the reason why it has none. The record is used up."""
+    columns = community.columns_of((*record,))
+    if not columns.is_plain or origin.container or not columns.text:
         for found in _CORPORA:
             if found.accepts(record, origin):
-                return found.passages(record, origin)
-    if is_text:
-        return community.passages(record, origin)
+                return map(without_unknown, found.passages(record, origin))
+    if passage := community.passage(record, columns):
+        return (passage,)
+    for found in _CORPORA:
+        if found.accepts(record, origin):
+            return map(without_unknown, found.passages(record, origin))
     for field in TEXT_FIELDS:
         if field in record:
             return f"the field '{field}' is {type(record[field]).__name__}, not a string"
@@ -107,7 +112,7 @@ def passages_of_rows(
         if table:
             refused = None
             if group and table.starts(row, group[-1]):
-                yield first, table.passage(group, origin)
+                yield first, without_unknown(table.passage(group, origin))
                 group = []
             if not group:
                 first = number
@@ -129,5 +134,5 @@ def passages_of_rows(
             yield Reject(origin.file, None, found)
             return
     if group:
-        yield first, table.passage(group, origin)
+        yield first, without_unknown(table.passage(group, origin))
     yield from refused or ()

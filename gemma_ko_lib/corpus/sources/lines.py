@@ -1,48 +1,64 @@
 """JSON lines and plain text: one record a line, one document a file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import orjson
 
 from gemma_ko_lib.corpus.sources import records, sniffing
-from gemma_ko_lib.corpus.sources.records import Reject
+from gemma_ko_lib.corpus.sources.records import Passage, Reject
 
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, strict=False)
 _START_BYTES, _START_CHARACTERS = 300, 100
 
 
-def read_lines(name: str, stream: BinaryIO) -> Iterator[tuple[int, dict] | Reject]:
-    """The objects of a JSONL file with their line numbers; a bad line is rejected alone.
+def read_lines(
+    name: str, stream: BinaryIO, passages_of: Callable[[dict], Iterable[Passage] | str]
+) -> Iterator[tuple[int, Passage] | Reject]:
+    """The texts of a JSONL file with their line numbers; a bad line is rejected alone.
 
     Lines that start with "#" are comments.
+
+    Args:
+        name: of the file.
+        stream: its bytes.
+        passages_of: the texts of an object, or the reason why it has none.
     """
     longest = records.LONGEST_RECORD
     number = found = 0
     while line := stream.readline(longest):
         number += 1
-        if len(line) >= longest and not line.endswith(b"\n"):
-            while rest := stream.readline(longest):
-                if rest.endswith(b"\n"):
-                    break
-            record = f"too long for a document ({longest:,} bytes)"
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            if line.isspace() or line.startswith(b"#"):
+                continue
+            record = _rest_of_line(stream, line) or parse_leniently(line)
+            passages = record if isinstance(record, str) else passages_of(record)
         else:
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                if line.isspace() or line.startswith(b"#"):
-                    continue
-                record = parse_leniently(line)
+            if type(record) is dict:
+                passages = passages_of(record)
+            else:
+                passages = f"a JSON object was expected, not {type(record).__name__}"
         found += 1
-        if type(record) is dict:
-            yield number, record
-        else:
-            if not isinstance(record, str) or line.lstrip().startswith(b'"'):
-                record = f"a JSON object was expected, not {type(record).__name__}"
-            yield Reject(name, number, record, beginning(line))
+        if type(passages) is str:
+            yield Reject(name, number, passages, beginning(line))
+            continue
+        for passage in passages:
+            yield number, passage
     if not found:
         yield Reject(name, None, "no records in the file")
+
+
+def _rest_of_line(stream: BinaryIO, line: bytes) -> str | None:
+    """Skip what is left of a line that is too long, and say so."""
+    longest = records.LONGEST_RECORD
+    if len(line) < longest or line.endswith(b"\n"):
+        return None
+    while (rest := stream.readline(longest)) and not rest.endswith(b"\n"):
+        pass
+    return f"too long for a document ({longest:,} bytes)"
 
 
 def parse_leniently(line: bytes) -> dict | str:

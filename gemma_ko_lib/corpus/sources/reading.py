@@ -118,7 +118,7 @@ def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[
         marked = {"decoded_from": encoding}
     origin = Origin(name)
     if kind == "jsonl":
-        found = _from_lines(name, stream, origin)
+        found = lines.read_lines(name, stream, lambda record: formats.passages_of(record, origin))
     elif kind == "json":
         found = _from_json(name, stream)
     elif kind == "table":
@@ -132,20 +132,6 @@ def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[
         if not isinstance(item, Reject):
             item[1].metadata.update(marked)
         yield item
-
-
-def _from_lines(name: str, stream: BinaryIO, origin: Origin) -> Iterator[Numbered | Reject]:
-    for item in lines.read_lines(name, stream):
-        if isinstance(item, Reject):
-            yield item
-            continue
-        number, record = item
-        found = formats.passages_of(record, origin)
-        if isinstance(found, str):
-            yield Reject(name, number, found, lines.beginning(orjson.dumps(record)))
-        else:
-            for passage in found:
-                yield number, passage
 
 
 def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:

@@ -52,6 +52,12 @@ class Passage(NamedTuple):
     metadata: dict
 
 
+def without_unknown(passage: Passage) -> Passage:
+    """A passage whose metadata says only what is known."""
+    metadata = {key: value for key, value in passage.metadata.items() if value not in (None, "")}
+    return passage._replace(metadata=metadata)
+
+
 class Origin(NamedTuple):
     """Where a record stood, as far as that says what it is.
 

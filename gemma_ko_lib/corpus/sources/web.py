@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from gemma_ko_lib.corpus.rewriting import strip_html
-from gemma_ko_lib.corpus.sources.records import LONGEST_RECORD, Passage, Reject, iso_date
+from gemma_ko_lib.corpus.sources.records import (
+    LONGEST_RECORD,
+    Passage,
+    Reject,
+    iso_date,
+    without_unknown,
+)
 from gemma_ko_lib.corpus.sources.sniffing import is_cp949
 
 _CHARSET = re.compile(rb"charset\s*+=\s*+[\"']?([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
@@ -73,7 +79,7 @@ def html_passage(name: str, data: bytes) -> Passage | Reject:
     html = decode_page(data)
     if html is None:
         return Reject(name, None, "page in an unknown encoding")
-    return Passage(page_text(html), None, {"title": page_title(html)})
+    return without_unknown(Passage(page_text(html), None, {"title": page_title(html)}))
 
 
 def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
@@ -125,4 +131,6 @@ def _warc_passage(record) -> Passage | str | None:
         "date": iso_date(headers.get_header("WARC-Date")),
         "title": title,
     }
-    return Passage(text, headers.get_header("WARC-Record-ID"), metadata) if text else None
+    if not text:
+        return None
+    return without_unknown(Passage(text, headers.get_header("WARC-Record-ID"), metadata))
