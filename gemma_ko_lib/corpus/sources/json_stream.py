@@ -7,52 +7,29 @@ missing comma, an open string or a stray letter costs the record it stands in.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from gemma_ko_lib.corpus.sources import records
-from gemma_ko_lib.corpus.sources.lines import DECODER, beginning, scrub
-from gemma_ko_lib.corpus.sources.records import DAMAGED_STREAM, Origin, Reject
-
-# Keys of a JSON root under which corpora list their records.
-CONTAINERS = frozenset(
-    "document documents data dataSet dataset data_info dataInfo paragraphs named_entity parallel "
-    "labeled_data".split()
+from gemma_ko_lib.corpus.sources.json_layouts import (
+    CONTAINERS,
+    IsRecord,
+    lists_records,
+    records_of,
 )
+from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, STRING, Damaged, JsonReader
+from gemma_ko_lib.corpus.sources.lines import beginning
+from gemma_ko_lib.corpus.sources.records import Origin, Reject
+
 _AT_ONCE = 8_000_000
-_CHUNK = 1 << 22
-# How far an object may reach that is tried as the next record after damage.
-_TRIED_BYTES = 1 << 22
-_SHORT = 4096
-_UNDECIDED = object()
-_ENDS_EARLY = "the file ends within a record or list; what came before was kept"
-
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_DEPTH = 12
-
-
-def _nested(depth: int) -> bytes:
-    # Possessive throughout: a failed match is given up at once. Round one another, not
-    # beside: the pattern grows with the depth, not with its power.
-    inner = rb'[^"{}\[\]]++|' + _STRING
-    pattern = rb"(?!)"
-    for _ in range(depth):
-        pattern = rb"[\[{](?:" + inner + rb"|" + pattern + rb")*+[\]}]"
-    return pattern
-
-
-_NESTED = re.compile(_nested(_DEPTH), re.DOTALL)
-_SCALAR = re.compile(_STRING + rb"|[-+.\w]++", re.DOTALL)
-_BETWEEN = re.compile(rb"(?:[\s,]++|#[^\n]*+)*+")
-_KEY = re.compile(rb"(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
-_FIRST_KEY = re.compile(rb'\{(\s*+)"')
+_FIRST_KEY = re.compile(rb'\{(\s*+)"[^"\\]{0,64}+')
+_TAIL = re.compile(rb"[\s\]}]*\Z")
 _STARTS_OBJECTS = re.compile(rb"\[\s*+(?:#[^\n]*+\s*+)*+\{")
 _NEXT_CONTAINER = (
     rb'"(' + b"|".join(sorted(key.encode() for key in CONTAINERS)) + rb')"\s*+:\s*+\[\s*+(?=\{)'
 )
-_TOKENS = re.compile(rb"(" + _STRING + rb")\s*+(:)?|[{}\[\]]", re.DOTALL)
+_TOKENS = re.compile(rb"(" + STRING + rb")\s*+(:)?|[{}\[\]]", re.DOTALL)
 
 
 class Found(NamedTuple):
@@ -63,9 +40,7 @@ class Found(NamedTuple):
     origin: Origin
 
 
-def read_json(
-    name: str, stream: BinaryIO, is_record: Callable[[dict, Origin], bool]
-) -> Iterator[Found | Reject]:
+def read_json(name: str, stream: BinaryIO, is_record: IsRecord) -> Iterator[Found | Reject]:
     """The records of a JSON file, numbered from 1, and the damaged places among them.
 
     Args:
@@ -91,155 +66,85 @@ def read_json(
 
 
 def _read(name: str, stream: BinaryIO, is_record) -> Iterator[tuple[object, Origin] | Reject]:
-    window = _Window(stream)
-    while len(window.data) < _AT_ONCE and window.more():
+    reader = JsonReader(stream)
+    while len(reader.data) < _AT_ONCE and reader.more():
         pass
-    if window.ended:
-        try:
-            root = orjson.loads(window.data)
-        except orjson.JSONDecodeError:
-            pass
-        else:
-            yield from records_of(root, name)
-            return
-    yield from _Splitter(name, window, is_record).values()
-
-
-def records_of(root: object, file: str) -> Iterator[tuple[object, Origin]]:
-    """The records in a parsed root: listed in it, under one of its keys, or itself."""
-    if isinstance(root, list):
-        yield from ((item, Origin(file)) for item in root)
-        return
-    if not isinstance(root, dict):
-        yield root, Origin(file)
-        return
-    listed = [key for key in root if key in CONTAINERS and _is_list_of_objects(root[key])]
-    about = {key: value for key, value in root.items() if key not in listed}
-    for key in listed:
-        yield from ((item, Origin(file, key, about)) for item in root[key])
-    if listed:
-        return
-    single = [key for key in root if key in CONTAINERS and isinstance(root[key], dict)]
-    if len(single) == 1:
-        about.pop(single[0])
-        yield root[single[0]], Origin(file, single[0], about)
+    try:
+        root = orjson.loads(reader.data) if reader.ended else None
+    except orjson.JSONDecodeError:
+        root = None
+    if root is None:
+        yield from _Splitter(name, reader, is_record).values()
     else:
-        yield root, Origin(file)
-
-
-def _is_list_of_objects(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-# --- Bytes ----------------------------------------------------------------------------
-
-
-class _Window:
-    """The part of a stream that is being looked at, and the line it starts in."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream, self._error = stream, None
-        self.data, self.lines_before, self.ended = b"", 0, False
-
-    def more(self) -> bool:
-        """Read on; False at the end of the stream."""
-        if self._error:
-            raise self._error
-        # At least as much as there is: a record that does not end is not tried too often.
-        wanted, pieces = max(_CHUNK, len(self.data)), [self.data]
-        try:
-            while wanted > 0 and (piece := self._stream.read1(min(wanted, _CHUNK))):
-                pieces.append(piece)
-                wanted -= len(piece)
-            self.ended = wanted > 0
-        except DAMAGED_STREAM as error:
-            # First what came before the damage.
-            self._error = error
-            if len(pieces) == 1:
-                raise
-        self.data = b"".join(pieces)
-        return len(pieces) > 1
-
-    def drop(self, end: int) -> None:
-        """Forget what lies before a position."""
-        self.lines_before += self.data.count(b"\n", 0, end)
-        self.data = self.data[end:]
-
-    def line(self, position: int) -> int:
-        """Number of the line that a position is in."""
-        return self.lines_before + self.data.count(b"\n", 0, position) + 1
-
-
-class _Damaged(Exception):
-    """A value that cannot be read.
-
-    Attributes:
-        position: of the damage, in the window.
-        reason: what is wrong.
-        end: where the value ends all the same, if that is known.
-    """
-
-    def __init__(self, position: int, reason: str, end: int | None = None):
-        super().__init__(reason)
-        self.position, self.reason, self.end = position, reason, end
-
-
-# --- Values ---------------------------------------------------------------------------
+        yield from records_of(root, name, is_record)
+    if reader.error:
+        raise reader.error
 
 
 class _Splitter:
-    """Cuts what is in a window into records, from `at` onwards."""
+    """Cuts what a reader reads into records."""
 
-    def __init__(self, name: str, window: _Window, is_record):
-        self._name, self._window, self._is_record = name, window, is_record
-        self._at = 0
+    def __init__(self, name: str, reader: JsonReader, is_record: IsRecord):
+        self._name, self._reader, self._is_record = name, reader, is_record
+        self._is_over = False  # nothing was found after the last damage
         self._container, self._about = "", {}
         # Keys of the last good record, and the white space after its bracket.
         self._shape: set[str] = set()
         self._space: bytes | None = None
+        # What stands between two records: the end of one (`_tail` bytes), the start of the next.
+        self._seam, self._tail = b"", 0
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
+        reader = self._reader
         while True:
-            self._skip()
-            start = self._byte()
+            reader.skip()
+            start = reader.byte()
             if not start:
                 return
             if start == b"{":
                 yield from self._root()
             elif start == b"[":
-                self._at += 1
+                reader.at += 1
                 self._container, self._about = "", {}
                 yield from self._list()
             else:
-                yield self._reject(_Damaged(self._at, "broken JSON (a value was expected)"))
+                yield self._reject(Damaged(reader.at, "broken JSON (a value was expected)"))
                 if not self._find_next(set(), in_list=False):
                     return
-                yield from self._list(commas=False)
+                if self._shape or self._container:
+                    yield from self._list(commas=False)
 
     def _root(self) -> Iterator[tuple[object, Origin] | Reject]:
-        self._at += 1
+        reader = self._reader
+        reader.at += 1
         about: dict = {}
         listed = False
-        while True:
+        while not self._is_over:
             try:
-                self._skip()
-                if self._byte() == b"}":
-                    self._at += 1
+                reader.skip()
+                if reader.byte() == b"}":
+                    reader.at += 1
                     if not listed:
                         self._shape = set(about)
-                        yield from records_of(about, self._name)
+                        yield from records_of(about, self._name, self._is_record)
                     return
-                key = self._key()
-                if key in CONTAINERS and self._match(_STARTS_OBJECTS):
-                    self._at += 1
+                key = reader.key()
+                if self._starts_records(key):
+                    reader.at += 1
                     listed = True
                     self._container, self._about = key, about
                     yield from self._list()
                 else:
-                    about[key] = self._value()
-            except _Damaged as damaged:
+                    about[key] = reader.value()
+            except Damaged as damaged:
                 yield self._reject(damaged)
+                if not listed and damaged.reason == ENDS_EARLY:
+                    # A bracket too few: what should stand beside it, stands in it.
+                    found = list(records_of(about, self._name, self._is_record))
+                    if found[0][0] is not about:
+                        yield from found
+                        return
                 if not self._find_next(set(about), in_list=False):
                     return
                 listed = True
@@ -247,128 +152,92 @@ class _Splitter:
                 yield from self._list(commas=bool(self._container))
 
     def _list(self, commas: bool = True) -> Iterator[tuple[object, Origin] | Reject]:
-        first = True
+        reader = self._reader
+        first, tail = True, b""
         while True:
-            comma = b"," in self._skip()
-            start = self._byte()
+            between = reader.skip()
+            comma = b"," in between
+            start = reader.byte()
             if start == b"]":
-                self._at += 1
+                reader.at += 1
                 return
             if not start:
-                if commas:
-                    yield self._reject(_Damaged(self._at, _ENDS_EARLY))
+                if commas and not self._container:
+                    yield self._reject(Damaged(reader.at, ENDS_EARLY))
                 return
             if commas and not comma and not first:
-                yield self._reject(_Damaged(self._at, "broken JSON (a comma is missing)"))
+                yield self._reject(Damaged(reader.at, "broken JSON (a comma is missing)"))
             first = False
+            if start == b"[" and reader.match(_STARTS_OBJECTS):
+                yield self._reject(Damaged(reader.at, "broken JSON (a list within the list)"))
+                reader.at += 1
+                first = True
+                continue
+            if record := self._record_to_the_next_seam():
+                yield record, Origin(self._name, self._container, self._about)
+                continue
             try:
-                space = _FIRST_KEY.match(self._window.data, self._at)
-                record = self._value()
-            except _Damaged as damaged:
+                space = _FIRST_KEY.match(reader.data, reader.at)
+                if tail and space:
+                    self._seam, self._tail = tail + between + space[0], len(tail)
+                record = reader.value()
+                tail = _TAIL.search(reader.data, max(reader.at - 64, 0), reader.at)[0]
+            except Damaged as damaged:
                 yield self._reject(damaged)
                 if damaged.end:
-                    self._at = damaged.end
+                    reader.at = damaged.end
                     continue
                 keys = self._keys_before(damaged.position)
-                self._at += 1
+                reader.at += 1
                 if not self._find_next(keys, in_list=True):
+                    self._is_over = True
                     return
-                first = True
+                first, tail = True, b""
                 continue
             if isinstance(record, dict):
                 self._shape = set(record)
                 self._space = space[1] if space else None
             yield record, Origin(self._name, self._container, self._about)
 
-    def _value(self) -> object:
-        """Parse the value at `at` and move behind it."""
-        while True:
-            data, at, ended = self._window.data, self._at, self._window.ended
-            is_nested = data[at : at + 1] in (b"{", b"[")
-            match = (_NESTED if is_nested else _SCALAR).match(data, at)
-            if match and (is_nested or ended or match.end() < len(data)):
-                try:
-                    value = orjson.loads(match[0])
-                except orjson.JSONDecodeError:
-                    return self._lenient_value(match.end(), True, match.end())
-                self._at = match.end()
-                return value
-            if len(data) - at > records.LONGEST_RECORD:
-                raise _Damaged(at, f"too long for a document ({records.LONGEST_RECORD:,} bytes)")
-            if (value := self._lenient_value(len(data), ended, None)) is not _UNDECIDED:
-                return value
-            self._more(self._at)
+    def _record_to_the_next_seam(self) -> dict | None:
+        """The record at `at`, if it ends where the records before it ended: at the same bytes.
 
-    def _lenient_value(self, stop: int, whole: bool, end: int | None) -> object:
-        data = self._window.data[self._at : stop]
+        Looking for bytes is several times faster than following brackets, and that what lies
+        between is one whole object, its parser says.
+        """
+        reader = self._reader
+        if not self._seam:
+            return None
+        # A record with another end than most must not make this look through the whole file.
+        far = 4 * reader.length + SHORT
+        if reader.at + far > len(reader.data) and not reader.ended:
+            reader.more()
+        end = reader.data.find(self._seam, reader.at, reader.at + far)
+        if end < 0:
+            return None
+        end += self._tail
         try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            if whole or error.start < len(data) - 4:
-                place = self._at + error.start
-                raise _Damaged(place, f"not UTF-8 ({error.reason})", end) from None
-            text = data.decode("utf-8", "ignore")
-        try:
-            value, stop = DECODER.raw_decode(text)
-        except RecursionError:
-            raise _Damaged(self._at, "broken JSON (nested too deep)") from None
-        except ValueError as error:
-            at_end = error.pos > len(text) - 16 or error.msg.startswith("Unterminated")
-            if at_end and not whole:
-                return _UNDECIDED
-            place = self._at + len(text[: error.pos].encode())
-            is_cut = at_end and stop == len(self._window.data)
-            reason = _ENDS_EARLY if is_cut else f"broken JSON ({error.msg})"
-            raise _Damaged(place, reason) from None
-        self._at += len(text[:stop].encode())
-        return scrub(value)
+            record = orjson.loads(memoryview(reader.data)[reader.at : end])
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(record, dict):
+            return None
+        reader.length = end - reader.at
+        reader.at = end
+        return record
 
-    def _key(self) -> str:
-        match = self._match(_KEY)
-        if not match:
-            reason = "broken JSON (a key was expected)" if self._byte() else _ENDS_EARLY
-            raise _Damaged(self._at, reason)
-        try:
-            key = orjson.loads(match[1])
-        except orjson.JSONDecodeError as error:
-            raise _Damaged(self._at, f"broken JSON ({error.msg})") from None
-        self._at = match.end()
-        return key
-
-    # --- Moving on ----------------------------------------------------------------
-
-    def _more(self, keep: int) -> bool:
-        self._window.drop(keep)
-        self._at -= keep
-        return self._window.more()
-
-    def _match(self, pattern: re.Pattern) -> re.Match | None:
-        """A match at `at`, for which enough of the file is read."""
-        while True:
-            match = pattern.match(self._window.data, self._at)
-            rest = len(self._window.data) - (match.end() if match else self._at)
-            if self._window.ended or rest > _SHORT or not self._more(self._at):
-                return match
-
-    def _skip(self) -> bytes:
-        """Move over white space, commas and comments; returns them."""
-        match = self._match(_BETWEEN)
-        self._at = match.end()
-        return match[0]
-
-    def _byte(self) -> bytes:
-        return self._window.data[self._at : self._at + 1]
-
-    def _reject(self, damaged: _Damaged) -> Reject:
-        start = beginning(self._window.data[self._at : self._at + 400])
-        return Reject(self._name, self._window.line(damaged.position), damaged.reason, start)
+    def _reject(self, damaged: Damaged) -> Reject:
+        reader = self._reader
+        start = beginning(reader.data[reader.at : reader.at + 400])
+        return Reject(self._name, reader.line(damaged.position), damaged.reason, start)
 
     # --- After damage -------------------------------------------------------------
 
     def _keys_before(self, position: int) -> set[str]:
         """The keys of the object at `at`, as far as it is whole."""
+        reader = self._reader
         depth, keys = 0, set()
-        for match in _TOKENS.finditer(self._window.data, self._at, position):
+        for match in _TOKENS.finditer(reader.data, reader.at, position):
             if match[1]:
                 if match[2] and depth == 1:
                     keys.add(match[1][1:-1].decode("utf-8", "replace"))
@@ -386,40 +255,33 @@ class _Splitter:
             keys: of the damaged record, in case that there was no good one before.
             in_list: the list of records has begun.
         """
+        reader = self._reader
         spacing = rb"\s*+" if self._space is None else re.escape(self._space)
         start = rb"\{" + spacing + rb'"'
         if not in_list and not self._shape:
             start += rb"|" + _NEXT_CONTAINER
         pattern = re.compile(start)
         while True:
-            match = pattern.search(self._window.data, self._at)
+            match = pattern.search(reader.data, reader.at)
             if not match:
-                keep = max(self._at, len(self._window.data) - _SHORT)
-                if self._window.ended or not self._more(keep):
-                    self._at = len(self._window.data)
+                if reader.ended:
+                    reader.at = len(reader.data)
                     return False
-                self._at = 0
+                reader.at = max(reader.at, len(reader.data) - SHORT)
+                reader.more()
                 continue
-            self._at = match.start()
+            reader.at = match.start()
             if match.lastindex:
-                self._container, self._at = match[1].decode(), match.end()
+                self._container, reader.at = match[1].decode(), match.end()
                 return True
-            if self._is_like_a_record(keys, in_list):
+            if self._is_like_a_record(keys):
                 return True
-            self._at += 1
+            reader.at += 1
 
-    def _is_like_a_record(self, keys: set[str], in_list: bool) -> bool:
-        while True:
-            data = self._window.data
-            match = _NESTED.match(data, self._at)
-            if match or self._window.ended or len(data) - self._at > _TRIED_BYTES:
-                break
-            self._more(self._at)
-        try:
-            record = orjson.loads(match[0]) if match else None
-        except orjson.JSONDecodeError:
-            return False
-        if not isinstance(record, dict):
+    def _is_like_a_record(self, keys: set[str]) -> bool:
+        reader = self._reader
+        record = reader.object_ahead()
+        if record is None:
             return False
         expected = self._shape or keys
         if expected and 2 * len(expected & record.keys()) >= len(expected):
@@ -427,3 +289,12 @@ class _Splitter:
         if self._shape or len(keys) > 1:
             return False
         return self._is_record(record, Origin(self._name, self._container, self._about))
+
+    def _starts_records(self, key: str) -> bool:
+        """Whether the value at `at` is a list of records."""
+        reader = self._reader
+        match = reader.match(_STARTS_OBJECTS)
+        if not match or key in CONTAINERS:
+            return match is not None
+        first = reader.object_ahead(match.end() - 1 - reader.at)
+        return first is not None and lists_records(key, first, self._name, self._is_record)

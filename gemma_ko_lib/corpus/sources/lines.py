@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import orjson
 
-from gemma_ko_lib.corpus.sources import records, sniffing
+from gemma_ko_lib.corpus.sources import records
 from gemma_ko_lib.corpus.sources.records import Passage, Reject
 
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, strict=False)
@@ -99,10 +99,9 @@ def beginning(data: bytes) -> str:
 # --- Plain text -----------------------------------------------------------------------
 
 
-def read_text(name: str, stream: BinaryIO) -> str | Reject:
+def text_of(name: str, data: bytes) -> str | Reject:
     """A whole text; not text, too long and empty are rejected."""
     longest = records.LONGEST_RECORD
-    data = stream.read(longest + 1).removeprefix(sniffing.BOM)
     if len(data) > longest:
         return Reject(name, None, f"too long for a document ({longest:,} bytes)")
     try:

@@ -4,10 +4,6 @@ In goes an `InputFile`, on disk or in a zip; out come (number, Passage) pairs, t
 being a line, a row or a record, None where the file is one text; and rejects.
 """
 
-import codecs
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -17,7 +13,9 @@ from gemma_ko_lib.corpus.sources import (
     formats,
     json_stream,
     lines,
+    records,
     sniffing,
+    streams,
     tables,
     tags,
     web,
@@ -25,15 +23,12 @@ from gemma_ko_lib.corpus.sources import (
 )
 from gemma_ko_lib.corpus.sources.files import InputFile
 from gemma_ko_lib.corpus.sources.records import (
-    DAMAGED_STREAM,
-    LONGEST_RECORD,
     Origin,
     Passage,
     Reject,
 )
 from gemma_ko_lib.runtime import UserError
 
-_BUFFER = 1 << 20
 Numbered = tuple[int | None, Passage]
 
 
@@ -51,7 +46,7 @@ def read_passages(file: InputFile) -> Iterator[Numbered | Reject]:
         yield Reject(name, None, str(error))
     except EOFError:
         yield Reject(name, None, "truncated file; what came before the cut was kept")
-    except DAMAGED_STREAM as error:
+    except streams.DAMAGED_STREAM as error:
         yield Reject(name, None, f"damaged file ({error}); what came before was kept")
     except OSError as error:
         raise UserError(f"Cannot read {file.path}: {error.strerror or error}.") from error
@@ -60,14 +55,14 @@ def read_passages(file: InputFile) -> Iterator[Numbered | Reject]:
 def _open(file: InputFile) -> BinaryIO:
     if file.members:
         return zips.open_member(file.path, tuple(file.members))
-    return open(file.path, "rb", buffering=_BUFFER)
+    return open(file.path, "rb", buffering=streams.BUFFER)
 
 
 def _read(file: InputFile, stream: BinaryIO, name: str) -> Iterator[Numbered | Reject]:
     head = stream.peek(sniffing.HEAD_BYTES)
     kind = sniffing.kind_of(head, name)
     if kind in ("gzip", "zstd"):
-        unpacked = io.BufferedReader(_Unpacked(stream, kind), _BUFFER)
+        unpacked = streams.unpacked(stream, kind)
         yield from _read(file, unpacked, name)
     elif kind == "empty":
         yield Reject(name, None, "empty file")
@@ -84,7 +79,8 @@ def _read(file: InputFile, stream: BinaryIO, name: str) -> Iterator[Numbered | R
     elif kind == "warc":
         yield from web.read_warc(name, stream)
     elif kind == "html":
-        found = web.html_passage(name, stream.read(LONGEST_RECORD))
+        data, _ = streams.read_whole(stream, records.LONGEST_RECORD)
+        found = web.html_passage(name, data)
         yield found if isinstance(found, Reject) else (None, found)
     else:
         yield from _read_text(stream, head, kind, name)
@@ -113,7 +109,7 @@ def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[
         if head.startswith(sniffing.BOM):
             stream.read(len(sniffing.BOM))
     else:
-        stream = io.BufferedReader(_Decoded(stream, encoding), _BUFFER)
+        stream = streams.decoded(stream, encoding)
         kind = sniffing.kind_of(stream.peek(sniffing.HEAD_BYTES), name)
         marked = {"decoded_from": encoding}
     origin = Origin(name)
@@ -149,65 +145,16 @@ def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
 
 
 def _from_text(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
-    text = lines.read_text(name, stream)
+    data, error = streams.read_whole(stream, records.LONGEST_RECORD + 1)
+    text = lines.text_of(name, data)
     if isinstance(text, Reject):
         yield text
     elif tags.is_speech_transcript(text):
         yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
     else:
         yield None, Passage(text, None, {})
-
-
-# --- Streams --------------------------------------------------------------------------
-
-
-class _Unpacked(io.RawIOBase):
-    """Hands over what is unpacked chunk by chunk; none is lost when the next one is damaged."""
-
-    def __init__(self, packed: BinaryIO, kind: str):
-        if kind == "gzip":
-            self._packed = gzip.GzipFile(fileobj=packed)
-            self._errors: tuple = ()
-        else:
-            import zstandard
-
-            self._packed = zstandard.ZstdDecompressor().stream_reader(
-                packed, read_across_frames=True
-            )
-            self._errors = (zstandard.ZstdError,)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        try:
-            data = self._packed.read1(len(buffer))
-        except self._errors as error:
-            raise zlib.error(str(error)) from None
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Decoded(io.RawIOBase):
-    """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
-
-    def __init__(self, stream: BinaryIO, encoding: str):
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        while not self._ready:
-            data = self._stream.read1(_BUFFER)
-            self._ready = self._decoder.decode(data, final=not data).encode()
-            if not data:
-                break
-        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
-        buffer[: len(part)] = part
-        return len(part)
+    if error:
+        raise error
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -1,10 +1,7 @@
 """What readers hand on: passages of text, and rejects where no text was to be had."""
 
 import datetime
-import gzip
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,8 +14,6 @@ TEXT_FIELDS = (
     *("text", "content", "document", "sentence", "form", "comments", "body"),
     *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
 )
-# What a stream raises where its bytes are damaged; gzip's own error is an OSError.
-DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 SCALARS = frozenset((str, int, float, bool))
 
 
