@@ -109,5 +109,9 @@ def read_file(file: InputFile) -> Iterator["Document | Reject"]:
             yield Reject(name, number, "empty text")
             continue
         metadata.setdefault("source_file", name)
-        own = identifier or (name if number is None else f"{name}:{number}")
-        yield Document(text=text, id=own, metadata=metadata)
+        if not identifier:
+            identifier = name if number is None else f"{name}:{number}"
+            if "language" in metadata:
+                # The sides of a pair are one record.
+                identifier = f"{identifier}.{metadata['language']}"
+        yield Document(text=text, id=identifier, metadata=metadata)

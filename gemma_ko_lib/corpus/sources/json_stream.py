@@ -120,9 +120,11 @@ class _Splitter:
         reader.at += 1
         about: dict = {}
         listed = False
+        member = before = reader.dropped + reader.at
         while not self._is_over:
             try:
                 reader.skip()
+                before, member = member, reader.dropped + reader.at
                 if reader.byte() == b"}":
                     reader.at += 1
                     if not listed:
@@ -145,6 +147,9 @@ class _Splitter:
                     if found[0][0] is not about:
                         yield from found
                         return
+                if not listed:
+                    # An open string may have swallowed the list that comes next.
+                    reader.at = max(before - reader.dropped, 0)
                 if not self._find_next(set(about), in_list=False):
                     return
                 listed = True
@@ -180,6 +185,8 @@ class _Splitter:
                 space = _FIRST_KEY.match(reader.data, reader.at)
                 if tail and space:
                     self._seam, self._tail = tail + between + space[0], len(tail)
+                if start != b"{":
+                    raise Damaged(reader.at, "broken JSON (an object was expected)")
                 record = reader.value()
                 tail = _TAIL.search(reader.data, max(reader.at - 64, 0), reader.at)[0]
             except Damaged as damaged:

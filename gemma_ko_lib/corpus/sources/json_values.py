@@ -66,19 +66,21 @@ class JsonReader:
         at: the place in it.
         ended: there is no more.
         length: of the last value, in bytes.
+        dropped: bytes that came before the data.
         error: the damage that the stream ended with.
     """
 
     def __init__(self, stream: BinaryIO):
         self._stream, self._lines_before = stream, 0
         self.data, self.at, self.ended = b"", 0, False
-        self.length = 0
+        self.length = self.dropped = 0
         self.error: Exception | None = None
 
     def more(self) -> bool:
         """Forget what lies before `at` and read on; False at the end of the stream."""
         if self.ended:
             return False
+        self.dropped += self.at
         self._lines_before += self.data.count(b"\n", 0, self.at)
         rest = self.data[self.at :]
         # At least as much as there is: a record that does not end is not tried too often.

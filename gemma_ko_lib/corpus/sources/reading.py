@@ -140,8 +140,8 @@ def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
             start = lines.beginning(orjson.dumps(item.record))
             yield Reject(name, None, f"{found} (record {item.number:,})", start)
         else:
-            for passage in found:
-                yield item.number, passage
+            passages = [(item.number, passage) for passage in found]
+            yield from passages or [Reject(name, None, f"empty text (record {item.number:,})")]
 
 
 def _from_text(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:

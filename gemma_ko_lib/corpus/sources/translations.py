@@ -23,8 +23,15 @@ _HANGUL, _KANA, _HAN = re.compile("[가-힣]"), re.compile("[ぁ-ヺ]"), re.comp
 
 
 def accepts(record: dict, origin: Origin) -> bool:
-    """Whether a record holds the same text in two languages."""
-    return len(sides(record, origin)) > 1
+    """Whether a record has fields for the same text in two languages."""
+    if {"원문", "번역문"} <= record.keys() or {"sourceText", "targetText"} <= record.keys():
+        return True
+    if origin.container == "parallel" and "source" in record:
+        return True
+    return any(
+        next(iter(layout)) in record and sum(field in record for field in layout) > 1
+        for layout in _LAYOUTS
+    )
 
 
 def passages(record: dict, origin: Origin) -> Iterator[Passage]:
@@ -39,7 +46,7 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
         "pair": number,
         **_source(record, origin),
     }
-    for language, text in sides(record, origin):
+    for language, text in sides(record, origin) or [("ko", "")]:
         known = {} if language == "ko" else {"language": language}
         yield Passage(text, number and f"{number}.{language}", about | known)
 
