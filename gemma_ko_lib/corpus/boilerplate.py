@@ -84,7 +84,7 @@ _LINES = [
         r"[▶▷☞■] ?(?:관련 ?기사|이 기사|다른 기사|네이버|카카오|유튜브|NAVER|DAUM|구독"
         r"|.*(?:바로 ?가기|구독하기|보러 ?가기)).*"
     ),
-    re.compile(r"[^.!?\n]{0,25}더 ?보기 ?[>»▶]?"),
+    re.compile(r"[^.!?\n]{0,12}더 ?보기|[^.!?\n]{0,25}더 ?보기 ?[>»▶]"),
 ]
 # The header of a list of other articles, with the list.
 _RELATED = re.compile(r"^관련 ?기사 ?:?(?:\n[·•▶▷☞-] ?[^\n]{1,80})*$", re.MULTILINE)

@@ -42,7 +42,7 @@ class RegisterSettings:
     max_ellipsis_lines: float = 0.3
     min_hangul: float = 0.25
     max_duplicate_lines: float = 0.374
-    max_repeated_ngrams: float = 0.201
+    max_repeated_ngrams: float = 0.3
     max_unspaced: float = 0.3
     boilerplate: bool = True
     quality: bool = True
@@ -53,15 +53,19 @@ _ONE_LINE = RegisterSettings(
     min_chars=2,
     max_chars=20_000,
     min_eojeol=1.0,
-    max_eojeol=100.0,
+    max_eojeol=1000.0,
     max_symbols=5.0,
     max_ellipsis_lines=1.0,
     max_unspaced=1.0,
+    min_hangul=0.15,
     boilerplate=False,
     quality=False,
 )
 _ARTICLE = RegisterSettings(min_chars=50, min_eojeol=2.0, max_eojeol=10.0, max_symbols=0.1)
-_POST = RegisterSettings(min_chars=20, max_symbols=1.0, max_ellipsis_lines=0.6)
+# Leaving spaces out is how some people write, and no sign of a broken page.
+_POST = RegisterSettings(
+    min_chars=20, max_eojeol=30.0, max_unspaced=0.9, max_symbols=1.0, max_ellipsis_lines=0.6
+)
 _MODERATE = RegisterSettings(min_chars=20)
 
 REGISTERS = {

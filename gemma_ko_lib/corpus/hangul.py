@@ -46,8 +46,9 @@ _SPACED_OUT = re.compile(r"(?<![^\s\"'“‘(<\[])[가-힣](?: {1,4}[가-힣]){4
 _WIDE_GAP = re.compile(" {2,}")
 # Endings and particles that are hardly ever words of their own, unlike 수, 것, 한 or 그.
 _BOUND = frozenset("는를을은의에니습었았였겠까며면고게요다녕하려져랍께던됩합입")
-# Longer than a word or two: where the words end is lost.
-_LONGEST_WITHOUT_GAPS = 8
+# Longer than a word or two, and where the words end is lost.
+_LONGEST_ALONE = 8
+_ENDS = frozenset(["", *"\n.,!?~…\"'“”‘’()<>[]:;"])
 
 
 def _join(match: re.Match) -> str:
@@ -55,9 +56,16 @@ def _join(match: re.Match) -> str:
     if sum(syllable in _BOUND for syllable in syllables) < 0.25 * len(syllables):
         return match[0]
     words = [word.replace(" ", "") for word in _WIDE_GAP.split(match[0])]
-    if len(words) in (1, len(syllables)):  # all gaps are alike
-        return syllables if len(syllables) <= _LONGEST_WITHOUT_GAPS else match[0]
-    return " ".join(words)
+    if len(words) not in (1, len(syllables)):
+        return " ".join(words)
+    # All gaps are alike. In a sentence, spaces may just have slipped in ("할 수 있 는 게").
+    text, before, after = match.string, match.start() - 1, match.end()
+    while before >= 0 and text[before] == " ":
+        before -= 1
+    while after < len(text) and text[after] == " ":
+        after += 1
+    stands_alone = (before < 0 or text[before] in _ENDS) and text[after : after + 1] in _ENDS
+    return syllables if stands_alone and len(syllables) <= _LONGEST_ALONE else match[0]
 
 
 def is_spaced_out(text: str) -> bool:
@@ -70,7 +78,8 @@ def join_spaced_out(text: str) -> str:
 
     Five or more single syllables in a row are joined when a quarter of them are endings
     that do not stand alone ("너 나 할 것 다" stays), and when either wider gaps show the
-    words or they are no more than eight. What is left, `eojeol_length` drops.
+    words or they are eight at most and all there is between line ends or punctuation. What
+    is left in an article, `eojeol_length` drops.
 
     Example: "안 녕 하 세 요" → "안녕하세요"; "날 씨 가  좋 습 니 다" → "날씨가 좋습니다".
     """

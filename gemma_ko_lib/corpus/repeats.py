@@ -13,44 +13,53 @@ _COPIES = 3
 def collapse_repeats(text: str) -> str:
     """Keep the first of three or more copies, in a row, of a phrase of 3 to 13 eojeol.
 
-    dps looks for phrases of the same lengths, and deletes both copies with whatever else
-    stands between them. Twice is emphasis or a refrain, and stays.
+    dps looks for phrases of the same lengths, and deletes every copy, the first included.
+    Twice is emphasis or a refrain, and stays.
 
     Example: "제발 꼭 도와주세요 제발 꼭 도와주세요 제발 꼭 도와주세요" → "제발 꼭 도와주세요".
     """
-    eojeol = text.split()
-    if len(eojeol) < _COPIES * _SHORTEST or not _may_repeat(eojeol):
+    words = text.split()
+    if len(words) < _COPIES * _SHORTEST:
+        return text
+    starts = _phrase_starts(words)
+    if not starts:
         return text
     spans = [match.span() for match in _EOJEOL.finditer(text)]
-    words = [text[start:end] for start, end in spans]
-    kept, position, first = [], 0, 0
-    while first < len(words):
+    kept, position, reached = [], 0, 0
+    for first in starts:
+        if first < reached:
+            continue
         length, copies = _copies_from(words, first)
         if copies >= _COPIES:
             # Up to the end of the first copy, and on after the last.
             kept.append(text[position : spans[first + length - 1][1]])
-            first += length * copies
-            position = spans[first - 1][1]
-        else:
-            first += 1
-    kept.append(text[position:])
-    return "".join(kept)
+            reached = first + length * copies
+            position = spans[reached - 1][1]
+    return "".join([*kept, text[position:]])
 
 
-def _may_repeat(eojeol: list[str]) -> bool:
-    """Cheap: three copies hold at least four trigrams that were there before."""
-    trigrams = set(zip(eojeol, eojeol[1:], eojeol[2:], strict=False))
-    return len(eojeol) - 2 - len(trigrams) >= _SHORTEST + 1
+def _phrase_starts(words: list[str]) -> list[int]:
+    """Where three words stand that come again within the length of a phrase."""
+    trigrams = list(zip(words, words[1:], words[2:], strict=False))
+    # Three copies hold at least four trigrams that were there before.
+    if len(trigrams) - len(set(trigrams)) <= _SHORTEST:
+        return []
+    last: dict[tuple[str, ...], int] = {}
+    starts = []
+    for position, trigram in enumerate(trigrams):
+        before = last.get(trigram)
+        if before is not None and position - before <= _LONGEST:
+            starts.append(before)
+        last[trigram] = position
+    return sorted(starts)
 
 
 def _copies_from(words: list[str], first: int) -> tuple[int, int]:
     """Length of the shortest phrase that stands here three times or more, and how often."""
     for length in range(_SHORTEST, _LONGEST + 1):
-        end = first + length
-        if words[first : first + 1] != words[end : end + 1]:
-            continue
+        phrase = words[first : first + length]
         copies = 1
-        while words[first:end] == words[first + copies * length : end + copies * length]:
+        while phrase == words[first + copies * length : first + (copies + 1) * length]:
             copies += 1
         if copies >= _COPIES:
             return length, copies

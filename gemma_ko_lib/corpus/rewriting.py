@@ -40,7 +40,8 @@ _INLINE_TAGS = (
     "|textarea|tt|u|video"
 )
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_INLINE_TAG = re.compile(rf"</?(?:{_INLINE_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+# Not "<Del>" or "<Link>", which are keys and components in manuals.
+_INLINE_TAG = re.compile(rf"</?(?:{_INLINE_TAGS}|{_INLINE_TAGS.upper()})(?:\s[^<>]*)?/?>")
 # Up to the next opening at most, so that unclosed openings do not each scan the whole text.
 _CODE = re.compile(
     r"<(script|style)\b[^<>]*>(?:(?!<(?:script|style)\b).)*?</\1\s*>", re.IGNORECASE | re.DOTALL

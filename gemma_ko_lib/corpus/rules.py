@@ -67,8 +67,8 @@ REWRITING = (
     Rule(
         "join_spaced_out",
         "Joins syllables that were spaced out, where it is certain what they spell.",
-        "안 녕 하 세 요 여러분",
-        "안녕하세요 여러분",
+        "안 녕 하 세 요! 오 늘 은  날 씨 가  좋 다",
+        "안녕하세요! 오늘은 날씨가 좋다",
     ),
     Rule(
         "tidy_whitespace",
@@ -118,7 +118,7 @@ DROPPING = (
     Rule(
         "hangul_share",
         "A text said to be Korean with hardly any Hangul: a row of stars, a table.",
-        "★★★★★ 굿굿 ★★★★★",
+        "★★★★★ 굿 ★★★★★",
         register="review",
     ),
     Rule(
