@@ -121,9 +121,10 @@ def test_a_truncated_gzip_keeps_what_came_before_the_cut(tmp_path):
     lines = [line(f"{i}번째 문장이고 {i * 7919 % 1000} 번호를 단다.") for i in range(5000)]
     whole = gzip.compress("\n".join(lines).encode())
     (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    found, (reject,) = split(tmp_path)
+    found, (cut, reject) = split(tmp_path)
     assert 1000 < len(found) < 5000
     assert [document.text for document in found[:2]] == [json.loads(x)["text"] for x in lines[:2]]
+    assert (cut.line, cut.reason[:11]) == (len(found) + 1, "broken JSON")
     assert reject.reason.startswith("truncated file")
 
 
@@ -132,7 +133,7 @@ def test_a_damaged_gzip_is_named_and_one_that_is_none_is_read(tmp_path):
     packed[12] ^= 0xFF
     (tmp_path / "a.jsonl.gz").write_bytes(packed)
     (tmp_path / "b.jsonl.gz").write_text(line("한 번 더"))
-    found, (reject,) = split(tmp_path)
+    found, (*_, reject) = split(tmp_path)
     assert [document.text for document in found] == ["한 번 더"]
     assert (reject.file[-10:], reject.reason[:12]) == ("a.jsonl.gz", "damaged file")
 

@@ -116,8 +116,7 @@ def _is_no_text(name: str) -> bool:
 
 
 def _is_catalogue(name: str) -> bool:
-    stem = os.path.splitext(name.rpartition("/")[2])[0]
-    return bool(_CATALOGUE.search(stem))
+    return bool(_CATALOGUE.search(_stem(name)))
 
 
 def _place_and_suffix(name: str) -> tuple[str, str]:
@@ -197,15 +196,18 @@ def _without_twins(
     sides: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     editions: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, file in enumerate(files):
-        for place, side in filter(None, (_side(file.name),)):
+        if found := _side(file.name):
+            place, side = found
             sides[place][side].append(number)
         for place, edition in _editions(file.name):
             editions[place][edition].append(number)
     for found in sides.values():
         if {"원천", "라벨"} <= found.keys():
-            labelled = has_text(files[found["라벨"][0]])
-            reason = "the labelled files hold the same texts" if labelled else "labels without text"
-            for number in found["원천" if labelled else "라벨"]:
+            if has_text(files[found["라벨"][0]]):
+                twins, reason = _labelled(found, files), "the labelled files hold the same texts"
+            else:
+                twins, reason = found["라벨"], "labels without text"
+            for number in twins:
                 left_out[number] = (_top(files[number].name), reason)
     for found in editions.values():
         if {"json", "csv"} <= found.keys():
@@ -214,6 +216,16 @@ def _without_twins(
     counted = Counter(left_out.values())
     notes = [Note("twin", name, count, reason) for (name, reason), count in counted.items()]
     return [file for number, file in enumerate(files) if number not in left_out], notes
+
+
+def _labelled(sides: dict[str, list[int]], files: list[InputFile]) -> list[int]:
+    """The sources that a labelled file is called after; all, if none is."""
+    labels = {_stem(files[number].name) for number in sides["라벨"]}
+    return [n for n in sides["원천"] if _stem(files[n].name) in labels] or sides["원천"]
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.rpartition("/")[2])[0]
 
 
 def _side(name: str) -> tuple[str, str] | None:

@@ -77,8 +77,6 @@ def _read(name: str, stream: BinaryIO, is_record) -> Iterator[tuple[object, Orig
         yield from _Splitter(name, reader, is_record).values()
     else:
         yield from records_of(root, name, is_record)
-    if reader.error:
-        raise reader.error
 
 
 class _Splitter:

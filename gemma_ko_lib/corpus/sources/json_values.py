@@ -11,7 +11,6 @@ import orjson
 
 from gemma_ko_lib.corpus.sources import records
 from gemma_ko_lib.corpus.sources.lines import DECODER, scrub
-from gemma_ko_lib.corpus.sources.streams import DAMAGED_STREAM
 
 ENDS_EARLY = "the file ends within a record or list; what came before was kept"
 CHUNK = 1 << 22
@@ -67,14 +66,12 @@ class JsonReader:
         ended: there is no more.
         length: of the last value, in bytes.
         dropped: bytes that came before the data.
-        error: the damage that the stream ended with.
     """
 
     def __init__(self, stream: BinaryIO):
         self._stream, self._lines_before = stream, 0
         self.data, self.at, self.ended = b"", 0, False
         self.length = self.dropped = 0
-        self.error: Exception | None = None
 
     def more(self) -> bool:
         """Forget what lies before `at` and read on; False at the end of the stream."""
@@ -85,14 +82,10 @@ class JsonReader:
         rest = self.data[self.at :]
         # At least as much as there is: a record that does not end is not tried too often.
         wanted, pieces = max(CHUNK, len(rest)), [rest]
-        try:
-            while wanted > 0 and (piece := self._stream.read1(min(wanted, CHUNK))):
-                pieces.append(piece)
-                wanted -= len(piece)
-            self.ended = wanted > 0
-        except DAMAGED_STREAM as error:
-            # What came before the damage is read first.
-            self.error, self.ended = error, True
+        while wanted > 0 and (piece := self._stream.read1(min(wanted, CHUNK))):
+            pieces.append(piece)
+            wanted -= len(piece)
+        self.ended = wanted > 0
         self.data, self.at = b"".join(pieces), 0
         return len(pieces) > 1
 

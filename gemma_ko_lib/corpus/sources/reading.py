@@ -39,33 +39,36 @@ def read_passages(file: InputFile) -> Iterator[Numbered | Reject]:
         UserError: the file may not be read.
     """
     name = file.name
+    damage: list[Exception] = []
     try:
-        with _open(file) as stream:
-            yield from _read(file, stream, name)
+        with _open(file, damage) as stream:
+            yield from _read(file, stream, name, damage)
     except zips.ZipError as error:
         yield Reject(name, None, str(error))
-    except EOFError:
-        yield Reject(name, None, "truncated file; what came before the cut was kept")
-    except streams.DAMAGED_STREAM as error:
-        yield Reject(name, None, f"damaged file ({error}); what came before was kept")
     except OSError as error:
         raise UserError(f"Cannot read {file.path}: {error.strerror or error}.") from error
+    if damage:
+        is_cut = isinstance(damage[0], EOFError)
+        what = "truncated file" if is_cut else f"damaged file ({damage[0]})"
+        yield Reject(name, None, f"{what}; what came before was kept")
 
 
-def _open(file: InputFile) -> BinaryIO:
+def _open(file: InputFile, damage: list[Exception]) -> BinaryIO:
     if file.members:
-        return zips.open_member(file.path, tuple(file.members))
+        return zips.open_member(file.path, tuple(file.members), damage)
     return open(file.path, "rb", buffering=streams.BUFFER)
 
 
-def _read(file: InputFile, stream: BinaryIO, name: str) -> Iterator[Numbered | Reject]:
+def _read(
+    file: InputFile, stream: BinaryIO, name: str, damage: list[Exception]
+) -> Iterator[Numbered | Reject]:
     head = stream.peek(sniffing.HEAD_BYTES)
     kind = sniffing.kind_of(head, name)
     if kind in ("gzip", "zstd"):
-        unpacked = streams.unpacked(stream, kind)
-        yield from _read(file, unpacked, name)
+        yield from _read(file, streams.unpacked(stream, kind, damage), name, damage)
     elif kind == "empty":
-        yield Reject(name, None, "empty file")
+        if not damage:
+            yield Reject(name, None, "empty file")
     elif kind == "not text":
         yield Reject(name, None, f"not text ({sniffing.extension(name) or 'no extension'})")
     elif kind == "zip":
@@ -79,8 +82,7 @@ def _read(file: InputFile, stream: BinaryIO, name: str) -> Iterator[Numbered | R
     elif kind == "warc":
         yield from web.read_warc(name, stream)
     elif kind == "html":
-        data, _ = streams.read_whole(stream, records.LONGEST_RECORD)
-        found = web.html_passage(name, data)
+        found = web.html_passage(name, stream.read(records.LONGEST_RECORD))
         yield found if isinstance(found, Reject) else (None, found)
     else:
         yield from _read_text(stream, head, kind, name)
@@ -145,16 +147,13 @@ def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
 
 
 def _from_text(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
-    data, error = streams.read_whole(stream, records.LONGEST_RECORD + 1)
-    text = lines.text_of(name, data)
+    text = lines.text_of(name, stream.read(records.LONGEST_RECORD + 1))
     if isinstance(text, Reject):
         yield text
     elif tags.is_speech_transcript(text):
         yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
     else:
         yield None, Passage(text, None, {})
-    if error:
-        raise error
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -1,79 +1,99 @@
-"""Streams that unpack or decode as they are read, and keep what comes before damage."""
+"""Streams that unpack or decode as they are read; damage ends one, and is written down.
+
+A reader need not know that a stream is damaged: it gets all that comes before the damage
+and then the end. Who opened the stream looks into the list of damage afterwards.
+"""
 
 import codecs
 import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 BUFFER = 1 << 20
+_CHUNK = 1 << 16
 # What a stream raises where its bytes are damaged; gzip's own error is an OSError.
 DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 
 
-def read_whole(stream: BinaryIO, most: int) -> tuple[bytes, Exception | None]:
-    """A stream's bytes, `most` of them at most, and the damage that cut them short."""
-    pieces: list[bytes] = []
-    try:
-        while most > 0 and (piece := stream.read1(min(most, BUFFER))):
-            pieces.append(piece)
-            most -= len(piece)
-    except DAMAGED_STREAM as error:
-        return b"".join(pieces), error
-    return b"".join(pieces), None
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a stream that damage ends.
+
+    Args:
+        next_piece: the next bytes, as many as it is asked for or fewer; b"" at the end.
+        damage: where an error is added to.
+        errors: what else the pieces may raise.
+    """
+
+    def __init__(
+        self, next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
+    ):
+        self._next_piece, self._damage = next_piece, damage
+        self._errors = (*DAMAGED_STREAM, *errors)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if not self._rest:
+            try:
+                self._rest = self._next_piece(min(len(buffer), _CHUNK))
+            except self._errors as error:
+                self._damage.append(error)
+                self._next_piece = lambda size: b""
+        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
-def unpacked(stream: BinaryIO, kind: str) -> BinaryIO:
+def stream_of(
+    next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
+) -> BinaryIO:
+    """A stream of what a function gives piece by piece; see `_Pieces`."""
+    return io.BufferedReader(_Pieces(next_piece, damage, errors), BUFFER)
+
+
+def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
     """The content of a "gzip" or "zstd" stream."""
-    return io.BufferedReader(_Unpacked(stream, kind), BUFFER)
+    if kind == "gzip":
+        return stream_of(gzip.GzipFile(fileobj=stream).read1, damage)
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return stream_of(decompressor.read1, damage, (zstandard.ZstdError,))
 
 
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
     """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
-    return io.BufferedReader(_Decoded(stream, encoding), BUFFER)
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def next_piece(size: int) -> bytes:
+        piece = b""
+        while not piece and (data := stream.read1(size)):
+            piece = decoder.decode(data).encode()
+        return piece or decoder.decode(b"", final=True).encode()
+
+    return stream_of(next_piece, [])
 
 
-class _Unpacked(io.RawIOBase):
-    """Hands over what is unpacked chunk by chunk; none is lost when the next one is damaged."""
+def checked(packed: zipfile.ZipExtFile, checksum: int, damage: list[Exception]) -> BinaryIO:
+    """A zip's member, its checksum compared after the last of its bytes.
 
-    def __init__(self, packed: BinaryIO, kind: str):
-        if kind == "gzip":
-            self._packed, self._errors = gzip.GzipFile(fileobj=packed), ()
-        else:
-            import zstandard
+    zipfile compares it before, and then keeps the last piece to itself, which in a small
+    member is all of it.
+    """
+    packed._expected_crc = None
+    found = 0
 
-            decompressor = zstandard.ZstdDecompressor()
-            self._packed = decompressor.stream_reader(packed, read_across_frames=True)
-            self._errors = (zstandard.ZstdError,)
+    def next_piece(size: int) -> bytes:
+        nonlocal found
+        data = packed.read1(size)
+        found = zlib.crc32(data, found)
+        if not data and found != checksum:
+            raise zipfile.BadZipFile("its checksum differs")
+        return data
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        try:
-            data = self._packed.read1(len(buffer))
-        except self._errors as error:
-            raise zlib.error(str(error)) from None
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Decoded(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, encoding: str):
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        while not self._ready:
-            data = self._stream.read1(BUFFER)
-            self._ready = self._decoder.decode(data, final=not data).encode()
-            if not data:
-                break
-        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
-        buffer[: len(part)] = part
-        return len(part)
+    return stream_of(next_piece, damage)

@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from gemma_ko_lib.corpus.sources import records, sniffing
 from gemma_ko_lib.corpus.sources.records import Reject
-from gemma_ko_lib.corpus.sources.streams import DAMAGED_STREAM
 
 _CHUNK = 1 << 20
 # A quoted cell longer than this was never closed.
@@ -68,8 +67,6 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             yield Reject(name, number, reason, start)
         else:
             yield number, dict(zip(columns, map(str.strip, cells), strict=False))
-    if lines.error:
-        raise lines.error
     if not found:
         yield Reject(name, None, "no rows in the table")
 
@@ -93,7 +90,6 @@ class _Lines:
     def __init__(self, stream: BinaryIO):
         self._stream, self._rest, self._ended = stream, b"", False
         self._text, self._at, self._number = "", 0, 1
-        self.error: Exception | None = None
 
     def peek(self) -> str | None:
         """The next line without its break; None at the end."""
@@ -129,11 +125,7 @@ class _Lines:
 
     def _more(self) -> bool:
         while not self._ended:
-            try:
-                data = self._stream.read1(_CHUNK)
-            except DAMAGED_STREAM as error:
-                # What came before the damage is read first.
-                data, self.error = b"", error
+            data = self._stream.read1(_CHUNK)
             self._ended = not data
             data = self._rest + data
             # Whole lines only: a character may be cut.

@@ -19,37 +19,59 @@ from gemma_ko_lib.corpus.sources.sniffing import is_cp949
 
 _CHARSET = re.compile(rb"charset\s*+=\s*+[\"']?([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]*+>([^<]{0,500}+)<", re.IGNORECASE)
-# Elements whose content nobody reads; up to the next opening of the same at most.
-_ASIDE = re.compile(
-    r"<(script|style|nav|header|footer|aside|form|noscript|select|button|template|svg)\b[^<>]*+>"
-    r"(?:[^<]++|<(?!/?\1\b))*+</\1\s*+>",
-    re.IGNORECASE,
+# Elements whose content nobody reads.
+_ASIDE = frozenset(
+    "head title script style nav footer aside noscript select button template svg iframe".split()
 )
-_COMMENT = re.compile(r"<!--(?:[^-]++|-(?!->))*+-->")
-_HEAD = re.compile(r"\A.*?<body\b[^<>]*+>", re.IGNORECASE | re.DOTALL)
-_BLOCK = re.compile(
-    r"</?(?:p|div|br|li|ul|ol|tr|td|th|table|section|article|main|h[1-6]|blockquote|dd|dt|dl|pre"
-    r"|figure|figcaption|hr)\b[^<>]*+>",
-    re.IGNORECASE,
+_BLOCKS = frozenset(
+    "p div br li ul ol tr td th table section article main header form h1 h2 h3 h4 h5 h6 "
+    "blockquote dd dt dl pre figure figcaption hr body".split()
 )
-_LINK = re.compile(r"<a\b[^<>]*+>((?:[^<]++|<(?!/?a\b))*+)</a\s*+>", re.IGNORECASE)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*+>|<![^<>]*+>")
+# A comment, a tag, text, or a bracket that is none of them. One pass: it takes linear time.
+_TOKEN = re.compile(
+    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|<!?(/?)([A-Za-z][A-Za-z0-9:]*+)[^<>]*+>|([^<]++|<)"
+)
 
 
 def page_text(html: str) -> str:
     """The paragraphs of a page, one a line; a block that is mostly links is left out."""
-    html = _HEAD.sub("", _COMMENT.sub(" ", html), count=1)
-    lines = []
-    for block in _BLOCK.split(_ASIDE.sub(" ", html)):
-        linked = sum(len(_plain(link)) for link in _LINK.findall(block))
-        text = _plain(block)
-        if text and 2 * linked <= len(text):
-            lines.append(text)
+    lines: list[str] = []
+    block: list[str] = []
+    linked = 0
+    aside, in_link = "", False
+    lower = html.lower()
+    last_close = {name: lower.rfind(f"</{name}") for name in _ASIDE}
+    for match in _TOKEN.finditer(html):
+        closing, name, text = match.groups()
+        if name:
+            name = name.lower()
+        if aside:
+            # Up to its end, whatever looks like a tag within a script.
+            if closing and name == aside:
+                aside = ""
+        elif text:
+            block.append(text)
+            linked += len(text.strip()) if in_link else 0
+        elif name in _ASIDE and not closing and last_close[name] > match.start():
+            aside = name
+        elif name == "a":
+            in_link = not closing
+        elif name in _BLOCKS:
+            _end_block(block, linked, lines)
+            linked, in_link = 0, False
+    _end_block(block, linked, lines)
     return "\n".join(lines)
 
 
+def _end_block(block: list[str], linked: int, lines: list[str]) -> None:
+    text = _plain("".join(block))
+    if text and 2 * linked <= len(text):
+        lines.append(text)
+    block.clear()
+
+
 def _plain(html: str) -> str:
-    return " ".join(strip_html(_TAG.sub("", html)).split())
+    return " ".join(strip_html(html).split())
 
 
 def page_title(html: str) -> str:

@@ -5,7 +5,6 @@ comes a list of members or a stream of one of them. What an archive claims about
 not trusted: sizes, names and links are looked at before anything is read.
 """
 
-import io
 import os
 import re
 import shutil
@@ -13,8 +12,9 @@ import stat
 import tempfile
 import unicodedata
 import zipfile
-import zlib
 from typing import BinaryIO, NamedTuple
+
+from gemma_ko_lib.corpus.sources import streams
 
 # Text packs 3 to 30 times smaller, endless zeros a thousand times. Small members may do as
 # they like: they harm nobody.
@@ -22,7 +22,6 @@ HIGHEST_RATIO = 200
 _HARMLESS_BYTES = 16_000_000
 DEEPEST = 3
 _SPOOL_BYTES = 64_000_000
-_CHUNK = 1 << 16
 _NAME_IS_UTF8 = 0x800
 _ENCRYPTED = 0x1
 _CP437_HIGH = re.compile("[^\x00-\x7f]")
@@ -64,8 +63,13 @@ def list_members(path: str, outer: tuple[str, ...] = ()) -> list[Member]:
     return [Member(key, _readable(info), info.file_size) for key, info in found.items()]
 
 
-def open_member(path: str, members: tuple[str, ...]) -> BinaryIO:
-    """A stream of a member's bytes; what is damaged raises only where it is reached.
+def open_member(path: str, members: tuple[str, ...], damage: list[Exception]) -> BinaryIO:
+    """A stream of a member's bytes.
+
+    Args:
+        path: of the archive on disk.
+        members: the zips in it that lead to the member, and the member.
+        damage: gets what is found to be damaged while the stream is read.
 
     Raises:
         ZipError: encrypted, a link, a bomb, packed in an unknown way, or not there.
@@ -88,34 +92,7 @@ def open_member(path: str, members: tuple[str, ...]) -> BinaryIO:
         raise ZipError(f"packed in an unknown way ({error}); unpack its zip first") from None
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise ZipError(f"damaged in its zip ({error}); download the zip again") from None
-    return io.BufferedReader(_Checked(packed, info.CRC), 1 << 20)
-
-
-class _Checked(io.RawIOBase):
-    """A member's bytes, its checksum compared after the last of them.
-
-    zipfile compares it first and then keeps the last piece to itself, which in a small
-    member is all of it.
-    """
-
-    def __init__(self, packed: zipfile.ZipExtFile, checksum: int):
-        packed._expected_crc = None
-        self._packed, self._expected, self._checksum = packed, checksum, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        data = self._packed.read1(min(len(buffer), _CHUNK))
-        self._checksum = zlib.crc32(data, self._checksum)
-        if not data and self._checksum != self._expected:
-            raise zipfile.BadZipFile("its checksum differs")
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self):
-        self._packed.close()
-        super().close()
+    return streams.checked(packed, info.CRC, damage)
 
 
 def spooled(stream: BinaryIO) -> BinaryIO:
@@ -150,9 +127,13 @@ def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
     try:
         if not outer:
             return zipfile.ZipFile(path)
-        with open_member(path, outer) as packed:
-            return zipfile.ZipFile(spooled(packed))
-    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError, NotImplementedError) as error:
+        damage: list[Exception] = []
+        with open_member(path, outer, damage) as packed:
+            whole = spooled(packed)
+        if damage:
+            raise damage[0]
+        return zipfile.ZipFile(whole)
+    except (*streams.DAMAGED_STREAM, ValueError, NotImplementedError) as error:
         raise ZipError(
             f"truncated or damaged zip ({error}); download it again, and if it came in parts, "
             "join all of them in the order of their numbers"
