@@ -27,26 +27,38 @@ _DATE_TIME = rf"\d{{4}}[./-] ?\d{{1,2}}[./-] ?\d{{1,2}}\.? *(?:\([가-힣]\) *)?
 
 # --- Spans ----------------------------------------------------------------------------
 
+# What a line must hold, and the span.
 _SPANS = [
     # (제천=가나다뉴스) 윤서경 기자 = … anywhere; [서울=뉴시스] … where a line starts
-    re.compile(
-        rf"{_DATELINE} *{_NAME}(?:[·,] ?{_NAME}){{0,3}} ?{_REPORTER} ?= ?|^ *{_DATELINE} *",
-        re.MULTILINE,
+    (
+        "=",
+        re.compile(
+            rf"{_DATELINE} *{_NAME}(?:[·,] ?{_NAME}){{0,3}} ?{_REPORTER} ?= ?|^ *{_DATELINE} *"
+        ),
     ),
     # <저작권자(c) 가나다뉴스, 무단 전재-재배포 금지>, with or without brackets and name
-    re.compile(
-        rf"[<\[(〈【-]? ?(?:(?:[Cc]opyrights?|COPYRIGHT|저작권자) ?)?{_MARK}[^\n\"“”‘’?!]{{0,60}}?"
-        r"무단 ?(?:전재|복제|배포)[^\n.\"“”다]{0,20}?금지(?![가-힣])\.? ?[>\])〉】-]?"
+    (
+        "무단",
+        re.compile(
+            rf"[<\[(〈【-]? ?(?:(?:[Cc]opyrights?|COPYRIGHT|저작권자) ?)?{_MARK}[^\n\"“”‘’?!]{{0,60}}?"
+            r"무단 ?(?:전재|복제|배포)[^\n.\"“”다]{0,20}?금지(?![가-힣])\.? ?[>\])〉】-]?"
+        ),
     ),
-    re.compile(
-        r"[<\[(〈【-]? ?무단 ?전재(?: ?(?:및|[-,·ㆍ/]) ?(?:재 ?)?(?:배포|복제))? ?금지(?![가-힣])"
-        r"\.? ?[>\])〉】-]?"
+    (
+        "무단",
+        re.compile(
+            r"[<\[(〈【-]? ?무단 ?전재(?: ?(?:및|[-,·ㆍ/]) ?(?:재 ?)?(?:배포|복제))? ?금지(?![가-힣])"
+            r"\.? ?[>\])〉】-]?"
+        ),
     ),
-    re.compile(rf"저작권자 ?{_MARK} ?[가-힣A-Za-z0-9]{{2,20}}(?= *(?:\n|$))"),
+    ("저작권자", re.compile(rf"저작권자 ?{_MARK} ?[가-힣A-Za-z0-9]{{2,20}}(?= *$)")),
     # A byline with its mail address after the last sentence of a flattened text.
-    re.compile(
-        rf"(?<=[.!?\"”’)\]]) +(?:[가-힣]{{1,8}} ?[=/] ?)?{_NAME} ?{_REPORTER} *"
-        rf"[(\[]? ?{_MAIL} ?[)\]]?"
+    (
+        "@",
+        re.compile(
+            rf"(?<=[.!?\"”’)\]]) +(?:[가-힣]{{1,8}} ?[=/] ?)?{_NAME} ?{_REPORTER} *"
+            rf"[(\[]? ?{_MAIL} ?[)\]]?"
+        ),
     ),
 ]
 
@@ -183,8 +195,9 @@ def remove_boilerplate(text: str) -> str:
 def _clean_line(line: str) -> str | None:
     """A line without its boilerplate; None if nothing else was on it."""
     cleaned = line
-    for pattern in _SPANS:
-        cleaned = pattern.sub("", cleaned)
+    for held, span in _SPANS:
+        if held in cleaned:
+            cleaned = span.sub("", cleaned)
     stripped = cleaned.strip()
     if len(stripped) <= _LONGEST_LINE:
         if _SHARE_HINT.search(stripped):

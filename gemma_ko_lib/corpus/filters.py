@@ -116,7 +116,7 @@ def _for_other_language(limits: RegisterSettings, language: str) -> RegisterSett
     return dataclasses.replace(limits, **loosened)
 
 
-_NEITHER_ASCII_NOR_HANGUL = re.compile("[^\x00-\x7f가-힣ㄱ-ㅣ]")
+_SINGLE_LETTER = re.compile("[ㄱ-ㅣ]")
 _BULLETS = ("-", "*", "•", "●", "○", "■", "□", "▪", "▶", "◆", "◇", "·", "ㆍ", "※", "►", "‣")
 _FEWEST_LINES = 4  # a share of fewer lines says nothing
 _NGRAM = 5
@@ -141,13 +141,12 @@ class Measured:
         self.text = text
         self.eojeol = text.split()
         self.visible = sum(map(len, self.eojeol))
-        # Hangul is what is left, which needs no list of all the Hangul.
-        ascii_characters = len(text.encode("ascii", "ignore"))
-        others = len(_NEITHER_ASCII_NOR_HANGUL.findall(text)) if not text.isascii() else 0
-        self.hangul = len(text) - ascii_characters - others
+        encoded = text.encode()
+        # The first byte of a syllable, and of hardly anything else, is one of these four.
+        syllables = len(encoded) - len(encoded.translate(None, b"\xea\xeb\xec\xed"))
+        self.hangul = syllables + len(_SINGLE_LETTER.findall(text))
         self.hangul_bytes = 3 * self.hangul
-        white_space = len(text) - self.visible
-        self.visible_bytes = self.hangul_bytes + 3 * others + ascii_characters - white_space
+        self.visible_bytes = len(encoded) - (len(text) - self.visible)
 
     @functools.cached_property
     def lines(self) -> list[str]:

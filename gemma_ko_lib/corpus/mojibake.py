@@ -33,6 +33,7 @@ def _to_bytes(text: str) -> bytes:
 _CONTINUATION = _characters(0x80, 0xBF)
 # A byte that starts a sequence of UTF-8 and one that goes on with it: rare in any language.
 _SEQUENCE = re.compile(f"[Â-ô][{_CONTINUATION}]")
+_LATIN = re.compile("[Â-þ¤]")
 _HINT = re.compile(f"{_SEQUENCE.pattern}|[¡-þ]{{4}}|[ê-í] [{_CONTINUATION}]")
 _SYLLABLE = re.compile(f"[ê-í][{_CONTINUATION}]{{2}}")
 # Web pages turn the byte A0 into a space.
@@ -118,7 +119,7 @@ def repair_mojibake(text: str) -> str:
     """
     if text.isascii():
         return text
-    if _HINT.search(text):
+    if _LATIN.search(text) and _HINT.search(text):
         text = _latin_to_cp949(_latin_to_utf8(text))
         if _SEQUENCE.search(text):
             import ftfy

@@ -73,7 +73,7 @@ def strip_html(text: str) -> str:
 
 # What most texts consist of; none of the substitutions below touches it.
 _VISIBLE = re.compile("[\n -~가-힣ㄱ-ㅣ·…“”‘’★☆♡♥～]*")
-_LINE_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_LINE_BREAKS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
 # U+3164 and U+FFA0 are Hangul fillers, typed for a blank that forums do not strip.
 _SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000\u3164\uffa0]")
 # Controls, soft hyphen, zero-width and direction marks, byte order mark, halves of a
@@ -81,9 +81,12 @@ _SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000\u3164\uffa0]"
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-    # A joiner has a purpose only inside an emoji.
-    "|\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])"
-    "|(?<![\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d"
+)
+# A joiner has a purpose only inside an emoji.
+_JOINER = "\u200d"
+_IDLE_JOINER = re.compile(
+    f"{_JOINER}(?![\u2190-\u2bff\U0001f000-\U0001faff])"
+    f"|(?<![\ufe0f\u2190-\u2bff\U0001f000-\U0001faff]){_JOINER}"
 )
 
 
@@ -97,9 +100,9 @@ def remove_invisible(text: str) -> str:
     """
     if _VISIBLE.fullmatch(text):
         return text
-    text = _LINE_BREAKS.sub("\n", text)
-    text = _SPACES.sub(" ", text)
-    return _INVISIBLE.sub("", text)
+    text = _LINE_BREAKS.sub("\n", text.replace("\r\n", "\n"))
+    text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
+    return _IDLE_JOINER.sub("", text) if _JOINER in text else text
 
 
 # --- Runs -----------------------------------------------------------------------------
@@ -141,6 +144,8 @@ def tidy_whitespace(text: str) -> str:
     """
     if "  " in text:
         text = _SPACE_RUN.sub(" ", text)
-    if "\n" in text:
-        text = _BLANK_LINES.sub("\n\n", _SPACE_AT_LINE_END.sub("\n", text))
+    if " \n" in text or "\n " in text:
+        text = _SPACE_AT_LINE_END.sub("\n", text)
+    if "\n\n\n" in text:
+        text = _BLANK_LINES.sub("\n\n", text)
     return text.strip(" \n")

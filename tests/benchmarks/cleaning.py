@@ -6,7 +6,8 @@ limits of its configs/korean_job.yaml: `make_compat`, `bad_words_filter`, `doc_l
 `korean_word_ratio_filter`, then `process_html_and_uri_text`, `reduce_emoticon`,
 `remove_whitespace`, `replace_email_and_url`, `replace_korean_pii`, `spam_words_filter`,
 `remove_html_tags`, `remove_repeated_text`, and `doc_len_filter` again. Ours is `clean_text`,
-alone and with `mask_pii`, which dps's chain includes. dps needs html2text and beautifulsoup4.
+alone and with `mask_pii`, which dps's chain includes. dps needs html2text,
+beautifulsoup4 and python-stdnum.
 """
 
 import importlib
