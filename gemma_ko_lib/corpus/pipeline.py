@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.corpus.documents import InputFile, find_files, read_file
+from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes, read_file
 from gemma_ko_lib.corpus.report import build_report
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
 
@@ -123,13 +123,13 @@ def clean(
     settings = settings or CleanSettings()
     output_dir = Path(output_dir).expanduser().absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    files = find_files(inputs)
+    files, left_out = find_files_and_notes(inputs)
     _check_places(inputs, files, output_dir)
     partial = output_dir / _PARTIAL
     try:
         with _only_run(output_dir):
             _prepare(output_dir, files, settings, quiet=not progress)
-            run = CorpusRun(output_dir, files, settings)
+            run = CorpusRun(output_dir, files, left_out, settings)
             with _show_progress(run, not progress):
                 stages = run.stages(finish=executor == "slurm")
                 jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
@@ -227,11 +227,19 @@ class CorpusRun:
     Args:
         output_dir: of the result; the stages work in its .partial.
         files: inputs.
+        left_out: files that are not read, and why.
         settings: see `CleanSettings`.
     """
 
-    def __init__(self, output_dir: Path, files: list[InputFile], settings: CleanSettings):
+    def __init__(
+        self,
+        output_dir: Path,
+        files: list[InputFile],
+        left_out: list[Note],
+        settings: CleanSettings,
+    ):
         self.output_dir, self.settings = output_dir, settings
+        self.left_out = [note._asdict() for note in left_out]
         self.partial = output_dir / _PARTIAL
         self.tasks = split_into_tasks(files)
         self.input_bytes = sum(file.size for file in files)
@@ -302,6 +310,7 @@ class CorpusRun:
         report |= {
             "input_files": self.input_files,
             "input_file_bytes": self.input_bytes,
+            "left_out": self.left_out,
             "seconds": round(seconds, 3),
             # Of UTF-8 text, which is what other cleaners count.
             "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),

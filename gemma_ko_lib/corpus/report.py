@@ -207,7 +207,10 @@ def _nothing_left(
     if first:
         line = f" line {first[0]['line']}" if first[0]["line"] else ""
         said += f" The first is {first[0]['file']}{line}; all are listed in {rejects}."
-    return f"{said} Each input needs UTF-8 text: JSON lines with a text field, or a .txt file."
+    return (
+        f"{said} Each input needs text in UTF-8: plain text, JSON lines with a text field, or a "
+        "format that lesson 05 lists."
+    )
 
 
 # --- On a terminal --------------------------------------------------------------------------
@@ -238,6 +241,8 @@ def format_report(report: dict) -> str:
         lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
     if found := steps.get("duplicates"):
         lines.append(f"duplicates: {found['exact']:,} exact, {found['near']:,} near")
+    for note in report["left_out"]:
+        lines.append(f"left out: {note['files']:,} files of {note['name']}: {note['reason']}")
     for reason, count in report["rejects"]["reasons"].items():
         lines.append(f"rejected: {count:,} × {reason}")
     for reject in report["rejects"]["first"][:3]:

@@ -10,6 +10,7 @@ import pytest
 
 from gemma_ko_lib import corpus
 from gemma_ko_lib.corpus import CleanSettings, blocks, pipeline
+from gemma_ko_lib.corpus.documents import find_files
 from gemma_ko_lib.runtime import UserError
 
 
@@ -254,9 +255,7 @@ def test_documents_in_other_languages_are_kept_when_they_are_wanted(tmp_path):
 
 def test_nothing_left_says_why(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "Only English here."}\n{"text": "굿"}\nno json\n')
-    with pytest.raises(
-        UserError, match="No document is left of 3: 1 × hangul_share; 1 × too_short"
-    ):
+    with pytest.raises(UserError, match="No document is left of 3: 1 × foreign; 1 × too_short"):
         run(tmp_path / "a.jsonl", tmp_path / "out")
     assert not (tmp_path / "out" / "report.json").exists()
     assert (tmp_path / "out" / "rejects.jsonl").read_text("utf-8").count("\n") == 1
@@ -310,6 +309,6 @@ def test_small_files_share_a_task_and_large_ones_do_not(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_TASK_BYTES", 100)
     for name, size in (("a", 40), ("b", 40), ("c", 300), ("d", 60), ("e", 60)):
         (tmp_path / f"{name}.txt").write_text("x" * size)
-    tasks = pipeline.split_into_tasks(pipeline.find_files(tmp_path))
+    tasks = pipeline.split_into_tasks(find_files(tmp_path))
     names = [[file.name[-5] for file in task] for task in tasks]
     assert names == [["a", "b"], ["c"], ["d"], ["e"]]
