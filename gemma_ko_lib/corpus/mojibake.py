@@ -3,7 +3,7 @@
 In goes a text, out comes the same with "ì•ˆë…•" and "¾È³ç" read as 안녕 again. Three
 misreadings happen to Korean files: UTF-8 as Latin-1 or Windows-1252, cp949 as the same, and
 UTF-8 as cp949. The last mostly loses bytes, and what is lost is dropped by a filter
-(`is_broken`), not guessed. Sequences that are not Hangul, like "â€™", go to ftfy.
+(`is_broken`), not guessed. Quotes, emoji and the like ("â€™") go to ftfy.
 """
 
 import functools
@@ -31,37 +31,50 @@ def _to_bytes(text: str) -> bytes:
 # --- UTF-8 as Latin-1 or Windows-1252 ------------------------------------------------------
 
 _CONTINUATION = _characters(0x80, 0xBF)
-# A byte that starts a sequence of UTF-8 and one that goes on with it: rare in any language.
-_SEQUENCE = re.compile(f"[Â-ô][{_CONTINUATION}]")
 _LATIN = re.compile("[Â-þ¤]")
-_HINT = re.compile(f"{_SEQUENCE.pattern}|[¡-þ]{{4}}|[ê-í] [{_CONTINUATION}]")
+_HINT = re.compile(f"[Â-ô][{_CONTINUATION}]|[¡-þ]{{4}}|[ê-í] [{_CONTINUATION}]")
+_LEAD = re.compile("[Â-ô]")
+_SEQUENCE = re.compile(
+    f"[Â-ß][{_CONTINUATION}]|[à-ï][{_CONTINUATION}]{{2}}|[ð-ô][{_CONTINUATION}]{{3}}"
+)
 _SYLLABLE = re.compile(f"[ê-í][{_CONTINUATION}]{{2}}")
+# Quotes and dashes, single letters of Hangul, emoji, signs like the middle dot.
+_NOT_HANGUL = re.compile(f"â€[{_CONTINUATION}]|ã[„…†][{_CONTINUATION}]|ðŸ|Â[¡-¿]")
 # Web pages turn the byte A0 into a space.
 _LOST_SPACE = re.compile(
-    f"(?<=[ê-í])  |(?<=[ê-í]) (?=[{_CONTINUATION}])|(?<=[ê-í][{_CONTINUATION}]) "
+    f"(?<=[à-ï])  |(?<=[à-ï]) (?=[{_CONTINUATION}])|(?<=[à-ï][{_CONTINUATION}]) "
 )
 
 
 def _decode_utf8(match: re.Match) -> str:
-    decoded = _to_bytes(match[0]).decode("utf-8", "ignore")
-    return decoded if "가" <= decoded <= "힣" else match[0]
+    try:
+        return _to_bytes(match[0]).decode("utf-8")
+    except UnicodeDecodeError:
+        return match[0]
 
 
 def _latin_to_utf8(text: str) -> str:
-    # One such sequence may be an accident, two are not.
-    if len(_SYLLABLE.findall(text)) < 2:
+    syllables = len(_SYLLABLE.findall(text))
+    # One may be an accident. Two are not, unless most first bytes lead nowhere: then it is
+    # cp949, where 우리 looks like 츮 with something around it.
+    if syllables < 2 or syllables < 0.5 * len(_LEAD.findall(text)):
         return text
     text = _LOST_SPACE.sub(lambda match: "\xa0" * len(match[0]), text)
-    return _SYLLABLE.sub(_decode_utf8, text)
+    return _SEQUENCE.sub(_decode_utf8, text)
 
 
 # --- cp949 as Latin-1 or Windows-1252 ------------------------------------------------------
 
 _KS = _characters(0xA1, 0xFE)
 # The pairs that Microsoft added for the other 8,822 syllables.
-_MORE_LEAD = _characters(0x81, 0xC6)
-_MORE_TRAIL = "A-Za-z" + _characters(0x81, 0xA0)
-_PAIRS = re.compile(f"(?:[{_KS}]{{2}}|[{_MORE_LEAD}][{_MORE_TRAIL}])+")
+_MORE = (
+    f"[{_characters(0x81, 0xA0)}][A-Za-z{_characters(0x81, 0xFE)}]"
+    f"|[{_characters(0xA1, 0xC6)}][A-Za-z{_characters(0x81, 0xA0)}]"
+)
+_PAIRS = re.compile(f"(?:[{_KS}]{{2}}|{_MORE})+")
+# Without a pair of the standard, “a and …… would look like pairs too.
+_STANDARD_PAIR = re.compile(f"[{_KS}]{{2}}")
+_HANGUL_PAIR = re.compile("[°-È][¡-þ]|¤[¡-Ó]")
 # Few syllables are only believed when one of them is among the commonest of Korean.
 _COMMON = frozenset(
     "이다는가고에을의지하로한은도를서기어나있사자아리시그대안일만라수해인여보전제들정니요게"
@@ -77,7 +90,11 @@ def _hangul(text: str) -> int:
 
 def _latin_to_cp949(text: str) -> str:
     # What one pair spells proves nothing; what all pairs of a text spell does.
-    decoded = "".join(_to_bytes(run).decode("cp949", "ignore") for run in _PAIRS.findall(text))
+    decoded = "".join(
+        _to_bytes(run).decode("cp949", "ignore")
+        for run in _PAIRS.findall(text)
+        if _HANGUL_PAIR.search(run)
+    )
     letters = set(decoded)
     hangul = _hangul(decoded)
     is_korean = (
@@ -91,6 +108,8 @@ def _latin_to_cp949(text: str) -> str:
 
 
 def _decode_cp949(match: re.Match) -> str:
+    if not _STANDARD_PAIR.search(match[0]):
+        return match[0]
     try:
         return _to_bytes(match[0]).decode("cp949")
     except UnicodeDecodeError:
@@ -121,7 +140,8 @@ def repair_mojibake(text: str) -> str:
         return text
     if _LATIN.search(text) and _HINT.search(text):
         text = _latin_to_cp949(_latin_to_utf8(text))
-        if _SEQUENCE.search(text):
+        # A text may quote one of these because it is about them.
+        if len(_NOT_HANGUL.findall(text)) > 1:
             import ftfy
 
             text = "\n".join(map(ftfy.fix_encoding, text.split("\n")))

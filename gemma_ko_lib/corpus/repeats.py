@@ -62,5 +62,6 @@ def _copies_from(words: list[str], first: int) -> tuple[int, int]:
         while phrase == words[first + copies * length : first + (copies + 1) * length]:
             copies += 1
         if copies >= _COPIES:
-            return length, copies
+            # A rule of dashes is layout.
+            return (length, copies) if re.search(r"\w", "".join(phrase)) else (0, 0)
     return 0, 0

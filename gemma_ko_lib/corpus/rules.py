@@ -36,8 +36,8 @@ REWRITING = (
     Rule(
         "repair_mojibake",
         "Decodes again what was decoded with the wrong encoding, where that is certain.",
-        "ì•ˆë…•í•˜ì„¸ìš” ¹Ý°©½À´Ï´Ù",
-        "안녕하세요 반갑습니다",
+        "ì•ˆë…•í•˜ì„¸ìš”",
+        "안녕하세요",
     ),
     Rule(
         "compose_hangul",
