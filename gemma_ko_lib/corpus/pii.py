@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gemma_ko_lib.corpus import pii_links, pii_numbers, pii_text
 from gemma_ko_lib.corpus.placeholders import PLACEHOLDERS
 from gemma_ko_lib.corpus.surrogates import surrogate
-from gemma_ko_lib.corpus.written_forms import plain_forms
+from gemma_ko_lib.corpus.written_forms import BLOCK, plain_forms
 from gemma_ko_lib.runtime import UserError
 
 REPLACEMENTS = ("placeholder", "surrogate")
@@ -33,6 +33,9 @@ class PiiSpan(NamedTuple):
     end: int
 
 
+# What stands beside an identifier may speak against it and be personal itself: once it is
+# masked, the identifier is looked at again. A masked text masked again thus stays the same.
+_ROUNDS = 4
 _DIGIT = re.compile("[0-9]")
 
 
@@ -42,6 +45,27 @@ def find_pii(text: str) -> list[PiiSpan]:
     Example: find_pii("전화는 010-0123-4567로") → [PiiSpan("phone", 4, 17)].
     """
     plain = plain_forms(text)
+    spans: list[PiiSpan] = []
+    for _ in range(_ROUNDS):
+        found = _find(plain)
+        if not found:
+            break
+        spans += found
+        plain = _blocked(plain, found)
+    return sorted(spans, key=lambda span: span.start)
+
+
+def _blocked(plain: str, spans: list[PiiSpan]) -> str:
+    """The text with spans that nothing runs through, as if they were masked."""
+    pieces, done = [], 0
+    for _, start, end in spans:
+        pieces += [plain[done:start], BLOCK * (end - start)]
+        done = end
+    return "".join([*pieces, plain[done:]])
+
+
+def _find(plain: str) -> list[PiiSpan]:
+    """What is found at once in a text of plain forms."""
     # In the order in which they claim a place.
     candidates = [(0, *span, "url") for span in pii_links.find_links(plain)]
     candidates += [(1, *span, "email") for span in pii_text.find_emails(plain)]

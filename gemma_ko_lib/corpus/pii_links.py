@@ -24,26 +24,35 @@ _HOSTS = (
     r"|line\.me/(?:ti/p/|R/ti/p/)~?|medium\.com/@|pinterest\.(?:com|co\.kr)/(?!pin\b)"
     r"|bj\.afreecatv\.com/|(?:ch|play)\.sooplive\.co\.kr/|chzzk\.naver\.com/"
     r"|github\.com/(?=[A-Za-z0-9-]+/?(?![A-Za-z0-9/_.-]))"
-    r"|cyworld\.com/|ask\.fm/|curiouscat\.(?:me|live)/"
+    r"|cyworld\.com/|ask\.fm/|curiouscat\.(?:me|live)/|behance\.net/"
+    # Anywhere: what follows /@, /~, /users/ …, and a blog's first folder.
+    r"|(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,6}/(?:[a-z0-9_-]{1,30}/){0,2}"
+    r"(?:[@~]|(?:users?|u|profiles?|members?|channel|artist|author)/"
+    r"(?!(?:login|logout|join|sign|register|find|edit|settings|list|index|info|main|view|agree)))"
+    r"|(?:m\.)?(?:blog|portfolio)(?:\.[a-z0-9-]{1,30}){2,3}/"
+    r"(?!(?:category|tags?|archives?|posts?|entry|search|feed|about|wp-[a-z]+|[0-9]+)\b)"
 )
 _HOST = re.compile(rf"(?<![A-Za-z0-9.-])(?:https?://)?(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
-_HANDLE = re.compile(rf"(?:{_ID})[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*")
+_HANDLE = re.compile(
+    rf"(?:{_ID})(?:[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]|(?<=/)[가-힣]++(?:[-_][가-힣0-9]++)*)*"
+)
 # From the host's last part to where its handle starts, and back to where it starts.
 _AHEAD, _BACK = 80, 40
-_HOST_CHARACTERS = re.compile("[A-Za-z0-9:/.-]*$")
-_HOST_SIGN = re.compile(r"\.(?:com|net|kr|io|us|me|tv|ee|ly|fm|live)/", re.IGNORECASE)
+_HOST_CHARACTERS = re.compile(r"[A-Za-z0-9:/.-]*\Z")
+_HOST_SIGN = re.compile(r"\.(?:com|net|org|kr|io|us|me|tv|ee|ly|fm|live|site)/", re.IGNORECASE)
 _OWN_HOST = re.compile(
     r"(?:https?://)?(?:m\.)?(?P<handle>[A-Za-z0-9][A-Za-z0-9-]{0,62})\.(?:tistory\.com|blog\.me|egloos\.com|wordpress\.com"
-    r"|blogspot\.(?:com|kr)|github\.io|modoo\.at|creatorlink\.net)(?![A-Za-z0-9-])"
+    r"|blogspot\.(?:com|kr)|github\.io|modoo\.at|creatorlink\.net|notion\.site)(?![A-Za-z0-9-])"
     r"(?:/[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*)?",
     re.IGNORECASE,
 )
 _OWN_SIGN = re.compile(
-    r"\.(?:tistory|blog\.me|egloos|wordpress|blogspot|github\.io|modoo|creatorlink)", re.IGNORECASE
+    r"\.(?:tistory|blog\.me|egloos|wordpress|blogspot|github\.io|modoo|creatorlink|notion\.site)",
+    re.IGNORECASE,
 )
 _NOT_HANDLES = {"www", "m", "blog", "notice", "support", "ko", "en"}
 _PARTICLE = re.compile(
-    "(?:입니다|이에요|예요|이고|으로|에서|에게|까지|부터|처럼|이나|로|에|를|을|는|은|가|와|과|의|도|이)$"
+    r"(?:입니다|이에요|예요|이네요|이고|이며|으로|에서|에게|까지|부터|처럼|이나|로|에|를|을|는|은|가|와|과|의|도|이)\Z"
 )
 _LINK_END = ".,;:!?'*~"
 
@@ -54,7 +63,7 @@ def _trim(link: str) -> str:
     if "가" <= link[-1] <= "힣":
         # A Korean handle: "…/@하늘채널에서".
         shorter = _PARTICLE.sub("", link)
-        if re.search("[가-힣]{2}$", shorter):
+        if re.search(r"(?:[가-힣]{2}|/)\Z", shorter):
             return shorter
     return link
 

@@ -27,34 +27,40 @@ _BANKS = (
 )
 _CUES = {
     "phone": re.compile(
-        r"전화|연락처|연락|휴대|핸드폰|폰|문의|팩스|문자|대표번호|직통|☎|☏|📞|📱"
+        r"전화|연락|휴대|폰|문의|팩스|문자|대표번호|직통|(?<![가-힣])번호|☎|☏|📞|📱"
         r"|\b(?:tel|phone|mobile|fax|call|hp|h\.p|[tmhcfp])\b",
         re.IGNORECASE,
     ),
     "rrn": re.compile("주민|등록번호|신분증|RRN", re.IGNORECASE),
     "frn": re.compile("외국인|거소|체류|ARC", re.IGNORECASE),
     "card": re.compile("카드|card|비자|마스터|visa|master|amex", re.IGNORECASE),
-    "brn": re.compile("사업자|등록번호"),
+    "brn": re.compile("사업자|등록번호|고유 ?번호"),
     "corporation": re.compile("법인"),
     "driver_licence": re.compile("면허"),
     "account": re.compile(
         r"계좌|입금|송금|이체|예금주|통장|은행|뱅크|금고|\bbank|\baccount"
-        rf"|(?:{_BANKS})[\s:()·,-]{{0,4}}(?:은행)?[\s:()·,-]{{0,4}}[가-힣]{{0,4}}[\s:()·,-]{{0,4}}$",
+        rf"|(?:{_BANKS})[\s:()·,-]{{0,4}}(?:은행)?[\s:()·,-]{{0,4}}[가-힣]{{0,4}}[\s:()·,-]{{0,4}}\Z",
         re.IGNORECASE,
     ),
 }
 _ACCOUNT_AFTER = re.compile(
-    rf"[\s(/,·-]{{0,3}}(?:(?:{_BANKS})(?:은행|뱅크|금고)?(?![가-힣])|계좌|예금주|\w{{2,4}}은행|입금|송금"
+    rf"[\s(/,·-]{{0,3}}(?:(?:{_BANKS})(?:은행|뱅크|금고)?(?:으?로|에)?(?![가-힣])|계좌|예금주|\w{{2,4}}은행|입금|송금"
     r"|이체|로 (?:입금|송금|이체|보내))"
 )
+# A number in a bank's own form needs no more than that somebody sends money.
+_BANK_FORM = re.compile(
+    r"(?:100|110)-\d{3}-\d{6}|1002-\d{3}-\d{6}|3333-\d{2}-\d{7}|30[12]-\d{4}-\d{4}-\d{2}"
+    r"|1000-\d{4}-\d{4}|9002-\d{4}-\d{4}-\d"
+)
+_MONEY = re.compile("보내|보냈|부쳐|부치|회비|예약금|보증금|후원|만 ?원|[0-9]원")
 # Directly before a number they say that it is something else.
 _OTHER_NUMBER = re.compile(
-    r"(?:주문|송장|운송장|등기|택배|배송|접수|관리|문서|일련|제품|상품|품목|모델|특허|출원|사건|예약|승인"
-    r"|쿠폰|참조|고객|회원|발급|재고|로트|추적|조회|인증|허가|신고|민원|게시글|글|시리얼|고유|바코드|학번"
-    r"|사번|군번|증권|보험|티켓|항공권|거래|결제|영수증)\s?(?:번호|코드|넘버|no\.?)?"
-    r"[\s:：#=]{0,3}(?:은|는|이|가)?[\s:：#(]{0,3}(?:no\.?\s?)?[a-z]{0,4}-?$"
+    r"(?:(?:주문|택배|배송|접수|관리|문서|일련|제품|상품|품목|출원|예약|승인|쿠폰|참조|고객|회원|발급|재고"
+    r"|로트|추적|조회|인증|허가|신고|민원|글|시리얼|보험|티켓|항공권|거래|결제|영수증|송장|등기|모델|특허"
+    r"|사건|증권|물류)\s?(?:번호|코드|넘버|no\.?)|송장|등기|모델|특허|사건|바코드|학번|사번|군번)"
+    r"[\s:：#=]{0,3}(?:은|는|이|가)?[\s:：#(]{0,3}(?:no\.?\s?)?[a-z]{0,4}-?\Z"
     r"|(?:ISBN|ISSN|S/N|SN|EAN|UPC|ORD|ORDER|INV|REF|DOI|바코드|품번|코드)"
-    r"(?:-1[03])?[\s:：#=_-]{0,3}(?:no\.?)?[\s:：#=_-]{0,3}$",
+    r"(?:-1[03])?[\s:：#=_-]{0,3}(?:no\.?)?[\s:：#=_-]{0,3}\Z",
     re.IGNORECASE,
 )
 
@@ -76,7 +82,10 @@ def _is_other(text: str, start: int) -> bool:
 
 
 def _account_cued(text: str, start: int, end: int) -> bool:
-    return _cued("account", text, start) or _ACCOUNT_AFTER.match(text, end) is not None
+    if _cued("account", text, start) or _ACCOUNT_AFTER.match(text, end):
+        return True
+    around = text[max(start - _CUE_LENGTH, 0) : end + _CUE_LENGTH]
+    return bool(_BANK_FORM.fullmatch(text, start, end) and _MONEY.search(around))
 
 
 def _digits(match: re.Match) -> str:
@@ -98,7 +107,7 @@ _LANDLINE = re.compile(
 )
 _LOCAL = re.compile(rf"{_START}(?<!-)[2-9][0-9]{{2,3}}[-.)][0-9]{{4}}{_END}")
 _LOCAL_CUE = re.compile(
-    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|\b(?:tel|fax|phone))[\s:.)]{0,3}$", re.IGNORECASE
+    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|\b(?:tel|fax|phone))[\s:.)]{0,3}\Z", re.IGNORECASE
 )
 
 
@@ -107,10 +116,10 @@ def _phone(text: str, match: re.Match) -> str | None:
     start, number = match.start(), match[0]
     before = text[max(start - 4, 0) : start]
     if "." in number and (
-        re.search(r"[0-9]\.$", before) or re.match(r"\.[0-9]", text[match.end() :])
+        re.search(r"[0-9]\.\Z", before) or re.match(r"\.[0-9]", text[match.end() :])
     ):
         return None
-    if re.search("[A-Za-z]-?$", before) and not _cued("phone", text, start):
+    if re.search(r"[A-Za-z]-?\Z", before) and not _cued("phone", text, start):
         return None
     if _is_other(text, start):
         return None
@@ -124,7 +133,7 @@ def _landline(text: str, match: re.Match) -> str | None:
     groups = len(re.findall("[0-9]+", number))
     # 9 to 11 digits in a row, or "02110-1301", are usually something else.
     doubtful = (
-        re.match(r"\+|070[0-9]{8}$|050[2-8][0-9]{7,8}$", number) is None
+        re.match(r"\+|070[0-9]{8}$|050[2-8][0-9]{7,8}\Z", number) is None
         if groups == 1
         else groups == 2 and re.match(rf"\D*(?:82\D*)?0?(?:{_AREA})[-)]", number) is None
     )

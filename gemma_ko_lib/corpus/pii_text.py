@@ -38,7 +38,7 @@ _SAID_DOMAIN = re.compile(
 )
 _SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
 _FILES = re.compile(
-    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)$", re.IGNORECASE
+    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)\Z", re.IGNORECASE
 )
 
 
@@ -78,7 +78,7 @@ _IP_CUE = re.compile(
 )
 _VERSION_CUE = re.compile(
     r"(?:버전|버젼|릴리스|릴리즈|펌웨어|빌드|패치|드라이버|절|항|표|그림|\bv|ver|version|release|build|section)"
-    r"[.\s:]{0,2}$",
+    r"[.\s:]{0,2}\Z",
     re.IGNORECASE,
 )
 
@@ -89,12 +89,12 @@ def find_ips(text: str) -> Spans:
         for match in _IPV4.finditer(text):
             start = match.start()
             before = text[max(start - 20, 0) : start]
-            if before[-1:].isdigit() or re.search(r"[0-9A-Za-z][.-]$", before):
+            if before[-1:].isdigit() or re.search(r"[0-9A-Za-z][.-]\Z", before):
                 continue
             octets = [int(part) for part in match[0].split(".")]
             if max(octets) > 255 or octets[0] in (0, 127) or octets[0] >= 224:
                 continue
-            if _VERSION_CUE.search(before) or re.search("[A-Za-z]$", before):
+            if _VERSION_CUE.search(before) or re.search(r"[A-Za-z]\Z", before):
                 continue
             # 4.2.10.1 is more often a version or a section.
             if max(octets) < 100 and not _IP_CUE.search(before):
@@ -119,17 +119,17 @@ _PLATE = re.compile(
     r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주"
     r"바사아자하허호배육해공국합])(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
 )
-_PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?$")
+_PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?\Z")
 _PLATE_CUE = re.compile(
-    "차량|번호판|자동차|승용차|트럭|택시|렌터카|화물차|주차|차번호|뺑소니|[가-힣]차|차 "
+    "차량|번호판|트럭|택시|렌터카|주차|차 ?번호|뺑소니|[가-힣]차|차 |(?<![가-힣])차[는가를도]"
 )
 # Words in their own right after a number: 10조 5000(억), 30도, 12주.
 _AMBIGUOUS = "조도구주호부배수오다나사자바공국합소"
 _UNITS = re.compile(
-    r" ?(?:원|억|만|천|명|개|년|권|점|kg|km|m\b|%|㎡|평|대|회|건|세대|가구|위|일|월|호|번|달러|엔"
-    r"|판결|선고|결정|사건|전원합의체)|[-.,][0-9]"
+    r"(?:원|억|만|천|명|개|년|위|일|월|호)| ?(?:원|억|만|천|명|개|년|권|점|kg|km|m(?![A-Za-z.])|%|㎡"
+    r"|평|대|회|건|가구|달러|엔)(?![가-힣]{2})| ?(?:판결|선고|결정|사건|전원합의체)|[-.,][0-9]"
 )
-_COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|선고|자) ?$")
+_COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|선고) ?\Z")
 
 
 def find_plates(text: str) -> Spans:
@@ -137,7 +137,7 @@ def find_plates(text: str) -> Spans:
     for match in _PLATE.finditer(text):
         start, end = match.span()
         window = text[max(start - 20, 0) : start]
-        if re.search(r"[0-9][-.,]?$", window) or _UNITS.match(text, end) or _COURT.search(window):
+        if re.search(r"[0-9][-.,]?\Z", window) or _UNITS.match(text, end) or _COURT.search(window):
             continue
         region = _PLATE_REGION.search(window)
         digits = re.match("[0-9]+", match[0])[0]
@@ -183,12 +183,12 @@ _HEAD = (
     rf"|(?P<city>[가-힣]{{2,5}}[시군구]) (?:{_DISTRICT} )?)"
     r"(?:[가-힣]{1,5}[0-9]{0,2}[읍면동리] ?|[가-힣]{1,6}[0-9]가 ?){0,2}"
 )
-_ROAD_HEAD = re.compile(rf"{_HEAD}[가-힣A-Za-z0-9·-]{{1,12}}(?<!으)[로길]$")
-_LOT_HEAD = re.compile(rf"{_HEAD}[가-힣]{{1,6}}(?:[0-9]{{0,2}}[동리]| ?[0-9]{{1,2}}가)$")
+_ROAD_HEAD = re.compile(rf"{_HEAD}[가-힣A-Za-z0-9·-]{{1,12}}(?<!으)[로길]\Z")
+_LOT_HEAD = re.compile(rf"{_HEAD}[가-힣]{{1,6}}(?:[0-9]{{0,2}}[동리]| ?[0-9]{{1,2}}가)\Z")
 # "주소: 구름로 12": no city is needed where it is said to be an address.
 _CUED_HEAD = re.compile(
     r"(?<![가-힣])(?:주소지?|배송지|거주지|자택|사는 ?곳|집은|소재지)(?:[은는이가]|[\s:]){1,3}"
-    r"(?P<name>[가-힣]{2,8}[0-9]{0,2}[로길동리])$"
+    r"(?P<name>[가-힣]{2,8}[0-9]{0,2}[로길동리])\Z"
 )
 # Words that end like a city or a district and stand before a name.
 _NOT_CITIES = frozenset(
@@ -204,28 +204,36 @@ _ROAD_NUMBER = re.compile(
 )
 _LOT_NUMBER = re.compile(rf" ?(?:산 ?)?{_NUMBER}")
 _LONGEST_ADDRESS = 48
+# "…로 55, 5동 201호".
+_FLAT = re.compile(
+    r",? ?(?:(?:[0-9]{1,4}|[가-하A-Za-z])동 ?|(?:반?지하|[0-9]{1,2}층) ?)?[0-9]{1,4}호(?!선)"
+)
+# What makes a number after 로 or 동 something else: 강남구로 3명, 종로 3가.
 _NOT_A_NUMBER = re.compile(
-    r" ?(?:명|개|시|분|초|년|월|일|층|호선|번|km|m\b|%|퍼센트|만|천|억|조|원|차|회|인|곳|위|배|살|세"
-    r"|대|점|건|가지|단계|등|박|주|달|kg|g\b|도|평|급|학년|마리|편|부|권|장|줄|칸|종|필지|여)"
-    r"|[.,:][0-9]|[~가A-Za-z]|-?[0-9]"
+    r"(?:명|개|시|분|초|년|월|일|층|호선|번|만|천|억|조|원|차|회|인|곳|위|배|살|세|대|점|건|박|주"
+    r"|달|도|평|급|학년|마리|편|부(?!터)|권|장|줄|칸|종|필지|여(?!기)|[~가A-Za-z%]|-?[0-9]|[.,:][0-9])"
+    r"| ?(?:가지|단계|등(?![가-힣])|퍼센트|km|kg)"
+    r"| (?:명|개|시간|분|초|년|월|일(?!대)|층|번째|만|천|억|조|원|차례|회|배|살|세대|점|건)"
+    r"(?![가-힣]{2})"
 )
 
 
 def find_addresses(text: str) -> Spans:
-    """Addresses from the province, city or district to the building's or lot's number."""
+    """Addresses from the province, city or district to the number of the house or the flat."""
     done = 0
     for anchor in _ANCHOR.finditer(text):
         name_end = anchor.start() + 1
         if name_end <= done:
             continue
         number = (_ROAD_NUMBER if anchor[0][0] in "로길" else _LOT_NUMBER).match(text, name_end)
-        if _NOT_A_NUMBER.match(text, number.end()):
+        if not number[0].endswith("번지") and _NOT_A_NUMBER.match(text, number.end()):
             continue
         window_start = max(name_end - _LONGEST_ADDRESS, done)
         window = text[window_start:name_end].rpartition("\n")[2]
         start = _address_start(window, number[0])
         if start is not None:
-            done = number.end()
+            flat = _FLAT.match(text, number.end())
+            done = flat.end() if flat else number.end()
             yield name_end - len(window) + start, done
 
 
