@@ -42,15 +42,14 @@ def is_corpus_record(record: dict, origin: Origin) -> bool:
 def passages_of(record: dict, origin: Origin) -> Iterable[Passage] | str:
     """The texts of a record, or the reason why it has none. The record is used up."""
     columns = community.columns_of((*record,))
-    if not columns.is_plain or origin.container or not columns.text:
-        for found in _CORPORA:
-            if found.accepts(record, origin):
-                return map(without_unknown, found.passages(record, origin))
-    if passage := community.passage(record, columns):
+    is_plain = columns.is_plain and not origin.container
+    if is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for found in _CORPORA:
         if found.accepts(record, origin):
             return map(without_unknown, found.passages(record, origin))
+    if not is_plain and (passage := community.passage(record, columns)):
+        return (passage,)
     for field in TEXT_FIELDS:
         if field in record:
             return f"the field '{field}' is {type(record[field]).__name__}, not a string"

@@ -7,14 +7,15 @@ from typing import BinaryIO
 import orjson
 
 from gemma_ko_lib.corpus.sources import records
-from gemma_ko_lib.corpus.sources.records import Passage, Reject
+from gemma_ko_lib.corpus.sources.records import Origin, Passage, Reject
 
+PassagesOf = Callable[[dict, Origin], Iterable[Passage] | str]
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, strict=False)
 _START_BYTES, _START_CHARACTERS = 300, 100
 
 
 def read_lines(
-    name: str, stream: BinaryIO, passages_of: Callable[[dict], Iterable[Passage] | str]
+    name: str, stream: BinaryIO, origin: Origin, passages_of: PassagesOf
 ) -> Iterator[tuple[int, Passage] | Reject]:
     """The texts of a JSONL file with their line numbers; a bad line is rejected alone.
 
@@ -23,6 +24,7 @@ def read_lines(
     Args:
         name: of the file.
         stream: its bytes.
+        origin: of the file.
         passages_of: the texts of an object, or the reason why it has none.
     """
     longest = records.LONGEST_RECORD
@@ -35,10 +37,10 @@ def read_lines(
             if line.isspace() or line.startswith(b"#"):
                 continue
             record = _rest_of_line(stream, line) or parse_leniently(line)
-            passages = record if isinstance(record, str) else passages_of(record)
+            passages = record if isinstance(record, str) else passages_of(record, origin)
         else:
             if type(record) is dict:
-                passages = passages_of(record)
+                passages = passages_of(record, origin)
             else:
                 passages = f"a JSON object was expected, not {type(record).__name__}"
         found += 1

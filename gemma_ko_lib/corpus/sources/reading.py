@@ -116,7 +116,7 @@ def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[
         marked = {"decoded_from": encoding}
     origin = Origin(name)
     if kind == "jsonl":
-        found = lines.read_lines(name, stream, lambda record: formats.passages_of(record, origin))
+        found = lines.read_lines(name, stream, origin, formats.passages_of)
     elif kind == "json":
         found = _from_json(name, stream)
     elif kind == "table":
