@@ -1,11 +1,13 @@
 """Tokenized pieces laid aside on disk, and drawn again in a seeded order as often as needed.
 
 A mixture must know how many tokens each group has before it can say how often to repeat it, and
-tokenizing twice would cost far more than reading back. Only what is being read is in
-memory: the ids are mapped, and the order is computed, not stored.
+tokenizing twice would cost far more than reading back. Memory holds one piece at a time: the rest
+is on disk, and the order is computed, not stored.
 """
 
 import hashlib
+import os
+import struct
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from gemma_ko_lib.runtime import disk_error
 
 _BUFFER_BYTES = 1 << 20
 _POSITIONS_AT_ONCE = 4096
+_ID_BYTES = 4
+_INDEX_ENTRY = struct.Struct("3q")  # where a piece's ids start and end, bytes of text
 
 
 class Piece(NamedTuple):
@@ -47,7 +51,7 @@ class PieceFile:
         self.pieces = self.tokens = self.documents = 0
         # Written when there is enough: pieces are far smaller than what a disk likes.
         self._waiting_ids = bytearray()
-        self._waiting_index = array("q")  # pairs: where the ids end, bytes of text
+        self._waiting_index = array("q")  # see _INDEX_ENTRY
 
     def add(self, piece: Piece) -> None:
         """Lay a piece aside.
@@ -55,11 +59,12 @@ class PieceFile:
         Raises:
             UserError: the disk is full.
         """
+        start = self.tokens
         self.pieces += 1
         self.tokens += len(piece.ids)
         self.documents += piece.text_bytes > 0
         self._waiting_ids += piece.ids.data
-        self._waiting_index.extend((self.tokens, piece.text_bytes))
+        self._waiting_index.extend((start, self.tokens, piece.text_bytes))
         if len(self._waiting_ids) > _BUFFER_BYTES:
             self.close()
 
@@ -88,18 +93,19 @@ class PieceFile:
             tokens: the most to take; less than one piece is left open.
             key: other keys, other orders; must name the seed.
         """
-        # Plain arrays: np.memmap's own slices cost ten times as much.
-        ids = np.memmap(self._ids, np.int32, "r").view(np.ndarray)
-        ends, text_bytes = np.memmap(self._index, np.int64, "r").view(np.ndarray).reshape(-1, 2).T
         left, epoch = tokens, 0
-        while True:
-            for index in permutation(self.pieces, f"{key}/{epoch}"):
-                start, end = int(ends[index - 1]) if index else 0, int(ends[index])
-                left -= end - start
-                if left < 0:
-                    return
-                yield Piece(ids[start:end], int(text_bytes[index]))
-            epoch += 1
+        with open(self._ids, "rb") as ids, open(self._index, "rb") as entries:
+            while True:
+                for number in permutation(self.pieces, f"{key}/{epoch}"):
+                    offset = number * _INDEX_ENTRY.size
+                    entry = os.pread(entries.fileno(), _INDEX_ENTRY.size, offset)
+                    start, end, text_bytes = _INDEX_ENTRY.unpack(entry)
+                    left -= end - start
+                    if left < 0:
+                        return
+                    some = os.pread(ids.fileno(), (end - start) * _ID_BYTES, start * _ID_BYTES)
+                    yield Piece(np.frombuffer(some, np.int32), text_bytes)
+                epoch += 1
 
 
 # --- A random order that is not stored ----------------------------------------------------

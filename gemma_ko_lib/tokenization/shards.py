@@ -90,12 +90,13 @@ def write_rows(
     except OSError as error:
         raise disk_error(folder, error) from error
     files, total_rows, filled = [], 0, 0
-    for number, batch in enumerate(_batches(rows, rows_per_shard)):
-        shard = stack_rows(batch)
-        total_rows += len(shard.token_ids)
-        filled += int((shard.segment_ids > 0).sum())
-        for kind, array in (("tokens", shard.token_ids), ("segments", shard.segment_ids)):
-            files.append(_write_array(folder / f"{kind}-{number:05d}.npy", array))
+    tokens = np.empty((rows_per_shard, length), np.int32)
+    segments = np.empty_like(tokens)
+    for number, count in enumerate(_fill(rows, tokens, segments)):
+        total_rows += count
+        filled += int((segments[:count] > 0).sum())
+        for kind, array in (("tokens", tokens), ("segments", segments)):
+            files.append(_write_array(folder / f"{kind}-{number:05d}.npy", array[:count]))
     if not files:
         raise UserError(f"No documents to pack into {folder}: the input has no text in it.")
     manifest = {
@@ -138,12 +139,17 @@ def _batches(items: Iterable, size: int) -> Iterator[list]:
         yield batch
 
 
-def stack_rows(rows: list[PackedRows]) -> PackedRows:
-    """Join rows into one block: int32 [rows, length] each."""
-    return PackedRows(
-        np.concatenate([row.token_ids for row in rows]),
-        np.concatenate([row.segment_ids for row in rows]),
-    )
+def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) -> Iterator[int]:
+    """Fill the same two arrays again and again; yields how many of their rows are new."""
+    count = 0
+    for row in rows:
+        tokens[count], segments[count] = row.token_ids[0], row.segment_ids[0]
+        count += 1
+        if count == len(tokens):
+            yield count
+            count = 0
+    if count:
+        yield count
 
 
 def _write_array(path: Path, array: np.ndarray) -> dict:

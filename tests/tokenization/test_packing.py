@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib.tokenization.packing import (
+    PackedRows,
     document_ids,
     next_token_targets,
     pack_documents,
     split_long,
 )
-from gemma_ko_lib.tokenization.shards import stack_rows
 
 BOS, EOS, PAD = 2, 1, 0
 
@@ -25,7 +25,9 @@ def documents_of(lengths, seed: int = 0) -> list[np.ndarray]:
 
 
 def packed(documents, length: int, **options):
-    return stack_rows(list(pack_documents(documents, length, PAD, **options)))
+    rows = list(pack_documents(documents, length, PAD, **options))
+    tokens = np.concatenate([row.token_ids for row in rows])
+    return PackedRows(tokens, np.concatenate([row.segment_ids for row in rows]))
 
 
 def segments_of(rows) -> list[list[int]]:
