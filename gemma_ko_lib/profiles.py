@@ -43,10 +43,17 @@ class Pretrain:
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Sizes of the corpus lesson: tokens a row, worker processes."""
+    """Sizes of the corpus lesson.
+
+    Attributes:
+        row_length: tokens a row.
+        workers: processes.
+        plan_copies: of the samples, that the plan for 500 GB is measured on.
+    """
 
     row_length: int
     workers: int
+    plan_copies: int = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +111,7 @@ _PROFILES = {
             LoopSizes(18, 8, 1, 3e-3, warmup_steps=3, checkpoint_every=9), row_length=128, seeds=2
         ),
         Evaluation(documents=24, window=256),
-        Corpus(row_length=256, workers=1),
+        Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
     ),
     "cpu": Profile(
