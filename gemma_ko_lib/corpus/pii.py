@@ -44,24 +44,23 @@ def find_pii(text: str) -> list[PiiSpan]:
 
     Example: find_pii("전화는 010-0123-4567로") → [PiiSpan("phone", 4, 17)].
     """
-    plain = plain_forms(text)
     spans: list[PiiSpan] = []
     for _ in range(_ROUNDS):
-        found = _find(plain)
+        found = _find(plain_forms(text))
         if not found:
             break
         spans += found
-        plain = _blocked(plain, found)
+        text = _blocked(text, found)
     return sorted(spans, key=lambda span: span.start)
 
 
-def _blocked(plain: str, spans: list[PiiSpan]) -> str:
+def _blocked(text: str, spans: list[PiiSpan]) -> str:
     """The text with spans that nothing runs through, as if they were masked."""
     pieces, done = [], 0
     for _, start, end in spans:
-        pieces += [plain[done:start], BLOCK * (end - start)]
+        pieces += [text[done:start], BLOCK * (end - start)]
         done = end
-    return "".join([*pieces, plain[done:]])
+    return "".join([*pieces, text[done:]])
 
 
 def _find(plain: str) -> list[PiiSpan]:

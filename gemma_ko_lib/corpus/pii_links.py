@@ -32,7 +32,7 @@ _HOSTS = (
     r"|(?:m\.)?(?:blog|portfolio)(?:\.[a-z0-9-]{1,30}){2,3}/"
     r"(?!(?:category|tags?|archives?|posts?|entry|search|feed|about|wp-[a-z]+|[0-9]+)\b)"
 )
-_HOST = re.compile(rf"(?<![A-Za-z0-9.-])(?:https?://)?(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
+_HOST = re.compile(rf"(?:https?://|(?<![A-Za-z0-9.-]))(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
 _HANDLE = re.compile(
     rf"(?:{_ID})(?:[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]|(?<=/)[가-힣]++(?:[-_][가-힣0-9]++)*)*"
 )

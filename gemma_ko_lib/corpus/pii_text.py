@@ -126,8 +126,10 @@ _PLATE_CUE = re.compile(
 # Words in their own right after a number: 10조 5000(억), 30도, 12주.
 _AMBIGUOUS = "조도구주호부배수오다나사자바공국합소"
 _UNITS = re.compile(
-    r"(?:원|억|만|천|명|개|년|위|일|월|호)| ?(?:원|억|만|천|명|개|년|권|점|kg|km|m(?![A-Za-z.])|%|㎡"
-    r"|평|대|회|건|가구|달러|엔)(?![가-힣]{2})| ?(?:판결|선고|결정|사건|전원합의체)|[-.,][0-9]"
+    r"(?:원|억|만|천|명|개|년|위|일|월|호)"
+    r"| ?(?:원|억|만|천|명|개|년|권|점|kg|km|m(?![A-Za-z.])|%|㎡|평|대(?!신)|회|건|가구"
+    r"|달러|엔)(?![가-힣]{2})"
+    r"| ?(?:판결|선고|결정|사건|전원합의체)|[-.,][0-9]"
 )
 _COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|선고) ?\Z")
 
@@ -226,6 +228,9 @@ def find_addresses(text: str) -> Spans:
         if name_end <= done:
             continue
         number = (_ROAD_NUMBER if anchor[0][0] in "로길" else _LOT_NUMBER).match(text, name_end)
+        # "…동 지하 3" and "…로 산 3" are no addresses.
+        if number is None:
+            continue
         if not number[0].endswith("번지") and _NOT_A_NUMBER.match(text, number.end()):
             continue
         window_start = max(name_end - _LONGEST_ADDRESS, done)

@@ -82,11 +82,9 @@ def _rust_pii_transformer() -> Find:
     }
 
     def find(text: str):
-        data = text.encode()
         for finding in rust_pii_transformer.detect(text).findings:
             if finding.entity in kinds:
-                start, end = finding.source.start, finding.source.end
-                yield kinds[finding.entity], len(data[:start].decode()), len(data[:end].decode())
+                yield kinds[finding.entity], finding.source.char_start, finding.source.char_end
 
     return find
 
