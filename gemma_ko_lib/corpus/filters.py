@@ -100,7 +100,9 @@ def settings_for(text: str, register: str | None) -> RegisterSettings:
 
 # Neither a share of Hangul nor the length of an eojeol means anything where there is none.
 _WITHOUT_HANGUL = {"min_hangul": 0.0, "max_unspaced": 1.0}
-_WITHOUT_SPACES = {**_WITHOUT_HANGUL, "min_eojeol": 0.0, "max_eojeol": float("inf")}
+# Chinese and Japanese have no eojeol to count symbols by either.
+_ANY_EOJEOL = {"min_eojeol": 0.0, "max_eojeol": float("inf"), "max_symbols": float("inf")}
+_WITHOUT_SPACES = {**_WITHOUT_HANGUL, **_ANY_EOJEOL}
 
 
 def for_language(limits: RegisterSettings, language: str) -> RegisterSettings:

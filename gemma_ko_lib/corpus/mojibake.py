@@ -3,7 +3,7 @@
 In goes a text, out comes the same with "ì•ˆë…•" and "¾È³ç" read as 안녕 again. Three
 misreadings happen to Korean files: UTF-8 as Latin-1 or Windows-1252, cp949 as the same, and
 UTF-8 as cp949. The last mostly loses bytes, and what is lost is dropped by a filter
-(`is_broken`), not guessed. Quotes, emoji and the like ("â€™") go to ftfy.
+(`is_broken`), not guessed.
 """
 
 import functools
@@ -39,7 +39,9 @@ _SEQUENCE = re.compile(
 )
 _SYLLABLE = re.compile(f"[ê-í][{_CONTINUATION}]{{2}}")
 # Quotes and dashes, single letters of Hangul, emoji, signs like the middle dot.
-_NOT_HANGUL = re.compile(f"â€[{_CONTINUATION}]|ã[„…†][{_CONTINUATION}]|ðŸ|Â[¡-¿]")
+_NOT_HANGUL = re.compile(
+    f"â€[{_CONTINUATION}]|ã[„…†][{_CONTINUATION}]|ðŸ[{_CONTINUATION}]{{2}}|Â[¡-¿]"
+)
 # Web pages turn the byte A0 into a space.
 _LOST_SPACE = re.compile(
     f"(?<=[à-ï])  |(?<=[à-ï]) (?=[{_CONTINUATION}])|(?<=[à-ï][{_CONTINUATION}]) "
@@ -81,6 +83,8 @@ _COMMON = frozenset(
     "원부과상주구장면세공국우성말생유스없무경내소위방비회미진음와것때습었았년월"
 )
 _ENOUGH_SYLLABLES = 6
+# "ÄÄÄÄÄÄ" is a scream, and spells 컴컴컴.
+_MANY_LETTERS = 8
 _LAUGHS = frozenset("ㅋㅎㅠㅜ")
 
 
@@ -99,7 +103,7 @@ def _latin_to_cp949(text: str) -> str:
     hangul = _hangul(decoded)
     is_korean = (
         hangul >= 0.6 * len(decoded)
-        and len(letters) > 1
+        and len(letters) > min(len(decoded) / 3, _MANY_LETTERS)
         and (hangul >= _ENOUGH_SYLLABLES or (hangul > 1 and letters & _COMMON))
     )
     if is_korean or (letters and letters <= _LAUGHS):
@@ -142,9 +146,7 @@ def repair_mojibake(text: str) -> str:
         text = _latin_to_cp949(_latin_to_utf8(text))
         # A text may quote one of these because it is about them.
         if len(_NOT_HANGUL.findall(text)) > 1:
-            import ftfy
-
-            text = "\n".join(map(ftfy.fix_encoding, text.split("\n")))
+            text = _NOT_HANGUL.sub(_decode_utf8, text)
     return _HAN_AND_HANGUL.sub(_cp949_to_utf8, text)
 
 
