@@ -36,6 +36,7 @@ class PiiSpan(NamedTuple):
 # What stands beside an identifier may speak against it and be personal itself: once it is
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
+_LETTER_OR_DIGIT = re.compile("[0-9A-Za-z]")
 _DIGIT = re.compile("[0-9]")
 
 
@@ -65,16 +66,17 @@ def _blocked(text: str, spans: list[PiiSpan]) -> str:
 
 def _find(plain: str) -> list[PiiSpan]:
     """What is found at once in a text of plain forms."""
+    if not _LETTER_OR_DIGIT.search(plain):
+        return []
     # In the order in which they claim a place.
     candidates = [(0, *span, "url") for span in pii_links.find_links(plain)]
     candidates += [(1, *span, "email") for span in pii_text.find_emails(plain)]
     if _DIGIT.search(plain):
-        links = list(pii_links.all_links(plain))
         candidates += [(2, *span, "passport") for span in pii_text.find_passports(plain)]
         candidates += [
             (3 + rank, start, end, kind)
             for rank, start, end, kind in pii_numbers.find_numbers(plain)
-            if not any(a <= start and end <= b for a, b in links)
+            if not pii_links.is_in_link(plain, start)
         ]
         candidates += [(50, *span, "address") for span in pii_text.find_addresses(plain)]
         candidates += [(51, *span, "vehicle_plate") for span in pii_text.find_plates(plain)]

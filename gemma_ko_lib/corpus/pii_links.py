@@ -97,11 +97,10 @@ def split_link(link: str) -> tuple[str, str, str, str]:
     return host[0], link[host.end() :], "", ""
 
 
-_ANY_LINK = re.compile(r"(?:://|www\.)[A-Za-z0-9\-._~:/?#@!$&*+;=%]+")
+_IN_LINK = re.compile(r"(?:://|www\.)[A-Za-z0-9\-._~:/?#@!$&*+;=%]*\Z")
+_LONGEST_LINK = 300
 
 
-def all_links(text: str) -> Iterator[tuple[int, int]]:
-    """Where any link stands: numbers in it are its own."""
-    if "://" in text or "www." in text:
-        for link in _ANY_LINK.finditer(text):
-            yield link.span()
+def is_in_link(text: str, place: int) -> bool:
+    """Whether what stands at a place belongs to a link, where numbers are the site's own."""
+    return _IN_LINK.search(text, max(place - _LONGEST_LINK, 0), place) is not None

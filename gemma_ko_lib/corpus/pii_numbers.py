@@ -245,7 +245,8 @@ def find_numbers(text: str) -> Iterator[tuple[int, int, int, str]]:
     """Candidates (rank, start, end, kind) in a text of plain forms; low ranks come first."""
     done = 0
     for cluster in _CLUSTER.finditer(text):
-        if len(_NOT_DIGITS.sub("", cluster[0])) < _FEWEST_DIGITS:
+        number = cluster[0]
+        if len(number) < _FEWEST_DIGITS or len(_NOT_DIGITS.sub("", number)) < _FEWEST_DIGITS:
             continue
         # With "(", "+" or the name of a region before it.
         start = max(cluster.start() - 4, done)

@@ -20,18 +20,18 @@ _BOLD_DIGITS = "\U0001d7ce-\U0001d7ff"
 _ODD = re.compile(f"[{_DASHES}{_SPACES}{_FULL_WIDTH}{_BOLD_DIGITS}]")
 
 
-def _members(characters: str) -> list[int]:
-    """Code points of the inside of a character class."""
+def _members(characters: str) -> list[str]:
+    """The characters that the inside of a character class stands for."""
     singles = re.sub("(.)-(.)", "", characters, flags=re.DOTALL)
     ranges = re.findall("(.)-(.)", characters, re.DOTALL)
-    return [*map(ord, singles), *(i for a, b in ranges for i in range(ord(a), ord(b) + 1))]
+    return [*singles, *(chr(i) for a, b in ranges for i in range(ord(a), ord(b) + 1))]
 
 
 _PLAIN = {
     **dict.fromkeys(_members(_DASHES), "-"),
     **dict.fromkeys(_members(_SPACES), " "),
-    **{code: chr(code - 0xFEE0) for code in _members(_FULL_WIDTH)},
-    **{code: str((code - 0x1D7CE) % 10) for code in _members(_BOLD_DIGITS)},
+    **{character: chr(ord(character) - 0xFEE0) for character in _members(_FULL_WIDTH)},
+    **{character: str((ord(character) - 0x1D7CE) % 10) for character in _members(_BOLD_DIGITS)},
 }
 
 # Digits as they are spelled, each beside the letters that are taken for it.
@@ -62,8 +62,8 @@ def plain_forms(text: str) -> str:
     Example: "０１０–1234 공일공 일이삼사 오육칠팔" → "010-1234 010 1234 5678".
     """
     if not text.isascii():
-        if _ODD.search(text):
-            text = text.translate(_PLAIN)
+        # Few are odd: `str.translate` would look up every character.
+        text = _ODD.sub(lambda match: _PLAIN[match[0]], text)
         if "[" in text:
             text = _PLACEHOLDER.sub(lambda match: BLOCK * len(match[0]), text)
     return _SPELLED_MOBILE.sub(lambda match: match[0].translate(_DIGIT_OF), text)
