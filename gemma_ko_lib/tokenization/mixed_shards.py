@@ -96,6 +96,8 @@ def pack_mixture(
         >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=1_000_000)
         >>> pack_mixture(read_clean("corpus"), load_tokenizer("nano"), "shards", 512, mixture)
     """
+    if length < 2:
+        raise UserError(f"A row of {length} tokens has nothing to predict; give a length of 2 up.")
     folder, mixture = Path(folder), mixture or Mixture()
     try:
         folder.mkdir(parents=True, exist_ok=True)

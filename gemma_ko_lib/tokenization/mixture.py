@@ -7,7 +7,6 @@ while both stream.
 
 import dataclasses
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ class Mixture:
 
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
-    by: str = "language/register"
+    by: str = GROUPINGS[-1]
     tokens: int | None = None
 
     def __post_init__(self):
@@ -58,6 +57,8 @@ class Mixture:
             )
         if self.weights and self.temperature != 1:
             raise UserError("Weights and a temperature both set the shares; give one of them.")
+        if self.weights and self.by != GROUPINGS[-1]:
+            raise UserError("Weights name their groups themselves; leave the grouping out.")
         if self.by not in GROUPINGS:
             raise UserError(f"No grouping by '{self.by}'; there are {', '.join(GROUPINGS)}.")
         if self.tokens is not None and self.tokens < 1:
@@ -87,33 +88,15 @@ def parse_weights(given: Sequence[str]) -> dict[str, float]:
 
 # --- Groups -------------------------------------------------------------------------------
 
-_SCRIPTS = {
-    "ko": re.compile("[가-힣]"),
-    "kana": re.compile("[ぁ-ヿ]"),
-    "han": re.compile("[一-鿿]"),
-    "en": re.compile("[A-Za-z]"),
-}
 _LOOKED_AT = 2000
 
 
 def language_of(document: "Document") -> str:
-    """A document's language: what its metadata say, else the one that most of its letters suggest.
+    """A document's language: what its metadata say, else the one that its script suggests."""
+    from gemma_ko_lib.corpus.language import identify
 
-    The guess knows ko, en, zh and ja. An East Asian character says about as much as two
-    Latin letters, so a Korean text that is full of product names stays Korean.
-    """
     known = document.metadata.get("language") or document.metadata.get("lang")
-    if known:
-        return str(known)
-    start = document.text[:_LOOKED_AT]
-    count = {name: len(letters.findall(start)) for name, letters in _SCRIPTS.items()}
-    east_asian = count["kana"] + count["han"]
-    if count["ko"] >= east_asian and 2 * count["ko"] >= count["en"]:
-        return "ko"
-    if 2 * east_asian < count["en"]:
-        return "en"
-    # Japanese prose is a third kana and more; a Chinese text may quote a little.
-    return "ja" if count["kana"] * 10 >= east_asian else "zh"
+    return str(known) if known else identify(document.text[:_LOOKED_AT]).main
 
 
 def group_of(language: str, register: str, mixture: Mixture) -> str | None:

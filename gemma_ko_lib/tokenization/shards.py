@@ -127,7 +127,16 @@ def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterato
 def framed_documents(
     texts: Iterable[str], tokenizer: Tokenizer
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out."""
+    """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out.
+
+    Raises:
+        UserError: the tokenizer knows no BOS or no EOS.
+    """
+    if tokenizer.bos_id < 0 or tokenizer.eos_id < 0:
+        raise UserError(
+            f"The tokenizer '{tokenizer.name}' has no token for a document's start or end, so "
+            "that packed documents could not be told apart; give one of Gemma's family."
+        )
     for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
         for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
             yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)

@@ -1,7 +1,12 @@
 """A mixture has the shares that were asked for, whole documents, and the same bytes each time."""
 
+import errno
 import json
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ from gemma_ko_lib.tokenization import (
     format_mixture,
     open_shards,
     pack_mixture,
+    pieces,
     read_sources,
 )
 from gemma_ko_lib.tokenization.pieces import permutation
@@ -230,6 +236,18 @@ def test_a_field_that_is_no_register_is_told(tmp_path):
     assert manifest["documents"] == 300
 
 
+def test_a_row_for_nothing_is_told(tmp_path):
+    with pytest.raises(UserError, match="length of 2 up"):
+        pack_mixture(corpus({"ko/news": [5]}), Numbers(), tmp_path, 1)
+
+
+def test_a_tokenizer_without_document_borders_is_told(tmp_path):
+    borderless = Numbers()
+    borderless.bos_id = -1
+    with pytest.raises(UserError, match="'numbers' has no token for a document's start or end"):
+        pack_mixture(corpus({"ko/news": [5]}), borderless, tmp_path, LENGTH)
+
+
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["none", "blank"])
 def test_nothing_to_pack_is_told(texts, tmp_path):
     with pytest.raises(UserError, match="no documents to pack"):
@@ -242,6 +260,42 @@ def test_a_failed_run_leaves_the_former_set_as_it_was(tmp_path):
     with pytest.raises(UserError):
         packed(corpus({"ko/news": [5, 6]}), tmp_path, Mixture(weights={"en": 1}))
     assert contents(tmp_path) == before
+
+
+def test_a_full_disk_is_told_before_the_former_set_is_touched(tmp_path, monkeypatch):
+    packed(corpus({"ko/news": [5, 6]}), tmp_path)
+    before = contents(tmp_path)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(pieces, "open", Mock(side_effect=full), raising=False)
+    with pytest.raises(UserError, match="No space left on device.*Free some space"):
+        packed(corpus({"ko/news": [7, 8]}), tmp_path)
+    assert contents(tmp_path) == before
+
+
+_KILLED = """
+import os, sys
+from gemma_ko_lib.tokenization import shards
+from tests.tokenization.test_mixed_shards import LENGTH, MANY, Numbers, corpus, pack_mixture
+
+write = shards._write_array
+calls = iter(range(int(sys.argv[2])))
+shards._write_array = lambda *given: write(*given) if next(calls, None) is not None else os._exit(9)
+pack_mixture(corpus(MANY), Numbers(), sys.argv[1], LENGTH, rows_per_shard=5)
+"""
+MANY = {"ko/news": [9] * 60, "en/news": [20] * 20}
+
+
+@pytest.mark.parametrize("files_written", [0, 3])
+def test_a_killed_run_is_no_set_and_the_next_gives_the_same_bytes(files_written, tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    packed(corpus({"ko/news": [5, 6]}), killed)
+    arguments = [sys.executable, "-c", _KILLED, str(killed), str(files_written)]
+    assert subprocess.run(arguments, cwd=Path(__file__).parents[2]).returncode == 9
+    with pytest.raises(UserError, match="not a finished set"):
+        open_shards(killed)
+    for folder in (killed, whole):
+        packed(corpus(MANY), folder, rows_per_shard=5)
+    assert contents(killed) == contents(whole)
 
 
 def test_what_a_killed_run_has_left_goes_and_a_smaller_set_leaves_no_files(tmp_path):

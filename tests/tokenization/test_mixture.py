@@ -44,6 +44,7 @@ def test_a_weight_is_above_zero_and_finite(weight):
         ({"temperature": 0.5}, "temperature is 0.5; give 1"),
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"temperature": 2.0, "weights": {"ko": 1.0}}, "give one of them"),
+        ({"by": "language", "weights": {"ko": 1.0}}, "leave the grouping out"),
         ({"by": "source"}, "No grouping by 'source'; there are language, register"),
         ({"tokens": 0}, "number of tokens is 0"),
     ],
