@@ -51,6 +51,7 @@ class DuplicateKeys(CountingStep):
 
     def count(self, data, rank, counts):
         """Counts nothing: nothing is removed here."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         chunk = _Chunk(self.folder, rank, self.near)
         for document in data:
             chunk.add(document)
