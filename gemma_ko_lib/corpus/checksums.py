@@ -8,7 +8,9 @@ import datetime
 _RRN_WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 _BRN_WEIGHTS = (1, 3, 7, 1, 3, 7, 1, 3, 5)
 # The digit after the birth date -> the first year of the century.
-_CENTURY = dict(zip("9012345678", (1800, 1800, *(1900, 1900, 2000, 2000) * 2), strict=True))
+_CENTURY = {"9": 1800, "0": 1800, "1": 1900, "2": 1900, "3": 2000, "4": 2000} | {
+    "5": 1900, "6": 1900, "7": 2000, "8": 2000,  # foreigners
+}  # fmt: skip
 
 
 def _weighted(digits: str, weights: tuple[int, ...]) -> int:

@@ -27,7 +27,7 @@ _BANKS = (
 )
 _CUES = {
     "phone": re.compile(
-        r"전화|연락|휴대|폰|문의|팩스|문자|대표번호|직통|(?<![가-힣])번호|☎|☏|📞|📱"
+        r"전화|연락|휴대|폰|문의|팩스|전송|문자|대표번호|직통|(?<![가-힣])번호|☎|☏|📞|📱"
         r"|\b(?:tel|phone|mobile|fax|call|hp|h\.p|[tmhcfp])\b",
         re.IGNORECASE,
     ),
@@ -107,7 +107,7 @@ _LANDLINE = re.compile(
 )
 _LOCAL = re.compile(rf"{_START}(?<!-)[2-9][0-9]{{2,3}}[-.)][0-9]{{4}}{_END}")
 _LOCAL_CUE = re.compile(
-    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|\b(?:tel|fax|phone))[\s:.)]{0,3}\Z", re.IGNORECASE
+    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|전송|\b(?:tel|fax|phone))[\s:.)]{0,3}\Z", re.IGNORECASE
 )
 
 
@@ -137,7 +137,8 @@ def _landline(text: str, match: re.Match) -> str | None:
         if groups == 1
         else groups == 2 and re.match(rf"\D*(?:82\D*)?0?(?:{_AREA})[-)]", number) is None
     )
-    if doubtful and not _cued("phone", text, match.start()):
+    bracketed = number[0] == "(" and text[match.end() : match.end() + 1] == ")"
+    if doubtful and not bracketed and not _cued("phone", text, match.start()):
         return None
     return _phone(text, match)
 
@@ -254,4 +255,6 @@ def find_numbers(text: str) -> Iterator[tuple[int, int, int, str]]:
         for rank, (pattern, check) in enumerate(_KINDS):
             for match in pattern.finditer(text, start, done):
                 if kind := check(text, match):
-                    yield rank, match.start(), match.end(), kind
+                    # "(02-012-3456)": the bracket is not the number's own.
+                    opened = match[0][0] == "(" and ")" not in match[0]
+                    yield rank, match.start() + opened, match.end(), kind
