@@ -96,7 +96,7 @@ def _digits(match: re.Match) -> str:
 
 _S = r"(?: ?[-.~/*_,)]{1,2} ?| {1,2})"  # between the groups of a telephone number
 _MOBILE = re.compile(
-    rf"{_START}(?:(?:\+ ?|00)82{_S}?(?:\(0\) ?-?|0)?|82{_S}(?:\(0\) ?-?|0)?|\(?0)"
+    rf"{_START}(?:(?:\(?\+ ?|00)82{_S}?(?:\(0\) ?-?|0)?|82{_S}(?:\(0\) ?-?|0)?|\(?0)"
     rf"1(?:0\)?{_S}?[0-9]{{4}}{_S}?[0-9]{{4}}|[16-9]\)?{_S}?[0-9]{{3,4}}{_S}?[0-9]{{4}}"
     rf"|0(?:[-. ]?[0-9]){{8}}){_END}"
 )
@@ -185,7 +185,7 @@ def _card(text: str, match: re.Match) -> str | None:
 
 def _brn(text: str, match: re.Match) -> str | None:
     number, start = _digits(match), match.start()
-    if _cued("brn", text, start):
+    if _cued("brn", text, start) or "사업자" in text[match.end() : match.end() + 8]:
         return "brn"
     if "-" not in match[0] or _is_other(text, start) or _account_cued(text, start, match.end()):
         return None
@@ -217,7 +217,7 @@ _KINDS: tuple[tuple[re.Pattern, _Check], ...] = (
     (_LANDLINE, _landline),
     (
         re.compile(
-            rf"{_START}(?:[0-9]{{4}}([-. ]{{0,3}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}"
+            rf"{_START}(?:[0-9]{{4}}([-./ ]{{0,3}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}"
             rf"|3[47][0-9]{{2}}([-. ]?)[0-9]{{6}}\2[0-9]{{5}}"
             rf"|3[0689][0-9]{{2}}([-. ]?)[0-9]{{6}}\3[0-9]{{4}}){_END}"
         ),

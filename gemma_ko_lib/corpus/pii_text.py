@@ -19,13 +19,14 @@ _LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
 _LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
 _TLDS = "com|net|org|kr|jp|cn|us|uk|de|fr|io|me|co|edu|gov|info|biz|dev|app|ai"
 _PROVIDERS = "gmail|naver|hanmail|daum|nate|kakao|hotmail|outlook|yahoo|icloud"
-_KOREAN_PROVIDERS = "네이버|지메일|쥐메일|구글|다음|한메일|네이트|카카오|핫메일|야후|아웃룩"
+_KOREAN_PROVIDERS = "네이버|지메일|쥐메일|구글|한메일|네이트|카카오|핫메일|야후|아웃룩"
 _SAID_AT = "(?:at|At|AT|a|앳|엣|골뱅이|@)"
 # Each alternative starts with a letter of its own, which makes the search fast.
 AT_SIGN = re.compile(
-    rf"@|골뱅이|\( ?{_SAID_AT} ?\)|\[ ?{_SAID_AT} ?\]|\{{ ?{_SAID_AT} ?\}}|< ?{_SAID_AT} ?>|_at_"
+    rf"@|골뱅이|앳(?=[A-Za-z0-9])|_at_|\( ?{_SAID_AT} ?\)|\[ ?{_SAID_AT} ?\]|\{{ ?{_SAID_AT} ?\}}"
+    rf"|< ?{_SAID_AT} ?>"
 )
-AT_AND_DOT = re.compile(rf"{AT_SIGN.pattern}| at (?=[a-z0-9-]{{1,63}} dot )")
+AT_AND_DOT = re.compile(rf"{AT_SIGN.pattern}| at (?=[a-z0-9-]{{1,63}} dot |(?:{_PROVIDERS})\.)")
 _DOT = r"(?:\.| ?(?:[(\[{<] ?(?:dot|점|닷|쩜|\.) ?[)\]}>]|점|닷|쩜|\bdot\b) ?)"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})"
 _DOMAIN = re.compile(
@@ -33,7 +34,8 @@ _DOMAIN = re.compile(
 )
 _SAID_DOMAIN = re.compile(
     rf"(?:{_LABEL}{_DOT})+(?:{_TLDS}|컴|넷|케이알)(?![A-Za-z0-9])"
-    rf"|(?:{_KOREAN_PROVIDERS})(?:{_DOT}(?:com|net|컴|넷))?",
+    # 다음 alone is "next".
+    rf"|(?:{_KOREAN_PROVIDERS}|다음(?={_DOT}))(?:{_DOT}(?:com|net|컴|넷))?",
     re.IGNORECASE,
 )
 _SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
@@ -45,15 +47,15 @@ _FILES = re.compile(
 def find_emails(text: str) -> Spans:
     """Addresses as written, with spaces around "@", or spelled ("이름 골뱅이 example 점 com")."""
     done = 0
-    signs = AT_AND_DOT if " dot " in text else AT_SIGN
+    signs = AT_AND_DOT if " at " in text else AT_SIGN
     for at in signs.finditer(text):
         start, end = at.span()
-        # "이름 @ example.com" is an address, "안녕 @name" is not.
+        # "hong @ example.com" is an address, "hi @name" is not.
         spaced = text[start - 1 : start] == " " == text[end : end + 1]
         if spaced or (at[0] != "@" and text[start - 1 : start] == " "):
             start -= 1
-        if spaced or (at[0] != "@" and text[end : end + 1] == " "):
-            end += 1
+        if text[end : end + 1] == " ":
+            spaced, end = True, end + 1
         window = text[max(start - _LONGEST_LOCAL, done) : start]
         local = window[len(window.rstrip(_LOCAL)) :].lstrip("._%+-")
         if not local or local.endswith("."):
@@ -126,7 +128,7 @@ _PLATE_CUE = re.compile(
 # Words in their own right after a number: 10조 5000(억), 30도, 12주.
 _AMBIGUOUS = "조도구주호부배수오다나사자바공국합소"
 _UNITS = re.compile(
-    r"(?:원|억|만|천|명|개|년|위|일|월|호)"
+    r"(?:원|억|만|천|명|개|년|위|일|월)"
     r"| ?(?:원|억|만|천|명|개|년|권|점|kg|km|m(?![A-Za-z.])|%|㎡|평|대(?!신)|회|건|가구"
     r"|달러|엔)(?![가-힣]{2})"
     r"| ?(?:판결|선고|결정|사건|전원합의체)|[-.,][0-9]"

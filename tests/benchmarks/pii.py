@@ -100,7 +100,8 @@ def _koredact() -> Find:
 def _datatrove() -> Find:
     from datatrove.pipeline.formatters import PIIFormatter
 
-    formatter = PIIFormatter()
+    # By default it leaves networks for documentation, which the set is written with.
+    formatter = PIIFormatter(only_remove_public_ips=False)
     replacers = (("email", formatter.emails_replacer), ("ip", formatter.ip_replacer))
 
     def find(text: str):
