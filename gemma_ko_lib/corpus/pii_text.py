@@ -90,7 +90,7 @@ def find_ips(text: str) -> Spans:
     if text.count(".") >= 3:
         for match in _IPV4.finditer(text):
             start = match.start()
-            before = text[max(start - 20, 0) : start]
+            before = text[max(start - 20, 0) : start].rpartition("\n")[2]
             if before[-1:].isdigit() or re.search(r"[0-9A-Za-z][.-]\Z", before):
                 continue
             octets = [int(part) for part in match[0].split(".")]

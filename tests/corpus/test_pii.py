@@ -200,7 +200,8 @@ def test_every_kind_that_has_a_form_is_in_this_file():
         # numbers of services
         "1588-1234", "1670-0000", "080-123-4567", "112", "119 신고", "국번없이 1366", "*114",
         # versions and sections
-        "버전 1.2.3.4", "v10.0.19041.1", "3.2.1.4절", "펌웨어 2.10.200.3", "127.0.0.1", "0.0.0.0",
+        "버전 1.2.3.4", "v10.0.19041.1", "3.2.1.4절", "서버 설정\n8.3.1.1. 이름",
+        "펌웨어 2.10.200.3", "127.0.0.1", "0.0.0.0",
         # links of offices, files, mentions
         "https://www.seoul.go.kr/main", "icon@2x.png",
         "http://news.example.com/article/01012345678",
