@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_ko_lib.corpus import checksums
-from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.pii import checksums, find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.pii.written_forms import plain_forms
 from gemma_ko_lib.corpus.placeholders import PLACEHOLDERS
-from gemma_ko_lib.corpus.written_forms import plain_forms
 from gemma_ko_lib.runtime import UserError
 
 # «…» marks the identifier; it is taken out before the text is looked at.

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from gemma_ko_lib.corpus.pii_numbers import REGIONS
+from gemma_ko_lib.corpus.pii.numbers import REGIONS
 
 Spans = Iterator[tuple[int, int]]
 

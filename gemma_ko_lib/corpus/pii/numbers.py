@@ -8,8 +8,8 @@ the words next to it (cues) decide.
 import re
 from collections.abc import Callable, Iterator
 
-from gemma_ko_lib.corpus import checksums
-from gemma_ko_lib.corpus.written_forms import BLOCK
+from gemma_ko_lib.corpus.pii import checksums
+from gemma_ko_lib.corpus.pii.written_forms import BLOCK
 
 REGIONS = "서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주"
 

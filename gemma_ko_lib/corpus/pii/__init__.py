@@ -2,7 +2,7 @@
 
 `find_pii` names what stands where, `mask_pii` replaces it, by a placeholder such as
 [전화번호] or by a surrogate: another number of the same form. How each kind is recognised is
-in `pii_numbers`, `pii_text` and `pii_links`.
+in `numbers`, `mixed` and `links`.
 """
 
 import re
@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus import pii_links, pii_numbers, pii_text
+from gemma_ko_lib.corpus.pii import links, mixed, numbers
+from gemma_ko_lib.corpus.pii.surrogates import surrogate
+from gemma_ko_lib.corpus.pii.written_forms import BLOCK, plain_forms
 from gemma_ko_lib.corpus.placeholders import PLACEHOLDERS
-from gemma_ko_lib.corpus.surrogates import surrogate
-from gemma_ko_lib.corpus.written_forms import BLOCK, plain_forms
 from gemma_ko_lib.runtime import UserError
 
 REPLACEMENTS = ("placeholder", "surrogate")
@@ -69,18 +69,18 @@ def _find(plain: str) -> list[PiiSpan]:
     if not _LETTER_OR_DIGIT.search(plain):
         return []
     # In the order in which they claim a place.
-    candidates = [(0, *span, "url") for span in pii_links.find_links(plain)]
-    candidates += [(1, *span, "email") for span in pii_text.find_emails(plain)]
+    candidates = [(0, *span, "url") for span in links.find_links(plain)]
+    candidates += [(1, *span, "email") for span in mixed.find_emails(plain)]
     if _DIGIT.search(plain):
-        candidates += [(2, *span, "passport") for span in pii_text.find_passports(plain)]
+        candidates += [(2, *span, "passport") for span in mixed.find_passports(plain)]
         candidates += [
             (3 + rank, start, end, kind)
-            for rank, start, end, kind in pii_numbers.find_numbers(plain)
-            if not pii_links.is_in_link(plain, start)
+            for rank, start, end, kind in numbers.find_numbers(plain)
+            if not links.is_in_link(plain, start)
         ]
-        candidates += [(50, *span, "address") for span in pii_text.find_addresses(plain)]
-        candidates += [(51, *span, "vehicle_plate") for span in pii_text.find_plates(plain)]
-        candidates += [(52, *span, "ip") for span in pii_text.find_ips(plain)]
+        candidates += [(50, *span, "address") for span in mixed.find_addresses(plain)]
+        candidates += [(51, *span, "vehicle_plate") for span in mixed.find_plates(plain)]
+        candidates += [(52, *span, "ip") for span in mixed.find_ips(plain)]
     return _without_overlaps(candidates)
 
 

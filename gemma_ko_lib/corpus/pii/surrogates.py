@@ -12,8 +12,8 @@ import itertools
 import re
 from collections.abc import Callable
 
-from gemma_ko_lib.corpus import checksums, pii_links, pii_text
-from gemma_ko_lib.corpus.written_forms import DIGITS_OF_SCRIPT, plain_forms
+from gemma_ko_lib.corpus.pii import checksums, links, mixed
+from gemma_ko_lib.corpus.pii.written_forms import DIGITS_OF_SCRIPT, plain_forms
 
 _ROUNDS = 8
 
@@ -145,7 +145,7 @@ def _same_shape(text: str, draw: _Draw) -> str:
 
 
 def _email(plain: str, draw: _Draw) -> str:
-    at = pii_text.AT_AND_DOT.search(plain)
+    at = mixed.AT_AND_DOT.search(plain)
     local = plain[: at.start()].rstrip()
     sign = plain[len(local) :]
     sign = sign[: at.end() - len(local)] + " " * (len(sign) > 1 and plain[at.end()] == " ")
@@ -155,7 +155,7 @@ def _email(plain: str, draw: _Draw) -> str:
 
 
 def _link(plain: str, draw: _Draw) -> str:
-    before, handle, domain, rest = pii_links.split_link(plain)
+    before, handle, domain, rest = links.split_link(plain)
     return before + _same_shape(handle, draw) + domain + _same_shape(rest, draw)
 
 
@@ -168,7 +168,7 @@ def _ip(plain: str, draw: _Draw) -> str:
 
 def _address(plain: str, draw: _Draw) -> str:
     """Invented names before 시, 구, 로 …; the province stays."""
-    province = pii_text.PROVINCE.match(plain)
+    province = mixed.PROVINCE.match(plain)
     start = province.end() if province else 0
     kept = {i for match in _KEPT.finditer(plain) for i in range(*match.span())}
     return plain[:start] + "".join(
