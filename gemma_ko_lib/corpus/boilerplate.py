@@ -81,9 +81,8 @@ _LINES = [
     # Photo captions.
     re.compile(r"(?:[▲△▼]? ?\[?사진\]? ?=|\[사진\]).*|[▲△▼] ?사진.*"),
     re.compile(r"[▲△▼].*(?:제공|자료 ?사진|연합뉴스|뉴스1|뉴시스)[\s.)\]>]*"),
-    # Credits of a broadcast, and its address for tips.
+    # Credits of a broadcast.
     re.compile(r"(?:촬영 ?기자|영상 ?편집|영상 ?취재|그래픽) ?[:：].{1,40}"),
-    re.compile(r"[■▶▷] ?(?:카카오톡|전화|이메일|제보하기|홈페이지) ?[:：]?.{0,60}"),
     # Time stamps, the end mark, sign-offs, calls for tips.
     re.compile(rf"\(끝\)|(?:{_DATE_TIME}) *(?:송고|입력|수정|승인|등록)"),
     re.compile(rf"(?:[가-힣]{{2,4}} +)?(?:입력|수정|승인|등록|송고) ?:? ?{_DATE_TIME}"),
@@ -101,6 +100,8 @@ _LINES = [
 ]
 # The header of a list of other articles, with the list.
 _RELATED = re.compile(r"^관련 ?기사 ?:?(?:\n[·•▶▷☞-] ?[^\n]{1,80})*$", re.MULTILINE)
+# A broadcaster's call for tips, with its addresses.
+_TIPS = re.compile(r"^■ ?제보하기[^\n]{0,20}(?:\n▷[^\n]{1,80})*$", re.MULTILINE)
 
 _SHARE_WORDS = frozenset(
     "페이스북 트위터 엑스 카카오톡 카카오스토리 카톡 네이버밴드 밴드 블로그 텔레그램 라인 "
@@ -182,6 +183,8 @@ def remove_boilerplate(text: str) -> str:
         return text
     if "기사" in text:
         text = _RELATED.sub("", text)
+    if "제보하기" in text:
+        text = _TIPS.sub("", text)
     lines = text.split("\n")
     kept = []
     for line in lines:

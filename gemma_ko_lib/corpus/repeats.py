@@ -6,6 +6,7 @@ In goes a text, out comes the text with one copy of what stood three times in a 
 import re
 
 _EOJEOL = re.compile(r"\S+")
+_LETTER = re.compile(r"\w")
 _SHORTEST, _LONGEST = 3, 13
 _COPIES = 3
 
@@ -56,12 +57,16 @@ def _phrase_starts(words: list[str]) -> list[int]:
 
 def _copies_from(words: list[str], first: int) -> tuple[int, int]:
     """Length of the shortest phrase that stands here three times or more, and how often."""
+    # A rule of dashes is layout.
+    if not _LETTER.search("".join(words[first : first + _LONGEST])):
+        return 0, 0
     for length in range(_SHORTEST, _LONGEST + 1):
         phrase = words[first : first + length]
+        if not _LETTER.search("".join(phrase)):
+            continue
         copies = 1
         while phrase == words[first + copies * length : first + (copies + 1) * length]:
             copies += 1
         if copies >= _COPIES:
-            # A rule of dashes is layout.
-            return (length, copies) if re.search(r"\w", "".join(phrase)) else (0, 0)
+            return length, copies
     return 0, 0

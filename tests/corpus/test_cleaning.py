@@ -70,6 +70,50 @@ def test_old_hangul_keeps_its_letters():
     assert clean_text(text).text == text
 
 
+def test_the_first_copy_of_a_repeated_phrase_stays():
+    copies = "제발 꼭 도와주세요 " * 3
+    assert clean_text(f"여러분 {copies}고맙습니다", "comment").text == (
+        "여러분 제발 꼭 도와주세요 고맙습니다"
+    )
+    twice = "우리 함께 가자 우리 함께 가자 저 산을 넘어"
+    assert clean_text(twice, "comment").text == twice
+
+
+def test_lines_around_a_repeated_one_keep_their_breaks():
+    text = (
+        "첫 줄이다.\n같은 줄이 또 나온다.\n같은 줄이 또 나온다.\n같은 줄이 또 나온다.\n끝 줄이다."
+    )
+    assert clean_text(text, "community").text == "첫 줄이다.\n같은 줄이 또 나온다.\n끝 줄이다."
+
+
+def test_a_line_of_dashes_is_no_repeated_phrase():
+    text = f"표의 머리\n{'- ' * 20}-\n표의 몸"
+    assert clean_text(text, "comment").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("안 녕 하 세 요", "안녕하세요"),
+        ("오 늘 은  날 씨 가  좋 습 니 다", "오늘은 날씨가 좋습니다"),
+        ("알립니다. 잘 부 탁 합 니 다! 끝", "알립니다. 잘부탁합니다! 끝"),
+        ("너 나 할 것 없이 다 한 번 더", "너 나 할 것 없이 다 한 번 더"),
+        ("제가 할 수 있 는 게 더 이상 없어", "제가 할 수 있 는 게 더 이상 없어"),
+        ("가 나 다 라 마 바 사", "가 나 다 라 마 바 사"),
+        ("그 집 한 채 다 내 것", "그 집 한 채 다 내 것"),
+        ("하 나 는 전 체 를 위 하 여", "하 나 는 전 체 를 위 하 여"),
+    ],
+)
+def test_spaced_out_syllables_are_joined_only_where_it_is_certain(text, joined):
+    assert clean_text(text, "review").text == joined
+
+
+def test_leaving_spaces_out_is_a_style_in_a_post_and_a_broken_page_in_an_article():
+    text = "저는전라도에사는세아이의엄마입니다. 이렇게글을남기게된이유는 아이들때문입니다. " * 2
+    assert clean_text(text, "community").dropped_by is None
+    assert clean_text(text, "news").dropped_by == "eojeol_length"
+
+
 def test_one_line_reviews_are_kept():
     assert clean_text("배송빨라요굿", "review").dropped_by is None
     assert clean_text("재구매각").dropped_by is None
@@ -118,6 +162,12 @@ def test_rewriting(text, cleaned):
         "▲ 사진=8일 오후 여수 돌산읍 방파제에 높은 파도가 치고 있다. 독자 제공",
         "관련기사\n· 물류창고 화재 5년간 얼마나 늘었나\n· 소방서가 꼽은 세 가지",
         "[과학] 최신기사 더보기 &gt;",
+        "지금까지 여수에서 가나다 뉴스 배지완입니다.",
+        "촬영기자: 편지후 / 영상편집: 노아름",
+        "■ 제보하기\n▷ 카카오톡 : '가나다제보' 검색\n▷ 전화 : 02-000-0000\n▷ 이메일 : a@example.kr",
+        "상호: 섬사람상회 | 대표이사: 김하늘 | 사업자등록번호: 000-00-00000\n"
+        "주소: 전남 신안군 하늘면 27-1\nTEL: 061-000-0000 FAX: 061-000-0001\n"
+        "통신판매번호: 제0000-전남신안-000호",
         "(끝)\n2024/11/17 19:24 송고",
     ],
 )
@@ -148,6 +198,11 @@ def test_boilerplate_in_a_flattened_text_goes_as_a_span():
         "궁금한 분은 tomato@example.kr로 메일 주시면 답장을 드릴게요.",
         "지정 요일 이외의 무단 배출 시 과태료를 부과할 예정입니다.",
         "▲복지문화국장 채수경 ▲도시안전국장 길현우",
+        "CIE LAB 및 CIE LCH 색상 공간을 더 보기",
+        "▶ 전화: 02-000-0000 (평일 9시부터)",
+        "이메일: 담당자에게 물어보세요",
+        "사업자등록번호: 가게 문에 붙어 있다고 했다.",
+        "TEL: 02-000-0000\nFAX: 02-000-0001",
     ],
 )
 def test_sentences_about_such_things_stay(text):
@@ -194,6 +249,9 @@ PIECES = [
     *"ㅋㅠㅎ^!?~.…·;<>&#=()[]/-\n\t \r\u200b\u00ad\u200d\u1112\u1161\u11ab▲ⓒ👍",
     *"<br> </p> <b &lt; &amp; amp; &nbsp; &#38; ㅋㅋㅋ 한국어 문장이다. 기자 a@b.kr".split(),
     *"저작권자 사진= 제공 공유 페이스북 카카오톡 관련기사 (서울=가나다뉴스) 더보기 (끝)".split(),
+    *"ì•ˆë…• ¾È³ç â€™ 大韓 ありがとう English 뷁 \ufffd".split(),
+    *"사업자등록번호: 주소: ■제보하기 ▷전화".split(),
+    *("안 녕 하 세 요", "가  나 는 다", "또 또 또 ", "가 나 다 " * 3),
     *("ABC", "12", "홍길동 기자", "무단전재 및 재배포 금지", " = ", "2024/11/17 19:24 송고"),
 ]
 
@@ -237,7 +295,39 @@ def test_changed_by_names_the_rules_that_did_something():
 
 
 @pytest.mark.parametrize(
-    "piece", ["<script>", "<!--", "<a ", "&amp;", "ㅋ", " ", "\n", "@", "(가=", "가-", "기자 "]
+    "piece",
+    [
+        "<script>",
+        "<!--",
+        "<a ",
+        "&amp;",
+        "ㅋ",
+        " ",
+        "\n",
+        "@",
+        "(가=",
+        "가-",
+        "기자 ",
+        "ì•",
+        "¾È",
+        "大韓",
+        "가 ",
+        "가  나 는 ",
+        "또 또 하나 ",
+        "a b c a b d ",
+        "\u1100",
+        "주소: ",
+        "사업자등록번호: ",
+        "- ",
+        "\n▷a",
+        "무단 ",
+        "무단 전재 ",
+        "ⓒ무단",
+        "더보기",
+        "(서울=",
+        "@a.",
+        "a@a.",
+    ],
 )
 def test_no_text_takes_forever(piece):
     # Quadratic patterns would need minutes for this.
