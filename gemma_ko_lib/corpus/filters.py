@@ -64,7 +64,7 @@ _ONE_LINE = RegisterSettings(
 _ARTICLE = RegisterSettings(min_chars=50, min_eojeol=2.0, max_eojeol=10.0, max_symbols=0.1)
 # Leaving spaces out is how some people write, and no sign of a broken page.
 _POST = RegisterSettings(
-    min_chars=20, max_eojeol=30.0, max_unspaced=0.9, max_symbols=1.0, max_ellipsis_lines=0.6
+    min_chars=20, max_eojeol=100.0, max_unspaced=1.0, max_symbols=1.0, max_ellipsis_lines=0.6
 )
 _MODERATE = RegisterSettings(min_chars=20)
 
