@@ -18,9 +18,9 @@ from datatrove.pipeline.writers.jsonl import JsonlWriter
 from datatrove.utils.stats import Stats
 
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
+from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Reject, read_file
-from gemma_ko_lib.corpus.filters import REGISTERS
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 

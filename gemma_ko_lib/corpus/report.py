@@ -241,8 +241,10 @@ def format_report(report: dict) -> str:
         lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
     if found := steps.get("duplicates"):
         lines.append(f"duplicates: {found['exact']:,} exact, {found['near']:,} near")
-    for note in report["left_out"]:
-        lines.append(f"left out: {note['files']:,} files of {note['name']}: {note['reason']}")
+    lines += [
+        f"left out: {note['files']:,} files of {note['name']}: {note['reason']}"
+        for note in report["left_out"]
+    ]
     for reason, count in report["rejects"]["reasons"].items():
         lines.append(f"rejected: {count:,} × {reason}")
     for reject in report["rejects"]["first"][:3]:

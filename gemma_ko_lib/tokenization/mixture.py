@@ -93,7 +93,7 @@ _LOOKED_AT = 2000
 
 def language_of(document: "Document") -> str:
     """A document's language: what its metadata say, else the one that its script suggests."""
-    from gemma_ko_lib.corpus.language import identify
+    from gemma_ko_lib.corpus.cleaning.language import identify
 
     known = document.metadata.get("language") or document.metadata.get("lang")
     return str(known) if known else identify(document.text[:_LOOKED_AT]).main

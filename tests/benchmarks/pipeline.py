@@ -26,9 +26,10 @@ from gemma_ko_lib import corpus
 start = time.perf_counter()
 report = corpus.clean(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
 seconds = time.perf_counter() - start
-peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+peak = max(resource.getrusage(which).ru_maxrss for which in processes) / 1024
 documents, text = report["documents"], report["text_bytes"]
-print(json.dumps([seconds, text["in"] / 1e6, documents["kept"] / documents["in"], max(peaks) / 1024]))
+print(json.dumps([seconds, text["in"] / 1e6, documents["kept"] / documents["in"], peak]))
 """
 
 
@@ -80,8 +81,10 @@ def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
             seconds, megabytes, kept, _ = _clean(four, workers)
             speeds.append(megabytes / seconds)
             rows.append(
-                (f"{megabytes:.0f} MB in {_FILES} files, {kept:.0%} kept: {workers} workers",
-                 f"{speeds[-1]:.2f} MB/s")
+                (
+                    f"{megabytes:.0f} MB in {_FILES} files, {kept:.0%} kept: {workers} workers",
+                    f"{speeds[-1]:.2f} MB/s",
+                )
             )
         rows.append(("  2 workers / 1", f"{speeds[1] / speeds[0]:.2f}"))
         first = None

@@ -8,9 +8,9 @@ import pytest
 
 from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.cleaning import BOILERPLATE, CHARACTER_RULES, REPEATS
-from gemma_ko_lib.corpus.filters import LINE_FILTERS, TEXT_FILTERS
-from gemma_ko_lib.corpus.rewriting import is_clean
-from gemma_ko_lib.corpus.rules import DROPPING, REWRITING, RULES
+from gemma_ko_lib.corpus.cleaning.filters import LINE_FILTERS, TEXT_FILTERS
+from gemma_ko_lib.corpus.cleaning.rewriting import is_clean
+from gemma_ko_lib.corpus.cleaning.rules import DROPPING, REWRITING, RULES
 from gemma_ko_lib.runtime import samples_dir
 
 ARTICLE = (

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
-from gemma_ko_lib.corpus import clean_text, language
-from gemma_ko_lib.corpus.language import identify
+from gemma_ko_lib.corpus import clean_text
+from gemma_ko_lib.corpus.cleaning import language
+from gemma_ko_lib.corpus.cleaning.language import identify
 from gemma_ko_lib.corpus.samples import read_samples
 
 ALL = ("ko", "en", "zh", "ja")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_ko_lib.corpus import clean_text
-from gemma_ko_lib.corpus.mojibake import is_broken, repair_mojibake
+from gemma_ko_lib.corpus.cleaning.mojibake import is_broken, repair_mojibake
 from gemma_ko_lib.corpus.samples import read_samples
 
 LETTER = (

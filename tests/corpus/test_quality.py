@@ -8,9 +8,10 @@ from datatrove.pipeline.filters import (
     GopherRepetitionFilter,
 )
 
-from gemma_ko_lib.corpus import clean_text, quality
-from gemma_ko_lib.corpus.filters import Measured
-from gemma_ko_lib.corpus.rules import QUALITY
+from gemma_ko_lib.corpus import clean_text
+from gemma_ko_lib.corpus.cleaning import quality
+from gemma_ko_lib.corpus.cleaning.filters import Measured
+from gemma_ko_lib.corpus.cleaning.rules import QUALITY
 from gemma_ko_lib.corpus.samples import read_samples
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gemma_ko_lib.corpus import clean_text
-from gemma_ko_lib.corpus.scores import advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.scores import advert_score, profanity_score
 
 
 @pytest.mark.parametrize(

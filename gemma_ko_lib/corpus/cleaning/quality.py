@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
 
-from gemma_ko_lib.corpus.filters import Measured
+from gemma_ko_lib.corpus.cleaning.filters import Measured
 
 _DUPLICATE_LINES = 0.374
 _TOP_NGRAM = {2: 0.282, 3: 0.228, 4: 0.185}

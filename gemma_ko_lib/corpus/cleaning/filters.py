@@ -11,7 +11,7 @@ import functools
 import re
 from collections import Counter
 
-from gemma_ko_lib.corpus.mojibake import is_broken
+from gemma_ko_lib.corpus.cleaning.mojibake import is_broken
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ in the text's length: they also run on text that somebody made to hurt.
 import html
 import re
 
-from gemma_ko_lib.corpus.hangul import is_spaced_out
+from gemma_ko_lib.corpus.cleaning.hangul import is_spaced_out
 
 # --- Most texts -------------------------------------------------------------------------
 

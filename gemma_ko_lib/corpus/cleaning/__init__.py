@@ -9,26 +9,26 @@ that `rules` lists.
 import dataclasses
 from collections.abc import Callable
 
-from gemma_ko_lib.corpus.boilerplate import remove_boilerplate
-from gemma_ko_lib.corpus.filters import (
+from gemma_ko_lib.corpus.cleaning.boilerplate import remove_boilerplate
+from gemma_ko_lib.corpus.cleaning.filters import (
     Measured,
     RegisterSettings,
     failed_filter,
     for_language,
     settings_for,
 )
-from gemma_ko_lib.corpus.hangul import compose_hangul, join_spaced_out
-from gemma_ko_lib.corpus.language import Languages, identify
-from gemma_ko_lib.corpus.mojibake import repair_mojibake
-from gemma_ko_lib.corpus.repeats import collapse_repeats
-from gemma_ko_lib.corpus.rewriting import (
+from gemma_ko_lib.corpus.cleaning.hangul import compose_hangul, join_spaced_out
+from gemma_ko_lib.corpus.cleaning.language import Languages, identify
+from gemma_ko_lib.corpus.cleaning.mojibake import repair_mojibake
+from gemma_ko_lib.corpus.cleaning.repeats import collapse_repeats
+from gemma_ko_lib.corpus.cleaning.rewriting import (
     is_clean,
     remove_invisible,
     shorten_runs,
     strip_html,
     tidy_whitespace,
 )
-from gemma_ko_lib.corpus.scores import advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.scores import advert_score, profanity_score
 
 Rewrite = Callable[[str], str]
 # Decoding comes first, since what it uncovers the others clean, and joining needs the wide
@@ -174,7 +174,7 @@ def _judge(
         scores["advert"] = advert
     if quality and found.main == "ko" and limits.quality:
         # Kiwi's package takes a second to import, and most runs do without.
-        from gemma_ko_lib.corpus.quality import failed_measure
+        from gemma_ko_lib.corpus.cleaning.quality import failed_measure
 
         if dropped_by := failed_measure(measured):
             return dropped_by, scores
