@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from gemma_ko_lib.corpus import read_documents
@@ -67,9 +68,8 @@ def _clean(folder: Path, workers: int) -> tuple[float, float, float, float]:
     return tuple(json.loads(done.stdout))
 
 
-def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
-    """Rows of (what, figure)."""
-    rows = []
+def measure(text_files: list[str] | None = None) -> Iterator[tuple[str, str]]:
+    """Rows of (what, figure), as they are measured."""
     with tempfile.TemporaryDirectory() as made:
         four = Path(made, "four-files")
         four.mkdir()
@@ -80,13 +80,9 @@ def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
         for workers in (1, 2):
             seconds, megabytes, kept, _ = _clean(four, workers)
             speeds.append(megabytes / seconds)
-            rows.append(
-                (
-                    f"{megabytes:.0f} MB in {_FILES} files, {kept:.0%} kept: {workers} workers",
-                    f"{speeds[-1]:.2f} MB/s",
-                )
-            )
-        rows.append(("  2 workers / 1", f"{speeds[1] / speeds[0]:.2f}"))
+            what = f"{megabytes:.0f} MB in {_FILES} files, {kept:.0%} kept, workers: {workers}"
+            yield what, f"{speeds[-1]:.2f} MB/s"
+        yield "  2 workers / 1", f"{speeds[1] / speeds[0]:.2f}"
         first = None
         for times in _SIZES:
             one = Path(made, f"one-file-{times}")
@@ -94,10 +90,7 @@ def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
             _write(_texts(text_files), one / "all.jsonl", times * _BASE_BYTES)
             seconds, megabytes, _, peak = _clean(one, 1)
             first = first or (seconds, peak)
-            rows += [
-                (f"{megabytes:.0f} MB in one file: seconds", f"{seconds:.1f}"),
-                (f"  time / that of 1× (goal: {times})", f"{seconds / first[0]:.2f}"),
-                ("  memory of the largest process", f"{peak:.0f} MiB"),
-                ("  memory / that of 1× (goal: 1)", f"{peak / first[1]:.2f}"),
-            ]
-    return rows
+            yield f"{megabytes:.0f} MB in one file: seconds", f"{seconds:.1f}"
+            yield f"  time / that of 1× (goal: {times})", f"{seconds / first[0]:.2f}"
+            yield "  memory of the largest process", f"{peak:.0f} MiB"
+            yield "  memory / that of 1× (goal: 1)", f"{peak / first[1]:.2f}"
