@@ -182,7 +182,7 @@ class Chunks:
         self._first = [document_number(*number) for number in numbers]
         self.first = np.array(self._first, np.uint64)
         # A process may map some 65,000 files, and 500 GB of reviews have more chunks than that.
-        self._get = functools.lru_cache(_MOST_OPEN)(self._load)
+        self._get = functools.lru_cache(_MOST_OPEN)(self.load)
 
     def array(self, chunk: int, name: str) -> np.ndarray:
         """An array of one chunk: "keys", "order" [tables, n] or "characters" [n]."""
@@ -192,7 +192,8 @@ class Chunks:
         """Lists of one chunk: "shingles" or "ids"."""
         return self._get(chunk, name, ragged=True)
 
-    def _load(self, chunk: int, name: str, ragged: bool) -> np.ndarray | Ragged:
+    def load(self, chunk: int, name: str, ragged: bool = False) -> np.ndarray | Ragged:
+        """Map an array or lists for a single use; what it touched leaves memory with it."""
         folder = self.folders[chunk]
         return Ragged(folder, name) if ragged else load_mapped(folder / f"{name}.npy")
 

@@ -85,7 +85,7 @@ class DuplicateMatch(CountingStep):
         low, high = (part << 64) // self.parts, ((part + 1) << 64) // self.parts - 1
         keys, documents = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
         for chunk, first in enumerate(chunks.first):
-            values, order = chunks.array(chunk, "keys")[table], chunks.array(chunk, "order")[table]
+            values, order = chunks.load(chunk, "keys")[table], chunks.load(chunk, "order")[table]
             start = np.searchsorted(values, np.uint64(low), sorter=order)
             end = np.searchsorted(values, np.uint64(high), side="right", sorter=order)
             keys.append(values[order[start:end]])
