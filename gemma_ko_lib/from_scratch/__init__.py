@@ -1,0 +1,3 @@
+"""The models that a learner builds, each exported from the notebook that teaches it.
+
+"""
