@@ -65,6 +65,24 @@ class Tokens:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeadSharing:
+    """Sizes of the comparison of MHA, GQA and MQA: the models, their training, runs of each.
+
+    Attributes:
+        head_dim: a multiple of 3 and of 2, so that equal parameters come out exactly.
+    """
+
+    steps: int
+    batch_rows: int
+    row_length: int
+    d_model: int
+    num_layers: int
+    num_heads: int
+    head_dim: int
+    seeds: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Sizes of an evaluation: documents a language, tokens the model sees at once."""
 
@@ -83,6 +101,7 @@ class Profile:
     evaluation: Evaluation
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
+    head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
 
 
 def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
@@ -106,6 +125,7 @@ _PROFILES = {
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
         Tokens(("nano",), new_pieces=1024, steps=16),
+        HeadSharing(40, 8, 64, 64, 3, 4, 24, seeds=3),
     ),
     "cpu": Profile(
         "cpu",
@@ -114,6 +134,7 @@ _PROFILES = {
         Evaluation(documents=300, window=256, batch_rows=4),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
+        HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
     ),
     "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
     "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),
