@@ -80,6 +80,16 @@ class HeadSharing:
     num_heads: int
     head_dim: int
     seeds: int
+    held_out_rows: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoding:
+    """Sizes of the cache lesson: a long prompt, and texts to measure perplexity on."""
+
+    prompt_tokens: int
+    documents: int
+    text_tokens: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +112,7 @@ class Profile:
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
     head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
+    decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
 
 
 def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
@@ -125,7 +136,8 @@ _PROFILES = {
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
         Tokens(("nano",), new_pieces=1024, steps=16),
-        HeadSharing(40, 8, 64, 64, 3, 4, 24, seeds=3),
+        HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
+        Decoding(prompt_tokens=255, documents=16, text_tokens=192),
     ),
     "cpu": Profile(
         "cpu",
@@ -135,6 +147,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
+        Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
     ),
     "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
     "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),
