@@ -21,6 +21,8 @@ from gemma_ko_lib.runtime import UserError
 def load_by_name(model: nnx.Module, weights, name_of) -> None:
     """Put weights into a model; `name_of` gives a weight's name for its path.
 
+    The model may be an abstract one, from `nnx.eval_shape`: no weights, shapes only.
+
     Raises:
         UserError: a weight is missing, left over, or has another shape.
     """
@@ -34,7 +36,7 @@ def load_by_name(model: nnx.Module, weights, name_of) -> None:
             raise UserError(
                 f"{name} has shape {shapes}; take the config of the weights."
             )
-        leaf[...] = jnp.asarray(weights[name])
+        leaf.set_value(jnp.asarray(weights[name]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,9 +109,11 @@ class ImageEncoder(nnx.Module):
     def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
         size, d = config.patch_size, config.d_model
         shape = (size, size, config.channels, d)
-        self.embedding_conv = nnx.Param(gemma1.weight(rngs, shape, d)[...])
+        self.embedding_conv = gemma1.weight(rngs, shape, size**2 * config.channels)
         self.embedding_bias = nnx.Param(jnp.zeros(d))
-        self.position_embedding = gemma1.weight(rngs, (config.num_patches, d), d)
+        # As loud as the patches: told in a whisper where each stands, it learns late.
+        place = jax.random.normal(rngs.params(), (config.num_patches, d))
+        self.position_embedding = nnx.Param(place)
         self.blocks = nnx.List(
             [VisionBlock(config, rngs) for _ in range(config.num_layers)]
         )

@@ -205,6 +205,8 @@ def remember(state, new, window: int):
 
     Position p has place p mod window: a ring, in which nothing is ever moved.
     """
+    if not state["keys"].shape[1]:
+        return state  # a whole document, which nothing follows
     positions = new["positions"]
     segments = segments_of(positions)
     last = segments[:, -1:]
@@ -315,16 +317,20 @@ def empty_state(config: RecurrentGemmaConfig, batch: int, keys: int | None = Non
         keys: places for keys in an attention block; the whole window when None.
     """
     keys = config.window if keys is None else keys
-    head = jnp.zeros((batch, keys, config.d_model // config.num_heads))
-    attention = {"positions": jnp.full((batch, keys), -1), "keys": head, "values": head}
-    recurrent = {
-        "before": jnp.zeros((batch, config.conv_width - 1, config.lru_width)),
-        "hidden": jnp.zeros((batch, config.lru_width)),
-    }
-    return [
-        attention if config.is_attention(layer) else recurrent
-        for layer in range(config.num_layers)
-    ]
+    head = (batch, keys, config.d_model // config.num_heads)
+
+    def of(layer):
+        if config.is_attention(layer):
+            places = jnp.full((batch, keys), -1)
+            return {
+                "positions": places,
+                "keys": jnp.zeros(head),
+                "values": jnp.zeros(head),
+            }
+        before = jnp.zeros((batch, config.conv_width - 1, config.lru_width))
+        return {"before": before, "hidden": jnp.zeros((batch, config.lru_width))}
+
+    return [of(layer) for layer in range(config.num_layers)]
 
 
 class RecurrentGemma(nnx.Module):
@@ -368,6 +374,8 @@ def published_name(path) -> str:
 def load_by_name(model: nnx.Module, weights, name_of) -> None:
     """Put weights into a model; `name_of` gives a weight's name for its path.
 
+    The model may be an abstract one, from `nnx.eval_shape`: no weights, shapes only.
+
     Raises:
         UserError: a weight is missing, left over, or has another shape.
     """
@@ -381,4 +389,4 @@ def load_by_name(model: nnx.Module, weights, name_of) -> None:
             raise UserError(
                 f"{name} has shape {shapes}; take the config of the weights."
             )
-        leaf[...] = jnp.asarray(weights[name])
+        leaf.set_value(jnp.asarray(weights[name]))

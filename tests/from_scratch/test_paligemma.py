@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-import gemma_ko_lib  # noqa: F401  chooses Keras' backend
 from gemma_ko_lib.from_scratch import gemma1
 from gemma_ko_lib.from_scratch.paligemma import (
     PaliGemma,
@@ -17,6 +16,7 @@ from gemma_ko_lib.from_scratch.paligemma import (
     load_by_name,
     prefix_lm_mask,
 )
+from gemma_ko_lib.models.keras_hub import keras_hub
 from gemma_ko_lib.runtime import UserError
 
 run = nnx.jit(lambda model, *inputs: model(*inputs))
@@ -27,9 +27,7 @@ SHAPES = {
 
 
 def keras_hub_backbone(vision, language):
-    from keras_hub.models import PaliGemmaBackbone
-
-    return PaliGemmaBackbone(
+    return keras_hub.models.PaliGemmaBackbone(
         vocabulary_size=language.vocab_size,
         image_size=vision.image_size,
         num_layers=language.num_layers,
@@ -53,7 +51,7 @@ def both(shape):
     backbone, random = keras_hub_backbone(vision, language), np.random.default_rng(0)
     for variable in backbone.variables:
         variable.assign(0.3 * random.normal(size=variable.shape).astype("float32"))
-    ours = PaliGemma(vision, language, nnx.Rngs(0))
+    ours = nnx.eval_shape(lambda: PaliGemma(vision, language, nnx.Rngs(0)))
     weights = {variable.path: np.asarray(variable.value) for variable in backbone.variables}
     load_by_name(ours, weights, keras_hub_name)
     return backbone, ours
