@@ -158,7 +158,7 @@ _PROFILES = {
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1),
         Tokens(("nano",), new_pieces=1024, steps=16),
-        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 320, 40),
+        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
         HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
     ),

@@ -52,6 +52,30 @@ def scan_step_by_step(decay, inputs, state):
     return jax.lax.scan(step, state, over_time)[1].swapaxes(0, 1)
 
 
+def differentiate_backwards(scan):
+    """Give a scan its gradient: the same recurrence, from the end to the start.
+
+    JAX would derive one, but keep every round of the tree for it.
+    """
+
+    def forward(decay, inputs, state):
+        states = scan(decay, inputs, state)
+        return states, (decay, state, states)
+
+    def backward(kept, cotangent):
+        decay, state, states = kept
+        following = jnp.pad(decay[:, 1:], ((0, 0), (0, 1), (0, 0)))
+        reverse = following[:, ::-1], cotangent[:, ::-1], jnp.zeros_like(state)
+        gradient = scan(*reverse)[:, ::-1]
+        before = jnp.concatenate([state[:, None], states[:, :-1]], axis=1)
+        return gradient * before, gradient, decay[:, 0] * gradient[:, 0]
+
+    with_gradient = jax.custom_vjp(scan)
+    with_gradient.defvjp(forward, backward)
+    return with_gradient
+
+
+@differentiate_backwards
 def scan_in_parallel(decay, inputs, state):
     """All h_t = decay_t · h_{t-1} + inputs_t in about log2(length) rounds.
 
@@ -74,8 +98,7 @@ class BlockDiagonal(nnx.Module):
 
     def __init__(self, num_heads: int, width: int, rngs: nnx.Rngs):
         size = width // num_heads
-        init = nnx.initializers.lecun_normal(in_axis=1, out_axis=2, batch_axis=0)
-        self.w = nnx.Param(init(rngs.params(), (num_heads, size, size)))
+        self.w = gemma1.weight(rngs, (num_heads, size, size), size)
         self.b = nnx.Param(jnp.zeros((num_heads, size)))
 
     def __call__(self, x):
@@ -250,8 +273,7 @@ class TwoLinears(nnx.Module):
     """Two linear layers of one input, stacked as in the published files."""
 
     def __init__(self, d_in: int, d_out: int, rngs: nnx.Rngs):
-        init = nnx.initializers.lecun_normal(in_axis=1, out_axis=2, batch_axis=0)
-        self.w = nnx.Param(init(rngs.params(), (2, d_in, d_out)))
+        self.w = gemma1.weight(rngs, (2, d_in, d_out), d_in)
         self.b = nnx.Param(jnp.zeros((2, 1, 1, d_out)))
 
     def __call__(self, x):
