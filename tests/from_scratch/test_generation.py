@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_ko_lib.from_scratch import gemma, generation
@@ -38,7 +38,8 @@ def test_local_layers_keep_their_window_and_no_more():
     assert [cache.keys.shape[1] for cache in caches] == [4] * 5 + [100] + [4] * 2
 
 
-@given(newest=st.integers(0, 10_000), slots=st.integers(1, 300))
+@settings(deadline=None)  # the first calls compile
+@given(newest=st.integers(0, 10_000), slots=st.sampled_from([1, 4, 7, 64]))
 def test_a_ring_holds_the_last_positions_each_in_its_slot(newest, slots):
     held = np.asarray(gemma.slot_positions(np.array([newest]), slots))[0]
     assert sorted(held)[::-1] == list(range(newest, newest - slots, -1))
@@ -58,7 +59,7 @@ def test_greedy_text_is_what_the_full_pass_finds_likeliest(shape):
 
 def test_a_prompt_is_continued_alike_alone_and_in_a_batch():
     _, _, model = loaded("gemma2")
-    prompts = [[5, 6, 7], list(range(3, 40)), [9, 8]]
+    prompts = [[5, 6, 7], list(range(3, 19)), [9, 8]]
     together = generation.generate(model, prompts, 10)
     assert together == [generation.generate(model, [p], 10)[0] for p in prompts]
 
