@@ -30,8 +30,8 @@ from gemma_ko_lib.from_scratch.gemma1 import (
 class Config(gemma1.Config):
     """The shape of a Gemma; the defaults are Gemma 1's.
 
-    A layer is global when its number leaves `period - 1` on division by `period`, or when
-    there is no window.
+    A layer is global when its number leaves `period - 1` on division by `period`, or
+    when there is no window.
     """
 
     window: int | None = None
