@@ -4,5 +4,5 @@
     gemma1: Gemma 1 in Flax NNX: tokens in, next-token logits out (01)
     generation: Text generation for the from-scratch Gemma: prompts in, new token ids out (02)
     paligemma: PaliGemma in Flax NNX: an image and a prompt in, the answer's logits out (03)
-    recurrent_gemma: RecurrentGemma in Flax NNX: tokens and a state in, logits and the next state out (03)
+    recurrent_gemma: RecurrentGemma in Flax NNX: tokens and state in, logits and next state out (03)
 """

@@ -1,4 +1,4 @@
-"""RecurrentGemma in Flax NNX: tokens and a state in, logits and the next state out.
+"""RecurrentGemma in Flax NNX: tokens and state in, logits and next state out.
 
 A gated linear recurrence and local attention take turns, so that the state has one size at any
 length. It computes what google-deepmind/recurrentgemma computes, and takes its weights by their
@@ -375,8 +375,7 @@ class RecurrentGemma(nnx.Module):
             tokens: [batch, length].
             positions: place of each token in its document, [batch, length]; a 0 starts
                 a document. Padding goes to the left, with position 0.
-            state: what an earlier call, or `empty_state`, gave; None for whole
-                documents that nothing will follow.
+            state: from an earlier call or `empty_state`; None for whole documents.
         """
         state = state or empty_state(self.config, len(tokens), keys=0)
         x, after = self.embedder.encode(tokens), []
