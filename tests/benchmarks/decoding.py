@@ -66,7 +66,8 @@ def _keras_hub(causal_lm, context: int) -> tuple[float, float]:
         length = context + count
         inputs = {
             "token_ids": np.arange(3, 3 + length, dtype="int32")[None],
-            "padding_mask": (np.arange(length) < context).astype("int32")[None],
+            "padding_mask": (np.arange(length) < context)[None],
+            "images": np.zeros((1, 1), "float32"),  # wanted by text-only models, too
         }
         return _best(lambda: causal_lm.generate(inputs, stop_token_ids=None))
 

@@ -46,7 +46,9 @@ def test_greedy_continuations_equal_keras_hub():
     tokens, mask = np.zeros((2, len(prompts), length), "int32")
     for row, real, prompt in zip(tokens, mask, prompts, strict=True):
         row[: len(prompt)], real[: len(prompt)] = prompt, 1
-    inputs = {"token_ids": tokens, "padding_mask": mask}
+    # A text-only Gemma3CausalLM of KerasHub 0.32 still wants something under "images".
+    inputs = {"token_ids": tokens, "padding_mask": mask.astype(bool)}
+    inputs["images"] = np.zeros((len(prompts), 1), "float32")
     written = np.asarray(theirs.generate(inputs, stop_token_ids=None)["token_ids"])
     for row, prompt, new in zip(written, prompts, found, strict=True):
         expected = row[len(prompt) : len(prompt) + NEW_TOKENS].tolist()
