@@ -31,10 +31,10 @@ def choose(logits, key, temperature=0.0, top_p=1.0):
     return jax.random.categorical(key, logits).astype(jnp.int32)
 
 
-@functools.partial(nnx.jit, static_argnames=("max_new_tokens", "stop_ids", "sample"))
-def decode(model, tokens, lengths, key, *, max_new_tokens, stop_ids, sample):
+@functools.partial(jax.jit, static_argnums=(0, 5, 6, 7))
+def decode(graph, weights, tokens, lengths, key, max_new_tokens, stop_ids, sample):
     """New tokens [batch, max_new_tokens], and how many a row has with its stop."""
-    stops = jnp.array(stop_ids, jnp.int32)
+    model, stops = nnx.merge(graph, weights), jnp.array(stop_ids, jnp.int32)
     logits, caches = prefill(model, tokens, lengths, tokens.shape[1] + max_new_tokens)
     token = sample(logits, jax.random.fold_in(key, 0))
     new = jnp.zeros((len(token), max_new_tokens), jnp.int32).at[:, 0].set(token)
@@ -69,10 +69,9 @@ def generate(
     tokens = np.zeros((len(prompts), -(-lengths.max() // 16) * 16), "int32")
     for row, prompt in zip(tokens, prompts, strict=True):
         row[: len(prompt)] = prompt
-    sample = _sampler(temperature, top_p)
-    settings = {"max_new_tokens": max_new_tokens, "stop_ids": tuple(stop_ids)}
-    key = jax.random.key(seed)
-    new, counts = decode(model, tokens, lengths, key, sample=sample, **settings)
+    settings = max_new_tokens, tuple(stop_ids), _sampler(temperature, top_p)
+    inputs = tokens, lengths, jax.random.key(seed)
+    new, counts = decode(*nnx.split(model), *inputs, *settings)
     rows = (
         row[:count].tolist() for row, count in zip(np.asarray(new), counts, strict=True)
     )

@@ -18,7 +18,7 @@ from gemma_ko_lib.models.keras_hub import keras_hub
 
 NAME = "gemma3_270m"
 CONTEXTS = (256, 2048)
-NEW_TOKENS = 32
+NEW_TOKENS = 128
 RUNS = 3
 
 
@@ -41,11 +41,10 @@ def _random_weights(decoder) -> dict[str, np.ndarray]:
 
 
 def _reading_rate(array_bytes: int = 2**30) -> float:
-    """Bytes a second of the plainest product of a large matrix and a vector."""
+    """Bytes a second when rows of a large matrix are summed, the least work for each number."""
     matrix = jnp.ones((array_bytes // 4 // 1024, 1024), jnp.float32)
-    vector = jnp.ones((1024,), jnp.float32)
-    product = jax.jit(jnp.matmul)
-    return array_bytes / _best(lambda: product(matrix, vector).block_until_ready())
+    total = jax.jit(lambda matrix: matrix.sum(axis=1))
+    return array_bytes / _best(lambda: total(matrix).block_until_ready())
 
 
 def _ours(model, context: int) -> tuple[float, float]:
@@ -92,7 +91,7 @@ def measure() -> list[tuple[str, str]]:
     rate = _reading_rate()
     size = sum(w.nbytes for w in by_name.values())
     rows = [
-        ("memory read by a matrix product, GB/s", f"{rate / 1e9:.1f}"),
+        ("memory read, GB/s", f"{rate / 1e9:.1f}"),
         ("limit that reading the float32 weights sets, tokens/s", f"{rate / size:.1f}"),
     ]
     position = 2 * config.num_kv_heads * config.head_dim * 4
