@@ -72,6 +72,55 @@ class Tokens:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeadSharing:
+    """Sizes of the comparison of MHA, GQA and MQA: the models, their training, runs of each.
+
+    Attributes:
+        head_dim: a multiple of 3 and of 2, so that equal parameters come out exactly.
+    """
+
+    steps: int
+    batch_rows: int
+    row_length: int
+    d_model: int
+    num_layers: int
+    num_heads: int
+    head_dim: int
+    seeds: int
+    held_out_rows: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoding:
+    """Sizes of the cache lesson: a long prompt, and texts to measure perplexity on."""
+
+    prompt_tokens: int
+    documents: int
+    text_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Sizes of the lesson on RecurrentGemma and PaliGemma.
+
+    Attributes:
+        cost_width: width of the blocks whose cost is measured.
+        cost_lengths: rows to train them on, in tokens.
+        decoding_lengths: contexts to generate after, in tokens.
+        reader_width: width of the model that reads Hangul.
+        reader_steps: its updates.
+        drawings: drawings of each syllable to train on.
+    """
+
+    cost_width: int = 256
+    cost_lengths: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
+    decoding_lengths: tuple[int, ...] = (512, 2048, 8192, 32_768, 131_072)
+    reader_width: int = 128
+    reader_steps: int = 3000
+    drawings: int = 200
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Sizes of an evaluation: documents a language, tokens the model sees at once."""
 
@@ -90,6 +139,9 @@ class Profile:
     evaluation: Evaluation
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
+    family: Family = Family()
+    head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
+    decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
 
 
 def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
@@ -113,6 +165,9 @@ _PROFILES = {
         Evaluation(documents=24, window=256),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
+        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
+        HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
+        Decoding(prompt_tokens=255, documents=16, text_tokens=192),
     ),
     "cpu": Profile(
         "cpu",
@@ -121,6 +176,9 @@ _PROFILES = {
         Evaluation(documents=300, window=256, batch_rows=4),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
+        Family(128, reader_width=96, reader_steps=1500, drawings=80),
+        HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
+        Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
     ),
     "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
     "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),

@@ -1,0 +1,197 @@
+"""Gemma 1 in Flax NNX: tokens in, next-token logits out.
+
+One decoder for multi-head, grouped-query and multi-query attention. It computes what KerasHub's
+`GemmaBackbone` computes, and takes its weights by their names (arXiv 2403.08295).
+
+Written in notebooks/01_gemma_architecture.ipynb; edit it there and run
+`python -m gemma_ko_lib.course.export`.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The shape of a Gemma 1; `ffn_dim` is the width of one GeGLU branch."""
+
+    vocab_size: int
+    num_layers: int
+    d_model: int
+    ffn_dim: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    rope_base: float = 10_000.0
+
+
+class RMSNorm(nnx.Module):
+    """x / RMS(x) · (1 + scale), computed in float32 (arXiv 1910.07467)."""
+
+    def __init__(self, dim):
+        self.scale = nnx.Param(jnp.zeros(dim))
+
+    def __call__(self, x):
+        wide = x.astype(jnp.float32)
+        mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+        normed = wide * jax.lax.rsqrt(mean_square + 1e-6)
+        return (normed * (1 + self.scale[...])).astype(x.dtype)
+
+
+def rope(x, positions, base=10_000.0):
+    """Rotate heads [batch, length, heads, head_dim] to positions [batch, length].
+
+    Pair (i, i + head_dim/2) turns by position · base^(-2i/head_dim) (arXiv 2104.09864).
+    """
+    half = x.shape[-1] // 2
+    frequency = base ** (-jnp.arange(half) / half)
+    angle = positions[..., None, None] * frequency
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    rotated = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+    return rotated.astype(x.dtype)
+
+
+def attention_scores(q, k):
+    """Dot products, float32 [batch, kv_heads, group, length, keys].
+
+    q is [batch, length, heads, head_dim], k [batch, keys, kv_heads, head_dim]; query
+    heads of a group share a key head.
+    """
+    batch, length, heads, head_dim = q.shape
+    groups = q.reshape(batch, length, k.shape[2], heads // k.shape[2], head_dim)
+    return jnp.einsum(
+        "btkgh,bskh->bkgts", groups, k, preferred_element_type=jnp.float32
+    )
+
+
+def mix_values(scores, v, mask):
+    """Values weighted by the softmax of the scores, [batch, length, heads, head_dim].
+
+    mask is [batch, length, keys]; where it is False, a query does not see a key.
+    """
+    scores = jnp.where(mask[:, None, None], scores, -1e30)
+    weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
+    mixed = jnp.einsum("bkgts,bskh->btkgh", weights, v)
+    return mixed.reshape(*mixed.shape[:2], -1, mixed.shape[-1])
+
+
+def causal_mask(segment_ids):
+    """[batch, length, length]: True where a query (row) may see a key (column)."""
+    same_document = segment_ids[:, :, None] == segment_ids[:, None, :]
+    return same_document & jnp.tri(segment_ids.shape[1], dtype=bool)
+
+
+def weight(rngs, shape, fan_in):
+    """A random matrix of variance 1 / fan_in: products keep the size of inputs."""
+    return nnx.Param(jax.random.normal(rngs.params(), shape) / math.sqrt(fan_in))
+
+
+class Attention(nnx.Module):
+    """Causal self-attention: MHA, GQA or MQA, by the number of key/value heads."""
+
+    def __init__(self, config, rngs):
+        d, h = config.d_model, config.head_dim
+        heads, kv_heads = config.num_heads, config.num_kv_heads
+        self.rope_base = config.rope_base
+        self.query = weight(rngs, (heads, d, h), d)
+        self.key = weight(rngs, (kv_heads, d, h), d)
+        self.value = weight(rngs, (kv_heads, d, h), d)
+        self.attention_output = weight(rngs, (heads, h, d), heads * h)
+
+    def __call__(self, x, positions, mask):
+        q = jnp.einsum("btd,ndh->btnh", x, self.query[...])
+        k = jnp.einsum("btd,kdh->btkh", x, self.key[...])
+        v = jnp.einsum("btd,kdh->btkh", x, self.value[...])
+        q = rope(q, positions, self.rope_base) / math.sqrt(q.shape[-1])
+        k = rope(k, positions, self.rope_base)
+        mixed = mix_values(attention_scores(q, k), v, mask)
+        return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
+
+
+class FeedForward(nnx.Module):
+    """GeGLU: gelu(x · gating) · (x · gating_2), back to d_model (arXiv 2002.05202)."""
+
+    def __init__(self, config, rngs):
+        d, f = config.d_model, config.ffn_dim
+        self.gating = weight(rngs, (d, f), d)
+        self.gating_2 = weight(rngs, (d, f), d)
+        self.linear = weight(rngs, (f, d), f)
+
+    def __call__(self, x):
+        gate = jax.nn.gelu(x @ self.gating[...], approximate=True)
+        return (gate * (x @ self.gating_2[...])) @ self.linear[...]
+
+
+class Block(nnx.Module):
+    """Attention and feed-forward, each on a normalised copy of the residual stream."""
+
+    def __init__(self, config, rngs):
+        self.pre_attention_norm = RMSNorm(config.d_model)
+        self.attention = Attention(config, rngs)
+        self.pre_ffw_norm = RMSNorm(config.d_model)
+        self.ffw = FeedForward(config, rngs)
+
+    def __call__(self, x, positions, mask):
+        x = x + self.attention(self.pre_attention_norm(x), positions, mask)
+        return x + self.ffw(self.pre_ffw_norm(x))
+
+
+class Gemma(nnx.Module):
+    """Gemma 1: token ids [batch, length] to float32 logits [batch, length, vocab]."""
+
+    def __init__(self, config, rngs):
+        self.config = config
+        d = config.d_model
+        self.embedding = weight(rngs, (config.vocab_size, d), d)
+        self.blocks = nnx.List([Block(config, rngs) for _ in range(config.num_layers)])
+        self.final_norm = RMSNorm(d)
+
+    def embed(self, tokens):
+        """Rows of the table times √d_model."""
+        return self.embedding[...][tokens] * math.sqrt(self.config.d_model)
+
+    def __call__(self, tokens, segment_ids=None):
+        """Logits; a document of a packed row sees itself only, segment 0 is padding."""
+        if segment_ids is None:
+            segment_ids = jnp.ones_like(tokens)
+        positions, mask = jnp.arange(tokens.shape[1])[None], causal_mask(segment_ids)
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x, positions, mask)
+        return self.final_norm(x).astype(jnp.float32) @ self.embedding[...].T
+
+
+def keras_hub_name(path):
+    """KerasHub's name of the weight at, say, ("blocks", 0, "ffw", "gating")."""
+    if path[0] == "embedding":
+        return "token_embedding/embeddings"
+    if path[0] == "final_norm":
+        return "final_normalization/scale"
+    _, number, *inside = path
+    name = "/".join(inside).replace("ffw/", "ffw_")
+    return f"decoder_block_{number}/{name}{'' if name.endswith('scale') else '/kernel'}"
+
+
+def load_weights(model, weights):
+    """Put weights into a model by KerasHub's names.
+
+    Raises:
+        ValueError: a weight is missing, left over, or of another shape.
+    """
+    ours = {keras_hub_name(p): (p, w) for p, w in nnx.to_flat_state(nnx.state(model))}
+    if different := sorted(ours.keys() ^ weights.keys()):
+        raise ValueError(
+            f"In one of model and weights only: {', '.join(different[:5])}"
+        )
+    for name, (_, param) in ours.items():
+        if param.shape != weights[name].shape:
+            raise ValueError(
+                f"{name} is {weights[name].shape}, the model's {param.shape}"
+            )
+    loaded = [(p, w.replace(jnp.asarray(weights[n]))) for n, (p, w) in ours.items()]
+    nnx.update(model, nnx.from_flat_state(loaded))

@@ -1,0 +1,189 @@
+"""PaliGemma in Flax NNX: an image and a prompt in, the answer's logits out.
+
+SigLIP's image encoder, one linear layer, and the Gemma 1 of notebook 01 under a prefix-LM mask. It
+computes what KerasHub's `PaliGemmaBackbone` computes, and takes its weights by their names
+(arXiv 2407.07726).
+
+Written in notebooks/03_gemma_family.ipynb; edit it there and run
+`python -m gemma_ko_lib.course.export`.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from gemma_ko_lib.from_scratch import gemma1
+from gemma_ko_lib.runtime import UserError
+
+
+def load_by_name(model: nnx.Module, weights, name_of) -> None:
+    """Put weights into a model; `name_of` gives a weight's name for its path.
+
+    The model may be an abstract one, from `nnx.eval_shape`: no weights, shapes only.
+
+    Raises:
+        UserError: a weight is missing, left over, or has another shape.
+    """
+    own = {name_of(path): leaf for path, leaf in nnx.to_flat_state(nnx.state(model))}
+    if odd := sorted(own.keys() ^ weights.keys()):
+        side = "missing in the weights" if odd[0] in own else "unknown to the model"
+        raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
+    for name, leaf in own.items():
+        if leaf.shape != weights[name].shape:
+            shapes = f"{weights[name].shape}, the model's {leaf.shape}"
+            raise UserError(
+                f"{name} has shape {shapes}; take the config of the weights."
+            )
+        leaf.set_value(jnp.asarray(weights[name]))
+
+
+@dataclasses.dataclass(frozen=True)
+class VisionConfig:
+    """Sizes of the image encoder; the defaults are SigLIP So400m/14's at 224 pixels."""
+
+    image_size: int = 224
+    patch_size: int = 14
+    channels: int = 3
+    d_model: int = 1152
+    num_layers: int = 27
+    num_heads: int = 16
+    ffn_dim: int = 4304
+
+    @property
+    def num_patches(self) -> int:
+        """Image tokens that the language model reads."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+def cut_into_patches(images, size: int):
+    """Images [batch, height, width, channels] to [batch, patches, size² · channels].
+
+    Patches go row by row, from the top left.
+    """
+    batch, height, width, channels = images.shape
+    grid = images.reshape(batch, height // size, size, width // size, size, channels)
+    return grid.swapaxes(2, 3).reshape(batch, -1, size * size * channels)
+
+
+class VisionAttention(nnx.Module):
+    """Multi-head attention in which every patch sees every patch."""
+
+    def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
+        self.num_heads, d = config.num_heads, config.d_model
+        self.query_proj = nnx.Linear(d, d, rngs=rngs)
+        self.key_proj = nnx.Linear(d, d, rngs=rngs)
+        self.value_proj = nnx.Linear(d, d, rngs=rngs)
+        self.out_proj = nnx.Linear(d, d, rngs=rngs)
+
+    def __call__(self, x):
+        heads = (*x.shape[:2], self.num_heads, -1)
+        query, key = self.query_proj(x).reshape(heads), self.key_proj(x).reshape(heads)
+        value = self.value_proj(x).reshape(heads)
+        return self.out_proj(
+            jax.nn.dot_product_attention(query, key, value).reshape(x.shape)
+        )
+
+
+class VisionBlock(nnx.Module):
+    """Attention and a two-layer MLP, each on a normalised copy, added back."""
+
+    def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
+        d, ffn_dim = config.d_model, config.ffn_dim
+        self.layer_norm_1 = nnx.LayerNorm(d, epsilon=1e-6, rngs=rngs)
+        self.multi_head_attention = VisionAttention(config, rngs)
+        self.layer_norm_2 = nnx.LayerNorm(d, epsilon=1e-6, rngs=rngs)
+        self.mlp_dense_1 = nnx.Linear(d, ffn_dim, rngs=rngs)
+        self.mlp_dense_2 = nnx.Linear(ffn_dim, d, rngs=rngs)
+
+    def __call__(self, x):
+        x = x + self.multi_head_attention(self.layer_norm_1(x))
+        hidden = nnx.gelu(self.mlp_dense_1(self.layer_norm_2(x)))
+        return x + self.mlp_dense_2(hidden)
+
+
+class ImageEncoder(nnx.Module):
+    """SigLIP's encoder (arXiv 2303.15343): images in, a vector for each patch out."""
+
+    def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
+        size, d = config.patch_size, config.d_model
+        shape = (size, size, config.channels, d)
+        self.embedding_conv = gemma1.weight(rngs, shape, size**2 * config.channels)
+        self.embedding_bias = nnx.Param(jnp.zeros(d))
+        # As loud as the patches: told in a whisper where each stands, it learns late.
+        place = jax.random.normal(rngs.params(), (config.num_patches, d))
+        self.position_embedding = nnx.Param(place)
+        self.blocks = nnx.List(
+            [VisionBlock(config, rngs) for _ in range(config.num_layers)]
+        )
+        self.encoder_layer_norm = nnx.LayerNorm(d, epsilon=1e-6, rngs=rngs)
+
+    def __call__(self, images):
+        size, _, _, d = self.embedding_conv.shape
+        x = cut_into_patches(images, size) @ self.embedding_conv[...].reshape(-1, d)
+        x = x + self.embedding_bias[...] + self.position_embedding[...]
+        for block in self.blocks:
+            x = block(x)
+        return self.encoder_layer_norm(x)
+
+
+def prefix_lm_mask(answer, real):
+    """Who sees whom, bool [batch, length, length].
+
+    Image and prompt are seen by all; an answer token is seen by itself and what comes
+    after it.
+
+    Args:
+        answer: bool [batch, length], True where the model answers.
+        real: bool [batch, length], False on padding.
+    """
+    causal = jnp.tri(answer.shape[1], dtype=bool)
+    return real[:, None, :] & (causal | ~answer[:, None, :])
+
+
+class PaliGemma(nnx.Module):
+    """PaliGemma (arXiv 2407.07726): image and prompt in, the answer's logits out."""
+
+    def __init__(self, vision: VisionConfig, language: gemma1.Config, rngs: nnx.Rngs):
+        self.vision = ImageEncoder(vision, rngs)
+        self.projector = nnx.Linear(vision.d_model, language.d_model, rngs=rngs)
+        self.language = gemma1.Gemma(language, rngs)
+
+    def __call__(self, images, tokens, answer, real):
+        """Logits at the text positions, float32 [batch, length, vocab].
+
+        Args:
+            images: float32 [batch, height, width, channels], from -1 to 1.
+            tokens, answer, real: [batch, length]; see `prefix_lm_mask`.
+        """
+        image = self.projector(self.vision(images))
+        count = image.shape[1]
+        x = jnp.concatenate([image, self.language.embed(tokens)], axis=1)
+        answer = jnp.pad(answer, ((0, 0), (count, 0)))
+        real = jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
+        mask, positions = prefix_lm_mask(answer, real), jnp.arange(x.shape[1])[None]
+        for block in self.language.blocks:
+            x = block(x, positions, mask)
+        x = self.language.final_norm(x[:, count:]).astype(jnp.float32)
+        return x @ self.language.embedding[...].T
+
+
+_EMBEDDINGS = {
+    "embedding_conv": "encoder_embeddings/embedding_conv/kernel",
+    "embedding_bias": "encoder_embeddings/embedding_conv/bias",
+    "position_embedding": "encoder_embeddings/position_embedding/embeddings",
+}
+
+
+def keras_hub_name(path) -> str:
+    """KerasHub's name of the weight at, say, ("vision", "embedding_conv")."""
+    part, *inside = path
+    if part == "language":
+        return gemma1.keras_hub_name(inside)
+    if part == "projector":
+        return f"image_classifier/{inside[0]}"
+    name = "/".join(map(str, inside)).replace("blocks/", "encoder_block_")
+    if "norm" in name:
+        name = name.replace("scale", "gamma").replace("bias", "beta")
+    return "image_encoder/" + _EMBEDDINGS.get(name, name)
