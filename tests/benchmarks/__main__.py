@@ -16,6 +16,8 @@ NAMES = (
     "pii",
     "duplicates",
     "pipeline",
+    "decoding",
+    "recurrence",
 )
 
 
