@@ -192,6 +192,20 @@ class Block(nnx.Module):
         return x + fed, kept
 
 
+def read_rows(model, tokens, segment_ids):
+    """Hidden states of whole rows, and each layer's keys and values."""
+    positions = jnp.arange(tokens.shape[1])[None]
+    masks = [causal_mask(segment_ids)]
+    if model.config.window is not None:
+        masks += [window_mask(segment_ids, model.config.window)]
+    x, kept = model.embed(tokens), []
+    for block in model.blocks:
+        mask = masks[block.attention.is_local]
+        x, keys_values = block(x, attend_row, positions, mask)
+        kept.append(keys_values)
+    return x, kept
+
+
 class Gemma(gemma1.Gemma):
     """Gemma 1, 2 or 3: token ids [batch, length] to float32 logits."""
 
@@ -208,20 +222,7 @@ class Gemma(gemma1.Gemma):
         """Logits; a document of a packed row sees itself only, segment 0 is padding."""
         if segment_ids is None:
             segment_ids = jnp.ones_like(tokens)
-        return self.logits(self.hidden(tokens, segment_ids)[0])
-
-    def hidden(self, tokens, segment_ids):
-        """Hidden states of whole rows, and each layer's keys and values."""
-        positions = jnp.arange(tokens.shape[1])[None]
-        masks = [causal_mask(segment_ids)]
-        if self.config.window is not None:
-            masks += [window_mask(segment_ids, self.config.window)]
-        x, kept = self.embed(tokens), []
-        for block in self.blocks:
-            mask = masks[block.attention.is_local]
-            x, keys_values = block(x, attend_row, positions, mask)
-            kept.append(keys_values)
-        return x, kept
+        return self.logits(read_rows(self, tokens, segment_ids)[0])
 
     def logits(self, x):
         """Next-token logits of hidden states, float32."""
@@ -240,7 +241,7 @@ def prefill(model, tokens, lengths, max_length):
         with room for `max_length` positions on the global ones.
     """
     is_text = jnp.arange(tokens.shape[1]) < lengths[:, None]
-    x, kept = model.hidden(tokens, is_text.astype(jnp.int32))
+    x, kept = read_rows(model, tokens, is_text.astype(jnp.int32))
     last = jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)[:, 0]
     caches = [
         LayerCache.of_prompt(*keys_values, lengths, model.config.slots(n, max_length))
