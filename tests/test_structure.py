@@ -20,7 +20,7 @@ SHARED = {"runtime", "profiles"}
 ALLOWED = {
     "runtime": set(),
     "profiles": {"runtime"},
-    "from_scratch": set(),
+    "from_scratch": {"runtime"},
     **{stage: {*STAGES[:number], *SHARED} for number, stage in enumerate(STAGES)},
     "plotting": {*STAGES, *SHARED},
     "course": {*STAGES, *SHARED, "from_scratch", "plotting"},
