@@ -69,6 +69,7 @@ bench: $(STAMP)  ## measure speed and memory on this machine
 	$(BIN)/python -m tests.benchmarks
 
 notebooks: $(STAMP)  ## run the notebooks and store their outputs in notebooks/
+	$(BIN)/python -m gemma_ko_lib.course.export
 	rm -rf build/notebooks
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
 
