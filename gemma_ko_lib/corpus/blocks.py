@@ -50,7 +50,7 @@ class DocumentReader(CountingStep):
         documents = text_bytes = 0
         with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
             for file in self.tasks[rank]:
-                for record in read_file(InputFile(*file)):
+                for record in read_file(file):
                     if isinstance(record, Reject):
                         counts["rejects"] += 1
                         write_line(rejects, {**record._asdict(), "start": mask_pii(record.start)})

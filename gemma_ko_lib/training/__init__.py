@@ -1,9 +1,10 @@
 """Stage 4, training: token shards and a model in, a run folder with a trained model out."""
 
+from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.training.batches import batch_iterator
 from gemma_ko_lib.training.loop import LoopConfig, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy, token_nll
-from gemma_ko_lib.training.pretrain import mix_documents, next_token_loss, pretrain, train_on_shards
+from gemma_ko_lib.training.pretrain import next_token_loss, pretrain, train_on_shards
 
 __all__ = [
     "LoopConfig",
