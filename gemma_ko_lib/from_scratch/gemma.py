@@ -81,12 +81,6 @@ def config_from_keras_hub(kind, hub):
     )
 
 
-def window_mask(segment_ids, window):
-    """A causal mask that also hides what lies `window` tokens back or more."""
-    place = jnp.arange(segment_ids.shape[1])
-    return causal_mask(segment_ids) & (place[:, None] - place < window)
-
-
 def soft_cap(x, cap):
     """cap · tanh(x / cap); x itself when there is no cap."""
     return x if cap is None else cap * jnp.tanh(x / cap)
@@ -109,21 +103,27 @@ class LayerCache:
     keys: jax.Array
     values: jax.Array
 
+    @staticmethod
+    def stored(k, v):
+        """Keys and values as the fields keep them."""
+        return k, v
+
+    def read(self):
+        """Keys and values to attend to."""
+        return self.keys, self.values
+
     @classmethod
     def of_prompt(cls, k, v, lengths, slots):
         """Keep the last `slots` positions of each row of keys and values."""
         kept = jnp.maximum(slot_positions(lengths - 1, slots), 0)[:, :, None, None]
         kept = jnp.minimum(kept, k.shape[1] - 1)
-        return cls(*(jnp.take_along_axis(x, kept, axis=1) for x in (k, v)))
+        return cls(*cls.stored(*(jnp.take_along_axis(x, kept, axis=1) for x in (k, v))))
 
     def add(self, k, v, position):
         """Write one token of each row at its position [batch]."""
         rows, slot = jnp.arange(len(position)), position % self.keys.shape[1]
-        keys, values = (
-            self.keys.at[rows, slot].set(k),
-            self.values.at[rows, slot].set(v),
-        )
-        return LayerCache(keys, values)
+        new = zip(jax.tree.leaves(self), self.stored(k, v), strict=True)
+        return type(self)(*(kept.at[rows, slot].set(x) for kept, x in new))
 
 
 class Attention(gemma1.Attention):
@@ -165,7 +165,31 @@ def attend_cache(attention, x, position, cache):
     q, k, v = attention.project(x, position[:, None])
     cache = cache.add(k[:, 0], v[:, 0], position)
     filled = slot_positions(position, cache.keys.shape[1]) >= 0
-    return attention.attend(q, cache.keys, cache.values, filled[:, None]), cache
+    return attention.attend(q, *cache.read(), filled[:, None]), cache
+
+
+def attend_blocks(attention, x, positions, segment_ids, window):
+    """As `attend_row`, under a window: a block of queries meets two of keys."""
+    batch, length = segment_ids.shape
+    q, k, v = attention.project(x, positions)
+
+    def cut(y):
+        edges = [(0, 0), (0, -length % window)] + [(0, 0)] * (y.ndim - 2)
+        return jnp.pad(y, edges).reshape(batch, -1, window, *y.shape[2:])
+
+    def with_last(y, before=0):
+        edges = [(0, 0), (1, 0)] + [(0, 0)] * (y.ndim - 1)
+        last = jnp.pad(cut(y), edges, constant_values=before)[:, :-1]
+        return jnp.concatenate([last, cut(y)], axis=2)
+
+    back = window + jnp.arange(window)[:, None] - jnp.arange(2 * window)
+    same_document = (
+        cut(segment_ids)[..., None] == with_last(segment_ids, -1)[:, :, None]
+    )
+    mask = same_document & (back >= 0) & (back < window)
+    blocks = (cut(q), with_last(k), with_last(v), mask)
+    out = attention.attend(*(y.reshape(-1, *y.shape[2:]) for y in blocks))
+    return out.reshape(batch, -1, out.shape[-1])[:, :length], (k, v)
 
 
 class Block(nnx.Module):
@@ -194,20 +218,22 @@ class Block(nnx.Module):
 
 def read_rows(model, tokens, segment_ids):
     """Hidden states of whole rows, and each layer's keys and values."""
-    positions = jnp.arange(tokens.shape[1])[None]
-    masks = [causal_mask(segment_ids)]
-    if model.config.window is not None:
-        masks += [window_mask(segment_ids, model.config.window)]
+    length, window = tokens.shape[1], model.config.window
+    positions, mask = jnp.arange(length)[None], causal_mask(segment_ids)
     x, kept = model.embed(tokens), []
     for block in model.blocks:
-        mask = masks[block.attention.is_local]
-        x, keys_values = block(x, attend_row, positions, mask)
-        kept.append(keys_values)
+        if block.attention.is_local and length > window:
+            x, new = block(x, attend_blocks, positions, segment_ids, window)
+        else:
+            x, new = block(x, attend_row, positions, mask)
+        kept.append(new)
     return x, kept
 
 
 class Gemma(gemma1.Gemma):
     """Gemma 1, 2 or 3: token ids [batch, length] to float32 logits."""
+
+    layer_cache = LayerCache
 
     def __init__(self, config, rngs):
         self.config = config
@@ -244,8 +270,8 @@ def prefill(model, tokens, lengths, max_length):
     x, kept = read_rows(model, tokens, is_text.astype(jnp.int32))
     last = jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)[:, 0]
     caches = [
-        LayerCache.of_prompt(*keys_values, lengths, model.config.slots(n, max_length))
-        for n, keys_values in enumerate(kept)
+        model.layer_cache.of_prompt(*new, lengths, model.config.slots(n, max_length))
+        for n, new in enumerate(kept)
     ]
     return model.logits(last), caches
 

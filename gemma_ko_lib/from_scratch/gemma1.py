@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from gemma_ko_lib.runtime import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -153,7 +155,7 @@ class Gemma(nnx.Module):
 
     def embed(self, tokens):
         """Rows of the table times √d_model."""
-        return self.embedding[...][tokens] * math.sqrt(self.config.d_model)
+        return self.embedding[tokens] * math.sqrt(self.config.d_model)
 
     def __call__(self, tokens, segment_ids=None):
         """Logits; a document of a packed row sees itself only, segment 0 is padding."""
@@ -177,21 +179,25 @@ def keras_hub_name(path):
     return f"decoder_block_{number}/{name}{'' if name.endswith('scale') else '/kernel'}"
 
 
-def load_weights(model, weights):
-    """Put weights into a model by KerasHub's names.
+def load_weights(model, weights, name_of=keras_hub_name):
+    """Put weights into a model, which may be an abstract one from `nnx.eval_shape`.
+
+    Args:
+        model: any of the from-scratch models.
+        weights: arrays by name.
+        name_of: gives a weight's name for its path in the model.
 
     Raises:
-        ValueError: a weight is missing, left over, or of another shape.
+        UserError: a weight is missing, left over, or of another shape.
     """
-    ours = {keras_hub_name(p): (p, w) for p, w in nnx.to_flat_state(nnx.state(model))}
-    if different := sorted(ours.keys() ^ weights.keys()):
-        raise ValueError(
-            f"In one of model and weights only: {', '.join(different[:5])}"
-        )
-    for name, (_, param) in ours.items():
-        if param.shape != weights[name].shape:
-            raise ValueError(
-                f"{name} is {weights[name].shape}, the model's {param.shape}"
+    own = {name_of(path): leaf for path, leaf in nnx.to_flat_state(nnx.state(model))}
+    if odd := sorted(own.keys() ^ weights.keys()):
+        side = "missing in the weights" if odd[0] in own else "unknown to the model"
+        raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
+    for name, leaf in own.items():
+        if leaf.shape != weights[name].shape:
+            shapes = f"{weights[name].shape}, the model's {leaf.shape}"
+            raise UserError(
+                f"{name} has shape {shapes}; take the config of the weights."
             )
-    loaded = [(p, w.replace(jnp.asarray(weights[n]))) for n, (p, w) in ours.items()]
-    nnx.update(model, nnx.from_flat_state(loaded))
+        leaf.set_value(jnp.asarray(weights[name]))

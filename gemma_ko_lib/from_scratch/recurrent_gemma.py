@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from flax import nnx
 
 from gemma_ko_lib.from_scratch import gemma1
-from gemma_ko_lib.runtime import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -390,24 +389,3 @@ class RecurrentGemma(nnx.Module):
 def published_name(path) -> str:
     """The checkpoint's name of the weight at, say, ("blocks", 0, "mlp_block", …)."""
     return "/".join(map(str, path)).replace("blocks/", "blocks.")
-
-
-def load_by_name(model: nnx.Module, weights, name_of) -> None:
-    """Put weights into a model; `name_of` gives a weight's name for its path.
-
-    The model may be an abstract one, from `nnx.eval_shape`: no weights, shapes only.
-
-    Raises:
-        UserError: a weight is missing, left over, or has another shape.
-    """
-    own = {name_of(path): leaf for path, leaf in nnx.to_flat_state(nnx.state(model))}
-    if odd := sorted(own.keys() ^ weights.keys()):
-        side = "missing in the weights" if odd[0] in own else "unknown to the model"
-        raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
-    for name, leaf in own.items():
-        if leaf.shape != weights[name].shape:
-            shapes = f"{weights[name].shape}, the model's {leaf.shape}"
-            raise UserError(
-                f"{name} has shape {shapes}; take the config of the weights."
-            )
-        leaf.set_value(jnp.asarray(weights[name]))

@@ -1,8 +1,9 @@
 """Decoding speed, prefill time and cache size: the learner's Gemma against KerasHub's `generate`.
 
 Gemma 3 270M's shape with random weights (time does not depend on their values), one row, greedy,
-float32, after 256 and 2,048 tokens of context. Beside it the limit: a token cannot come faster
-than the weights can be read from memory. Needs a quiet machine.
+float32, after 256 and 2,048 tokens of context, and ours with weights and cache in int8. Beside it
+the limit: a token cannot come faster than the weights can be read from memory. Needs a quiet
+machine.
 """
 
 import time
@@ -13,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 from gemma_ko_lib import models
-from gemma_ko_lib.from_scratch import gemma, gemma1, generation
+from gemma_ko_lib.from_scratch import gemma, gemma1, generation, int8
 from gemma_ko_lib.models.keras_hub import keras_hub
 
 NAME = "gemma3_270m"
@@ -88,6 +89,7 @@ def measure() -> list[tuple[str, str]]:
     theirs = keras_hub.models.Gemma3CausalLM(preprocessor=None, backbone=backbone)
     theirs.compile(sampler="greedy")
 
+    small = nnx.jit(int8.Int8Gemma)(ours)
     rate = _reading_rate()
     size = sum(w.nbytes for w in by_name.values())
     rows = [
@@ -95,18 +97,20 @@ def measure() -> list[tuple[str, str]]:
         ("limit that reading the float32 weights sets, tokens/s", f"{rate / size:.1f}"),
     ]
     position = 2 * config.num_kv_heads * config.head_dim * 4
+    rounded = 2 * config.num_kv_heads * (config.head_dim + 4)
     for context in CONTEXTS:
         length = context + NEW_TOKENS
         kept = sum(config.slots(layer, length) for layer in range(config.num_layers))
-        for name, run, model, places in (
-            ("from scratch", _ours, ours, kept),
-            ("KerasHub", _keras_hub, theirs, config.num_layers * length),
+        for name, run, model, cache in (
+            ("from scratch", _ours, ours, kept * position),
+            ("from scratch, int8", _ours, small, kept * rounded),
+            ("KerasHub", _keras_hub, theirs, config.num_layers * length * position),
         ):
             prefill, token = run(model, context)
             label = f"{name}, {context:,} tokens of context"
             rows += [
                 (f"{label}: decoding, tokens/s", f"{1 / token:.2f}"),
                 (f"{label}: prefill, s", f"{prefill:.2f}"),
-                (f"{label}: cache, MB", f"{places * position / 1e6:.1f}"),
+                (f"{label}: cache, MB", f"{cache / 1e6:.1f}"),
             ]
     return rows

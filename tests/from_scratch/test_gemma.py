@@ -11,6 +11,7 @@ from flax import nnx
 from gemma_ko_lib import models
 from gemma_ko_lib.from_scratch import gemma, gemma1
 from gemma_ko_lib.models.keras_hub import keras_hub
+from gemma_ko_lib.runtime import UserError
 from tests.conftest import TINY, make_model
 
 # Beside the suite's shapes: an odd window, GQA in Gemma 1, 27B's query scale, scaled positions.
@@ -127,11 +128,11 @@ def test_weights_that_do_not_fit_are_refused_by_name():
     weights = models.unstack(model.params)
     ours = empty(gemma.config_from_keras_hub(model.kind, model.config))
     name = "decoder_block_1/attention/query/kernel"
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(UserError, match=f"{name} is missing"):
         gemma1.load_weights(ours, {n: w for n, w in weights.items() if n != name})
-    with pytest.raises(ValueError, match="left_over"):
+    with pytest.raises(UserError, match="left_over is unknown"):
         gemma1.load_weights(ours, {**weights, "left_over": np.zeros(1)})
-    with pytest.raises(ValueError, match=rf"{name} is \(8, 16, 4\)"):
+    with pytest.raises(UserError, match=rf"{name} has shape \(8, 16, 4\)"):
         gemma1.load_weights(ours, {**weights, name: np.zeros((8, 16, 4))})
 
 

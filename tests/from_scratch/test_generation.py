@@ -8,7 +8,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_ko_lib.from_scratch import gemma, generation
+from gemma_ko_lib.from_scratch import gemma, generation, int8
 from tests.conftest import TINY
 from tests.from_scratch.test_gemma import SHAPES, forward, loaded, tokens_of
 
@@ -98,3 +98,25 @@ def test_an_empty_prompt_is_named():
     )
     with pytest.raises(ValueError, match="Prompt 1 is empty"):
         generation.generate(model, [[1], []], 3)
+
+
+@pytest.mark.parametrize("shape", ["gemma1-mqa", "gemma2", "gemma3"])
+def test_int8_steps_are_the_int8_full_pass_and_close_to_float32(shape):
+    _, _, model = loaded(shape)
+    small = nnx.jit(int8.Int8Gemma)(model)
+    matrices = [w for w in jax.tree.leaves(nnx.state(small)) if w.dtype == jnp.int8]
+    assert sum(w.size for w in matrices) > 0.9 * sum(
+        w.size for w in jax.tree.leaves(nnx.state(model))
+    )
+    rows, lengths = tokens_of(2, 20), np.array([3, 9])
+    whole, exact = np.asarray(forward(small, rows)), np.asarray(forward(model, rows))
+    assert np.abs(whole - exact).mean() < 0.1 * exact.std()
+    logits, caches = prefill(small, rows[:, :9], lengths, 20)
+    assert all(cache.keys.dtype == cache.values.dtype == jnp.int8 for cache in caches)
+    each = np.arange(2)
+    for n in range(8):
+        position = lengths + n
+        logits, caches = step(small, rows[each, position], position, caches)
+        # What differs is the rounding of the cache, of which a full pass has none.
+        difference = np.abs(np.asarray(logits) - whole[each, position]).mean()
+        assert difference < 0.1 * exact.std()

@@ -13,7 +13,6 @@ from gemma_ko_lib.from_scratch.paligemma import (
     VisionConfig,
     cut_into_patches,
     keras_hub_name,
-    load_by_name,
     prefix_lm_mask,
 )
 from gemma_ko_lib.models.keras_hub import keras_hub
@@ -53,7 +52,7 @@ def both(shape):
         variable.assign(0.3 * random.normal(size=variable.shape).astype("float32"))
     ours = nnx.eval_shape(lambda: PaliGemma(vision, language, nnx.Rngs(0)))
     weights = {variable.path: np.asarray(variable.value) for variable in backbone.variables}
-    load_by_name(ours, weights, keras_hub_name)
+    gemma1.load_weights(ours, weights, keras_hub_name)
     return backbone, ours
 
 
@@ -141,4 +140,4 @@ def test_a_projector_that_is_missing_is_named():
     weights = {keras_hub_name(p): leaf[...] for p, leaf in nnx.to_flat_state(nnx.state(ours))}
     del weights["image_classifier/kernel"]
     with pytest.raises(UserError, match="image_classifier/kernel is missing"):
-        load_by_name(ours, weights, keras_hub_name)
+        gemma1.load_weights(ours, weights, keras_hub_name)
