@@ -1,7 +1,9 @@
 """The one training loop: explicit state, jitted update, donated buffers.
 
-Continued pre-training, fine-tuning and distillation differ by `loss_sum` and by the batches;
-what is trained and how a gradient is applied differ by the optimiser.
+Continued pre-training, fine-tuning and distillation differ by `loss_sum` and by the batches.
+What is trained is `TrainState.params`; what only takes part (the base under LoRA) is `frozen`.
+How a gradient is applied is the update's: `make_update` keeps it whole for an optax optimiser,
+LOMO's applies it block by block.
 """
 
 import dataclasses
@@ -22,8 +24,10 @@ from gemma_ko_lib.models.sharding import shardings
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.training.checkpoints import Checkpoints
 
-# (params, batch) -> (sum of losses in nats, sum of weights)
+# (all weights by name, batch) -> (sum of losses in nats, sum of weights)
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
+# (state, batch, frozen weights) -> (new state, figures with at least "loss" and "tokens")
+Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +67,8 @@ class TrainState:
 
     Attributes:
         step: updates done.
-        params: weights by name.
-        optimizer: optax's own state.
+        params: the weights that are trained, by name.
+        optimizer: the optimiser's own state.
     """
 
     step: jax.Array
@@ -72,8 +76,8 @@ class TrainState:
     optimizer: optax.OptState
 
 
-def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
-    """Build the jitted update: (state, batch) -> (state, figures), with the state donated.
+def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> Update:
+    """Build the jitted update of an optax optimiser, with the state donated.
 
     The gradient is that of the mean over all weighted tokens of the update, whatever the number
     of micro-batches they come in.
@@ -83,13 +87,15 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
         optimizer: from optax.
 
     Returns:
-        A function of a `TrainState` and a batch whose arrays are
-        [accumulation, rows, …].
+        A function of a `TrainState`, a batch whose arrays are [accumulation, rows, …], and
+        the weights that take part untrained (none by default).
     """
-    value_and_grad = jax.value_and_grad(loss_sum, has_aux=True)
 
-    def update(state, batch):
+    def update(state, batch, frozen=None):
         params = state.params
+        value_and_grad = jax.value_and_grad(
+            lambda trained, batch: loss_sum({**(frozen or {}), **trained}, batch), has_aux=True
+        )
 
         def add_micro_batch(carry, micro_batch):
             (loss, weight), gradient = value_and_grad(params, micro_batch)
@@ -148,14 +154,14 @@ def _places(state: TrainState, mesh):
 
 
 def run_loop(
-    params: dict,
-    loss_sum: LossSum,
-    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    update: Update,
     schedule: optax.Schedule,
     batches,
     config: LoopConfig,
     run_dir: str | Path,
     *,
+    frozen: dict | None = None,
     mesh=None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
@@ -164,17 +170,18 @@ def run_loop(
     """Train.
 
     Args:
-        params: start weights, placed on their devices.
-        loss_sum: see `LossSum`.
-        optimizer: from optax.
-        schedule: its learning rate, for the log.
+        state: step 0, on its devices; it is donated.
+        update: from `make_update`, or one that keeps its contract.
+        schedule: the learning rate, for the log.
         batches: iterator with `get_state` and `set_state`, of numpy batches of
             batch_rows × accumulation rows with a "row" array that names them.
         config: sizes and limits.
         run_dir: gets metrics.jsonl and checkpoints/.
+        frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
         resume: go on from the newest whole checkpoint.
-        evaluate: (params, step) -> figures, at step 0, every `evaluate_every` and at the end.
+        evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
+            end.
         quiet: no progress.
 
     Returns:
@@ -184,8 +191,6 @@ def run_loop(
         UserError: a loss that is not finite or has jumped; the batch is named.
     """
     run_dir = Path(run_dir)
-    update = make_update(loss_sum, optimizer)
-    state = initial_state(params, optimizer, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints")
     start = 0
     if resume and (found := checkpoints.restore_latest(state)):
@@ -208,7 +213,7 @@ def run_loop(
             began = time.monotonic()
             batch = next(batches)
             rows = batch.pop("row")
-            state, figures = update(state, _device_batch(batch, config, mesh))
+            state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
             figures = {name: float(value) for name, value in figures.items()}
             watch.check(step, figures["loss"], rows)
             figures |= {

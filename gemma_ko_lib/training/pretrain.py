@@ -20,7 +20,7 @@ from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
 from gemma_ko_lib.training.batches import batch_iterator
-from gemma_ko_lib.training.loop import LoopConfig, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 
@@ -91,10 +91,10 @@ def train_on_shards(
     """
     rows = config.batch_rows * config.accumulation // jax.process_count()
     schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
     params = run_loop(
-        sharding.place(model.params, mesh),
-        next_token_loss(model.decoder, rematerialise),
-        adamw(schedule, config.clip_norm, config.weight_decay),
+        initial_state(sharding.place(model.params, mesh), optimizer, mesh),
+        make_update(next_token_loss(model.decoder, rematerialise), optimizer),
         schedule,
         NextTokenBatches(shards, rows, config.seed),
         config,
