@@ -118,35 +118,62 @@ class Decoder:
         Returns:
             [batch, length, d_model] in the compute dtype.
         """
-        backbone = self.backbone
-        padding_mask = (segment_ids > 0).astype("int32")
-        embeddings = params["token_embedding/embeddings"].astype(self.compute_dtype)
-        x = embeddings[token_ids]
-        x = x * jnp.sqrt(jnp.float32(backbone.hidden_dim)).astype(x.dtype)
-        self._segment_ids = segment_ids
 
         def run_group(x, weights):
-            for j, block in enumerate(self._templates):
-                x = self._run_block(block, f"group_{j}/", weights, x, padding_mask)
+            for prefix in self.group_prefixes:
+                x = self.run_block(prefix, weights, x, segment_ids)
             return x, None
 
+        x = self.embed(params, token_ids)
         stacked = {n: w for n, w in params.items() if n.startswith("group_")}
         body = jax.checkpoint(run_group) if rematerialise else run_group
         x, _ = jax.lax.scan(body, x, stacked)
-        for i, block in enumerate(self._tail):
-            run = functools.partial(self._run_block, block, f"tail_{i}/")
+        for prefix in self.tail_prefixes:
+            run = functools.partial(self.run_block, prefix)
             run = jax.checkpoint(run) if rematerialise else run
-            x = run(params, x, padding_mask)
-        self._segment_ids = None
-        norm = backbone.layer_norm
-        x, _ = norm.stateless_call([params["final_normalization/scale"]], [], x)
-        return x
+            x = run(params, x, segment_ids)
+        return self.normalize(params, x)
 
-    @staticmethod
-    def _run_block(block, prefix, weights, x, padding_mask):
+    # --- its parts, for who takes gradients block by block ---
+
+    @property
+    def group_prefixes(self) -> list[str]:
+        """What the weights of a group's blocks are called by, in the order they run."""
+        return [f"group_{j}/" for j in range(len(self._templates))]
+
+    @property
+    def tail_prefixes(self) -> list[str]:
+        """The same for the blocks after the last group."""
+        return [f"tail_{i}/" for i in range(len(self._tail))]
+
+    def embed(self, params: Params, token_ids):
+        """What the first block reads: scaled embeddings [batch, length, d_model]."""
+        x = params["token_embedding/embeddings"].astype(self.compute_dtype)[token_ids]
+        return x * jnp.sqrt(jnp.float32(self.backbone.hidden_dim)).astype(x.dtype)
+
+    def run_block(self, prefix: str, weights: Params, x, segment_ids):
+        """One block.
+
+        Args:
+            prefix: from `group_prefixes` or `tail_prefixes`.
+            weights: by name; a group's without their leading axis.
+            x: the block's input, [batch, length, d_model].
+            segment_ids: as for `hidden`.
+        """
+        kind, number = prefix.rstrip("/").split("_")
+        block = (self._templates if kind == "group" else self._tail)[int(number)]
         values = [weights[prefix + _inside_block(v)] for v in block.variables]
+        self._segment_ids = segment_ids
+        padding_mask = (segment_ids > 0).astype("int32")
         outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
+        self._segment_ids = None
         return outputs
+
+    def normalize(self, params: Params, x):
+        """The last block's output -> final hidden states."""
+        scale = params["final_normalization/scale"]
+        x, _ = self.backbone.layer_norm.stateless_call([scale], [], x)
+        return x
 
     def logits(self, params: Params, token_ids, segment_ids):
         """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
