@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_pack,
         _add_pretrain,
         _add_evaluate,
+        _add_fit,
     ):
         add(commands)
     return parser
@@ -420,6 +421,44 @@ def _evaluate(arguments) -> None:
     )
     for register, value in found.by_register.items():
         print(f"  {register:<16}{value:.4f}")
+
+
+# --- fit ---
+
+
+def _add_fit(commands) -> None:
+    parser = _command(
+        commands, "fit", _fit, "Say whether a training fits on a device, and where its bytes go."
+    )
+    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_2b, gemma2_9b, …")
+    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
+    parser.add_argument("--method", default="full", help="full (AdamW), lora, adalomo or lomo")
+    parser.add_argument(
+        "--batch", type=int, metavar="B", help="rows over all devices (the most that fit)"
+    )
+    parser.add_argument("--length", type=int, metavar="T", help="tokens a row (2048)")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="ask the TPU compiler (no TPU needed), or measure on the GPU that is here",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _fit(arguments) -> None:
+    from gemma_ko_lib.training import fit
+
+    answer = fit.fit(
+        arguments.model,
+        arguments.device,
+        arguments.method,
+        rows=arguments.batch,
+        length=arguments.length,
+        compiled=arguments.compile,
+    )
+    if arguments.json:
+        return _print_json(dataclasses.asdict(answer))
+    print(fit.format_answer(answer))
 
 
 def _stdout_to_stderr():
