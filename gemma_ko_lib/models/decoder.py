@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gemma_ko_lib.models.adapters import run_projection
+from gemma_ko_lib.models.kernels import layers_of
+
 Params = dict[str, jax.Array]
 
 _PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
@@ -38,9 +41,10 @@ class Decoder:
         self.backbone = backbone
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
-        self._segment_ids = None
+        self._segment_ids, self._inside = None, {}
         for block in [*self._templates, *self._tail]:
             self._join_segment_mask(block)
+            self._join_adapters(block)
             # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
             # attention layer, which would scale the queries of Gemma 2 27B wrongly.
             block.attention.query_head_dim_normalize = backbone.query_head_dim_normalize
@@ -55,6 +59,15 @@ class Decoder:
             return jnp.logical_and(mask, same_document)
 
         block._compute_attention_mask = mask_with_segments
+
+    def _join_adapters(self, block) -> None:
+        """Let a block's linear layers see what stands beside their kernels."""
+        for projection, layer in layers_of(block).items():
+
+            def call(x, training=None, projection=projection, plain=layer.call):
+                return run_projection(projection, plain, self._inside, x)
+
+            layer.call = call
 
     # --- weights ---
 
@@ -148,8 +161,8 @@ class Decoder:
 
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
-        x = params["token_embedding/embeddings"].astype(self.compute_dtype)[token_ids]
-        return x * jnp.sqrt(jnp.float32(self.backbone.hidden_dim)).astype(x.dtype)
+        embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
+        return embedding[token_ids] * self.embedding_scale
 
     def run_block(self, prefix: str, weights: Params, x, segment_ids):
         """One block.
@@ -162,11 +175,12 @@ class Decoder:
         """
         kind, number = prefix.rstrip("/").split("_")
         block = (self._templates if kind == "group" else self._tail)[int(number)]
-        values = [weights[prefix + _inside_block(v)] for v in block.variables]
-        self._segment_ids = segment_ids
+        inside = {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+        values = [inside[_inside_block(v)] for v in block.variables]
+        self._segment_ids, self._inside = segment_ids, inside
         padding_mask = (segment_ids > 0).astype("int32")
         outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
-        self._segment_ids = None
+        self._segment_ids, self._inside = None, {}
         return outputs
 
     def normalize(self, params: Params, x):
@@ -179,6 +193,11 @@ class Decoder:
         """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
         hidden = self.hidden(params, token_ids, segment_ids)
         return project(hidden, params["token_embedding/embeddings"], self.soft_cap)
+
+    @property
+    def embedding_scale(self):
+        """√d_model, which embeddings are multiplied by before the first block."""
+        return jnp.sqrt(jnp.float32(self.backbone.hidden_dim)).astype(self.compute_dtype)
 
     @property
     def compute_dtype(self) -> str:
