@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models import CONFIGS
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training import memory, step_compiler
 from gemma_ko_lib.training.memory import GIB, ROW_LENGTH, Need, Setting
@@ -71,10 +71,8 @@ def fit(
     elif rows % machine.count:
         raise UserError(f"--batch {rows} is no multiple of the {machine.count} devices of {device}")
     dtype = memory.dtype_policy(method, machine)
-    decoder = Decoder(build_backbone(*shape, dtype))
-    need = memory.Estimate(decoder, method, memory.mesh_of(machine)).need(
-        wanted.rows, wanted.length
-    )
+    decoder = memory.abstract_decoder(shape, dtype)
+    need = memory.Estimate(decoder, method, memory.mesh_of(machine)).need(wanted)
     said = None
     fits = need.total <= machine.memory_bytes
     if compiled:
