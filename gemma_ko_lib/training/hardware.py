@@ -11,6 +11,7 @@ stopped goes on where it was.
 import argparse
 import dataclasses
 import datetime
+import functools
 import json
 import re
 from importlib import metadata
@@ -19,7 +20,8 @@ from pathlib import Path
 from gemma_ko_lib.models import CONFIGS
 from gemma_ko_lib.runtime import Progress, UserError, whole_file
 from gemma_ko_lib.training import memory, step_compiler
-from gemma_ko_lib.training.memory import DEVICES, GIB, ROW_LENGTH, Setting
+from gemma_ko_lib.training.memory import DEVICES, GIB, ROW_LENGTH
+from gemma_ko_lib.training.methods import Setting, title
 from gemma_ko_lib.training.step_compiler import Step
 
 DATA = Path(__file__).with_name("hardware.json")
@@ -50,9 +52,16 @@ def load() -> dict:
 
 
 def _save(data: dict) -> None:
+    """One answer or cell a line, so that a change can be read."""
+    parts = []
+    for key, value in data.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list):
+            lines = (json.dumps(entry, ensure_ascii=False) for entry in value)
+            text = "[\n  " + ",\n  ".join(lines) + "\n ]"
+        parts.append(f' "{key}": {text}')
     with whole_file(DATA) as file:
-        json.dump(data, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+        file.write("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def _stamp(*packages: str) -> dict:
@@ -76,7 +85,7 @@ def compile_missing(data: dict) -> None:
 def _compile_largest(data: dict, device: str, model: str, method: str) -> None:
     """From the largest estimated setting down to the first that the compiler takes."""
     machine, shape = DEVICES[device], CONFIGS[model]
-    setting = memory.largest(shape, method, machine)
+    setting = memory.largest(_estimate(device, model, method), machine)
     while setting and _compile(data, device, model, setting)["refusal"]:
         smaller = memory.nearest(shape, setting, machine)
         setting = smaller if smaller and smaller.method == method else None
@@ -107,6 +116,17 @@ def _compile(data: dict, device: str, model: str, setting: Setting) -> dict:
 # --- cells ---
 
 
+@functools.cache
+def _decoder(model: str, dtype: str):
+    return memory.abstract_decoder(CONFIGS[model], dtype)
+
+
+def _estimate(device: str, model: str, method: str) -> memory.Estimate:
+    machine = DEVICES[device]
+    decoder = _decoder(model, memory.dtype_policy(method, machine))
+    return memory.Estimate(decoder, method, memory.mesh_of(machine))
+
+
 def cell(data: dict, device: str, model: str, method: str) -> dict:
     """The largest setting that fits and how that is known, or why none does.
 
@@ -116,7 +136,7 @@ def cell(data: dict, device: str, model: str, method: str) -> dict:
         model: a name of `models.CONFIGS`.
         method: one of `methods.METHODS`.
     """
-    machine, shape = DEVICES[device], CONFIGS[model]
+    machine = DEVICES[device]
     key = {"device": device, "model": model, "method": method}
     answers = [answer for answer in data["compiled"] if key.items() <= answer.items()]
     if taken := [answer for answer in answers if not answer["refusal"]]:
@@ -130,10 +150,8 @@ def cell(data: dict, device: str, model: str, method: str) -> dict:
             "how": "compiled",
             "why": None,
         }
-    dtype = memory.dtype_policy(method, machine)
-    decoder = memory.abstract_decoder(shape, dtype)
-    estimate = memory.Estimate(decoder, method, memory.mesh_of(machine))
-    setting = memory.largest(shape, method, machine)
+    estimate = _estimate(device, model, method)
+    setting = memory.largest(estimate, machine)
     if setting and not answers:
         size = estimate.need(setting).total
         found = {"rows": setting.rows, "length": setting.length, "bytes": size}
@@ -201,7 +219,7 @@ def markdown(data: dict) -> str:
     ]
     for method in METHODS:
         head, *rows = table(data, method)
-        head = [f"**{memory.title(method)}**", *head[1:]]
+        head = [f"**{title(method)}**", *head[1:]]
         lines += ["", _line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, rows)]
     lines += ["", "What the TPU compiler said, in GiB of a chip's 15.75:", ""]
     head = ["model", "training", "on", "arguments", "temporaries"]

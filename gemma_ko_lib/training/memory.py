@@ -19,7 +19,7 @@ from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
-from gemma_ko_lib.training.methods import BLOCK_BY_BLOCK, LORA, METHODS, abstract_state
+from gemma_ko_lib.training.methods import BLOCK_BY_BLOCK, METHODS, Setting, abstract_state
 
 GIB = 2**30
 
@@ -96,41 +96,6 @@ def mesh_of(machine: Accelerator) -> AbstractMesh:
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
-    """How to train.
-
-    Attributes:
-        method: one of `methods.METHODS`.
-        rows: rows of a micro-batch, over all devices.
-        length: tokens a row.
-        accumulation: micro-batches an update.
-        rematerialise: compute blocks twice, so that only their inputs are kept.
-    """
-
-    method: str
-    rows: int
-    length: int
-    accumulation: int = 1
-    rematerialise: bool = True
-
-    def __str__(self):
-        size = f"{title(self.method)}, {self.rows} × {self.length:,} tokens"
-        if self.accumulation > 1:
-            size += f" ({self.accumulation} times an update)"
-        return size if self.rematerialise else f"{size}, blocks not rematerialised"
-
-
-def title(method: str) -> str:
-    """The method's name for people."""
-    return {
-        "full": "full AdamW",
-        "lora": f"LoRA (rank {LORA.rank})",
-        "lomo": "LOMO",
-        "adalomo": "AdaLomo",
-    }[method]
-
-
-@dataclasses.dataclass(frozen=True)
 class Need:
     """Bytes of one device while an update runs.
 
@@ -157,10 +122,12 @@ class Estimate:
         mesh: real or abstract, see `mesh_of`.
 
     Attributes:
+        method: as given.
         fixed: bytes by kind that no batch changes.
     """
 
     def __init__(self, decoder: Decoder, method: str, mesh):
+        self.method = method
         state, frozen = abstract_state(decoder, method, mesh)
         backbone, shapes = decoder.backbone, decoder.shapes()
         blocks = backbone.transformer_layers
@@ -187,7 +154,7 @@ class Estimate:
         self._block_width = 4 * self._hidden + projected + 3 * ffn
 
     def need(self, setting: Setting) -> Need:
-        """Bytes for a batch, of the method that this estimate is for."""
+        """Bytes for a batch."""
         rows, length = setting.rows, setting.length
         tokens = -(-rows // self._fsdp) * length
         embedding = self._vocabulary * self._hidden // self._tensor
@@ -227,12 +194,11 @@ def bytes_on_one_device(tree) -> int:
 # --- search ---
 
 
-def largest(shape: tuple[str, dict], method: str, machine: Accelerator, length=ROW_LENGTH):
+def largest(estimate: Estimate, machine: Accelerator, length=ROW_LENGTH) -> Setting | None:
     """The most rows of a length that fit; shorter rows only where not one of it does.
 
     Args:
-        shape: KerasHub backbone class and its arguments, as in `models.CONFIGS`.
-        method: one of `methods.METHODS`.
+        estimate: of the model and the method.
         machine: one of `DEVICES`, or `runtime.accelerator()`.
         length: tokens a row.
 
@@ -240,7 +206,7 @@ def largest(shape: tuple[str, dict], method: str, machine: Accelerator, length=R
         A `Setting`, or None when nothing fits.
     """
     sizes = [(rows * machine.count, length) for rows in _ROWS] + _shorter(length, machine)
-    return _first_that_fits(shape, [Setting(method, *size) for size in sizes], machine)
+    return _first_that_fits(estimate, [Setting(estimate.method, *size) for size in sizes], machine)
 
 
 def nearest(shape: tuple[str, dict], wanted: Setting, machine: Accelerator) -> Setting | None:
@@ -249,7 +215,7 @@ def nearest(shape: tuple[str, dict], wanted: Setting, machine: Accelerator) -> S
     In this order: blocks rematerialised, fewer rows, shorter rows, another method.
 
     Args:
-        shape: as for `largest`.
+        shape: KerasHub backbone class and its arguments, as in `models.CONFIGS`.
         wanted: what does not fit.
         machine: as for `largest`.
 
@@ -265,7 +231,10 @@ def nearest(shape: tuple[str, dict], wanted: Setting, machine: Accelerator) -> S
         accumulation = 1 if method in BLOCK_BY_BLOCK else wanted.accumulation
         settings = [Setting(method, *size, accumulation) for size in sizes]
         settings = [setting for setting in settings if setting != wanted]
-        if found := _first_that_fits(shape, settings, machine):
+        estimate = Estimate(
+            abstract_decoder(shape, dtype_policy(method, machine)), method, mesh_of(machine)
+        )
+        if found := _first_that_fits(estimate, settings, machine):
             return found
     return None
 
@@ -277,10 +246,9 @@ def _shorter(length: int, machine: Accelerator) -> list[tuple[int, int]]:
     return lengths
 
 
-def _first_that_fits(shape, settings: list[Setting], machine: Accelerator) -> Setting | None:
-    method = settings[0].method
-    decoder = abstract_decoder(shape, dtype_policy(method, machine))
-    estimate = Estimate(decoder, method, mesh_of(machine))
+def _first_that_fits(
+    estimate: Estimate, settings: list[Setting], machine: Accelerator
+) -> Setting | None:
     enough = (x for x in settings if estimate.need(x).total <= machine.memory_bytes)
     return next(enough, None)
 

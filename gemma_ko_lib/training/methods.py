@@ -5,6 +5,7 @@ each with its place on the mesh, go out, ready to be counted (`memory`) or compi
 (`step_compiler`).
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -24,6 +25,41 @@ LORA = Lora(rank=16, alpha=32)
 
 _SCHEDULE = learning_rate_schedule(1e-5, steps=1000, warmup_steps=100)
 _ADAMW = adamw(_SCHEDULE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How to train.
+
+    Attributes:
+        method: one of `METHODS`.
+        rows: rows of a micro-batch, over all devices.
+        length: tokens a row.
+        accumulation: micro-batches an update.
+        rematerialise: compute blocks twice, so that only their inputs are kept.
+    """
+
+    method: str
+    rows: int
+    length: int
+    accumulation: int = 1
+    rematerialise: bool = True
+
+    def __str__(self):
+        size = f"{title(self.method)}, {self.rows} × {self.length:,} tokens"
+        if self.accumulation > 1:
+            size += f" ({self.accumulation} times an update)"
+        return size if self.rematerialise else f"{size}, blocks not rematerialised"
+
+
+def title(method: str) -> str:
+    """The method's name for people."""
+    return {
+        "full": "full AdamW",
+        "lora": f"LoRA (rank {LORA.rank})",
+        "lomo": "LOMO",
+        "adalomo": "AdaLomo",
+    }[method]
 
 
 def abstract_state(decoder: Decoder, method: str, mesh):

@@ -10,8 +10,8 @@ from gemma_ko_lib.models import CONFIGS, parameter_count
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import memory, pretrain, step_compiler
 from gemma_ko_lib.training.fit import fit, format_answer
-from gemma_ko_lib.training.memory import DEVICES, GIB, Estimate, Setting
-from gemma_ko_lib.training.methods import METHODS
+from gemma_ko_lib.training.memory import DEVICES, GIB, Estimate
+from gemma_ko_lib.training.methods import METHODS, Setting
 from gemma_ko_lib.training.step_compiler import Compiled, Step
 from tests.conftest import TINY, make_model
 
@@ -68,12 +68,12 @@ def test_more_tokens_and_micro_batches_never_need_less():
 
 
 def test_the_search_ends_at_the_edge():
-    machine, shape = DEVICES["t4"], CONFIGS["gemma3_270m"]
-    found = memory.largest(shape, "full", machine)
+    machine = DEVICES["t4"]
     estimate = _estimate("gemma3_270m", "full", machine)
+    found = memory.largest(estimate, machine)
     twice = dataclasses.replace(found, rows=2 * found.rows)
     assert estimate.need(found).total <= machine.memory_bytes < estimate.need(twice).total
-    assert memory.largest(CONFIGS["gemma2_27b_en"], "full", machine) is None
+    assert memory.largest(_estimate("gemma2_9b_en", "full", machine), machine) is None
 
 
 def test_the_nearest_setting_is_the_same_method_first_then_another():
