@@ -203,7 +203,7 @@ def _short(cell: dict) -> str:
     if cell["rows"] is None:
         return "–"
     length = "" if cell["length"] == ROW_LENGTH else f" × {cell['length']:,}"
-    mark = {"compiled": "ᶜ", "measured": "ᵐ", "estimated": ""}[cell["how"]]
+    mark = "ᶜ" if cell["how"] == "compiled" else ""
     return f"{cell['rows']}{length}{mark}"
 
 
@@ -211,11 +211,10 @@ def markdown(data: dict) -> str:
     """The section of the README."""
     versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
     lines = [
-        f"The most rows of {ROW_LENGTH:,} tokens in an update (over all devices, blocks "
-        "rematerialised), shorter rows where",
-        "not one of those fits, – where nothing does. ᶜ: the TPU compiler said so; the others are "
-        f"estimated ({data['date']};",
-        f"{versions}).",
+        f"The most rows of {ROW_LENGTH:,} tokens in an update (over all devices, blocks",
+        "rematerialised), shorter rows where not one of those fits, – where nothing does. ᶜ: at",
+        "least so many, by the TPU compiler's word; the others are estimated",
+        f"({data['date']}; {versions}).",
     ]
     for method in METHODS:
         head, *rows = table(data, method)
