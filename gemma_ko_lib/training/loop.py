@@ -9,6 +9,7 @@ LOMO's applies it block by block.
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from gemma_ko_lib.models.sharding import shardings
+from gemma_ko_lib.models.sharding import batch_sharding, shardings
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.training.checkpoints import Checkpoints
 
@@ -174,9 +175,10 @@ def run_loop(
         update: from `make_update`, or one that keeps its contract.
         schedule: the learning rate, for the log.
         batches: iterator with `get_state` and `set_state`, of numpy batches of
-            batch_rows × accumulation rows with a "row" array that names them.
+            batch_rows × accumulation rows with a "row" array that names them; of several
+            processes each gives its `batches.own_rows`.
         config: sizes and limits.
-        run_dir: gets metrics.jsonl and checkpoints/.
+        run_dir: gets metrics.jsonl and checkpoints/; one for all processes.
         frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
         resume: go on from the newest whole checkpoint.
@@ -197,9 +199,10 @@ def run_loop(
         start, state, data_position = found
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
-    log = _Log(run_dir / "metrics.jsonl", keep_until=start)
+    first = jax.process_index() == 0
+    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
     watch = _LossWatch(config.spike_nats)
-    progress = Progress(config.steps, "Training", "updates", quiet)
+    progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
     def measure(step: int) -> None:
@@ -243,9 +246,11 @@ def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
     shaped = {name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()}
     if mesh is None:
         return shaped
-    spec = jax.sharding.PartitionSpec(None, "fsdp")
-    sharding = jax.sharding.NamedSharding(mesh, spec)
-    return {name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()}
+    rows = (config.accumulation, config.batch_rows)
+    return {
+        name: jax.make_array_from_process_local_data(batch_sharding(mesh), x, (*rows, *x.shape[2:]))
+        for name, x in shaped.items()
+    }
 
 
 class _LossWatch:
