@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_pack,
         _add_pretrain,
         _add_evaluate,
+        _add_fit,
     ):
         add(commands)
     return parser
@@ -355,12 +356,19 @@ def _add_pretrain(commands) -> None:
     parser.add_argument(
         "--replay-fraction", type=float, default=0.2, help="their share of the bytes (0.2)"
     )
+    parser.add_argument(
+        "--multi-host",
+        action="store_true",
+        help="this is one of several processes of the run, as on each host of a TPU pod",
+    )
 
 
 def _pretrain(arguments) -> None:
     from gemma_ko_lib.corpus import read_documents
-    from gemma_ko_lib.training import pretrain
+    from gemma_ko_lib.training import hosts, pretrain
 
+    if arguments.multi_host:
+        hosts.join_hosts()
     replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
     run = pretrain(
         arguments.model,
@@ -420,6 +428,44 @@ def _evaluate(arguments) -> None:
     )
     for register, value in found.by_register.items():
         print(f"  {register:<16}{value:.4f}")
+
+
+# --- fit ---
+
+
+def _add_fit(commands) -> None:
+    parser = _command(
+        commands, "fit", _fit, "Say whether a training fits on a device, and where its bytes go."
+    )
+    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_2b, gemma2_9b, …")
+    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
+    parser.add_argument("--method", default="full", help="full (AdamW), lora, adalomo or lomo")
+    parser.add_argument(
+        "--batch", type=int, metavar="B", help="rows over all devices (the most that fit)"
+    )
+    parser.add_argument("--length", type=int, metavar="T", help="tokens a row (2048)")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="ask the TPU compiler (no TPU needed), or measure on the GPU that is here",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _fit(arguments) -> None:
+    from gemma_ko_lib.training import fit
+
+    answer = fit.fit(
+        arguments.model,
+        arguments.device,
+        arguments.method,
+        rows=arguments.batch,
+        length=arguments.length,
+        compiled=arguments.compile,
+    )
+    if arguments.json:
+        return _print_json(dataclasses.asdict(answer))
+    print(fit.format_answer(answer))
 
 
 def _stdout_to_stderr():

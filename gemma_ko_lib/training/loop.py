@@ -1,12 +1,15 @@
 """The one training loop: explicit state, jitted update, donated buffers.
 
-Continued pre-training, fine-tuning and distillation differ by `loss_sum` and by the batches;
-what is trained and how a gradient is applied differ by the optimiser.
+Continued pre-training, fine-tuning and distillation differ by `loss_sum` and by the batches.
+What is trained is `TrainState.params`; what only takes part (the base under LoRA) is `frozen`.
+How a gradient is applied is the update's: `make_update` keeps it whole for an optax optimiser,
+LOMO's applies it block by block.
 """
 
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,12 +21,14 @@ import numpy as np
 import optax
 from flax import struct
 
-from gemma_ko_lib.models.sharding import shardings
+from gemma_ko_lib.models.sharding import batch_sharding, shardings
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.training.checkpoints import Checkpoints
 
-# (params, batch) -> (sum of losses in nats, sum of weights)
+# (all weights by name, batch) -> (sum of losses in nats, sum of weights)
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
+# (state, batch, frozen weights) -> (new state, figures with at least "loss" and "tokens")
+Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +68,8 @@ class TrainState:
 
     Attributes:
         step: updates done.
-        params: weights by name.
-        optimizer: optax's own state.
+        params: the weights that are trained, by name.
+        optimizer: the optimiser's own state.
     """
 
     step: jax.Array
@@ -72,8 +77,8 @@ class TrainState:
     optimizer: optax.OptState
 
 
-def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
-    """Build the jitted update: (state, batch) -> (state, figures), with the state donated.
+def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> Update:
+    """Build the jitted update of an optax optimiser, with the state donated.
 
     The gradient is that of the mean over all weighted tokens of the update, whatever the number
     of micro-batches they come in.
@@ -83,13 +88,15 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation):
         optimizer: from optax.
 
     Returns:
-        A function of a `TrainState` and a batch whose arrays are
-        [accumulation, rows, …].
+        A function of a `TrainState`, a batch whose arrays are [accumulation, rows, …], and
+        the weights that take part untrained (none by default).
     """
-    value_and_grad = jax.value_and_grad(loss_sum, has_aux=True)
 
-    def update(state, batch):
+    def update(state, batch, frozen=None):
         params = state.params
+        value_and_grad = jax.value_and_grad(
+            lambda trained, batch: loss_sum({**(frozen or {}), **trained}, batch), has_aux=True
+        )
 
         def add_micro_batch(carry, micro_batch):
             (loss, weight), gradient = value_and_grad(params, micro_batch)
@@ -148,14 +155,14 @@ def _places(state: TrainState, mesh):
 
 
 def run_loop(
-    params: dict,
-    loss_sum: LossSum,
-    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    update: Update,
     schedule: optax.Schedule,
     batches,
     config: LoopConfig,
     run_dir: str | Path,
     *,
+    frozen: dict | None = None,
     mesh=None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
@@ -164,17 +171,19 @@ def run_loop(
     """Train.
 
     Args:
-        params: start weights, placed on their devices.
-        loss_sum: see `LossSum`.
-        optimizer: from optax.
-        schedule: its learning rate, for the log.
+        state: step 0, on its devices; it is donated.
+        update: from `make_update`, or one that keeps its contract.
+        schedule: the learning rate, for the log.
         batches: iterator with `get_state` and `set_state`, of numpy batches of
-            batch_rows × accumulation rows with a "row" array that names them.
+            batch_rows × accumulation rows with a "row" array that names them; of several
+            processes each gives its `batches.own_rows`.
         config: sizes and limits.
-        run_dir: gets metrics.jsonl and checkpoints/.
+        run_dir: gets metrics.jsonl and checkpoints/; one for all processes.
+        frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
         resume: go on from the newest whole checkpoint.
-        evaluate: (params, step) -> figures, at step 0, every `evaluate_every` and at the end.
+        evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
+            end.
         quiet: no progress.
 
     Returns:
@@ -184,17 +193,16 @@ def run_loop(
         UserError: a loss that is not finite or has jumped; the batch is named.
     """
     run_dir = Path(run_dir)
-    update = make_update(loss_sum, optimizer)
-    state = initial_state(params, optimizer, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints")
     start = 0
     if resume and (found := checkpoints.restore_latest(state)):
         start, state, data_position = found
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
-    log = _Log(run_dir / "metrics.jsonl", keep_until=start)
+    first = jax.process_index() == 0
+    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
     watch = _LossWatch(config.spike_nats)
-    progress = Progress(config.steps, "Training", "updates", quiet)
+    progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
     def measure(step: int) -> None:
@@ -208,7 +216,7 @@ def run_loop(
             began = time.monotonic()
             batch = next(batches)
             rows = batch.pop("row")
-            state, figures = update(state, _device_batch(batch, config, mesh))
+            state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
             figures = {name: float(value) for name, value in figures.items()}
             watch.check(step, figures["loss"], rows)
             figures |= {
@@ -238,9 +246,11 @@ def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
     shaped = {name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()}
     if mesh is None:
         return shaped
-    spec = jax.sharding.PartitionSpec(None, "fsdp")
-    sharding = jax.sharding.NamedSharding(mesh, spec)
-    return {name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()}
+    rows = (config.accumulation, config.batch_rows)
+    return {
+        name: jax.make_array_from_process_local_data(batch_sharding(mesh), x, (*rows, *x.shape[2:]))
+        for name, x in shaped.items()
+    }
 
 
 class _LossWatch:
