@@ -3,11 +3,13 @@
 Blocks that are alike (all of Gemma 1, pairs of Gemma 2, groups of six of Gemma 3) have
 their weights stacked and run under one `lax.scan`, so compile time does not grow with
 depth. The block's code is KerasHub's; only its attention mask is joined with the segment
-mask that keeps the documents of a packed row apart.
+mask that keeps the documents of a packed row apart, and, where a row holds a tree of texts with
+common beginnings, with the tree's.
 """
 
 import functools
 import re
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,19 @@ import numpy as np
 Params = dict[str, jax.Array]
 
 _PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
+
+
+class TokenTree(NamedTuple):
+    """Rows that hold texts with common beginnings as a tree, depth first: each token once.
+
+    Attributes:
+        positions: int32 [batch, length], the place of a token in its text.
+        visible_until: int32 [batch, length], where the part of the row ends that goes on
+            from a token; nothing at or after that place sees it.
+    """
+
+    positions: jax.Array
+    visible_until: jax.Array
 
 
 class Decoder:
@@ -38,9 +53,10 @@ class Decoder:
         self.backbone = backbone
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
-        self._segment_ids = None
+        self._segment_ids = self._tree = None
         for block in [*self._templates, *self._tail]:
             self._join_segment_mask(block)
+            self._join_tree(block.attention)
             # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
             # attention layer, which would scale the queries of Gemma 2 27B wrongly.
             block.attention.query_head_dim_normalize = backbone.query_head_dim_normalize
@@ -52,9 +68,32 @@ class Decoder:
             mask = original(block, x, padding_mask, *args)
             segments = self._segment_ids
             same_document = segments[:, :, None] == segments[:, None, :]
-            return jnp.logical_and(mask, same_document)
+            mask = jnp.logical_and(mask, same_document)
+            if self._tree is not None:
+                place = jnp.arange(mask.shape[1])
+                mask &= place[:, None] < self._tree.visible_until[:, None, :]
+            return mask
 
         block._compute_attention_mask = mask_with_segments
+
+    def _join_tree(self, attention) -> None:
+        """In a tree, distance is one of positions in a text, not of places in the row."""
+        rope, rotate = attention.rope_layer, attention.rope_layer.call
+        window_in_row = attention._mask_sliding_window
+
+        def rotate_to_positions(x, start_index=0, positions=None):
+            tree = self._tree
+            return rotate(x, start_index, positions if tree is None else tree.positions)
+
+        def window_of_positions(mask, cache_update_index=0):
+            if self._tree is None:
+                return window_in_row(mask, cache_update_index=cache_update_index)
+            positions = self._tree.positions
+            back = positions[:, :, None] - positions[:, None, :]
+            return jnp.logical_and(mask, back < attention.sliding_window_size)
+
+        rope.call = rotate_to_positions
+        attention._mask_sliding_window = window_of_positions
 
     # --- weights ---
 
@@ -104,7 +143,15 @@ class Decoder:
 
     # --- forward ---
 
-    def hidden(self, params: Params, token_ids, segment_ids, *, rematerialise: bool = False):
+    def hidden(
+        self,
+        params: Params,
+        token_ids,
+        segment_ids,
+        *,
+        tree: TokenTree | None = None,
+        rematerialise: bool = False,
+    ):
         """Final hidden states.
 
         Args:
@@ -112,6 +159,7 @@ class Decoder:
             token_ids: int32 [batch, length].
             segment_ids: int32 [batch, length]; positions attend within their own
                 segment only, 0 is padding.
+            tree: the rows hold trees of texts.
             rematerialise: recompute each group of blocks in the backward pass
                 instead of keeping its activations.
 
@@ -123,7 +171,7 @@ class Decoder:
         embeddings = params["token_embedding/embeddings"].astype(self.compute_dtype)
         x = embeddings[token_ids]
         x = x * jnp.sqrt(jnp.float32(backbone.hidden_dim)).astype(x.dtype)
-        self._segment_ids = segment_ids
+        self._segment_ids, self._tree = segment_ids, tree
 
         def run_group(x, weights):
             for j, block in enumerate(self._templates):
@@ -137,7 +185,7 @@ class Decoder:
             run = functools.partial(self._run_block, block, f"tail_{i}/")
             run = jax.checkpoint(run) if rematerialise else run
             x = run(params, x, padding_mask)
-        self._segment_ids = None
+        self._segment_ids = self._tree = None
         norm = backbone.layer_norm
         x, _ = norm.stateless_call([params["final_normalization/scale"]], [], x)
         return x
