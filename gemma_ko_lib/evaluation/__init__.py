@@ -2,5 +2,22 @@
 
 from gemma_ko_lib.evaluation.bits_per_byte import BitsPerByte, bits_per_byte
 from gemma_ko_lib.evaluation.choices import Score, score_choices, score_continuations
+from gemma_ko_lib.evaluation.items import Item, Suite
+from gemma_ko_lib.evaluation.results import SuiteResult, evaluate_suite, judge
+from gemma_ko_lib.evaluation.statistics import paired_difference
+from gemma_ko_lib.evaluation.suites import load_suites
 
-__all__ = ["BitsPerByte", "Score", "bits_per_byte", "score_choices", "score_continuations"]
+__all__ = [
+    "BitsPerByte",
+    "Item",
+    "Score",
+    "Suite",
+    "SuiteResult",
+    "bits_per_byte",
+    "evaluate_suite",
+    "judge",
+    "load_suites",
+    "paired_difference",
+    "score_choices",
+    "score_continuations",
+]
