@@ -380,29 +380,37 @@ def _pretrain(arguments) -> None:
 
 
 def _add_evaluate(commands) -> None:
-    parser = _command(commands, "evaluate", _evaluate, "Measure a model in bits per byte.")
+    parser = _command(
+        commands, "evaluate", _evaluate, "Measure a model in bits per byte, or by questions."
+    )
     parser.add_argument(
         "--model", required=True, help="nano, gemma3_270m, a preset or a run folder"
     )
-    parser.add_argument("--text", required=True, nargs="+", metavar="FILE", help="texts or folders")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", nargs="+", metavar="FILE", help="texts or folders: bits per byte")
+    what.add_argument(
+        "--suite",
+        nargs="+",
+        metavar="NAME",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, one of them alone",
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder of KoBEST's files")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
+    parser.add_argument("--items", type=int, help="evenly spaced items a suite, instead of all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def _evaluate(arguments) -> None:
-    import numpy as np
+def _evaluate(arguments) -> int | None:
+    return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
 
-    from gemma_ko_lib import evaluation, models
+
+def _evaluate_texts(arguments) -> None:
+    from gemma_ko_lib import evaluation
     from gemma_ko_lib.corpus import read_documents
 
-    documents = list(read_documents(arguments.text))
-    if arguments.documents and arguments.documents < len(documents):
-        chosen = np.linspace(0, len(documents) - 1, arguments.documents).astype(int)
-        documents = [documents[i] for i in chosen]
-    with _stdout_to_stderr():
-        model = models.load(arguments.model)
-    model.params = models.place(model.params)
+    documents = _evenly(list(read_documents(arguments.text)), arguments.documents)
+    model = _placed_model(arguments.model)
     registers = [document.metadata.get("register") or "" for document in documents]
     found = evaluation.bits_per_byte(
         model,
@@ -420,6 +428,52 @@ def _evaluate(arguments) -> None:
     )
     for register, value in found.by_register.items():
         print(f"  {register:<16}{value:.4f}")
+
+
+def _evaluate_suites(arguments) -> int:
+    from gemma_ko_lib import evaluation
+
+    suites = [
+        suite for name in arguments.suite for suite in evaluation.load_suites(name, arguments.data)
+    ]
+    suites = [
+        dataclasses.replace(suite, items=tuple(_evenly(suite.items, arguments.items)))
+        for suite in suites
+    ]
+    model = _placed_model(arguments.model)
+    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    rejects = [line for suite in suites for line in suite.rejects]
+    if arguments.json:
+        _print_json(
+            {
+                "model": arguments.model,
+                "suites": [result.as_dict() for result in results],
+                "rejects": rejects,
+            }
+        )
+    else:
+        print(evaluation.format_results(results))
+        for line in rejects:
+            print(f"not read: {line}")
+    return PARTIAL if rejects else 0
+
+
+def _evenly(found, count: int | None):
+    """So many of them, spread over all."""
+    import numpy as np
+
+    if not count or count >= len(found):
+        return found
+    return [found[i] for i in np.linspace(0, len(found) - 1, count).astype(int)]
+
+
+def _placed_model(name: str):
+    from gemma_ko_lib import models
+
+    with _stdout_to_stderr():
+        model = models.load(name)
+    model.params = models.place(model.params)
+    return model
 
 
 def _stdout_to_stderr():

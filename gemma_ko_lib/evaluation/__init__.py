@@ -3,7 +3,7 @@
 from gemma_ko_lib.evaluation.bits_per_byte import BitsPerByte, bits_per_byte
 from gemma_ko_lib.evaluation.choices import Score, score_choices, score_continuations
 from gemma_ko_lib.evaluation.items import Item, Suite
-from gemma_ko_lib.evaluation.results import SuiteResult, evaluate_suite, judge
+from gemma_ko_lib.evaluation.results import SuiteResult, evaluate_suite, format_results, judge
 from gemma_ko_lib.evaluation.statistics import paired_difference
 from gemma_ko_lib.evaluation.suites import load_suites
 
@@ -15,6 +15,7 @@ __all__ = [
     "SuiteResult",
     "bits_per_byte",
     "evaluate_suite",
+    "format_results",
     "judge",
     "load_suites",
     "paired_difference",

@@ -59,6 +59,22 @@ class SuiteResult:
             for group, found in sorted(members.items())
         }
 
+    def as_dict(self) -> dict:
+        """The figures, for JSON."""
+        return {
+            "suite": self.name,
+            "items": len(self.right),
+            "micro": self.micro,
+            "macro": self.macro,
+            "interval": self.interval,
+            "majority": self.majority,
+            "length_only": self.length_only,
+            "by_group": {
+                group: {"accuracy": accuracy, "interval": interval, "items": items}
+                for group, (accuracy, interval, items) in self.by_group().items()
+            },
+        }
+
 
 def evaluate_suite(
     model: Model, suite: Suite, *, params: dict | None = None, progress: bool = False
@@ -112,3 +128,25 @@ def _by_length(suite: Suite, pick) -> float:
         chosen = [i for i, size in enumerate(sizes) if size == pick(sizes)]
         hits += (item.answer in chosen) / len(chosen)
     return hits / len(suite.items)
+
+
+def format_results(results: Sequence[SuiteResult]) -> str:
+    """A table for people: each suite, and its groups where it has several."""
+    lines = [
+        f"{'':<24}{'items':>7}{'accuracy':>10}{'95%':>15}{'macro':>8}{'majority':>10}{'length':>8}"
+    ]
+    for result in results:
+        low, high = result.interval
+        lines.append(
+            f"{result.name:<24}{len(result.right):>7,}{result.micro:>10.1%}"
+            f"{f'{low:.1%}–{high:.1%}':>15}{result.macro:>8.1%}{result.majority:>10.1%}"
+            f"{result.length_only:>8.1%}"
+        )
+        groups = result.by_group()
+        for group, (accuracy, (low, high), items) in groups.items() if len(groups) > 1 else ():
+            lines.append(f"  {group:<22}{items:>7,}{accuracy:>10.1%}{f'{low:.1%}–{high:.1%}':>15}")
+    lines.append(
+        "accuracy over items (micro) and as mean of the groups (macro); majority: the commonest "
+        "answer's place; length: the shortest choice or the longest, whichever is better"
+    )
+    return "\n".join(lines)
