@@ -23,8 +23,7 @@ import json
 import random
 import re
 import string
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.grammar import english, particles, predicates, spelling, usage
@@ -129,13 +128,13 @@ def _fill(
 
 
 def _balanced(pairs: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Drop what is too much of one kind: good longer than bad, or bad longer than good.
+    """Drop what is too much of one kind: good of more bytes than bad, or bad than good.
 
     The rest keeps its order, so that any even cut through it is balanced within one pair.
     """
     longer, shorter, equal = [], [], []
     for pair in pairs:
-        difference = len(pair[0]) - len(pair[1])
+        difference = len(pair[0].encode()) - len(pair[1].encode())
         (longer if difference > 0 else shorter if difference < 0 else equal).append(pair)
     couples = [[*couple] for couple in zip(longer, shorter, strict=False)]
     share = max(1, round(len(equal) / max(1, len(couples))))
@@ -149,21 +148,6 @@ def write_pairs(pairs: list[MinimalPair], path: Path) -> None:
     with whole_file(path) as file:
         for pair in pairs:
             file.write(json.dumps(dataclasses.asdict(pair), ensure_ascii=False) + "\n")
-
-
-def preferred(
-    pairs: list[MinimalPair], score: Callable[[str], float]
-) -> dict[str, tuple[float, int]]:
-    """Share of each phenomenon's pairs whose good sentence scores higher, and their number.
-
-    Equal scores count half. With `score=len` this is the baseline of preferring the longer one.
-    """
-    won, total = Counter(), Counter()
-    for pair in pairs:
-        good, bad = score(pair.good), score(pair.bad)
-        won[pair.phenomenon] += (good > bad) + 0.5 * (good == bad)
-        total[pair.phenomenon] += 1
-    return {name: (won[name] / count, count) for name, count in total.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -46,11 +46,11 @@ TABLES = {
         break, broke, breaks, breaking, broken, a plate; wear, wore, wears, wearing, worn, a scarf;
         speak, spoke, speaks, speaking, spoken, Greek""",
     ),
-    "found": words("bought, found, wanted, needed, sold, lost, painted, carried, dropped, forgot"),
+    "found": words("bought, found, wanted, needed, brought, mended, kept, took, received, liked"),
     "mass": words(
-        "water, milk, bread, money, snow, rice, music, sugar, advice, furniture, luggage"
+        "water, milk, bread, money, snow, rice, sugar, sand, mud, furniture, luggage, traffic"
     ),
-    "to_verb": words("wants, hopes, plans, decided, promised, agreed, refused, needs, managed"),
+    "to_verb": words("wants, hopes, plans, decided, promised, agreed, refused, managed, expects"),
     "ing_verb": words("enjoys, avoids, finished, keeps, dislikes, practises, suggested, admitted"),
     "deed": table(
         "base ing",
@@ -59,12 +59,12 @@ TABLES = {
         work, working""",
     ),
     "vowel": words(
-        """apple, egg, orange, umbrella, island, old coat, engine, artist, uncle, idea, elephant,
-        animal, onion, empty box, answer, hour, honest man, easy song, iron gate"""
+        """apple, egg, orange, umbrella, island, old coat, engine, artist, uncle, elephant, animal,
+        onion, empty box, hourglass, honest man, iron gate, owl, office, inn"""
     ),
     "consonant": words(
-        """book, table, car, lemon, river, new coat, dog, teacher, cousin, plan, horse, pencil,
-        potato, big box, question, uniform, university, useful tool, European city"""
+        """book, table, car, lemon, boat, new coat, dog, teacher, cousin, horse, pencil, potato,
+        big box, uniform, university, useful tool, European car, unicorn, hotel"""
     ),
     "short": table(
         "more plain",
@@ -74,12 +74,18 @@ TABLES = {
     ),
     "long": table(
         "plain wrong",
-        """beautiful, beautifuller; expensive, expensiver; interesting, interestinger;
-        careful, carefuller; important, importanter; famous, famouser; useful, usefuller;
-        difficult, difficulter; popular, popularer; honest, honester; patient, patienter""",
+        """beautiful, beautifuller; careful, carefuller; important, importanter; famous, famouser;
+        popular, popularer; patient, patienter; interesting, interestinger; generous, generouser;
+        curious, curiouser""",
+    ),
+    "worth": table(
+        "plain wrong",
+        """beautiful, beautifuller; expensive, expensiver; useful, usefuller;
+        important, importanter; valuable, valuabler; comfortable, comfortabler;
+        interesting, interestinger""",
     ),
     "colour": words("red, green, blue, small, large, old, new, heavy, broken, empty, white, black"),
-    "when": words("today, this morning, last night, on Monday, in spring, this week, again"),
+    "when": words("today, this morning, last night, on Monday, in spring, this week, yesterday"),
 }
 
 PHENOMENA = {
@@ -140,7 +146,7 @@ PHENOMENA = {
         # ever, any and yet stand with what is denied
         [Nobody|Somebody] near the {spot} has ever seen the {thing.one}.
         [No|Some] {person.many} have ever lived near the {spot}.
-        {she} has [never|often] eaten any bread near the {spot}.
+        {she} has [never|often] found any {thing.many} near the {spot}.
         {he} has [never|always] sold any {thing.many}.
         {she} [didn't|did] find any {thing.many} {when}.
         {he} found [some|any] {thing.many} near the {spot}.
@@ -169,13 +175,11 @@ PHENOMENA = {
         # what the relative clause leaves out is not said again
         This is the {thing.one} that {she} {found} [{when}|it {when}].
         What did {he} [say that {she}|say it {she}] {found}?
-        # a statement keeps what a question leaves out
-        {she} {found} [it {when}|what {when}] because {he} asked.
     """,
     "complement": """
         # some verbs are followed by to and the base form, others by -ing
-        {she} {to_verb} [to {deed.base}|{deed.ing}] {when}.
-        {he} {ing_verb} [{deed.ing}|to {deed.base}] {when}.
+        {she} {to_verb} [to {deed.base}|{deed.ing}] near the {spot}.
+        {he} {ing_verb} [{deed.ing}|to {deed.base}] near the {spot}.
         The {person.one} {to_verb} [to {deed.base}|{deed.ing}].
         The {person.one} {ing_verb} [{deed.ing}|to {deed.base}].
     """,
@@ -201,7 +205,7 @@ PHENOMENA = {
         # short adjectives take -er, long ones more
         {she} is [{short.more}|more {short.plain}] than {he}.
         {she} is much [{short.more}|more {short.more}] than the {person.one}.
-        The {colour} {thing.one} is [more {long.plain}|{long.wrong}] than the {thing2.one}.
+        The {colour} {thing.one} is [more {worth.plain}|{worth.wrong}] than the {thing2.one}.
         {he} is [more {long.plain}|{long.wrong}] than {she}.
         {he} is as [{short.plain}|{short.more}] as {she}.
         {he} is [{short.more}|{short.plain}] than {she}.

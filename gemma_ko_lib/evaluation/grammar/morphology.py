@@ -28,6 +28,7 @@ _AFTER_VOWEL = {
     "이야": "야",
     "이라고": "라고",
     "이에요": "예요",
+    "이예요": "에요",  # how the two are misspelt
 }
 _CONTRACTED = {"ㅗ": "ㅘ", "ㅜ": "ㅝ", "ㅣ": "ㅕ", "ㅚ": "ㅙ"}
 _ABSORBED = "ㅏㅓㅐㅔㅕ"

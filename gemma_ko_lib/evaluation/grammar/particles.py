@@ -1,12 +1,12 @@
 """Rules about particles: which form, which case, topic or subject."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, words
+from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "pet": words("강아지, 고양이, 닭, 병아리, 송아지, 오리, 염소, 망아지, 거위, 양"),
     "destination": words(
-        """서울, 부산, 제주도, 강릉, 대전, 광주, 속초, 여수, 목포, 울산, 런던, 파리, 바다, 산, 시골,
-        섬, 남쪽, 공항, 시장, 종로, 을지로, 동물원, 부엌, 고향"""
+        """서울, 부산, 제주도, 강릉, 대전, 광주, 속초, 여수, 목포, 울산, 바다, 산, 시골, 남쪽, 서쪽,
+        공항, 강가, 종로, 을지로, 고향, 항구, 바닷가"""
     ),
     "ingredient": words("쌀, 밀가루, 콩, 옥수수, 감자, 메밀, 두부, 생선, 달걀, 밀, 호박, 찹쌀"),
     "material": words("나무, 철, 유리, 돌, 종이, 흙, 금, 은, 대나무, 가죽, 벽돌, 얼음, 실, 털실"),
@@ -44,8 +44,10 @@ TABLES = {
         "thing v",
         """무엇, 어렵다; 무엇, 쉽다; 무엇, 맛있다; 무엇, 중요하다; 무엇, 무겁다; 무엇, 비싸다;
         무엇, 맵다; 무엇, 재미있다; 어느 길, 가깝다; 어느 방, 넓다; 어느 산, 높다; 어느 강, 깊다;
-        어느 가게, 싸다; 어느 꽃, 예쁘다; 어느 차, 빠르다; 어느 집, 조용하다""",
+        어느 가게, 싸다; 어느 꽃, 예쁘다; 어느 차, 빠르다; 어느 집, 조용하다; 어디, 가깝다;
+        어디, 조용하다; 어디, 넓다; 어느 것, 가볍다""",
     ),
+    "virtue": verbs("빠르다, 키가 크다, 어리다, 바쁘다, 똑똑하다, 힘이 세다, 부지런하다, 친절하다"),
     "folk": words("나무꾼, 임금, 공주, 농부, 선비, 부자, 어부, 할머니, 왕자, 총각, 도깨비, 스님"),
     "liked": words(
         """사과, 수박, 겨울, 바다, 산, 여름, 김치, 빵, 음악, 영화, 고양이, 강아지, 비, 눈, 꽃, 시골,
@@ -95,7 +97,7 @@ PHENOMENA = {
         이 음식은 [{ingredient:으로}|{ingredient:*으로}] 만들었다.
         이 상자는 [{material:으로}|{material:*으로}] 만들었다.
         {name:은} [{pen:으로}|{pen:*으로}] 글씨를 쓴다.
-        우리는 [{vehicle:으로}|{vehicle:*으로}] {city}까지 갔다.
+        {name:은} [{vehicle:으로}|{vehicle:*으로}] 여행을 다녔다.
         {name:은} 올해 [{office:으로}|{office:*으로}] 뽑혔다.
         저는 [{language:으로}|{language:*으로}] 편지를 썼습니다.
     """,
@@ -125,7 +127,7 @@ PHENOMENA = {
     """,
     "topic_subject": """
         # a question word as subject takes 이/가
-        [누가|누군] {act.place}에서 {act.object:을} {act.verb:었어요}?
+        이 중에서 [누가|누군] 가장 {virtue:어요}?
         이 중에서 [{best.thing:이}|{best.thing:은}] 가장 {best.v:어요}?
         결승에서 어느 [{winner:이}|{winner:은}] 이겼어요?
         # the subject of a clause that modifies a noun takes 이/가

@@ -13,7 +13,7 @@ TABLES = {
         "noun unit wrong",
         """연필, 자루, 마리; 볼펜, 자루, 그루; 책, 권, 대; 공책, 권, 마리; 종이, 장, 대;
         우표, 장, 잔; 장미, 송이, 대; 국화, 송이, 권; 운동화, 켤레, 장; 구두, 켤레, 자루;
-        양말, 켤레, 권; 옷, 벌, 그루; 양복, 벌, 송이; 맥주, 병, 채; 우유, 잔, 켤레;
+        양말, 켤레, 권; 옷, 벌, 그루; 양복, 벌, 송이; 맥주, 병, 채; 커피, 잔, 켤레;
         자전거, 대, 마리; 컴퓨터, 대, 송이; 닭, 마리, 권; 고등어, 마리, 장; 오징어, 마리, 대;
         소설책, 권, 벌; 냉장고, 대, 자루; 사진, 장, 켤레; 칼, 자루, 마리; 사과, 개, 명;
         우산, 개, 마리""",
@@ -74,7 +74,7 @@ TABLES = {
     "known": words("사실, 소식, 비밀, 이유, 방법, 주소, 정답, 규칙, 뜻, 결과, 사정, 이름"),
     "surname": words("김, 이, 박, 최, 정, 강, 조, 윤, 장, 임, 한, 오, 서, 신, 권, 황"),
     "title": words("선생님, 교수님, 사장님, 과장님, 부장님, 기자님, 박사님, 감독님"),
-    "call": words("얘들아, 영수야, 지민아, 꼬마야, 누나야, 친구야, 아가야, 민지야"),
+    "call": words("얘들아, 영수야, 지민아, 꼬마야, 친구야, 아가야, 민지야"),
 }
 
 PHENOMENA = {
@@ -82,23 +82,17 @@ PHENOMENA = {
         # a subject with 께서 takes a verb with -(으)시-
         {elder}께서 [{noble:으셨다}|{noble:었다}].
         어제 {elder}께서 [{noble:으셨습니다}|{noble:었습니다}].
-        {elder}께서 [{noble:으시고}|{noble:고}] 나서 말씀을 시작하셨다.
         # a child or a younger person takes none
         {young:이} [{noble:었다}|{noble:으셨다}].
-        {young}[{young:이}|께서] {noble:었다}.
+        [{young:이}|{young}께서] {noble:었다}.
         # nobody honours himself
         저는 어제 [{noble:었습니다}|{noble:으셨습니다}].
-        제가 먼저 [{noble:겠습니다}|{noble:으시겠습니다}].
         # things are not honoured
-        손님, 주문하신 {goods:이} [나왔습니다|나오셨습니다].
+        손님, 주문하신 {drink:이} [나왔습니다|나오셨습니다].
         손님, 찾으시던 {goods:이} 여기 [있습니다|계십니다].
     """,
     "honorific_word": """
-        # words that honour, of one's elders: 연세, 성함, 생신, 말씀, 댁
-        {elder}께서는 [연세가|나이가] 많으시다.
-        {elder}, [성함이|이름이] 어떻게 되십니까?
-        {elder}의 [생신|생일]에 꽃을 드렸다.
-        # and the plain words of the young
+        # 연세, 생신, 말씀 and 댁 are an elder's, not a child's
         {young:은} 아직 [나이가|연세가] 어리다.
         {young}의 [생일|생신]에 {gift:을} 주었다.
         나는 {young}의 [말을|말씀을] 믿지 않았다.
@@ -107,13 +101,14 @@ PHENOMENA = {
         {elder}께서 점심을 [드셨다|먹었다].
         {elder}께서 방에서 [주무신다|잔다].
         {elder}께서는 지금 {city}에 [계신다|있다].
+        {elder}께서 작년에 [돌아가셨다|죽으셨다].
         {young:이} 방에서 [잔다|주무신다].
         {young:은} 지금 {city}에 [있습니다|계십니다].
         {young:이} 점심을 [먹었다|드셨다].
-        # verbs and particles that honour whom the act is for: 드리다, 여쭙다, 모시다, 께
+        # verbs and particles that honour whom the act is for: 드리다, 말씀드리다, 모시다, 뵙다
         나는 {elder}께 {gift:을} [드렸다|줬다].
         나는 {elder:을} [모시고|데리고] {city}에 갔다.
-        나는 {elder}[께|한테] 길을 여쭈어 보았다.
+        나는 {elder}께 그 소식을 [말씀드렸다|말해 줬다].
         나는 {young}에게 {gift:을} [줬다|드렸다].
         나는 {young:을} [데리고|모시고] {city}에 갔다.
         나는 {young:을} [만나러|뵈러] {city}에 갔다.
@@ -167,9 +162,10 @@ PHENOMENA = {
         # 별로 and 그다지 weaken what is denied
         {trait.noun:은} [아주|별로] {trait.v:다}.
         {trait.noun:은} [상당히|그다지] {trait.v:다}.
-        {trait.noun:은} 그다지 {trait.v:지} [않다|하다].
+        {trait.noun:은} 별로 [{trait.v:지} 않다|{trait.v:다}].
         # 결코 and 도저히 deny
         나는 [반드시|결코] {vow:겠다}.
+        나는 [꼭|결코] {vow:겠다}.
         나는 결코 [{vow:지 않겠다}|{vow:겠다}].
         나는 도저히 {vow:을} 수 [없다|있다].
         # 밖에 stands with what is denied, 만 with either
@@ -179,9 +175,9 @@ PHENOMENA = {
     "word_order": """
         # what modifies a noun stands before it
         {name:은} 가게에서 [새 {thing:을}|{thing:을} 새] 샀다.
-        [{name}의 {small:이}|{small:이} {name}의] 책상 위에 있다.
+        나는 [{name}의 {small:을}|{small:을} {name}의] 빌렸다.
         어제 [{memory.verb:은} {memory.noun:을}|{memory.noun:을} {memory.verb:은}] 기억한다.
-        {name:은} [아주 {trait.v:은}|{trait.v:은} 아주] {trait.noun:을} 보았다.
+        {name:은} [아주 {trait.v:은}|{trait.v:은} 아주] {trait.noun:을} 기억한다.
         # the number stands between the noun and its counter
         {name:은} {counted.noun} [{native} {counted.unit:을}|{counted.unit:을} {native}] 샀다.
         # the auxiliary follows its verb
