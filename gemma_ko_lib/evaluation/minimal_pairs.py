@@ -26,7 +26,14 @@ import string
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.grammar import english, particles, predicates, spelling, usage
+from gemma_ko_lib.evaluation.grammar import (
+    clauses,
+    english,
+    particles,
+    predicates,
+    spelling,
+    usage,
+)
 from gemma_ko_lib.evaluation.grammar.lexicon import LEXICON
 from gemma_ko_lib.runtime import whole_file
 
@@ -81,7 +88,7 @@ def generate(
 
 def korean_pairs(seed: int = SEED) -> list[MinimalPair]:
     """The pairs of `data_samples/grammar.jsonl`."""
-    modules = (particles, predicates, usage, spelling)
+    modules = (particles, predicates, clauses, usage, spelling)
     phenomena = {name: rules for module in modules for name, rules in module.PHENOMENA.items()}
     tables = {name: rows for module in modules for name, rows in module.TABLES.items()}
     return generate(phenomena, LEXICON | tables, seed)
