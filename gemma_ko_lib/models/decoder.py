@@ -67,6 +67,8 @@ class Decoder:
         def mask_with_segments(x, padding_mask, *args):
             mask = original(block, x, padding_mask, *args)
             segments = self._segment_ids
+            if segments is None:  # KerasHub's own methods run the block
+                return mask
             same_document = segments[:, :, None] == segments[:, None, :]
             mask = jnp.logical_and(mask, same_document)
             if self._tree is not None:
