@@ -75,9 +75,8 @@ PHENOMENA = {
         [{goal:으려면}|{goal:으려고}] 지금부터 준비하세요.
         # -(으)러 goes with coming and going only
         {name:은} {act.object:을} [{act.verb:으려고}|{act.verb:으러}] 일찍 일어났다.
-        # what is allowed is -아도 되다
-        여기에서 [{forbidden:어도}|{forbidden:어서}] 됩니까?
-        # 아무리 asks for -아도, 비록 for -지만
+        # 만약 asks for -(으)면, 아무리 for -아도, 비록 for -지만
+        만약 {because.s:이} [{because.verb:으면}|{because.verb:으니까}] 나에게 알려 줘.
         아무리 [{hard:어도}|{hard:으면}] 포기하지 마세요.
         비록 {small_but.s:은} [{small_but.v:지만}|{small_but.v:어서}] 마음에 든다.
     """,
