@@ -62,7 +62,7 @@ TABLES = {
         마음, 넓다; 코, 높다; 얼굴, 작다; 손, 따뜻하다; 목소리, 크다; 눈, 나쁘다; 귀, 밝다;
         걸음, 빠르다; 성격, 밝다; 웃음, 많다; 욕심, 없다; 말, 많다""",
     ),
-    "reason": words("내일, 오늘 저녁에, 주말에, 밤에, 오후에, 아침에"),
+    "soon": words("내일, 오늘 저녁에, 주말에, 밤에, 오후에, 아침에"),
 }
 
 PHENOMENA = {
@@ -88,7 +88,7 @@ PHENOMENA = {
         {name:은} [{friend:이랑}|{friend:*이랑}] {sport:을} 했다.
         # one calls a friend with 아 after a consonant, with 야 after a vowel
         [{name:아}|{name:*아}], 지금 {city}에 있니?
-        [{name:아}|{name:*아}], {reason} 같이 {sport:을} 하자.
+        [{name:아}|{name:*아}], {soon} 같이 {sport:을} 하자.
     """,
     "direction_particle": """
         # 으로 after a consonant, 로 after a vowel and after ㄹ
