@@ -2,12 +2,14 @@
 nothing."""
 
 import json
+import string
 from collections import Counter, defaultdict
 
 import pytest
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.evaluation import minimal_pairs
+from gemma_ko_lib.evaluation.grammar import clauses, particles, predicates, spelling, usage
 from gemma_ko_lib.evaluation.grammar.lexicon import LEXICON, table
 from gemma_ko_lib.evaluation.grammar.morphology import Noun, Verb
 
@@ -123,6 +125,15 @@ def test_verbs_are_inflected_by_their_class(word, endings, forms):
 def test_particles_go_by_the_last_sound(noun, particles, right, wrong):
     assert [format(Noun(noun), particle) for particle in particles.split()] == right.split()
     assert [format(Noun(noun), "*" + particle) for particle in particles.split()] == wrong.split()
+
+
+def test_every_list_of_words_is_used_and_none_hides_another():
+    modules = (particles, predicates, clauses, usage, spelling)
+    names = [*LEXICON, *(name for module in modules for name in module.TABLES)]
+    assert len(set(names)) == len(names)
+    rules = "".join(rule for module in modules for rule in module.PHENOMENA.values())
+    used = {field.split(".")[0] for _, field, _, _ in string.Formatter().parse(rules) if field}
+    assert set(names) - {name.rstrip("23") for name in used} == set()
 
 
 def test_a_rule_that_tells_nothing_apart_is_refused():
