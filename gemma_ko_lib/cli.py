@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_pack,
         _add_pretrain,
         _add_evaluate,
+        _add_fit,
     ):
         add(commands)
     return parser
@@ -392,9 +393,10 @@ def _add_evaluate(commands) -> None:
         "--suite",
         nargs="+",
         metavar="NAME",
-        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, one of them alone",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, one of them "
+        "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
-    parser.add_argument("--data", metavar="DIR", help="folder of KoBEST's files")
+    parser.add_argument("--data", metavar="DIR", help="folder of the suites' files, where local")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
     parser.add_argument("--items", type=int, help="evenly spaced items a suite, instead of all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
@@ -433,8 +435,12 @@ def _evaluate_texts(arguments) -> None:
 def _evaluate_suites(arguments) -> int:
     from gemma_ko_lib import evaluation
 
+    tasks = [n.removeprefix("lm_eval:") for n in arguments.suite if n.startswith("lm_eval:")]
     suites = [
-        suite for name in arguments.suite for suite in evaluation.load_suites(name, arguments.data)
+        suite
+        for name in arguments.suite
+        if not name.startswith("lm_eval:")
+        for suite in evaluation.load_suites(name, arguments.data)
     ]
     suites = [
         dataclasses.replace(suite, items=tuple(_evenly(suite.items, arguments.items)))
@@ -443,16 +449,30 @@ def _evaluate_suites(arguments) -> int:
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
     rejects = [line for suite in suites for line in suite.rejects]
+    harness_figures = {}
+    if tasks:
+        from gemma_ko_lib.evaluation import harness
+
+        with _stdout_to_stderr():
+            found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
+        harness_figures = {
+            task: {name: x for name, x in figures.items() if isinstance(x, float)}
+            for task, figures in found["results"].items()
+        }
     if arguments.json:
         _print_json(
             {
                 "model": arguments.model,
                 "suites": [result.as_dict() for result in results],
+                "lm_eval": harness_figures,
                 "rejects": rejects,
             }
         )
     else:
-        print(evaluation.format_results(results))
+        if results:
+            print(evaluation.format_results(results))
+        for task, figures in harness_figures.items():
+            print(task, *(f"{name.split(',')[0]} {x:.4f}" for name, x in figures.items()))
         for line in rejects:
             print(f"not read: {line}")
     return PARTIAL if rejects else 0
@@ -474,6 +494,44 @@ def _placed_model(name: str):
         model = models.load(name)
     model.params = models.place(model.params)
     return model
+
+
+# --- fit ---
+
+
+def _add_fit(commands) -> None:
+    parser = _command(
+        commands, "fit", _fit, "Say whether a training fits on a device, and where its bytes go."
+    )
+    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_2b, gemma2_9b, …")
+    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
+    parser.add_argument("--method", default="full", help="full (AdamW), lora, adalomo or lomo")
+    parser.add_argument(
+        "--batch", type=int, metavar="B", help="rows over all devices (the most that fit)"
+    )
+    parser.add_argument("--length", type=int, metavar="T", help="tokens a row (2048)")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="ask the TPU compiler (no TPU needed), or measure on the GPU that is here",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _fit(arguments) -> None:
+    from gemma_ko_lib.training import fit
+
+    answer = fit.fit(
+        arguments.model,
+        arguments.device,
+        arguments.method,
+        rows=arguments.batch,
+        length=arguments.length,
+        compiled=arguments.compile,
+    )
+    if arguments.json:
+        return _print_json(dataclasses.asdict(answer))
+    print(fit.format_answer(answer))
 
 
 def _stdout_to_stderr():

@@ -2,12 +2,14 @@
 
 Two axes: "fsdp" splits weights for storage and the batch for work, "tensor" splits heads and
 FFN width. A parameter that no rule names is an error, never a silent copy on every device.
+The devices may belong to several processes (hosts): each holds its own pieces only.
 """
 
 import re
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 # (pattern of the weight's name without its group, axes of the weight itself)
@@ -19,11 +21,34 @@ _RULES: list[tuple[str, tuple]] = [
     (r"ffw_gating(_2)?/kernel", ("fsdp", "tensor")),
     (r"ffw_linear/kernel", ("tensor", "fsdp")),
     (r".*norm(alization)?/scale", (None,)),
+    # Adapters: the wide axis of each matrix as in its kernel.
+    (r"(attention/(query|key|value)|ffw_gating(_2)?)/lora_a", ("fsdp", None)),
+    (r"(attention/(query|key|value)|ffw_gating(_2)?)/lora_b", (None, "tensor")),
+    (r"(attention/attention_output|ffw_linear)/lora_a", ("tensor", None)),
+    (r"(attention/attention_output|ffw_linear)/lora_b", (None, "fsdp")),
+    (r".*/lora_scale", ()),
+    # RecurrentGemma, by the names of Google's files. Its heads are also the blocks of the
+    # gates, so "tensor" splits the width of the recurrence where it splits them.
+    (r"embedder/input_embedding", ("tensor", "fsdp")),
+    (r"attention_block/proj_q/kernel", ("fsdp", "tensor")),
+    (r"attention_block/proj_[kv]/kernel", ("fsdp", None)),
+    (r"attention_block/proj_final/kernel", ("tensor", "fsdp")),
+    (r"recurrent_block/linear_[xy]/kernel", ("fsdp", "tensor")),
+    (r"recurrent_block/linear_[xy]/bias", ("tensor",)),
+    (r"recurrent_block/linear_out/kernel", ("tensor", "fsdp")),
+    (r"recurrent_block/conv_1d/w", (None, "tensor")),
+    (r"recurrent_block/(conv_1d/b|rg_lru/a_param)", ("tensor",)),
+    (r"recurrent_block/rg_lru/(a|input)_gate/w", ("tensor", "fsdp", None)),
+    (r"recurrent_block/rg_lru/(a|input)_gate/b", ("tensor", None)),
+    (r"mlp_block/ffw_up/w", (None, "fsdp", "tensor")),
+    (r"mlp_block/ffw_up/b", (None, None, None, "tensor")),
+    (r"mlp_block/ffw_down/kernel", ("tensor", "fsdp")),
+    (r"(attention_block/proj_final|recurrent_block/linear_out|mlp_block/ffw_down)/bias", (None,)),
 ]
 
 
 def make_mesh(fsdp: int | None = None, tensor: int = 1) -> Mesh:
-    """A mesh over all devices.
+    """A mesh over all devices, those of other processes included.
 
     Args:
         fsdp: size of the fully-sharded axis; by default whatever `tensor` leaves.
@@ -57,7 +82,7 @@ def shardings(shapes: dict, mesh: Mesh) -> dict[str, NamedSharding]:
 
 def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
     stacked = name.startswith("group_")
-    inner = re.sub(r"^(group|tail)_\d+/", "", name)
+    inner = re.sub(r"^(group_\d+|tail_\d+|blocks\.\d+)/", "", name)
     axes = next((axes for pattern, axes in _RULES if re.fullmatch(pattern, inner)), None)
     if axes is None:
         raise ValueError(f"No sharding rule for the parameter '{name}' {shape}; add one to _RULES.")
@@ -70,7 +95,45 @@ def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
 
 
 def place(params: dict, mesh: Mesh | None = None) -> dict:
-    """Put weights on the mesh by the rules, or whole on the first device."""
+    """Put weights on the mesh by the rules, or whole on the first device.
+
+    Every process gives the same weights and keeps its devices' pieces.
+    """
     if mesh is None:
         return jax.device_put(params, jax.devices()[0])
-    return jax.device_put(params, shardings(params, mesh))
+    places = shardings(params, mesh)
+    if jax.process_count() == 1:
+        return jax.device_put(params, places)
+    # device_put would send every weight through the network, to compare the processes' copies.
+    whole = {name: np.asarray(weight) for name, weight in params.items()}
+    return {
+        name: jax.make_array_from_callback(weight.shape, places[name], weight.__getitem__)
+        for name, weight in whole.items()
+    }
+
+
+def gather(params: dict) -> dict:
+    """The inverse of `place` for the weights of several processes: whole, in host memory.
+
+    All processes must call it, for all send their pieces; the first alone keeps what it gets
+    (the others return an empty dict). Stacked weights travel block by block, so that no device
+    has to hold a whole stack. Weights of a single process are returned as they are.
+    """
+    if jax.process_count() == 1:
+        return params
+    keep = jax.process_index() == 0
+    whole = {}
+    for name, weight in params.items():
+        stacked = name.startswith("group_")
+        for index in range(len(weight)) if stacked else [...]:
+            piece = multihost_utils.process_allgather(weight[index], tiled=True)
+            if keep and stacked:
+                whole.setdefault(name, np.empty(weight.shape, weight.dtype))[index] = piece
+            elif keep:
+                whole[name] = piece
+    return whole
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """The sharding of a batch [micro-batches, rows, …]: its rows over "fsdp"."""
+    return NamedSharding(mesh, PartitionSpec(None, "fsdp"))

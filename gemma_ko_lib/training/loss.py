@@ -43,17 +43,53 @@ def _sum_loss(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
 
 
 def _sum_loss_forward(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
-    chunks = _chunks((hidden, targets, weights), chunk_tokens)
+    return sum_with_gradients(
+        _cross_entropy, hidden, embedding, (targets,), weights, soft_cap, chunk_tokens
+    )
+
+
+def _sum_loss_backward(soft_cap, chunk_tokens, residuals, cotangent):
+    hidden_gradient, embedding_gradient, loss = scaled(residuals, cotangent)
+    return hidden_gradient, embedding_gradient, None, loss
+
+
+_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
+
+
+def _cross_entropy(logits, target):
+    """Cross-entropy and its gradient by the logits."""
+    log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+    is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
+    nll = log_z[..., 0] - jnp.sum(jnp.where(is_target, logits, 0), axis=-1)
+    return nll, jnp.exp(logits - log_z) - is_target
+
+
+def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chunk_tokens):
+    """A weighted sum of losses, and its gradients formed while a chunk's logits are there.
+
+    Args:
+        score: (logits of a chunk, *others of the chunk) -> (loss of each position, its gradient
+            by the logits).
+        hidden: [batch, length, d_model].
+        embedding: [vocabulary, d_model].
+        others: what else `score` needs of each position, arrays [batch, length, …].
+        weights: float [batch, length].
+        soft_cap: cap of the logits, or None.
+        chunk_tokens: positions whose logits exist at the same time.
+
+    Returns:
+        The sum, and its gradients by hidden states, embedding and weights (the latter is each
+        position's loss).
+    """
+    chunks = _chunks((hidden, weights, *others), chunk_tokens)
     compute_embedding = embedding.astype(hidden.dtype)
 
     def add_chunk(carry, chunk):
         total, embedding_gradient = carry
-        h, target, weight = chunk
+        h, weight, *rest = chunk
         logits = project(h, compute_embedding, soft_cap)
-        log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
-        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
-        nll = log_z[..., 0] - jnp.sum(jnp.where(is_target, logits, 0), axis=-1)
-        gradient = (jnp.exp(logits - log_z) - is_target) * weight[..., None]
+        loss, gradient = score(logits, *rest)
+        gradient *= weight[..., None]
         if soft_cap is not None:
             gradient *= 1 - jnp.square(logits / soft_cap)
         gradient = gradient.astype(h.dtype)
@@ -61,30 +97,22 @@ def _sum_loss_forward(hidden, embedding, targets, weights, soft_cap, chunk_token
         embedding_gradient += jnp.einsum(
             "btv,btd->vd", gradient, h, preferred_element_type=jnp.float32
         )
-        return (total + jnp.sum(nll * weight), embedding_gradient), (hidden_gradient, nll)
+        return (total + jnp.sum(loss * weight), embedding_gradient), (hidden_gradient, loss)
 
     start = (jnp.float32(0), jnp.zeros(embedding.shape, jnp.float32))
-    (total, embedding_gradient), (hidden_gradients, nll) = jax.lax.scan(add_chunk, start, chunks)
+    (total, embedding_gradient), (hidden_gradients, loss) = jax.lax.scan(add_chunk, start, chunks)
     length = hidden.shape[1]
-    residuals = (
+    gradients = (
         _join(hidden_gradients, length),
         embedding_gradient.astype(embedding.dtype),
-        _join(nll, length),
+        _join(loss, length),
     )
-    return total, residuals
+    return total, gradients
 
 
-def _sum_loss_backward(soft_cap, chunk_tokens, residuals, cotangent):
-    hidden_gradient, embedding_gradient, nll = residuals
-    return (
-        hidden_gradient * cotangent.astype(hidden_gradient.dtype),
-        embedding_gradient * cotangent.astype(embedding_gradient.dtype),
-        None,
-        nll * cotangent,
-    )
-
-
-_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
+def scaled(gradients, cotangent):
+    """Gradients of a sum, times the gradient by the sum."""
+    return jax.tree.map(lambda gradient: gradient * cotangent.astype(gradient.dtype), gradients)
 
 
 def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = CHUNK_TOKENS):

@@ -1,0 +1,177 @@
+"""LoRA and OLoRA: a frozen base and two thin matrices beside each of its kernels.
+
+Weights come in; the frozen base and the adapters, which alone are trained, go out. `Decoder`
+computes x·W + α/r·(x·A)·B wherever its weights hold adapters:
+
+    lora_a [in, rank], lora_b [rank, out], lora_scale [] (α/r, frozen)
+
+beside the layer's kernel, with a leading axis over the groups like every stacked weight.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from gemma_ko_lib.models import kernels
+from gemma_ko_lib.models.kernels import PROJECTIONS
+from gemma_ko_lib.runtime import UserError
+
+# Names as people say them: the last part of a projection's path.
+TARGETS = tuple(projection.rpartition("/")[2] for projection in PROJECTIONS)
+_TRAINED = ("lora_a", "lora_b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lora:
+    """Which layers get adapters, and of what kind.
+
+    Attributes:
+        rank: r, columns of A.
+        alpha: α; the adapters' product counts α/r.
+        targets: layers, of `TARGETS`.
+        olora: start from the QR decomposition of each kernel (arXiv 2406.01775) instead of
+            from random A and zero B (arXiv 2106.09685).
+
+    Raises:
+        UserError: a rank below 1, an unknown target, or none.
+    """
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...] = TARGETS
+    olora: bool = False
+
+    def __post_init__(self):
+        if self.rank < 1:
+            raise UserError(f"LoRA's rank must be at least 1, not {self.rank}.")
+        unknown = [target for target in self.targets if target not in TARGETS]
+        if unknown or not self.targets:
+            raise UserError(
+                f"LoRA's targets: {', '.join(unknown) or 'none given'}. "
+                f"Choose of: {', '.join(TARGETS)}."
+            )
+
+    @property
+    def scale(self) -> float:
+        """α/r."""
+        return self.alpha / self.rank
+
+
+def add_adapters(params: dict, lora: Lora, seed: int = 0) -> tuple[dict, dict]:
+    """Split a model into what is frozen and what is trained.
+
+    The function stays what it was: LoRA's B is zero; OLoRA takes its start off the base.
+    Both dicts together are weights for `Decoder`; `training.make_update` wants them apart.
+
+    Args:
+        params: the model's weights; they are not changed.
+        lora: see `Lora`.
+        seed: of LoRA's random A; OLoRA draws nothing.
+
+    Returns:
+        (frozen, adapters). Adapters are float32, whatever the base is kept in.
+
+    Raises:
+        UserError: a rank that a layer's matrix does not have.
+    """
+    frozen, adapters = dict(params), {}
+    key = jax.random.key(seed)
+    for index, (path, projection) in enumerate(_targeted(params, lora)):
+        kernel = params[f"{path}/kernel"]
+        *stack, rows, columns = kernels.matrix_shape(projection, kernel)
+        if lora.rank > min(rows, columns):
+            raise UserError(
+                f"LoRA's rank {lora.rank} is more than {path} has, a matrix of {rows} × {columns}."
+            )
+        if lora.olora:
+            a, b = _orthonormal_start(projection, kernel, lora.rank)
+            frozen[f"{path}/kernel"] = _plus(projection, kernel, a, b, -lora.scale)
+        else:
+            bound, shape = rows**-0.5, (*stack, rows, lora.rank)
+            a = jax.random.uniform(jax.random.fold_in(key, index), shape, "float32", -bound, bound)
+            b = jnp.zeros((*stack, lora.rank, columns), "float32")
+        adapters[f"{path}/lora_a"], adapters[f"{path}/lora_b"] = a, b
+        frozen[f"{path}/lora_scale"] = jnp.full(a.shape[:-2], lora.scale, "float32")
+    return frozen, adapters
+
+
+def merge(frozen: dict, adapters: dict) -> dict:
+    """One plain model that computes what base and adapters do: W + α/r·A·B.
+
+    Args:
+        frozen: from `add_adapters`.
+        adapters: trained.
+    """
+    merged = _changed(frozen, adapters, +1)
+    return {name: w for name, w in merged.items() if not name.endswith("/lora_scale")}
+
+
+def unmerge(merged: dict, adapters: dict, lora: Lora) -> dict:
+    """The frozen base back out of a merged model, within rounding.
+
+    Args:
+        merged: from `merge`.
+        adapters: the ones that were merged.
+        lora: what they were made with.
+    """
+    scales = {
+        name.replace("/lora_a", "/lora_scale"): jnp.full(a.shape[:-2], lora.scale, "float32")
+        for name, a in adapters.items()
+        if name.endswith("/lora_a")
+    }
+    return _changed({**merged, **scales}, adapters, -1)
+
+
+def run_projection(projection: str, plain, weights: dict, x):
+    """What a linear layer computes, by the weights that are there for it.
+
+    Args:
+        projection: one of `kernels.PROJECTIONS`.
+        plain: the layer's own call.
+        weights: those of the block, by name.
+        x: the layer's input, [batch, length, …].
+    """
+    y = plain(x)
+    if f"{projection}/lora_a" not in weights:
+        return y
+    a, b, scale = (weights[f"{projection}/lora_{part}"] for part in ("a", "b", "scale"))
+    # Two thin products, not one with W + scale·A·B: neither that sum nor its gradient, both as
+    # large as W, is ever formed.
+    low_rank = kernels.input_rows(projection, x) @ a.astype(x.dtype)
+    return y + ((low_rank * scale.astype(x.dtype)) @ b.astype(x.dtype)).reshape(y.shape)
+
+
+def _targeted(params: dict, lora: Lora):
+    for path, projection in kernels.projections_in(params):
+        if projection.rpartition("/")[2] in lora.targets:
+            yield path, projection
+
+
+def _orthonormal_start(projection: str, kernel, rank: int):
+    """OLoRA's A and B: with QR = Wᵀ [out, in], B is Q's first columns and A is R's first rows.
+
+    The first columns of Q depend on the first columns of Wᵀ only, so a thin QR gives them.
+    """
+    transposed = kernels.to_matrix(projection, kernel.astype("float32")).mT
+    with jax.default_matmul_precision("highest"):
+        q, _ = jnp.linalg.qr(transposed[..., :rank])
+        r = q.mT @ transposed
+    return r.mT, q.mT
+
+
+def _plus(projection: str, kernel, a, b, scale):
+    """W + scale·A·B in the kernel's layout and number format."""
+    with jax.default_matmul_precision("highest"):
+        change = kernels.from_matrix(projection, a @ b, kernel.shape[a.ndim - 2 :])
+    return (kernel.astype("float32") + scale * change).astype(kernel.dtype)
+
+
+def _changed(params: dict, adapters: dict, sign: int) -> dict:
+    changed = dict(params)
+    for path, projection in kernels.projections_in(adapters):
+        a, b = (adapters[f"{path}/{part}"] for part in _TRAINED)
+        scale = params[f"{path}/lora_scale"].reshape(-1)[0]
+        kernel = params[f"{path}/kernel"]
+        changed[f"{path}/kernel"] = _plus(projection, kernel, a, b, sign * scale)
+    return changed

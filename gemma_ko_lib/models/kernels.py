@@ -1,0 +1,100 @@
+"""The linear layers of a block, and their kernels as matrices.
+
+KerasHub keeps its kernels in three layouts (query [heads, d_model, head_dim], …). Adapters and
+quantised kernels are matrices [in, out], so that one rule serves all seven layers of a block.
+"""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+# In the order a block runs them.
+PROJECTIONS = (
+    "attention/query",
+    "attention/key",
+    "attention/value",
+    "attention/attention_output",
+    "ffw_gating",
+    "ffw_gating_2",
+    "ffw_linear",
+)
+
+
+def layers_of(block) -> dict:
+    """The Keras layers behind `PROJECTIONS`, of one of KerasHub's decoder blocks."""
+    attention = block.attention
+    layers = (
+        attention.query_dense,
+        attention.key_dense,
+        attention.value_dense,
+        attention.output_dense,
+        block.gating_ffw,
+        block.gating_ffw_2,
+        block.ffw_linear,
+    )
+    return dict(zip(PROJECTIONS, layers, strict=True))
+
+
+def split(name: str) -> tuple[str, str, str] | None:
+    """A weight's name -> (block, projection, part), e.g. ("group_0", "ffw_linear", "kernel").
+
+    None for a weight of no projection, such as a norm's scale.
+    """
+    block, _, rest = name.partition("/")
+    projection, _, part = rest.rpartition("/")
+    return (block, projection, part) if projection in PROJECTIONS else None
+
+
+def projections_in(params: dict) -> Iterator[tuple[str, str]]:
+    """(path, projection) of every linear layer that has weights here, in the order of names."""
+    found = {(f"{s[0]}/{s[1]}", s[1]) for name in params if (s := split(name))}
+    yield from sorted(found)
+
+
+def to_matrix(projection: str, kernel):
+    """A kernel as [..., in, out]; the axis of a stack over the groups stays in front.
+
+    Args:
+        projection: one of `PROJECTIONS`.
+        kernel: in KerasHub's layout.
+    """
+    if projection.startswith("ffw"):
+        return kernel
+    if projection == "attention/attention_output":
+        *stack, heads, head_dim, d_model = kernel.shape
+        return kernel.reshape(*stack, heads * head_dim, d_model)
+    *stack, heads, d_model, head_dim = kernel.shape
+    return jnp.moveaxis(kernel, -3, -2).reshape(*stack, d_model, heads * head_dim)
+
+
+def matrix_shape(projection: str, kernel) -> tuple[int, ...]:
+    """Shape of `to_matrix`, without computing it."""
+    return jax.eval_shape(lambda k: to_matrix(projection, k), kernel).shape
+
+
+def from_matrix(projection: str, matrix, shape: tuple[int, ...]):
+    """The inverse of `to_matrix`.
+
+    Args:
+        projection: as there.
+        matrix: [..., in, out].
+        shape: of the kernel of one block.
+    """
+    stack = matrix.shape[:-2]
+    if projection in PROJECTIONS[:3]:
+        heads, d_model, head_dim = shape
+        return jnp.moveaxis(matrix.reshape(*stack, d_model, heads, head_dim), -2, -3)
+    return matrix.reshape(*stack, *shape)
+
+
+def input_rows(projection: str, x):
+    """A layer's input as [batch, length, in]: heads of the attention side by side."""
+    return x.reshape(*x.shape[:2], -1) if projection == "attention/attention_output" else x
+
+
+def output_of_rows(projection: str, rows, kernel_shape: tuple[int, ...]):
+    """[batch, length, out] as the layer gives it: query, key and value by heads."""
+    if projection not in PROJECTIONS[:3]:
+        return rows
+    return rows.reshape(*rows.shape[:2], kernel_shape[0], kernel_shape[2])

@@ -1,0 +1,293 @@
+"""Online knowledge distillation: a live teacher, a student of any size, one tokenizer.
+
+A teacher and a student model and token shards come in; a run folder and the trained student go
+out. Gemma 2 2B and 9B were trained like this (arXiv 2408.00118, section 3.2). Logits of
+teacher and student exist for one chunk of positions at a time.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.models import loading, sharding
+from gemma_ko_lib.models.decoder import Decoder, project
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.shards import Shards
+from gemma_ko_lib.tokenization.tokenizer import fingerprint
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
+from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.pretrain import NextTokenBatches
+
+_TEACHER = "teacher/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What a student minimises at each position, given P_T and P_S of teacher and student.
+
+    share · τ² · −Σ P_T log P_S + (1 − share) · −log P_S(next token of the text)
+
+    In the first term both distributions are softmax(logits / τ). Its gradient shrinks like
+    1/τ², which the factor undoes (Hinton and others 2015, arXiv 1503.02531). The second
+    term has no temperature.
+
+    Attributes:
+        share: of the distillation in the loss; 1 is Gemma 2's, 0 plain pre-training.
+        temperature: τ.
+        top_k: the teacher's k likeliest words are told apart, and all others together are one
+            word: −Σ_top P_T log P_S − (1 − Σ_top P_T) log (1 − Σ_top P_S). No mass is lost, and
+            the student is free in how it spreads what is outside. None tells all apart.
+    """
+
+    share: float = 1.0
+    temperature: float = 1.0
+    top_k: int | None = None
+
+
+def distillation_loss(
+    student_hidden,
+    student_embedding,
+    teacher_hidden,
+    teacher_embedding,
+    targets,
+    weights,
+    objective: Objective = Objective(),
+    *,
+    student_soft_cap=None,
+    teacher_soft_cap=None,
+    chunk_tokens: int = CHUNK_TOKENS,
+):
+    """Weighted sum of `objective` over positions, in nats; the teacher gets no gradient.
+
+    Args:
+        student_hidden: final hidden states [batch, length, student's d_model].
+        student_embedding: [vocabulary, student's d_model].
+        teacher_hidden: [batch, length, teacher's d_model], of the same tokens.
+        teacher_embedding: [vocabulary, teacher's d_model].
+        targets: int [batch, length], the text's next tokens.
+        weights: float [batch, length]; 0 leaves a position out, as padding must be.
+        objective: see `Objective`.
+        student_soft_cap: cap of the student's logits, or None.
+        teacher_soft_cap: cap of the teacher's logits, or None.
+        chunk_tokens: positions whose logits exist at the same time.
+
+    Returns:
+        float32 scalar. It does not fall to 0: the least that distillation can reach is the
+        entropy of P_T times τ².
+    """
+    return _sum_loss(
+        student_hidden,
+        student_embedding,
+        teacher_hidden,
+        teacher_embedding,
+        targets,
+        weights,
+        (objective, student_soft_cap, teacher_soft_cap, chunk_tokens),
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
+def _sum_loss(*arguments):
+    return _sum_loss_forward(*arguments)[0]
+
+
+def _sum_loss_forward(
+    student_hidden, student_embedding, teacher_hidden, teacher_embedding, targets, weights, settings
+):
+    objective, student_cap, teacher_cap, chunk_tokens = settings
+    teacher_embedding = teacher_embedding.astype(teacher_hidden.dtype)  # once, not in each chunk
+
+    def score(logits, teacher_hidden, target):
+        teacher_logits = project(teacher_hidden, teacher_embedding, teacher_cap)
+        return _score(objective, logits, teacher_logits, target)
+
+    return sum_with_gradients(
+        score,
+        student_hidden,
+        student_embedding,
+        (teacher_hidden, targets),
+        weights,
+        student_cap,
+        chunk_tokens,
+    )
+
+
+def _sum_loss_backward(settings, residuals, cotangent):
+    hidden_gradient, embedding_gradient, loss = scaled(residuals, cotangent)
+    return hidden_gradient, embedding_gradient, None, None, None, loss
+
+
+_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
+
+
+def _score(objective: Objective, logits, teacher_logits, target):
+    """Loss of each position and its gradient by the student's logits."""
+    tau, share = objective.temperature, objective.share
+    log_teacher = jax.nn.log_softmax(teacher_logits / tau)
+    log_student = jax.nn.log_softmax(logits / tau)
+    wanted = jnp.exp(log_teacher)
+    if objective.top_k is None:
+        loss = -jnp.sum(wanted * log_student, axis=-1)
+    else:
+        least = jax.lax.top_k(log_teacher, min(objective.top_k, logits.shape[-1]))[0][..., -1:]
+        is_top = log_teacher >= least  # equally likely words come in together
+        log_rest = _log_sum(log_student, ~is_top)
+        teacher_rest = jnp.exp(_log_sum(log_teacher, ~is_top))
+        loss = -jnp.sum(jnp.where(is_top, wanted * log_student, 0), axis=-1)
+        # Nothing may be left outside, and 0 · log 0 is 0.
+        loss -= jnp.where(teacher_rest > 0, teacher_rest * log_rest, 0)[..., 0]
+        # The gradient of the rest is that of a teacher who spreads it as the student does.
+        wanted = jnp.where(is_top, wanted, teacher_rest * jnp.exp(log_student - log_rest))
+    loss *= share * tau**2
+    gradient = share * tau * (jnp.exp(log_student) - wanted)
+    if share < 1:
+        log_p = jax.nn.log_softmax(logits)
+        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
+        loss -= (1 - share) * jnp.sum(jnp.where(is_target, log_p, 0), axis=-1)
+        gradient += (1 - share) * (jnp.exp(log_p) - is_target)
+    return loss, gradient
+
+
+def _log_sum(log_p, where):
+    return jax.nn.logsumexp(jnp.where(where, log_p, -jnp.inf), axis=-1, keepdims=True)
+
+
+def distilled_loss(
+    student: Decoder, teacher: Decoder, objective: Objective, rematerialise: bool = False
+) -> LossSum:
+    """The loss of distillation, as `run_loop` wants it: sums over a packed batch.
+
+    Args:
+        student: its forward pass.
+        teacher: its forward pass; `frozen_teacher` gives the weights.
+        objective: see `Objective`.
+        rematerialise: recompute the student's blocks in the backward pass to save memory.
+    """
+
+    def loss_sum(params: dict, batch: dict):
+        tokens, segments = batch["token_ids"], batch["segment_ids"]
+        teacher_params = {
+            name.removeprefix(_TEACHER): weight
+            for name, weight in params.items()
+            if name.startswith(_TEACHER)
+        }
+        loss = distillation_loss(
+            student.hidden(params, tokens, segments, rematerialise=rematerialise),
+            params["token_embedding/embeddings"],
+            teacher.hidden(teacher_params, tokens, segments),
+            teacher_params["token_embedding/embeddings"],
+            batch["targets"],
+            batch["loss_weights"],
+            objective,
+            student_soft_cap=student.soft_cap,
+            teacher_soft_cap=teacher.soft_cap,
+        )
+        return loss, batch["loss_weights"].sum()
+
+    return loss_sum
+
+
+def frozen_teacher(teacher: loading.Model, mesh=None) -> dict:
+    """The teacher's weights under names of their own, for `run_loop`'s `frozen`."""
+    placed = sharding.place(teacher.params, mesh)
+    return {_TEACHER + name: weight for name, weight in placed.items()}
+
+
+def distil(
+    teacher: loading.Model,
+    student: loading.Model,
+    shards: Shards,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    objective: Objective = Objective(),
+    mesh=None,
+    rematerialise: bool = False,
+    resume: bool = False,
+    evaluate: Callable[[dict, int], dict] | None = None,
+    quiet: bool = False,
+) -> loading.Model:
+    """Train a student on packed rows that the teacher reads along with it.
+
+    Args:
+        teacher: of any size; its weights take part as they are.
+        student: start, with the teacher's tokenizer; its weights are left as they are.
+        shards: packed with that tokenizer.
+        config: see `LoopConfig`.
+        run_dir: for metrics and the student's checkpoints.
+        objective: see `Objective`.
+        mesh: devices, or None for one.
+        rematerialise: save memory by computing the student's blocks twice.
+        resume: go on from the newest whole checkpoint.
+        evaluate: (student's params, step) -> figures for metrics.jsonl.
+        quiet: no progress.
+
+    Returns:
+        The trained student.
+
+    Raises:
+        UserError: teacher and student do not read the same tokens.
+    """
+    check_same_tokens(teacher, student)
+    rows = config.batch_rows * config.accumulation // jax.process_count()
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
+    loss = distilled_loss(student.decoder, teacher.decoder, objective, rematerialise)
+    params = run_loop(
+        initial_state(sharding.place(student.params, mesh), optimizer, mesh),
+        make_update(loss, optimizer),
+        schedule,
+        NextTokenBatches(shards, rows, config.seed),
+        config,
+        run_dir,
+        frozen=frozen_teacher(teacher, mesh),
+        mesh=mesh,
+        resume=resume,
+        evaluate=evaluate,
+        quiet=quiet,
+    )
+    return dataclasses.replace(student, params=params)
+
+
+def check_same_tokens(teacher: loading.Model, student: loading.Model) -> None:
+    """Token 17 must be the same piece for both: a distribution has no other meaning.
+
+    Raises:
+        UserError: other pieces, or another number of embedding rows.
+    """
+    pair = (teacher, student)
+    pieces = [len(model.tokenizer.vocabulary) for model in pair]
+    rows = [len(model.params["token_embedding/embeddings"]) for model in pair]
+    if fingerprint(teacher.tokenizer) != fingerprint(student.tokenizer) or rows[0] != rows[1]:
+        raise UserError(
+            f"The teacher '{teacher.name}' and the student '{student.name}' have different "
+            f"vocabularies: the tokenizers '{teacher.tokenizer.name}' ({pieces[0]:,} pieces, "
+            f"{rows[0]:,} embedding rows) and '{student.tokenizer.name}' ({pieces[1]:,} pieces, "
+            f"{rows[1]:,} rows). Choose two models of one tokenizer, for example of the same "
+            "Gemma generation; after vocabulary expansion, expand both with the same pieces."
+        )
+
+
+def random_student(teacher: loading.Model, changes: dict, seed: int) -> loading.Model:
+    """An untrained model of the teacher's kind and tokenizer, in another size.
+
+    Args:
+        teacher: gives the backbone class and all arguments that are not changed.
+        changes: arguments of the student's backbone, e.g. {"num_layers": 2}.
+        seed: of the initial weights, which are KerasHub's.
+    """
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    runtime.seed_everything(seed)
+    config = {**teacher.config, **changes}
+    backbone = getattr(keras_hub.models, teacher.kind)(**config, dtype=teacher.decoder.dtype_policy)
+    decoder = Decoder(backbone)
+    return loading.Model(
+        "student", teacher.kind, config, decoder, decoder.read_weights(), teacher.tokenizer
+    )

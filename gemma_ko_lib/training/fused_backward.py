@@ -1,0 +1,260 @@
+"""A backward pass that lets go of each gradient as soon as it has been used.
+
+A decoder's weights and one packed batch come in; each gradient is shown once to a `Visitor`,
+which may change the weight in place. The forward pass keeps the input of each block; a block's
+gradient is there alone. The tied embedding has the largest gradient of all: it is formed for one
+part of the vocabulary at a time, from both of the embedding's uses.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+
+from gemma_ko_lib.models import Decoder, project
+from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy
+
+EMBEDDING = "token_embedding/embeddings"
+
+
+class Visitor(Protocol):
+    """What is done with the gradients."""
+
+    def visit(self, name: str, weight, gradient, moments: dict | None, place):
+        """One gradient.
+
+        Args:
+            name: the weight's; of a stacked weight, one group is seen at a time.
+            weight: without the axis over groups.
+            gradient: of the mean loss.
+            moments: the weight's part of the optimiser's state, None if it has none.
+            place: index of the group, or 0.
+
+        Returns:
+            The new weight and moments.
+        """
+
+    def visit_embedding(self, embedding, moments: dict | None, gradient: "EmbeddingGradient"):
+        """The gradient that is not there as a whole.
+
+        Returns:
+            The new embedding and moments, and the sum of the squared gradient.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What the backward pass needs of the forward pass.
+
+    Attributes:
+        batch: one micro-batch.
+        group_inputs: input of each block of a group, [groups, batch, length, d_model].
+        tail_inputs: input of each block after them.
+        last: what the last block returns.
+        hidden: `last`, normalised.
+        hidden_gradient: of the mean loss.
+        log_z: log Σ exp(logits), [batch, length].
+        loss, tokens: mean, and the weights it is taken over.
+    """
+
+    batch: dict
+    group_inputs: tuple
+    tail_inputs: list
+    last: jax.Array
+    hidden: jax.Array
+    hidden_gradient: jax.Array
+    log_z: jax.Array
+    loss: jax.Array
+    tokens: jax.Array
+
+
+def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
+    """The forward pass up to the gradient of the final hidden states.
+
+    Args:
+        decoder: the model.
+        params: its weights.
+        batch: arrays [batch, length] as `next_token_loss` takes them.
+    """
+    segments, targets = batch["segment_ids"], batch["targets"]
+
+    def run_group(x, weights):
+        inputs = []
+        for prefix in decoder.group_prefixes:
+            inputs.append(x)
+            x = decoder.run_block(prefix, weights, x, segments)
+        return x, tuple(inputs)
+
+    stacked = {n: w for n, w in params.items() if n.startswith("group_")}
+    x, group_inputs = jax.lax.scan(run_group, decoder.embed(params, batch["token_ids"]), stacked)
+    tail_inputs = []
+    for prefix in decoder.tail_prefixes:
+        tail_inputs.append(x)
+        x = decoder.run_block(prefix, params, x, segments)
+    hidden = decoder.normalize(params, x)
+
+    def loss_sum(hidden, weights):
+        return chunked_cross_entropy(
+            hidden, params[EMBEDDING], targets, weights, soft_cap=decoder.soft_cap
+        )
+
+    total, pull = jax.vjp(loss_sum, hidden, batch["loss_weights"])
+    # A sum of weighted losses grows with a position's weight by that position's loss.
+    hidden_gradient, nll = pull(jnp.float32(1))
+    at_target = jnp.einsum(
+        "btd,btd->bt",
+        hidden,
+        params[EMBEDDING][targets].astype(hidden.dtype),
+        preferred_element_type=jnp.float32,
+    )
+    if decoder.soft_cap is not None:
+        at_target = decoder.soft_cap * jnp.tanh(at_target / decoder.soft_cap)
+    tokens = batch["loss_weights"].sum()
+    return Kept(
+        batch=batch,
+        group_inputs=group_inputs,
+        tail_inputs=tail_inputs,
+        last=x,
+        hidden=hidden,
+        hidden_gradient=hidden_gradient / tokens.astype(hidden_gradient.dtype),
+        log_z=nll + at_target,
+        loss=total / tokens,
+        tokens=tokens,
+    )
+
+
+def backward(decoder: Decoder, kept: Kept, params: dict, optimizer: dict, visitor: Visitor):
+    """Show every gradient to the visitor, from the last block to the embedding.
+
+    Returns:
+        Weights, the optimiser's state, and the sum of all squared gradients.
+    """
+    params, optimizer = dict(params), dict(optimizer)
+
+    def step_back(run, weights, moments, x, gradient, place):
+        _, pull = jax.vjp(run, weights, x)
+        gradients, gradient = pull(gradient)
+        changed = {
+            n: visitor.visit(n, weights[n], gradients[n], moments.get(n), place) for n in weights
+        }
+        weights = {n: weight for n, (weight, _) in changed.items()}
+        moments = {n: moment for n, (_, moment) in changed.items() if n in moments}
+        return weights, moments, gradient, sum(map(sum_of_squares, gradients.values()))
+
+    def run_block(prefix):
+        return lambda w, x: decoder.run_block(prefix, w, x, kept.batch["segment_ids"])
+
+    def take(prefix, tree):
+        return {n: x for n, x in tree.items() if n.startswith(prefix)}
+
+    gradient, squares = kept.hidden_gradient, jnp.float32(0)
+    tail = [
+        (prefix, run_block(prefix), x)
+        for prefix, x in zip(decoder.tail_prefixes, kept.tail_inputs, strict=True)
+    ]
+    ends = [*tail, ("final_", decoder.normalize, kept.last)]
+    for prefix, run, x in reversed(ends):
+        weights, moments, gradient, more = step_back(
+            run, take(prefix, params), take(prefix, optimizer), x, gradient, 0
+        )
+        params |= weights
+        optimizer |= moments
+        squares += more
+
+    def group_back(carry, group):
+        gradient, squares, stacked, optimizer = carry
+        index, inputs = group
+        for prefix, x in list(zip(decoder.group_prefixes, inputs, strict=True))[::-1]:
+            whole = take(prefix, stacked), take(prefix, optimizer)
+            mine = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, 0, False), whole)
+            *mine, gradient, more = step_back(run_block(prefix), *mine, x, gradient, index)
+            # Written into the loop's own buffers: the compiler makes no second copy of them.
+            weights, moments = jax.tree.map(
+                lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, index, 0),
+                whole,
+                tuple(mine),
+            )
+            stacked, optimizer, squares = stacked | weights, optimizer | moments, squares + more
+        return (gradient, squares, stacked, optimizer), None
+
+    start = gradient, squares, take("group_", params), take("group_", optimizer)
+    groups = jnp.arange(decoder.num_groups), kept.group_inputs
+    (gradient, squares, weights, moments), _ = jax.lax.scan(group_back, start, groups, reverse=True)
+    params |= weights
+    optimizer |= moments
+    embedding, moments, more = visitor.visit_embedding(
+        params[EMBEDDING],
+        optimizer.get(EMBEDDING),
+        EmbeddingGradient(decoder, kept, gradient),
+    )
+    params[EMBEDDING] = embedding
+    if moments is not None:
+        optimizer[EMBEDDING] = moments
+    return params, optimizer, squares + more
+
+
+class EmbeddingGradient:
+    """The tied embedding's gradient, as output layer and as input layer, part by part.
+
+    Args:
+        decoder: the forward pass.
+        kept: what it kept.
+        input_gradient: of what the first block read, [batch, length, d_model].
+    """
+
+    def __init__(self, decoder: Decoder, kept: Kept, input_gradient):
+        self._kept, self._soft_cap = kept, decoder.soft_cap
+        scaled = input_gradient * decoder.embedding_scale
+        self._input_gradient = scaled.reshape(-1, scaled.shape[-1]).astype(jnp.float32)
+
+    def of(self, part, start):
+        """Gradient of words start, start + 1, …
+
+        Args:
+            part: their embeddings, [words, d_model].
+            start: the first one's id.
+
+        Returns:
+            float32 [words, d_model].
+        """
+        kept, words = self._kept, len(part)
+        logits = project(kept.hidden, part, self._soft_cap)
+        is_target = (kept.batch["targets"] - start)[..., None] == jnp.arange(words)
+        weights = kept.batch["loss_weights"] / kept.tokens
+        by_logits = (jnp.exp(logits - kept.log_z[..., None]) - is_target) * weights[..., None]
+        if self._soft_cap is not None:
+            by_logits *= 1 - jnp.square(logits / self._soft_cap)
+        as_output = jnp.einsum(
+            "btv,btd->vd",
+            by_logits.astype(kept.hidden.dtype),
+            kept.hidden,
+            preferred_element_type=jnp.float32,
+        )
+        # Words outside the part are dropped.
+        tokens = kept.batch["token_ids"].reshape(-1) - start
+        return as_output + jax.ops.segment_sum(self._input_gradient, tokens, words)
+
+    def over_parts(self, vocabulary: int, step: Callable, carry):
+        """Go through the vocabulary; parts have as many logits as the loss's chunks have.
+
+        Args:
+            vocabulary: number of words.
+            step: (first word, words, carry) -> carry.
+            carry: what the first step gets.
+
+        Returns:
+            What the last step gave.
+        """
+        positions = self._kept.hidden.shape[0] * self._kept.hidden.shape[1]
+        # Multiples of 128 rows lie on the tiles of a TPU's memory.
+        words = min(vocabulary, max(128, vocabulary * CHUNK_TOKENS // positions // 128 * 128))
+        whole, rest = divmod(vocabulary, words)
+        carry = jax.lax.fori_loop(0, whole, lambda i, c: step(i * words, words, c), carry)
+        return step(whole * words, rest, carry) if rest else carry
+
+
+def sum_of_squares(gradient):
+    """float32 Σ g²."""
+    return jnp.sum(jnp.square(gradient.astype(jnp.float32)))

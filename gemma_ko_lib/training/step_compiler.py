@@ -1,0 +1,190 @@
+"""What a compiler says about a train step: the library's own update, on shapes only.
+
+A model, a method and a batch come in; bytes of one device go out, or the compiler's refusal.
+No weight is allocated. The TPU compiler needs no TPU: `libtpu` compiles for a described one, in
+a process of its own, so that the JAX that is already up stays as it is.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.training.memory import bytes_on_one_device
+from gemma_ko_lib.training.methods import abstract_update
+
+TPU_TOPOLOGIES = {"v5e-1": "v5e:1x1", "v5e-8": "v5e:2x4"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A train step to compile.
+
+    Attributes:
+        model: a name of `models.CONFIGS`.
+        method: one of `methods.METHODS`.
+        dtype: Keras dtype policy.
+        rows: rows of the batch, over all devices.
+        length: tokens a row.
+    """
+
+    model: str
+    method: str
+    dtype: str
+    rows: int
+    length: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """What a compiler said, in bytes of one device.
+
+    Attributes:
+        device: its name.
+        arguments: state, untrained weights and batch.
+        temporaries: what comes and goes within the step; 0 where the compiler gave up.
+        refusal: the compiler's words where it found no room, else None.
+        seconds: taken to trace and compile.
+        measured: most bytes in use while one update ran, where it was run.
+    """
+
+    device: str
+    arguments: int
+    temporaries: int
+    refusal: str | None
+    seconds: float
+    measured: int | None = None
+
+    @property
+    def peak(self) -> int:
+        """Bytes in use, measured where that was done."""
+        return self.measured or self.arguments + self.temporaries
+
+
+def compile_for_tpu(step: Step, device: str) -> Compiled:
+    """Ask the TPU compiler, on any Linux machine.
+
+    Args:
+        step: what to compile.
+        device: a key of `TPU_TOPOLOGIES`.
+
+    Raises:
+        UserError: `libtpu` is not installed, or it failed otherwise than for want of memory.
+    """
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError(
+            "The TPU compiler is not installed: pip install 'gemma-ko[tpu-plan]' (Linux only). "
+            "It needs no TPU."
+        )
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        # libtpu would otherwise ask a cloud's metadata server where it is.
+        "TPU_SKIP_MDS_QUERY": "1",
+        # Its lock guards a chip; none is opened here.
+        "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    task = json.dumps([TPU_TOPOLOGIES[device], dataclasses.asdict(step)])
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name, task], env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"The TPU compiler failed on {step.model}, {step.method}: {last}")
+    return Compiled(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure_here(step: Step) -> Compiled:
+    """Compile a step for the GPUs that are here, and run it once.
+
+    Raises:
+        UserError: there is no GPU.
+    """
+    here = runtime.accelerator()
+    if here.kind != "gpu":
+        raise UserError(
+            f"Measuring a GPU takes a machine with one; JAX computes on {here.name} here. Leave "
+            "out --compile for an estimate; the TPU compiler works on any machine."
+        )
+    return compile_on(jax.devices(), step, run=True)
+
+
+def compile_on(devices: list, step: Step, run: bool = False) -> Compiled:
+    """Compile a step for devices: those that are here, or a topology's.
+
+    Args:
+        devices: in one fully-sharded mesh.
+        step: what to compile.
+        run: also run it once, on zeros.
+    """
+    mesh = jax.sharding.Mesh(np.array(devices).reshape(-1, 1), ("fsdp", "tensor"))
+    began = time.monotonic()
+    decoder = Decoder(build_backbone(*CONFIGS[step.model], step.dtype))
+    update, arguments = abstract_update(decoder, step.method, step.rows, step.length, mesh)
+    said = functools.partial(Compiled, device=devices[0].device_kind)
+    try:
+        compiled = update.lower(*arguments).compile()
+        seconds = time.monotonic() - began
+        measured = _peak_of_one_update(compiled, arguments) if run else None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return said(
+            arguments=bytes_on_one_device(arguments),
+            temporaries=0,
+            refusal=_memory_sentence(str(error)),
+            seconds=time.monotonic() - began,
+        )
+    analysis = compiled.memory_analysis()
+    return said(
+        arguments=analysis.argument_size_in_bytes,
+        # A result that takes the place of its argument needs no room of its own.
+        temporaries=analysis.temp_size_in_bytes
+        + analysis.output_size_in_bytes
+        - analysis.alias_size_in_bytes,
+        refusal=None,
+        seconds=seconds,
+        measured=measured,
+    )
+
+
+def _peak_of_one_update(compiled, arguments) -> int | None:
+    places = jax.tree.map(lambda x: x.sharding, arguments)
+    zeros = jax.jit(
+        lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), arguments), out_shardings=places
+    )()
+    jax.block_until_ready(compiled(*zeros))
+    statistics = jax.local_devices()[0].memory_stats()
+    return statistics and statistics["peak_bytes_in_use"]
+
+
+def _memory_sentence(message: str) -> str:
+    """The compiler's own sentence on what it needed and what there was."""
+    found = re.search(r"Ran out of memory[^\n]*|Used [^\n]*", message)
+    return " ".join((found[0] if found else message.splitlines()[0]).split())
+
+
+def _main(task: str) -> None:
+    """The subprocess: one task as JSON in, one line of JSON out."""
+    from jax.experimental import topologies
+
+    topology_name, step = json.loads(task)
+    topology = topologies.get_topology_desc(platform="tpu", topology_name=topology_name)
+    print(json.dumps(dataclasses.asdict(compile_on(topology.devices, Step(**step)))))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
