@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_tokens,
         _add_pack,
         _add_pretrain,
+        _add_finetune,
         _add_evaluate,
         _add_fit,
     ):
@@ -375,6 +376,68 @@ def _pretrain(arguments) -> None:
         resume=arguments.resume,
     )
     print(f"The trained model is in {run}. Measure it: gemma-ko evaluate --model {run} --text FILE")
+
+
+# --- finetune ---
+
+
+def _add_finetune(commands) -> None:
+    parser = _command(
+        commands, "finetune", _finetune, "Teach a model to answer, from a file of conversations."
+    )
+    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", help="JSON lines: prompt and response, or messages"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
+    parser.add_argument("--method", default="lora", help="lora, olora, full, lomo or adalomo")
+    parser.add_argument("--rank", type=int, help="of LoRA's matrices, instead of the profile's")
+    parser.add_argument("--alpha", type=float, help="LoRA's product counts alpha / rank")
+    parser.add_argument("--profile", default="auto", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--steps", type=int, help="updates at most, instead of the profile's")
+    parser.add_argument(
+        "--held-out",
+        metavar="SHARE|FILE",
+        help="share of the conversations (0.1), or a file of others, to choose the weights by",
+    )
+    parser.add_argument(
+        "--patience", type=int, help="measurements without a better one that end the run"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+
+
+def _finetune(arguments) -> int:
+    from gemma_ko_lib.training import finetune
+
+    summary = finetune(
+        arguments.model,
+        arguments.data,
+        arguments.output,
+        method=arguments.method,
+        profile=arguments.profile,
+        steps=arguments.steps,
+        rank=arguments.rank,
+        alpha=arguments.alpha,
+        held_out=_share_or_file(arguments.held_out),
+        patience=arguments.patience,
+        seed=arguments.seed,
+        resume=arguments.resume,
+    )
+    loss = summary["held_out_loss"]
+    print(
+        f"Held-out answers: {loss['before']:.3f} nats a token before, {loss['after']:.3f} after "
+        f"update {summary['best_step']} of {summary['steps']}, the best.\n"
+        f"The model is in {arguments.output}."
+    )
+    return PARTIAL if summary["rejects"] else 0
+
+
+def _share_or_file(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 # --- evaluate ---

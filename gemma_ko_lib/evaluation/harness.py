@@ -1,6 +1,6 @@
 """lm-evaluation-harness on the course's models: any of its tasks by name.
 
-    results = harness.evaluate(model, ["kmmlu", "haerae"])
+    results = harness.evaluate(model, ["kmmlu", "haerae", "click"])
 
 The adapter answers the harness' three kinds of request with the course's own functions, so that a
 task run here and a suite of `gemma-ko evaluate` give the same numbers on the same items. There is
@@ -8,7 +8,10 @@ one BOS before every text, which Gemma needs and must not see twice. Needs the e
 for a task's data the hub that the task names, or local files.
 """
 
+import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from gemma_ko_lib.evaluation.choices import encode_pairs, score_continuations
 from gemma_ko_lib.evaluation.generation import generate
@@ -86,13 +89,20 @@ class HarnessModel(LM):
 
 
 def evaluate(
-    model: Model, tasks: Sequence[str | dict], *, params: dict | None = None, **options
+    model: Model,
+    tasks: Sequence[str],
+    *,
+    data: str | Path | None = None,
+    params: dict | None = None,
+    **options,
 ) -> dict:
     """Run tasks of the harness.
 
     Args:
         model: as from `models.load`.
-        tasks: names, or configurations of tasks as the harness takes them.
+        tasks: their names in the harness.
+        data: a folder with {task}.jsonl for each, instead of the hub; {task}_few_shot.jsonl is
+            where its few-shot examples are drawn from.
         params: weights to use instead of the model's own.
         options: of `lm_eval.simple_evaluate`: limit, num_fewshot, …
 
@@ -100,24 +110,59 @@ def evaluate(
         The harness' results: figures of each task under "results".
 
     Raises:
-        UserError: a task that the harness does not know, or data that cannot be reached.
+        UserError: a task that the harness does not know, or data that cannot be had.
+
+    Example:
+        >>> evaluate(model, ["kobest_copa"], data="kobest")["results"]["kobest_copa"]["acc,none"]
     """
     manager = TaskManager()
-    unknown = [task for task in tasks if isinstance(task, str) and not manager.match_tasks([task])]
-    if unknown:
+    for task in tasks:
+        if task not in manager.task_index:
+            raise UserError(f"lm-evaluation-harness has no task '{task}'; see lm_eval ls tasks.")
+    with tempfile.TemporaryDirectory() as scratch:
+        specs = list(tasks)
+        if data is not None:
+            specs = [
+                _local(manager, task, Path(data).expanduser(), Path(scratch)) for task in tasks
+            ]
+        try:
+            return lm_eval.simple_evaluate(
+                model=HarnessModel(model, params),
+                tasks=specs,
+                task_manager=manager,
+                bootstrap_iters=0,
+                **options,
+            )
+        except OSError as error:  # the hub's and the connection's errors are among these
+            raise UserError(
+                f"No data for {', '.join(tasks)} ({error}). It comes from a hub; without a "
+                "network give a folder with {task}.jsonl for each task (--data DIR)."
+            ) from error
+
+
+def _local(manager: TaskManager, task: str, data: Path, scratch: Path) -> str:
+    """The task's own description, with its data from files."""
+    source = manager.task_index[task].yaml_path
+    file, shots = data / f"{task}.jsonl", data / f"{task}_few_shot.jsonl"
+    if not file.is_file() or source is None:
         raise UserError(
-            f"lm-evaluation-harness has no task '{unknown[0]}'; lm_eval ls tasks lists its own."
+            f"{file} is missing: with --data each task has a file of its name. A group such as "
+            "kmmlu is given by its tasks, kmmlu_accounting and so on."
         )
-    try:
-        return lm_eval.simple_evaluate(
-            model=HarnessModel(model, params),
-            tasks=list(tasks),
-            task_manager=manager,
-            bootstrap_iters=0,
-            **options,
-        )
-    except (ConnectionError, OSError) as error:
-        raise UserError(
-            f"The data of {', '.join(map(str, tasks))} cannot be had ({error}). It comes from a hub; "
-            "without a network, KoBEST runs from files: --suite kobest --data DIR."
-        ) from error
+    files = {"test": str(file)} | ({"few_shot": str(shots)} if shots.is_file() else {})
+    description = {
+        "include": str(source),
+        "task": task,
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": files},
+        "training_split": None,
+        "validation_split": None,
+        "test_split": "test",
+        "fewshot_split": "few_shot" if shots.is_file() else None,
+        # Others (KoBEST's F1) load their code from a hub.
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+    }
+    path = scratch / f"{task}.yaml"
+    path.write_text(json.dumps(description), "utf-8")  # JSON is YAML
+    return str(path)

@@ -24,20 +24,15 @@ COPA = [
 
 @pytest.fixture
 def copa(tmp_path):
-    """The harness' own KoBEST task, its data from a local file."""
+    """A folder with data for the harness' own KoBEST task."""
     path = tmp_path / "kobest_copa.jsonl"
     path.write_text("\n".join(json.dumps(item) for item in COPA), "utf-8")
-    files = {"data_files": {"test": str(path)}}
-    task = {"task": "kobest_copa", "dataset_path": "json", "dataset_name": None}
-    task |= {"dataset_kwargs": files, "metric_list": [{"metric": "acc"}]}
-    task |= {"training_split": None, "validation_split": None}
-    return path, task
+    return tmp_path
 
 
 def test_a_task_of_the_harness_and_our_suite_agree(tiny_model, copa):
-    path, task = copa
-    found = harness.evaluate(tiny_model, [task], log_samples=True)
-    (suite,) = evaluation.load_suites("kobest_copa", path.parent)
+    found = harness.evaluate(tiny_model, ["kobest_copa"], data=copa, log_samples=True)
+    (suite,) = evaluation.load_suites("kobest_copa", copa)
     ours = evaluation.evaluate_suite(tiny_model, suite)
     assert found["results"]["kobest_copa"]["acc,none"] == pytest.approx(ours.micro)
     scores = evaluation.score_choices(
@@ -66,10 +61,11 @@ def test_a_rolling_text_is_read_with_one_bos_in_windows(tiny_model):
     ids = [tokenizer.bos_id, *tokenizer.encode([text])[0]]
     expected = 0.0
     for start in range(0, len(ids) - 1, 8):
-        row = np.array([ids[start : start + 9]], "int32")
-        logits = tiny_model.decoder.logits(tiny_model.params, row[:, :-1], np.ones_like(row[:, 1:]))
-        log_p = np.asarray(jax.nn.log_softmax(logits))[0]
-        expected += log_p[np.arange(row.shape[1] - 1), row[0, 1:]].sum()
+        end = min(start + 8, len(ids) - 1)
+        read = np.array([ids[max(0, end - 8) : end]], "int32")  # the last window looks back
+        logits = tiny_model.decoder.logits(tiny_model.params, read, np.ones_like(read))
+        log_p = np.asarray(jax.nn.log_softmax(logits))[0, start - end :]
+        expected += log_p[np.arange(end - start), ids[start + 1 : end + 1]].sum()
     assert found == pytest.approx(expected, abs=1e-3)
 
 
@@ -83,6 +79,11 @@ def test_generation_stops_at_the_first_stop_string(tiny_model):
         adapter.generate_until([Request("The", {"do_sample": True})])
 
 
-def test_an_unknown_task_is_named(tiny_model):
+def test_a_task_that_does_not_exist_is_named(tiny_model):
     with pytest.raises(UserError, match="no task 'kmmmlu'"):
         harness.evaluate(tiny_model, ["kmmmlu"])
+
+
+def test_data_that_is_not_there_is_named(tiny_model, tmp_path):
+    with pytest.raises(UserError, match=r"kobest_copa\.jsonl is missing"):
+        harness.evaluate(tiny_model, ["kobest_copa"], data=tmp_path)
