@@ -23,7 +23,7 @@ TABLES = {
     "illness": words("감기, 배탈, 병, 상처, 두통, 몸살, 허리"),
     "subject": words("영어, 수학, 음악, 미술, 한국어, 과학, 역사, 수영, 한자"),
     "pointed": words("산, 지도, 하늘, 칠판, 시계, 북쪽, 문, 별, 간판"),
-    "answered": words("정답, 답, 과녁, 퀴즈"),
+    "answered": words("정답, 과녁, 퀴즈, 수수께끼"),
     "forgot": words("약속, 이름, 생일, 나이, 할 일, 고마움, 규칙"),
     "feast": words("잔치, 싸움, 축제, 토론, 행사, 운동"),
     "opened": words("입, 팔, 다리, 두 손, 손가락"),
