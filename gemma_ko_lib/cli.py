@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_tokens,
         _add_pack,
         _add_pretrain,
+        _add_finetune,
         _add_evaluate,
         _add_fit,
     ):
@@ -384,33 +385,104 @@ def _pretrain(arguments) -> None:
     print(f"The trained model is in {run}. Measure it: gemma-ko evaluate --model {run} --text FILE")
 
 
+# --- finetune ---
+
+
+def _add_finetune(commands) -> None:
+    parser = _command(
+        commands, "finetune", _finetune, "Teach a model to answer, from a file of conversations."
+    )
+    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", help="JSON lines: prompt and response, or messages"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
+    parser.add_argument("--method", default="lora", help="lora, olora, full, lomo or adalomo")
+    parser.add_argument("--rank", type=int, help="of LoRA's matrices, instead of the profile's")
+    parser.add_argument("--alpha", type=float, help="LoRA's product counts alpha / rank")
+    parser.add_argument("--profile", default="auto", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--steps", type=int, help="updates at most, instead of the profile's")
+    parser.add_argument(
+        "--held-out",
+        metavar="SHARE|FILE",
+        help="share of the conversations (0.1), or a file of others, to choose the weights by",
+    )
+    parser.add_argument(
+        "--patience", type=int, help="measurements without a better one that end the run"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+
+
+def _finetune(arguments) -> int:
+    from gemma_ko_lib.training import finetune
+
+    summary = finetune(
+        arguments.model,
+        arguments.data,
+        arguments.output,
+        method=arguments.method,
+        profile=arguments.profile,
+        steps=arguments.steps,
+        rank=arguments.rank,
+        alpha=arguments.alpha,
+        held_out=_share_or_file(arguments.held_out),
+        patience=arguments.patience,
+        seed=arguments.seed,
+        resume=arguments.resume,
+    )
+    loss = summary["held_out_loss"]
+    print(
+        f"Held-out answers: {loss['before']:.3f} nats a token before, {loss['after']:.3f} after "
+        f"update {summary['best_step']} of {summary['steps']}, the best.\n"
+        f"The model is in {arguments.output}."
+    )
+    return PARTIAL if summary["rejects"] else 0
+
+
+def _share_or_file(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
 # --- evaluate ---
 
 
 def _add_evaluate(commands) -> None:
-    parser = _command(commands, "evaluate", _evaluate, "Measure a model in bits per byte.")
+    parser = _command(
+        commands, "evaluate", _evaluate, "Measure a model in bits per byte, or by questions."
+    )
     parser.add_argument(
         "--model", required=True, help="nano, gemma3_270m, a preset or a run folder"
     )
-    parser.add_argument("--text", required=True, nargs="+", metavar="FILE", help="texts or folders")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", nargs="+", metavar="FILE", help="texts or folders: bits per byte")
+    what.add_argument(
+        "--suite",
+        nargs="+",
+        metavar="NAME",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, one of them "
+        "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder of the suites' files, where local")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
+    parser.add_argument("--items", type=int, help="evenly spaced items a suite, instead of all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def _evaluate(arguments) -> None:
-    import numpy as np
+def _evaluate(arguments) -> int | None:
+    return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
 
-    from gemma_ko_lib import evaluation, models
+
+def _evaluate_texts(arguments) -> None:
+    from gemma_ko_lib import evaluation
     from gemma_ko_lib.corpus import read_documents
 
-    documents = list(read_documents(arguments.text))
-    if arguments.documents and arguments.documents < len(documents):
-        chosen = np.linspace(0, len(documents) - 1, arguments.documents).astype(int)
-        documents = [documents[i] for i in chosen]
-    with _stdout_to_stderr():
-        model = models.load(arguments.model)
-    model.params = models.place(model.params)
+    documents = _evenly(list(read_documents(arguments.text)), arguments.documents)
+    model = _placed_model(arguments.model)
     registers = [document.metadata.get("register") or "" for document in documents]
     found = evaluation.bits_per_byte(
         model,
@@ -428,6 +500,70 @@ def _evaluate(arguments) -> None:
     )
     for register, value in found.by_register.items():
         print(f"  {register:<16}{value:.4f}")
+
+
+def _evaluate_suites(arguments) -> int:
+    from gemma_ko_lib import evaluation
+
+    tasks = [n.removeprefix("lm_eval:") for n in arguments.suite if n.startswith("lm_eval:")]
+    suites = [
+        suite
+        for name in arguments.suite
+        if not name.startswith("lm_eval:")
+        for suite in evaluation.load_suites(name, arguments.data)
+    ]
+    suites = [
+        dataclasses.replace(suite, items=tuple(_evenly(suite.items, arguments.items)))
+        for suite in suites
+    ]
+    model = _placed_model(arguments.model)
+    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    rejects = [line for suite in suites for line in suite.rejects]
+    harness_figures = {}
+    if tasks:
+        from gemma_ko_lib.evaluation import harness
+
+        with _stdout_to_stderr():
+            found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
+        harness_figures = {
+            task: {name: x for name, x in figures.items() if isinstance(x, float)}
+            for task, figures in found["results"].items()
+        }
+    if arguments.json:
+        _print_json(
+            {
+                "model": arguments.model,
+                "suites": [result.as_dict() for result in results],
+                "lm_eval": harness_figures,
+                "rejects": rejects,
+            }
+        )
+    else:
+        if results:
+            print(evaluation.format_results(results))
+        for task, figures in harness_figures.items():
+            print(task, *(f"{name.split(',')[0]} {x:.4f}" for name, x in figures.items()))
+        for line in rejects:
+            print(f"not read: {line}")
+    return PARTIAL if rejects else 0
+
+
+def _evenly(found, count: int | None):
+    """So many of them, spread over all."""
+    import numpy as np
+
+    if not count or count >= len(found):
+        return found
+    return [found[i] for i in np.linspace(0, len(found) - 1, count).astype(int)]
+
+
+def _placed_model(name: str):
+    from gemma_ko_lib import models
+
+    with _stdout_to_stderr():
+        model = models.load(name)
+    model.params = models.place(model.params)
+    return model
 
 
 # --- fit ---

@@ -1,5 +1,24 @@
 """Stage 5, evaluation: a model and texts in, figures with their uncertainty out."""
 
 from gemma_ko_lib.evaluation.bits_per_byte import BitsPerByte, bits_per_byte
+from gemma_ko_lib.evaluation.choices import Score, score_choices, score_continuations
+from gemma_ko_lib.evaluation.items import Item, Suite
+from gemma_ko_lib.evaluation.results import SuiteResult, evaluate_suite, format_results, judge
+from gemma_ko_lib.evaluation.statistics import paired_difference
+from gemma_ko_lib.evaluation.suites import load_suites
 
-__all__ = ["BitsPerByte", "bits_per_byte"]
+__all__ = [
+    "BitsPerByte",
+    "Item",
+    "Score",
+    "Suite",
+    "SuiteResult",
+    "bits_per_byte",
+    "evaluate_suite",
+    "format_results",
+    "judge",
+    "load_suites",
+    "paired_difference",
+    "score_choices",
+    "score_continuations",
+]

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 import jax
 import numpy as np
 
+from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.training.loss import token_nll
@@ -177,16 +178,13 @@ def _scorer(decoder):
 def _summary(
     bits: np.ndarray, sizes: np.ndarray, registers: Sequence[str], tokens: int
 ) -> BitsPerByte:
-    generator = np.random.default_rng(0)
-    drawn = generator.integers(0, len(bits), (1000, len(bits)))
-    resampled = bits[drawn].sum(1) / sizes[drawn].sum(1)
     groups = collections.defaultdict(list)
     for index, register in enumerate(registers):
         groups[register].append(index)
     return BitsPerByte(
         micro=float(bits.sum() / sizes.sum()),
         macro=float(np.mean(bits / sizes)),
-        interval=tuple(float(x) for x in np.percentile(resampled, [2.5, 97.5])),
+        interval=interval(bits, sizes),
         documents=len(bits),
         bytes=int(sizes.sum()),
         tokens=tokens,

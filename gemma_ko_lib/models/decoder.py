@@ -3,11 +3,13 @@
 Blocks that are alike (all of Gemma 1, pairs of Gemma 2, groups of six of Gemma 3) have
 their weights stacked and run under one `lax.scan`, so compile time does not grow with
 depth. The block's code is KerasHub's; only its attention mask is joined with the segment
-mask that keeps the documents of a packed row apart.
+mask that keeps the documents of a packed row apart, and, where a row holds a tree of texts with
+common beginnings, with the tree's.
 """
 
 import functools
 import re
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +21,19 @@ from gemma_ko_lib.models.kernels import layers_of
 Params = dict[str, jax.Array]
 
 _PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
+
+
+class TokenTree(NamedTuple):
+    """Rows that hold texts with common beginnings as a tree, depth first: each token once.
+
+    Attributes:
+        positions: int32 [batch, length], the place of a token in its text.
+        visible_until: int32 [batch, length], where the part of the row ends that goes on
+            from a token; nothing at or after that place sees it.
+    """
+
+    positions: jax.Array
+    visible_until: jax.Array
 
 
 class Decoder:
@@ -41,9 +56,10 @@ class Decoder:
         self.backbone = backbone
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
-        self._segment_ids, self._inside = None, {}
+        self._segment_ids, self._tree, self._inside = None, None, {}
         for block in [*self._templates, *self._tail]:
             self._join_segment_mask(block)
+            self._join_tree(block.attention)
             self._join_adapters(block)
             # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
             # attention layer, which would scale the queries of Gemma 2 27B wrongly.
@@ -55,10 +71,35 @@ class Decoder:
         def mask_with_segments(x, padding_mask, *args):
             mask = original(block, x, padding_mask, *args)
             segments = self._segment_ids
+            if segments is None:  # KerasHub's own methods run the block
+                return mask
             same_document = segments[:, :, None] == segments[:, None, :]
-            return jnp.logical_and(mask, same_document)
+            mask = jnp.logical_and(mask, same_document)
+            if self._tree is not None:
+                place = jnp.arange(mask.shape[1])
+                mask &= place[:, None] < self._tree.visible_until[:, None, :]
+            return mask
 
         block._compute_attention_mask = mask_with_segments
+
+    def _join_tree(self, attention) -> None:
+        """In a tree, distance is one of positions in a text, not of places in the row."""
+        rope, rotate = attention.rope_layer, attention.rope_layer.call
+        window_in_row = attention._mask_sliding_window
+
+        def rotate_to_positions(x, start_index=0, positions=None):
+            tree = self._tree
+            return rotate(x, start_index, positions if tree is None else tree.positions)
+
+        def window_of_positions(mask, cache_update_index=0):
+            if self._tree is None:
+                return window_in_row(mask, cache_update_index=cache_update_index)
+            positions = self._tree.positions
+            back = positions[:, :, None] - positions[:, None, :]
+            return jnp.logical_and(mask, back < attention.sliding_window_size)
+
+        rope.call = rotate_to_positions
+        attention._mask_sliding_window = window_of_positions
 
     def _join_adapters(self, block) -> None:
         """Let a block's linear layers see adapters and quantised kernels."""
@@ -118,7 +159,15 @@ class Decoder:
 
     # --- forward ---
 
-    def hidden(self, params: Params, token_ids, segment_ids, *, rematerialise: bool = False):
+    def hidden(
+        self,
+        params: Params,
+        token_ids,
+        segment_ids,
+        *,
+        tree: TokenTree | None = None,
+        rematerialise: bool = False,
+    ):
         """Final hidden states.
 
         Args:
@@ -126,12 +175,14 @@ class Decoder:
             token_ids: int32 [batch, length].
             segment_ids: int32 [batch, length]; positions attend within their own
                 segment only, 0 is padding.
+            tree: the rows hold trees of texts.
             rematerialise: recompute each group of blocks in the backward pass
                 instead of keeping its activations.
 
         Returns:
             [batch, length, d_model] in the compute dtype.
         """
+        self._tree = tree
 
         def run_group(x, weights):
             for prefix in self.group_prefixes:
@@ -146,6 +197,7 @@ class Decoder:
             run = functools.partial(self.run_block, prefix)
             run = jax.checkpoint(run) if rematerialise else run
             x = run(params, x, segment_ids)
+        self._tree = None
         return self.normalize(params, x)
 
     # --- its parts, for who takes gradients block by block ---

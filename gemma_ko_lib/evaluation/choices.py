@@ -1,0 +1,239 @@
+"""Which continuation does a model find likelier? Prompts and choices in, log-likelihoods out.
+
+Questions with four answers, few-shot examples before every question, minimal pairs: many texts
+begin alike. They are laid into rows as a tree, depth first, in which a common beginning stands
+and is computed once; a token sees its own ancestors only. The vocabulary is scored only where a
+continuation is, so that a long prompt costs no logits.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gemma_ko_lib.models.decoder import TokenTree, project
+from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.training.loss import CHUNK_TOKENS
+
+# Attention costs a row's length for each token; the rows of a batch make up for short ones.
+ROW_TOKENS = 512
+BATCH_ROWS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What a model makes of one continuation.
+
+    Attributes:
+        nats: its log-likelihood after the prompt, at most 0.
+        tokens: how many it has.
+        greedy: whether each of its tokens is the likeliest one.
+    """
+
+    nats: float
+    tokens: int
+    greedy: bool
+
+
+def score_choices(
+    model: Model,
+    prompts: Sequence[str],
+    choices: Sequence[Sequence[str]],
+    *,
+    params: dict | None = None,
+    progress: bool = False,
+) -> list[list[Score]]:
+    """Score the choices of each prompt.
+
+    Prompt and choice are tokenized together, as in lm-evaluation-harness, so a choice usually
+    starts with a space; one BOS stands before the prompt, which may be empty.
+
+    Args:
+        model: as from `models.load`.
+        prompts: texts.
+        choices: for each prompt, the texts that may follow it.
+        params: weights to use instead of the model's own.
+        progress: show progress.
+
+    Raises:
+        UserError: a choice without a token.
+
+    Example:
+        >>> scores = score_choices(model, ["대한민국의 수도는"], [[" 서울이다.", " 부산이다."]])
+        >>> max(range(2), key=lambda i: scores[0][i].nats)
+    """
+    flat = [
+        (prompt, choice) for prompt, its in zip(prompts, choices, strict=True) for choice in its
+    ]
+    found = iter(
+        score_continuations(
+            model, encode_pairs(model.tokenizer, flat), params=params, progress=progress
+        )
+    )
+    return [[next(found) for _ in its] for its in choices]
+
+
+def encode_pairs(tokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    """Token ids of (prompt, continuation), with the BOS in front of the prompt.
+
+    White space at the end of a prompt goes to the continuation, where tokenizers put it.
+    """
+    moved = []
+    for prompt, continuation in pairs:
+        kept = prompt.rstrip()
+        moved.append((kept, prompt[len(kept) :] + continuation))
+    before = tokenizer.encode([prompt for prompt, _ in moved])
+    whole = tokenizer.encode([prompt + continuation for prompt, continuation in moved])
+    return [
+        ([tokenizer.bos_id, *prompt], ids[len(prompt) :])
+        for prompt, ids in zip(before, whole, strict=True)
+    ]
+
+
+def score_continuations(
+    model: Model,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    *,
+    params: dict | None = None,
+    progress: bool = False,
+) -> list[Score]:
+    """Score continuations given as token ids.
+
+    Args:
+        model: as from `models.load`.
+        pairs: (ids before, with the BOS; ids of the continuation).
+        params: weights to use instead of the model's own.
+        progress: show progress.
+
+    Raises:
+        UserError: nothing before a continuation, or nothing in it.
+    """
+    for number, (before, continuation) in enumerate(pairs):
+        if not before or not continuation:
+            what = "continuation" if before else "prompt (not even a BOS)"
+            raise UserError(f"Text {number} has an empty {what}; there is nothing to score.")
+    rows = _plant([[*before, *continuation] for before, continuation in pairs])
+    length = max((len(row.tokens) for row in rows), default=0)
+    length = ROW_TOKENS if length <= ROW_TOKENS and len(rows) > 1 else -(-length // 64) * 64
+    scores: list[Score | None] = [None] * len(pairs)
+    score = _scorer(model.decoder)
+    with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = rows[start : start + BATCH_ROWS]
+            starts = {i: len(pairs[i][0]) for row in batch for i in row.paths}
+            for i, found in _score_rows(score, params or model.params, batch, length, starts):
+                scores[i] = found
+            bar.update(len(starts))
+    return scores
+
+
+@dataclasses.dataclass
+class _Row:
+    """A tree of texts, depth first.
+
+    Attributes:
+        tokens, parents, positions, visible_until: of each node.
+        paths: text -> the nodes of its tokens.
+    """
+
+    tokens: list[int] = dataclasses.field(default_factory=list)
+    parents: list[int] = dataclasses.field(default_factory=list)
+    positions: list[int] = dataclasses.field(default_factory=list)
+    visible_until: list[int] = dataclasses.field(default_factory=list)
+    paths: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+
+
+def _plant(texts: list[list[int]]) -> list[_Row]:
+    """Lay texts into rows; sorted, neighbours have the longest beginnings in common."""
+    rows: list[_Row] = []
+    row, path, previous = _Row(), [], []
+    for index in sorted(range(len(texts)), key=texts.__getitem__):
+        text = texts[index]
+        shared = _common(previous, text)
+        if not rows or len(row.tokens) + len(text) - shared > ROW_TOKENS:
+            row, path, shared = _Row(), [], 0
+            rows.append(row)
+        end = len(row.tokens)
+        for node in path[shared:]:
+            row.visible_until[node] = end
+        path = path[:shared]
+        for position in range(shared, len(text)):
+            row.tokens.append(text[position])
+            row.parents.append(path[-1] if path else -1)
+            row.positions.append(position)
+            row.visible_until.append(2**30)  # until another text leaves this branch
+            path.append(len(row.tokens) - 1)
+        row.paths[index] = path
+        previous = text
+    return rows
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    for n, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return n
+    return min(len(a), len(b))
+
+
+def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, int]):
+    """Scores of the texts in some rows: (text, Score)."""
+    shape = (BATCH_ROWS, length)
+    tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
+    until = np.full(shape, 2**30, np.int32)
+    parents: dict[int, int] = {}  # place in the batch -> place among those to project
+    nodes: dict[int, tuple[int, int]] = {}  # place -> (its parent's place above, token)
+    for r, row in enumerate(rows):
+        n = len(row.tokens)
+        tokens[r, :n], segments[r, :n] = row.tokens, 1
+        positions[r, :n], until[r, :n] = row.positions, row.visible_until
+        for text, path in row.paths.items():
+            for node in path[starts[text] :]:
+                if r * length + node not in nodes:
+                    parent = parents.setdefault(r * length + row.parents[node], len(parents))
+                    nodes[r * length + node] = (parent, row.tokens[node])
+    places = _padded(list(parents))
+    asked = _padded([parent for parent, _ in nodes.values()])
+    targets = _padded([token for _, token in nodes.values()])
+    tree = TokenTree(positions, until)
+    nats, greedy = score(params, tokens, segments, tree, places, asked, targets)
+    order = {place: i for i, place in enumerate(nodes)}
+    nats, greedy = np.asarray(nats, np.float64), np.asarray(greedy)
+    for r, row in enumerate(rows):
+        for text, path in row.paths.items():
+            its = [order[r * length + node] for node in path[starts[text] :]]
+            yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
+
+
+def _padded(values: list[int]) -> np.ndarray:
+    """Up to the next power of two of chunks, so that few shapes are compiled."""
+    chunks = -(-len(values) // CHUNK_TOKENS)
+    size = CHUNK_TOKENS * (1 << (chunks - 1).bit_length())
+    return np.pad(np.array(values, np.int32), (0, size - len(values)))
+
+
+@functools.lru_cache(maxsize=8)
+def _scorer(decoder):
+    @jax.jit
+    def score(params, tokens, segments, tree, places, asked, targets):
+        hidden = decoder.hidden(params, tokens, segments, tree=tree)
+        hidden = hidden.reshape(-1, hidden.shape[-1])[places]
+        embedding, cap = params["token_embedding/embeddings"], decoder.soft_cap
+
+        def project_chunk(h):
+            logits = project(h, embedding, cap)
+            return jax.nn.logsumexp(logits, axis=-1), jnp.argmax(logits, axis=-1)
+
+        log_z, likeliest = jax.tree.map(
+            jnp.ravel,
+            jax.lax.map(project_chunk, hidden.reshape(-1, CHUNK_TOKENS, hidden.shape[-1])),
+        )
+        rows = embedding[targets].astype(hidden.dtype)
+        logit = jnp.einsum("nd,nd->n", hidden[asked], rows, preferred_element_type=jnp.float32)
+        logit = logit if cap is None else cap * jnp.tanh(logit / cap)
+        return logit - log_z[asked], likeliest[asked] == targets
+
+    return score

@@ -1,0 +1,168 @@
+"""lm-evaluation-harness on the course's models: any of its tasks by name.
+
+    results = harness.evaluate(model, ["kmmlu", "haerae", "click"])
+
+The adapter answers the harness' three kinds of request with the course's own functions, so that a
+task run here and a suite of `gemma-ko evaluate` give the same numbers on the same items. There is
+one BOS before every text, which Gemma needs and must not see twice. Needs the extra `lm-eval`, and
+for a task's data the hub that the task names, or local files.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemma_ko_lib.evaluation.choices import encode_pairs, score_continuations
+from gemma_ko_lib.evaluation.generation import generate
+from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.runtime import UserError
+
+try:
+    import lm_eval
+    from lm_eval.api.model import LM
+    from lm_eval.tasks import TaskManager
+    from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+except ImportError as error:
+    raise UserError(
+        "lm-evaluation-harness is not installed: pip install 'gemma-ko[lm-eval]', or in a checkout "
+        "pip install -c constraints.txt -e '.[lm-eval]'."
+    ) from error
+
+MAX_NEW_TOKENS = 256
+
+
+class HarnessModel(LM):
+    """A model of the course as the harness sees it.
+
+    Args:
+        model: as from `models.load`.
+        params: weights to use instead of the model's own.
+        max_length: tokens that a rolling window holds.
+    """
+
+    def __init__(self, model: Model, params: dict | None = None, max_length: int = 2048):
+        super().__init__()
+        self._model, self._params, self._max_length = model, params, max_length
+
+    def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """(log-likelihood in nats, whether greedy) of each continuation."""
+        pairs = encode_pairs(self._model.tokenizer, [request.args for request in requests])
+        scores = self._score(pairs, disable_tqdm)
+        return [(score.nats, score.greedy) for score in scores]
+
+    def loglikelihood_rolling(self, requests, disable_tqdm: bool = False) -> list[float]:
+        """Log-likelihood of whole texts, in windows that meet in one token."""
+        tokenizer, pairs, owners = self._model.tokenizer, [], []
+        encoded = tokenizer.encode([request.args[0] for request in requests])
+        for owner, ids in enumerate(encoded):
+            windows = get_rolling_token_windows(ids, tokenizer.bos_id, self._max_length, 1)
+            for window in map(make_disjoint_window, windows):
+                pairs.append(window)
+                owners.append(owner)
+        totals = [0.0] * len(requests)
+        for owner, score in zip(owners, self._score(pairs, disable_tqdm), strict=True):
+            totals[owner] += score.nats
+        return totals
+
+    def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
+        """Greedy text of each request, up to the first of its stop strings."""
+        tokenizer, texts = self._model.tokenizer, []
+        for request in requests:
+            context, options = request.args
+            if options.get("do_sample") or options.get("temperature"):
+                raise UserError(
+                    f"The task {request.task_name} asks for sampling ({options}); the adapter is "
+                    "greedy. Give gen_kwargs do_sample=False."
+                )
+            prompt = [tokenizer.bos_id, *tokenizer.encode([context])[0]]
+            limit = options.get("max_gen_toks", MAX_NEW_TOKENS)
+            (ids,) = generate(self._model, [prompt], limit, stop_ids=(tokenizer.eos_id,))
+            text, until = tokenizer.decode(ids), options.get("until") or ()
+            for stop in [until] if isinstance(until, str) else until:
+                text = text.split(stop)[0] if stop else text
+            texts.append(text)
+        return texts
+
+    def _score(self, pairs, quiet: bool):
+        return score_continuations(self._model, pairs, params=self._params, progress=not quiet)
+
+
+def evaluate(
+    model: Model,
+    tasks: Sequence[str],
+    *,
+    data: str | Path | None = None,
+    params: dict | None = None,
+    **options,
+) -> dict:
+    """Run tasks of the harness.
+
+    Args:
+        model: as from `models.load`.
+        tasks: their names in the harness.
+        data: a folder with {task}.jsonl for each, instead of the hub; {task}_few_shot.jsonl is
+            where its few-shot examples are drawn from.
+        params: weights to use instead of the model's own.
+        options: of `lm_eval.simple_evaluate`: limit, num_fewshot, …
+
+    Returns:
+        The harness' results: figures of each task under "results".
+
+    Raises:
+        UserError: a task that the harness does not know, or data that cannot be had.
+
+    Example:
+        >>> evaluate(model, ["kobest_copa"], data="kobest")["results"]["kobest_copa"]["acc,none"]
+    """
+    manager = TaskManager()
+    for task in tasks:
+        if task not in manager.task_index:
+            raise UserError(f"lm-evaluation-harness has no task '{task}'; see lm_eval ls tasks.")
+    with tempfile.TemporaryDirectory() as scratch:
+        specs = list(tasks)
+        if data is not None:
+            specs = [
+                _local(manager, task, Path(data).expanduser(), Path(scratch)) for task in tasks
+            ]
+        try:
+            return lm_eval.simple_evaluate(
+                model=HarnessModel(model, params),
+                tasks=specs,
+                task_manager=manager,
+                bootstrap_iters=0,
+                **options,
+            )
+        except OSError as error:  # the hub's and the connection's errors are among these
+            raise UserError(
+                f"No data for {', '.join(tasks)} ({error}). It comes from a hub; without a "
+                "network give a folder with {task}.jsonl for each task (--data DIR)."
+            ) from error
+
+
+def _local(manager: TaskManager, task: str, data: Path, scratch: Path) -> str:
+    """The task's own description, with its data from files."""
+    source = manager.task_index[task].yaml_path
+    file, shots = data / f"{task}.jsonl", data / f"{task}_few_shot.jsonl"
+    if not file.is_file() or source is None:
+        raise UserError(
+            f"{file} is missing: with --data each task has a file of its name. A group such as "
+            "kmmlu is given by its tasks, kmmlu_accounting and so on."
+        )
+    files = {"test": str(file)} | ({"few_shot": str(shots)} if shots.is_file() else {})
+    description = {
+        "include": str(source),
+        "task": task,
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": files},
+        "training_split": None,
+        "validation_split": None,
+        "test_split": "test",
+        "fewshot_split": "few_shot" if shots.is_file() else None,
+        # Others (KoBEST's F1) load their code from a hub.
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+    }
+    path = scratch / f"{task}.yaml"
+    path.write_text(json.dumps(description), "utf-8")  # JSON is YAML
+    return str(path)

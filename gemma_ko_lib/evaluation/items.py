@@ -1,0 +1,114 @@
+"""Multiple-choice items and their files: JSONL in, a suite out, what cannot be read listed."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from gemma_ko_lib.runtime import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One question.
+
+    Attributes:
+        id: unique in its suite.
+        prompt: what stands before the choice; empty for a minimal pair.
+        choices: the texts that may follow.
+        answer: index of the right one.
+        group: phenomenon or category.
+    """
+
+    id: str
+    prompt: str
+    choices: tuple[str, ...]
+    answer: int
+    group: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """Items that are scored alike.
+
+    Attributes:
+        name: how it is called in reports.
+        items: the questions.
+        per_character: choose by log-likelihood per character, so that a long answer is not
+            less likely only for its length; lm-evaluation-harness calls it acc_norm.
+        rejects: lines that could not be read: "file, line n: why".
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    per_character: bool = False
+    rejects: tuple[str, ...] = ()
+
+
+def read_suite(
+    name: str, path: Path, to_item: Callable[[dict], Item], per_character: bool = False
+) -> Suite:
+    """Read one JSONL file of items.
+
+    Args:
+        name: the suite's.
+        path: its file.
+        to_item: makes an `Item` of a record; raises KeyError, TypeError or ValueError if it cannot.
+        per_character: see `Suite`.
+
+    Raises:
+        UserError: no such file, or nothing readable in it.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
+    items, rejects, seen = [], [], set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            record.setdefault("id", str(number))
+            item = to_item(record)
+            if item.id in seen:
+                raise ValueError(f"a second item with the id {item.id}")
+        except KeyError as error:
+            rejects.append(f"{path.name}, line {number}: no field {error}")
+        except (ValueError, TypeError, AttributeError) as error:
+            rejects.append(f"{path.name}, line {number}: {error}")
+        else:
+            seen.add(item.id)
+            items.append(item)
+    if not items:
+        why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
+        raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
+    return Suite(name, tuple(items), per_character, tuple(rejects))
+
+
+def text_of(record: dict, field: str) -> str:
+    """A field that must hold text."""
+    value = record[field]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{field} is {value!r}, not a text")
+    return value
+
+
+def choices_of(record: dict, count: int) -> list[str]:
+    """So many different choices, as one list or under KoBEST's published names."""
+    if "choices" in record:
+        found = record["choices"]
+    else:
+        names = {2: "alternative_{}", 4: "ending_{}"}[count]
+        found = [record[names.format(n + 1)] for n in range(count)]
+    if len(found) != count or len(set(found)) != count or not all(map(str.strip, found)):
+        raise ValueError(f"{found} are not {count} different choices")
+    return found
+
+
+def label_of(record: dict, field: str, count: int) -> int:
+    """The index of the right one of `count` choices."""
+    value = record[field]
+    if not isinstance(value, int) or not 0 <= value < count:
+        raise ValueError(f"{field} is {value!r}, not a number from 0 to {count - 1}")
+    return value

@@ -1,0 +1,90 @@
+"""KoBEST (arXiv 2204.04541) from local files, in lm-evaluation-harness' words.
+
+Prompts and choices are those of the harness' tasks of the same names, so that figures can be
+compared; a space stands between a prompt and its choice.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
+from gemma_ko_lib.runtime import UserError
+
+
+def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
+    """The tasks that a folder has files for.
+
+    Args:
+        tasks: of `KOBEST`.
+        data: folder of files such as *boolq*.jsonl.
+
+    Raises:
+        UserError: no folder, no file for any of the tasks, or two for one.
+    """
+    if data is None:
+        raise UserError(
+            "KoBEST is read from local files: give their folder with --data, or run it from the "
+            "hub as lm_eval:kobest."
+        )
+    suites = []
+    for task in tasks:
+        files = sorted(Path(data).expanduser().glob(f"*{task}*.jsonl"))
+        if len(files) > 1:
+            found = ", ".join(file.name for file in files)
+            raise UserError(f"{data} has several files for {task}: {found}. Leave one of them.")
+        if files:
+            suites.append(read_suite(f"kobest_{task}", files[0], _ITEMS[task]))
+    if not suites:
+        wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
+        raise UserError(f"{data} has no file for KoBEST; it looks for {wanted}.")
+    return suites
+
+
+def _boolq(record: dict) -> Item:
+    prompt = f"{text_of(record, 'paragraph')} 질문: {text_of(record, 'question')} 답변: "
+    return _yes_or_no(record, prompt, ("아니오", "예"), "boolq")
+
+
+def _copa(record: dict) -> Item:
+    asked = record["ask"] if "ask" in record else record["question"]
+    connector = {"원인": "왜냐하면", "결과": "그래서"}[asked.strip()]
+    choices = tuple(f" {choice}" for choice in choices_of(record, 2))
+    prompt = f"{text_of(record, 'premise')}  {connector}"
+    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 2), "copa")
+
+
+def _hellaswag(record: dict) -> Item:
+    choices = tuple(f" {choice}" for choice in choices_of(record, 4))
+    prompt = f"문장: {text_of(record, 'context')}"
+    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 4), "hellaswag")
+
+
+def _sentineg(record: dict) -> Item:
+    prompt = f"문장: {text_of(record, 'sentence')} 긍부정:"
+    return _yes_or_no(record, prompt, ("부정", "긍정"), "sentineg")
+
+
+def _wic(record: dict) -> Item:
+    first, second = (
+        text_of(record, name if name in record else other)
+        for name, other in (("s1", "context_1"), ("s2", "context_2"))
+    )
+    word = text_of(record, "word")
+    prompt = f"문장1: {first} 문장2: {second} 두 문장에서 {word}가 같은 뜻으로 쓰였나?"
+    return _yes_or_no(record, prompt, ("아니오", "예"), "wic")
+
+
+def _yes_or_no(record: dict, prompt: str, words: tuple[str, str], group: str) -> Item:
+    choices = tuple(f" {word}" for word in words)
+    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 2), group)
+
+
+_ITEMS = {
+    "boolq": _boolq,
+    "copa": _copa,
+    "hellaswag": _hellaswag,
+    "sentineg": _sentineg,
+    "wic": _wic,
+}
+
+KOBEST = tuple(_ITEMS)

@@ -1,0 +1,47 @@
+"""How certain is a figure? Bootstrap intervals over items, of one model or of two compared.
+
+The 2.5th and 97.5th percentile of what resampled sets of items would have given; the same draws
+for the same number of items, so that a figure can be made again.
+"""
+
+import numpy as np
+
+DRAWS = 2000
+
+
+def draws(items: int, seed: int = 0) -> np.ndarray:
+    """Indices of resampled sets, [DRAWS, items]."""
+    return np.random.default_rng(seed).integers(0, items, (DRAWS, items))
+
+
+def interval(values, weights=None) -> tuple[float, float]:
+    """95% interval of a mean over items, or of Σ values / Σ weights.
+
+    Args:
+        values: one number an item.
+        weights: what the sum is divided by; 1 for each item when None.
+    """
+    values = np.asarray(values, float)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
+    drawn = draws(len(values))
+    return _percentiles(values[drawn].sum(1) / weights[drawn].sum(1))
+
+
+def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
+    """Mean of second − first over the same items, and its 95% interval.
+
+    Items are drawn in pairs: that both models find an item hard cancels out.
+
+    Raises:
+        ValueError: not the same number of items.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.shape != second.shape:
+        raise ValueError(f"{len(first)} and {len(second)} items cannot be paired")
+    change = second - first
+    return float(change.mean()), interval(change)
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,69 @@
+"""Suites by name: what `gemma-ko evaluate --suite` knows.
+
+A minimal pair is an item with two choices. The course's own four facets (`korean`: grammar,
+native, culture, knowledge) and English grammar come with the samples; KoBEST is read from local
+files.
+"""
+
+import hashlib
+from pathlib import Path
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
+from gemma_ko_lib.evaluation.kobest import KOBEST, read_kobest
+from gemma_ko_lib.runtime import UserError
+
+FACETS = ("grammar", "native", "culture", "knowledge")
+NAMES = {
+    "korean": "the course's four facets: grammar, native, culture, knowledge",
+    **dict.fromkeys(FACETS, "one of the facets"),
+    "grammar_en": "English minimal pairs: what was forgotten",
+    "kobest": "KoBEST from local files (--data DIR): " + ", ".join(KOBEST),
+    **{f"kobest_{task}": "one of KoBEST's tasks" for task in KOBEST},
+}
+
+
+def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
+    """The suites behind a name.
+
+    Args:
+        name: one of `NAMES`.
+        data: folder of the KoBEST files, *boolq*.jsonl and so on.
+
+    Raises:
+        UserError: unknown name; no file for it; no readable item.
+    """
+    if name == "korean":
+        return [_from_samples(facet) for facet in FACETS]
+    if name in (*FACETS, "grammar_en"):
+        return [_from_samples(name)]
+    tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
+    if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
+        known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())
+        raise UserError(
+            f"No suite '{name}'. There are:\n{known}\n"
+            "Tasks of lm-evaluation-harness go by their names there: lm_eval:kmmlu, for one."
+        )
+    return read_kobest(tasks, data)
+
+
+def _from_samples(name: str) -> Suite:
+    path = runtime.samples_dir() / f"{name}.jsonl"
+    pairs = {"grammar": ("good", "bad"), "native": ("native", "translationese")}
+    pairs["grammar_en"] = pairs["grammar"]
+
+    def pair(record: dict) -> Item:
+        good, bad = (text_of(record, key) for key in pairs[name])
+        # The right one is first in half of the items, so that no rule of place can win.
+        turned = hashlib.sha256(record["id"].encode()).digest()[0] % 2
+        choices = (bad, good) if turned else (good, bad)
+        return Item(record["id"], "", choices, turned, text_of(record, "phenomenon"))
+
+    def question(record: dict) -> Item:
+        choices = tuple(f" {choice}" for choice in choices_of(record, 4))
+        prompt = f"질문: {text_of(record, 'question')}\n정답:"
+        return Item(
+            record["id"], prompt, choices, label_of(record, "answer", 4), record["category"]
+        )
+
+    return read_suite(name, path, pair if name in pairs else question, name not in pairs)

@@ -1,0 +1,245 @@
+"""Conversations for fine-tuning: instruction JSONL in, packed rows in Gemma's turn format out.
+
+    <bos><start_of_turn>user
+    {question}<end_of_turn>
+    <start_of_turn>model
+    {answer}<end_of_turn>
+
+Only answers are trained, with the <end_of_turn> that ends them. Gemma has no system turn: a
+system message is put before the first question. What a person types is text, even where it spells
+a control token.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.packing import pack_documents
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer
+
+START, END = "<start_of_turn>", "<end_of_turn>"
+_ROLES = {"user": "user", "human": "user", "assistant": "model", "model": "model", "gpt": "model"}
+# Between "<" and the rest of what would be read as one control token.
+_INSIDE_CONTROL = re.compile(r"(?<=<)(?=/?[a-z_0-9]{1,24}>)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """What one side says.
+
+    Attributes:
+        role: "user" or "model".
+        text: without white space around it.
+    """
+
+    role: str
+    text: str
+
+
+Conversation = tuple[Turn, ...]
+
+
+def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]:
+    """Read a JSONL file of conversations.
+
+    A line is {"prompt", "response"}, {"instruction", "input", "output"}, or {"messages": [{"role",
+    "content"}, …]} with the roles system, user and assistant.
+
+    Returns:
+        The conversations, and a line for each record that is none: "file, line n: why".
+
+    Raises:
+        UserError: no such file, no UTF-8, or no conversation in it.
+    """
+    path = Path(path).expanduser()
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); convert it, e.g. with iconv.") from None
+    found, rejects = [], []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(_conversation(json.loads(line)))
+        except (ValueError, TypeError, AttributeError) as error:
+            rejects.append(f"{path.name}, line {number}: {error}")
+    if not found:
+        why = f" The first of {len(rejects)} rejects: {rejects[0]}." if rejects else ""
+        raise UserError(
+            f"{path} holds no conversation.{why} A line is {{'prompt': …, 'response': …}} or "
+            "{'messages': [{'role': 'user', 'content': …}, …]}."
+        )
+    return found, rejects
+
+
+def _conversation(record: dict) -> Conversation:
+    for asked, answered in (("prompt", "response"), ("instruction", "output")):
+        if asked in record and answered in record:
+            question = "\n\n".join(filter(None, (record[asked], record.get("input"))))
+            messages = [("user", question), ("model", record[answered])]
+            break
+    else:
+        if "messages" not in record:
+            raise ValueError(f"neither prompt and response nor messages, but {sorted(record)}")
+        messages = [(m.get("role"), m.get("content")) for m in record["messages"]]
+    return _alternating(messages)
+
+
+def _alternating(messages: list[tuple[str, str]]) -> Conversation:
+    system, turns = "", []
+    for number, (role, content) in enumerate(messages, 1):
+        if not isinstance(content, str) or not content.strip():
+            raise ValueError(f"message {number} ({role}) has no text")
+        if role == "system":
+            if turns:
+                raise ValueError(f"message {number}: a system message comes first")
+            system = f"{content.strip()}\n\n"
+            continue
+        if role not in _ROLES:
+            raise ValueError(f"message {number} has the role {role!r}, not user or assistant")
+        wanted = "model" if len(turns) % 2 else "user"
+        if _ROLES[role] != wanted:
+            raise ValueError(f"message {number} is {role}'s, but it is the {wanted}'s turn")
+        turns.append(Turn(wanted, (system + content).strip()))
+        system = ""
+    if len(turns) < 2:
+        raise ValueError("no answer in it")
+    return tuple(turns[: len(turns) // 2 * 2])  # a last question without its answer goes
+
+
+# --- tokens ---
+
+
+def encode_conversation(
+    tokenizer: Tokenizer, turns: Sequence[Turn]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A conversation's token ids, with one BOS, and which of them are trained.
+
+    Returns:
+        ids int32 [n], trained bool [n].
+
+    Raises:
+        UserError: the tokenizer has no turn tokens.
+    """
+    start, end = (_control(tokenizer, spelling) for spelling in (START, END))
+    ids, trained = [tokenizer.bos_id], [False]
+    (newline,) = tokenizer.encode(["\n"])
+    for turn in turns:
+        opening = [start, *tokenizer.encode([f"{turn.role}\n"])[0]]
+        said = [*encode_plain(tokenizer, turn.text), end]
+        ids += [*opening, *said, *newline]
+        answer = turn.role == "model"
+        trained += [False] * len(opening) + [answer] * len(said) + [False] * len(newline)
+    return np.array(ids, np.int32), np.array(trained)
+
+
+def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
+    """Token ids up to where the model's next answer starts."""
+    ids, _ = encode_conversation(tokenizer, turns)
+    start = _control(tokenizer, START)
+    return [*ids.tolist(), start, *tokenizer.encode(["model\n"])[0]]
+
+
+def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of what somebody typed: "<end_of_turn>" in it is letters, no control token."""
+    parts = _INSIDE_CONTROL.split(text)
+    return [i for ids in tokenizer.encode([part for part in parts if part]) for i in ids]
+
+
+def _control(tokenizer: Tokenizer, spelling: str) -> int:
+    ids = tokenizer.encode([spelling])[0]
+    if len(ids) != 1:
+        raise UserError(
+            f"{tokenizer.name} has no token {spelling}, but takes it apart into {len(ids)} pieces; "
+            "fine-tuning needs a Gemma tokenizer."
+        )
+    return ids[0]
+
+
+# --- rows ---
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversationRows:
+    """Packed conversations.
+
+    Attributes:
+        token_ids: int32 [rows, length].
+        segment_ids: int32 [rows, length]; no conversation sees another, 0 is padding.
+        targets: int32 [rows, length], the next token.
+        loss_weights: float32 [rows, length], 1 where the next token is an answer's.
+        too_long: indices of conversations whose first exchange does not fit into a row.
+        shortened: indices of those that lost their last exchanges, which did not fit.
+    """
+
+    token_ids: np.ndarray
+    segment_ids: np.ndarray
+    targets: np.ndarray
+    loss_weights: np.ndarray
+    too_long: tuple[int, ...]
+    shortened: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+
+def pack_conversations(
+    conversations: Sequence[Conversation], tokenizer: Tokenizer, length: int
+) -> ConversationRows:
+    """Pack conversations into rows; one is shortened by whole exchanges, never within one.
+
+    Args:
+        conversations: as from `read_conversations`.
+        tokenizer: with Gemma's turn tokens.
+        length: tokens in a row.
+
+    Raises:
+        UserError: no conversation fits into a row.
+    """
+    pieces, too_long, shortened = [], [], []
+    for index, turns in enumerate(conversations):
+        ids, trained = encode_conversation(tokenizer, turns)
+        kept = len(turns)
+        while len(ids) > length and kept > 2:
+            kept -= 2
+            ids, trained = encode_conversation(tokenizer, turns[:kept])
+        if len(ids) > length:
+            too_long.append(index)
+            continue
+        if kept < len(turns):
+            shortened.append(index)
+        pieces.append((ids, trained))
+    if not pieces:
+        raise UserError(
+            f"None of {len(conversations)} conversations fits into rows of {length} tokens; take "
+            "longer rows."
+        )
+    flat_ids, flat_trained = (np.concatenate(x) for x in zip(*pieces, strict=True))
+    ends = np.cumsum([len(ids) for ids, _ in pieces])
+    # Places in the flat arrays are packed, so that ids and marks stay together.
+    places = (np.arange(end - len(ids), end) for (ids, _), end in zip(pieces, ends, strict=True))
+    rows = list(pack_documents(places, length))
+    place = np.concatenate([row.token_ids for row in rows])
+    segment_ids = np.concatenate([row.segment_ids for row in rows])
+    filled = segment_ids > 0
+    token_ids = np.where(filled, flat_ids[place], tokenizer.pad_id).astype(np.int32)
+    trained = filled & flat_trained[place]
+    targets = np.roll(token_ids, -1, axis=-1)
+    weights = np.roll(trained, -1, axis=-1)
+    weights[:, -1] = False  # the row's first token follows nothing
+    return ConversationRows(
+        token_ids,
+        segment_ids,
+        targets,
+        weights.astype(np.float32),
+        tuple(too_long),
+        tuple(shortened),
+    )

@@ -1,0 +1,74 @@
+"""Scores from trees of texts are those of each text alone, for every shape of the family."""
+
+import jax
+import numpy as np
+import pytest
+
+from gemma_ko_lib import evaluation
+from gemma_ko_lib.evaluation import choices
+from gemma_ko_lib.runtime import UserError
+from tests.conftest import TINY, make_model
+
+
+def one_by_one(model, before, continuation):
+    ids = np.array([[*before, *continuation]], "int32")
+    logits = jax.jit(model.decoder.logits)(model.params, ids, np.ones_like(ids))[0]
+    log_p = np.asarray(jax.nn.log_softmax(logits))
+    places = np.arange(len(before) - 1, ids.shape[1] - 1)
+    nats = log_p[places, continuation].sum()
+    return nats, bool((log_p[places].argmax(-1) == continuation).all())
+
+
+def some_pairs(seed=0):
+    """A few-shot beginning, questions after it, answers after them; and loners."""
+    random = np.random.default_rng(seed)
+
+    def ids(n):
+        return random.integers(3, 300, n).tolist()
+
+    shots = [2, *ids(9)]
+    pairs = []
+    for n in (1, 4, 6):
+        question = shots + ids(n)
+        pairs += [(question, ids(k)) for k in (1, 1, 3, 5)]
+        pairs.append((question[:-1], [question[-1], *ids(2)]))
+    return [*pairs, ([2], ids(3)), ([2], ids(11)), pairs[0]]
+
+
+@pytest.mark.parametrize("shape", TINY)
+def test_scores_equal_those_of_each_text_alone(shape, monkeypatch):
+    monkeypatch.setattr(choices, "ROW_TOKENS", 32)  # several rows, and windows of 4 within them
+    model, pairs = make_model(shape), some_pairs()
+    pairs.append((pairs[0][0], [_likeliest(model, pairs[0][0])]))
+    for found, pair in zip(choices.score_continuations(model, pairs), pairs, strict=True):
+        nats, greedy = one_by_one(model, *pair)
+        assert found.nats == pytest.approx(nats, abs=2e-4)
+        assert (found.tokens, found.greedy) == (len(pair[1]), greedy)
+    assert found.greedy
+
+
+def _likeliest(model, before):
+    ids = np.array([before], "int32")
+    return int(model.decoder.logits(model.params, ids, np.ones_like(ids))[0, -1].argmax())
+
+
+def test_a_common_beginning_is_computed_once():
+    rows = choices._plant([[2, 5, 6, 7], [2, 5, 6, 8], [2, 5, 9], [2, 5, 6, 7, 1]])
+    assert len(rows) == 1 and len(rows[0].tokens) == 7
+    tokens, parents = np.array(rows[0].tokens), rows[0].parents
+    for text, path in rows[0].paths.items():
+        assert [parents[node] for node in path] == [-1, *path[:-1]], text
+    assert tokens[rows[0].paths[3]].tolist() == [2, 5, 6, 7, 1]
+
+
+def test_choices_are_tokenized_with_their_prompt_and_one_bos(tiny_tokenizer):
+    pairs = choices.encode_pairs(tiny_tokenizer, [("The library ", "opens"), ("", "비가")])
+    bos = tiny_tokenizer.bos_id
+    assert pairs[0][0] + pairs[0][1] == [bos, *tiny_tokenizer.encode(["The library opens"])[0]]
+    assert pairs[0][0] == [bos, *tiny_tokenizer.encode(["The library"])[0]]
+    assert pairs[1] == ([bos], tiny_tokenizer.encode(["비가"])[0])
+
+
+def test_a_choice_without_a_token_is_named(tiny_model):
+    with pytest.raises(UserError, match="Text 1 has an empty continuation"):
+        evaluation.score_choices(tiny_model, ["The"], [[" library", ""]])

@@ -1,0 +1,89 @@
+"""lm-evaluation-harness gets the course's own numbers, one BOS, and errors with a remedy."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from gemma_ko_lib import evaluation
+from gemma_ko_lib.evaluation import harness
+from gemma_ko_lib.runtime import UserError
+
+ITEMS = [
+    {"premise": "비가 왔다.", "question": "결과", "label": 0},
+    {"premise": "It rained.", "question": "원인", "label": 1},
+    {"premise": "The library", "question": "결과", "label": 1},
+]
+ENDINGS = [("땅이 젖었다.", "해가 떴다."), ("opens", "closes"), ("opens at nine.", "at six.")]
+COPA = [
+    {**item, "id": str(n), "alternative_1": first, "alternative_2": second}
+    for n, (item, (first, second)) in enumerate(zip(ITEMS, ENDINGS, strict=True))
+]
+
+
+@pytest.fixture
+def copa(tmp_path):
+    """A folder with data for the harness' own KoBEST task."""
+    path = tmp_path / "kobest_copa.jsonl"
+    path.write_text("\n".join(json.dumps(item) for item in COPA), "utf-8")
+    return tmp_path
+
+
+def test_a_task_of_the_harness_and_our_suite_agree(tiny_model, copa):
+    found = harness.evaluate(tiny_model, ["kobest_copa"], data=copa, log_samples=True)
+    (suite,) = evaluation.load_suites("kobest_copa", copa)
+    ours = evaluation.evaluate_suite(tiny_model, suite)
+    assert found["results"]["kobest_copa"]["acc,none"] == pytest.approx(ours.micro)
+    scores = evaluation.score_choices(
+        tiny_model, [item.prompt for item in suite.items], [item.choices for item in suite.items]
+    )
+    theirs = sorted(found["samples"]["kobest_copa"], key=lambda sample: sample["doc_id"])
+    for sample, its in zip(theirs, scores, strict=True):
+        answers = [float(response[0][0]) for response in sample["resps"]]
+        np.testing.assert_allclose(answers, [score.nats for score in its], atol=1e-4)
+
+
+class Request:
+    """What the adapter reads of a request."""
+
+    task_name = "test"
+
+    def __init__(self, *args):
+        self.args = args
+
+
+def test_a_rolling_text_is_read_with_one_bos_in_windows(tiny_model):
+    text = "The library opens at nine and closes at six."
+    adapter = harness.HarnessModel(tiny_model, max_length=8)
+    (found,) = adapter.loglikelihood_rolling([Request(text)], disable_tqdm=True)
+    tokenizer = tiny_model.tokenizer
+    ids = [tokenizer.bos_id, *tokenizer.encode([text])[0]]
+    expected = 0.0
+    for start in range(0, len(ids) - 1, 8):
+        end = min(start + 8, len(ids) - 1)
+        read = np.array([ids[max(0, end - 8) : end]], "int32")  # the last window looks back
+        logits = tiny_model.decoder.logits(tiny_model.params, read, np.ones_like(read))
+        log_p = np.asarray(jax.nn.log_softmax(logits))[0, start - end :]
+        expected += log_p[np.arange(end - start), ids[start + 1 : end + 1]].sum()
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_generation_stops_at_the_first_stop_string(tiny_model):
+    adapter = harness.HarnessModel(tiny_model)
+    (whole,) = adapter.generate_until([Request("The", {"max_gen_toks": 12})])
+    stop = whole[3:5]
+    (cut,) = adapter.generate_until([Request("The", {"max_gen_toks": 12, "until": [stop]})])
+    assert cut == whole[: whole.index(stop)]
+    with pytest.raises(UserError, match="asks for sampling"):
+        adapter.generate_until([Request("The", {"do_sample": True})])
+
+
+def test_a_task_that_does_not_exist_is_named(tiny_model):
+    with pytest.raises(UserError, match="no task 'kmmmlu'"):
+        harness.evaluate(tiny_model, ["kmmmlu"])
+
+
+def test_data_that_is_not_there_is_named(tiny_model, tmp_path):
+    with pytest.raises(UserError, match=r"kobest_copa\.jsonl is missing"):
+        harness.evaluate(tiny_model, ["kobest_copa"], data=tmp_path)
