@@ -19,6 +19,7 @@ from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
+from gemma_ko_lib.training.batches import own_rows
 from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
@@ -252,7 +253,8 @@ def distil(
         UserError: teacher and student do not read the same tokens.
     """
     check_same_tokens(teacher, student)
-    rows = config.batch_rows * config.accumulation // jax.process_count()
+    rows = config.batch_rows * config.accumulation
+    own = own_rows(config.batch_rows, config.accumulation, mesh)
     schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
     optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
     loss = distilled_loss(student.decoder, teacher.decoder, objective, rematerialise)
@@ -260,7 +262,7 @@ def distil(
         initial_state(sharding.place(student.params, mesh), optimizer, mesh),
         make_update(loss, optimizer),
         schedule,
-        NextTokenBatches(shards, rows, config.seed),
+        NextTokenBatches(shards, rows, config.seed, own),
         config,
         run_dir,
         frozen=frozen_teacher(teacher, mesh),

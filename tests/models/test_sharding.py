@@ -43,7 +43,7 @@ def test_eight_devices_hold_an_eighth_each(name):
             spec = _spec(weight, shape.shape, mesh)
             held += math.prod(NamedSharding(mesh, spec).shard_shape(shape.shape))
         # Norms are whole everywhere, and heads that "tensor" does not divide are to it.
-        assert total / 8 <= held < total / 8 * 1.05, sizes
+        assert total / 8 <= held < total / 8 * 1.1, sizes
 
 
 def test_an_axis_that_does_not_divide_stays_whole():
