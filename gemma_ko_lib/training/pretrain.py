@@ -148,7 +148,7 @@ def pretrain(
         "replay_fraction": replay_fraction,
         "loop": dataclasses.asdict(config),
     }
-    _claim_run(run_dir, settings, resume)
+    claim_run(run_dir, settings, resume)
     if (run_dir / "model.json").is_file():
         print(f"{run_dir} is finished already.")
         return run_dir
@@ -169,7 +169,12 @@ def pretrain(
     return run_dir
 
 
-def _claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
+def claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
+    """Write a run's settings into its folder, or see that they are those of the run there.
+
+    Raises:
+        UserError: a run is there and is not to be resumed, or has other settings.
+    """
     path = run_dir / "config.json"
     if path.is_file():
         if not resume:
