@@ -41,6 +41,41 @@ class Pretrain:
     seeds: int = 1
 
 
+# Full fine-tuning moves every weight, so it takes smaller steps than adapters do.
+_RATES = {"lora": 2e-4, "olora": 2e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finetune:
+    """Sizes of fine-tuning.
+
+    Attributes:
+        epochs: passes over the conversations, at most.
+        batch_rows: rows in a micro-batch.
+        row_length: tokens a packed row.
+        accumulation: micro-batches an update.
+        learning_rates: peak, by method; AdaLomo's is relative to the size of the weights.
+        rank: of LoRA and OLoRA.
+        alpha: their products count alpha / rank.
+        evaluations: measurements of the held-out loss an epoch.
+        patience: of them without a better one, until the run stops.
+        held_out: share of the conversations that is not trained on.
+        rematerialise: compute blocks twice to save memory.
+    """
+
+    epochs: int
+    batch_rows: int
+    row_length: int
+    accumulation: int = 1
+    learning_rates: dict[str, float] = dataclasses.field(default_factory=_RATES.copy)
+    rank: int = 16
+    alpha: float = 32
+    evaluations: int = 4
+    patience: int = 4
+    held_out: float = 0.1
+    rematerialise: bool = False
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """Sizes of the corpus lesson.
@@ -144,11 +179,19 @@ class Distillation:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Sizes of an evaluation: documents a language, tokens the model sees at once."""
+    """Sizes of an evaluation.
+
+    Attributes:
+        documents: of each language.
+        window: tokens the model sees at once.
+        batch_rows: rows scored at once.
+        per_group: questions of each phenomenon or category; all when None.
+    """
 
     documents: int
     window: int
     batch_rows: int = 8
+    per_group: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +202,7 @@ class Profile:
     model: str
     pretrain: Pretrain
     evaluation: Evaluation
+    finetune: Finetune
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
     family: Family = Family()
@@ -174,10 +218,12 @@ def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Prof
         model,
         Pretrain(loop, row_length=2048, rematerialise=True, **rest),
         Evaluation(documents=2000, window=2048),
+        Finetune(3, rows, 2048, accumulation, rematerialise=True),
         Corpus(row_length=2048, workers=4),
     )
 
 
+_NANO_RATES = {"lora": 4e-3, "olora": 4e-3, "full": 2e-3, "lomo": 5e-2, "adalomo": 5e-3}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -185,7 +231,8 @@ _PROFILES = {
         Pretrain(
             LoopSizes(18, 8, 1, 3e-3, warmup_steps=3, checkpoint_every=9), row_length=128, seeds=2
         ),
-        Evaluation(documents=24, window=256),
+        Evaluation(documents=24, window=256, per_group=4),
+        Finetune(3, 8, 512, learning_rates=_NANO_RATES, rank=8, alpha=16),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
@@ -197,7 +244,8 @@ _PROFILES = {
         "cpu",
         "gemma3_270m",
         Pretrain(LoopSizes(40, 2, 1, 5e-5, warmup_steps=4, checkpoint_every=20), row_length=256),
-        Evaluation(documents=300, window=256, batch_rows=4),
+        Evaluation(documents=300, window=256, batch_rows=4, per_group=10),
+        Finetune(2, 4, 256),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),

@@ -95,7 +95,7 @@ def _preset_names() -> list[str]:
 def save_model(model: Model, folder: str | Path) -> None:
     """See `Model.save`."""
     folder = Path(folder)
-    _write_weights(decoders.unstack(model.params), folder / "model.safetensors")
+    write_tensors(decoders.unstack(model.params), folder / "model.safetensors")
     model.tokenizer.save(folder / "tokenizer.model")
     if model.notice:
         with runtime.whole_file(folder / "NOTICE") as file:
@@ -105,14 +105,25 @@ def save_model(model: Model, folder: str | Path) -> None:
         json.dump(description, file, indent=1)
 
 
-def _write_weights(weights: dict[str, np.ndarray], path: Path) -> None:
-    """Stream the weights to disk under another name first: a torn file is never the model's."""
+def write_tensors(
+    weights: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Stream weights to disk under another name first: a torn file is never taken for whole.
+
+    Args:
+        weights: by name.
+        path: of the safetensors file.
+        metadata: goes into its header.
+
+    Raises:
+        UserError: the disk is full or not writable.
+    """
     import safetensors.numpy
 
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.numpy.save_file(weights, part)
+        safetensors.numpy.save_file(weights, part, metadata)
         os.replace(part, path)
     except (OSError, safetensors.SafetensorError) as error:
         part.unlink(missing_ok=True)

@@ -183,7 +183,7 @@ def run_loop(
         mesh: the mesh the weights are on.
         resume: go on from the newest whole checkpoint.
         evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
-            end.
+            end; "stop" among them ends the run.
         quiet: no progress.
 
     Returns:
@@ -205,9 +205,11 @@ def run_loop(
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
-    def measure(step: int) -> None:
-        if evaluate:
-            log.write({"step": step, **evaluate(state.params, step)})
+    def measure(step: int) -> bool:
+        figures = evaluate(state.params, step) if evaluate else {}
+        if figures:
+            log.write({"step": step, **figures})
+        return "stop" in figures
 
     try:
         if start == 0:
@@ -230,10 +232,13 @@ def run_loop(
                 f"{figures['tokens_per_second']:,.0f} tokens/s",
             )
             last = step == config.steps
+            # Before the checkpoint: a run that goes on from it has been measured at it.
+            if step % config.evaluate_every == 0 or last:
+                last |= measure(step)
             if step % config.checkpoint_every == 0 or last:
                 checkpoints.save(step, state, batches.get_state())
-            if step % config.evaluate_every == 0 or last:
-                measure(step)
+            if last:
+                break
     finally:
         progress.close()
         checkpoints.close()

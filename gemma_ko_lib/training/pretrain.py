@@ -160,7 +160,7 @@ def pretrain(
     model = loading.load(model_name)
     mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
     _check_fits(model, _dealt_out(config, mesh), sizes, mesh)
-    on_first_host(lambda: _claim_run(run_dir, settings, resume))
+    on_first_host(lambda: claim_run(run_dir, settings, resume))
     if (run_dir / "model.json").is_file():
         print(f"{run_dir} is finished already.")
         return run_dir
@@ -200,7 +200,12 @@ def _dealt_out(config: LoopConfig, mesh) -> LoopConfig:
     return config
 
 
-def _claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
+def claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
+    """Write a run's settings into its folder, or see that they are those of the run there.
+
+    Raises:
+        UserError: a run is there and is not to be resumed, or has other settings.
+    """
     path = run_dir / "config.json"
     if path.is_file():
         if not resume:

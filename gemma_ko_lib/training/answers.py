@@ -1,0 +1,228 @@
+"""Training on answers: packed conversations and a model in, the best weights it had out.
+
+What is trained is the method's: every weight by AdamW, LOMO or AdaLomo, or adapters beside a
+frozen base. How good the weights are is asked of conversations that are not trained on. The best
+ones so far are always on disk, and a run that no longer finds better ones ends.
+"""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import grain
+import jax
+import numpy as np
+import safetensors
+import safetensors.flax
+
+from gemma_ko_lib.models import adapters, sharding
+from gemma_ko_lib.models.adapters import Lora
+from gemma_ko_lib.models.loading import Model, write_tensors
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.conversations import ConversationRows
+from gemma_ko_lib.training.lomo import initial_lomo_state, make_lomo_update
+from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.pretrain import next_token_loss
+
+METHODS = ("lora", "olora", "full", "lomo", "adalomo")
+_ARRAYS = ("token_ids", "segment_ids", "targets", "loss_weights")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuned:
+    """What a run on answers leaves.
+
+    Attributes:
+        model: a plain model with the best weights; adapters are merged into it.
+        adapters: the best adapters by themselves; empty for methods without.
+        best_step: updates after which the best weights were measured.
+        held_out_loss: nats per answer token of held-out conversations, by updates done.
+    """
+
+    model: Model
+    adapters: dict
+    best_step: int
+    held_out_loss: dict[int, float]
+
+
+def train_on_answers(
+    model: Model,
+    rows: ConversationRows,
+    held_out: ConversationRows,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    method: str = "full",
+    lora: Lora | None = None,
+    patience: int = 3,
+    mesh=None,
+    rematerialise: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Tuned:
+    """Train a model on the answers of conversations, and keep its best weights.
+
+    Args:
+        model: start; its weights are left as they are.
+        rows: from `pack_conversations`, to train on.
+        held_out: others, which decide what is best.
+        config: see `LoopConfig`.
+        run_dir: for metrics, checkpoints and the best weights.
+        method: one of `METHODS`.
+        lora: the adapters of "lora" and "olora".
+        patience: measurements in a row without a better one that end the run.
+        mesh: devices, or None for one.
+        rematerialise: save memory by computing blocks twice.
+        resume: go on from the newest whole checkpoint.
+        quiet: no progress.
+
+    Raises:
+        UserError: see `run_loop`.
+    """
+    best = _Best(Path(run_dir) / "best.safetensors", resume)
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    state, update, frozen = _begin(model, method, lora, config, schedule, mesh, rematerialise)
+
+    def evaluate(params: dict, step: int) -> dict:
+        loss = answer_loss(
+            model, held_out, params={**frozen, **params}, batch_rows=config.batch_rows
+        )
+        best.offer(step, loss, params)
+        stop = step - best.step >= patience * config.evaluate_every
+        return {"held_out_loss": loss, **({"stop": True} if stop else {})}
+
+    if not (resume and _has_stopped(run_dir)):
+        run_loop(
+            state,
+            update,
+            schedule,
+            _AnswerBatches(rows, config),
+            config,
+            run_dir,
+            frozen=frozen,
+            mesh=mesh,
+            resume=resume,
+            evaluate=evaluate,
+            quiet=quiet,
+        )
+    trained = best.read()
+    params = adapters.merge(frozen, trained) if frozen else trained
+    return Tuned(
+        dataclasses.replace(model, params=params),
+        trained if frozen else {},
+        best.step,
+        held_out_losses(run_dir),
+    )
+
+
+def _begin(model: Model, method: str, lora, config: LoopConfig, schedule, mesh, rematerialise):
+    """(state at step 0, update, frozen weights) of a method."""
+    params = sharding.place(model.params, mesh)
+    if method in ("lomo", "adalomo"):
+        adaptive = method == "adalomo"
+        # AdaLomo clips each matrix's update by itself.
+        clip_norm = None if adaptive else config.clip_norm
+        update = make_lomo_update(model.decoder, schedule, adaptive=adaptive, clip_norm=clip_norm)
+        return initial_lomo_state(params, adaptive, mesh), update, {}
+    frozen = {}
+    if method in ("lora", "olora"):
+        frozen, params = adapters.add_adapters(params, lora, config.seed)
+    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
+    update = make_update(next_token_loss(model.decoder, rematerialise), optimizer)
+    return initial_state(params, optimizer, mesh), update, frozen
+
+
+def answer_loss(
+    model: Model, rows: ConversationRows, *, params: dict | None = None, batch_rows: int = 8
+) -> float:
+    """Mean loss over the answers' tokens, in nats.
+
+    Args:
+        model: as from `models.load`.
+        rows: packed conversations.
+        params: weights to use instead of the model's own.
+        batch_rows: rows computed at once; no influence on the result.
+    """
+    score, params = _scorer(model.decoder), params or model.params
+    total = count = 0.0
+    for start in range(0, len(rows), batch_rows):
+        batch = {name: getattr(rows, name)[start : start + batch_rows] for name in _ARRAYS}
+        missing = batch_rows - len(batch["token_ids"])  # rows of padding count nothing
+        batch = {name: np.pad(x, ((0, missing), (0, 0))) for name, x in batch.items()}
+        loss, weight = score(params, batch)
+        total, count = total + float(loss), count + float(weight)
+    return total / count
+
+
+@functools.lru_cache(maxsize=8)
+def _scorer(decoder):
+    return jax.jit(next_token_loss(decoder))
+
+
+def held_out_losses(run_dir: str | Path) -> dict[int, float]:
+    """Held-out loss by updates done, as a run has logged it."""
+    lines = map(json.loads, _log_lines(run_dir))
+    return {line["step"]: line["held_out_loss"] for line in lines if "held_out_loss" in line}
+
+
+def _log_lines(run_dir: str | Path) -> list[str]:
+    path = Path(run_dir) / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return [line for line in lines if line.endswith("}")]  # a killed run may leave half a line
+
+
+def _has_stopped(run_dir: str | Path) -> bool:
+    lines = _log_lines(run_dir)
+    return bool(lines) and "stop" in json.loads(lines[-1])
+
+
+class _AnswerBatches:
+    """Shuffled batches of packed conversations, endless and resumable."""
+
+    def __init__(self, rows: ConversationRows, config: LoopConfig):
+        numbers = grain.MapDataset.range(len(rows)).seed(config.seed).shuffle().repeat()
+        numbers = numbers.batch(config.batch_rows * config.accumulation)
+        self._rows, self._numbers = rows, iter(numbers.to_iter_dataset())
+        self.get_state = self._numbers.get_state
+        self.set_state = self._numbers.set_state
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        numbers = next(self._numbers)
+        return {
+            "row": numbers.astype(np.int32),
+            **{name: getattr(self._rows, name)[numbers] for name in _ARRAYS},
+        }
+
+
+class _Best:
+    """The weights with the lowest held-out loss so far, in a file that says when it was."""
+
+    def __init__(self, path: Path, keep: bool):
+        self._path, self.step, self.loss = path, 0, float("inf")
+        if not keep:
+            path.unlink(missing_ok=True)
+        elif path.is_file():
+            with self._opened() as file:
+                found = file.metadata()
+            self.step, self.loss = int(found["step"]), float(found["held_out_loss"])
+
+    def offer(self, step: int, loss: float, params: dict) -> None:
+        if loss < self.loss:
+            note = {"step": str(step), "held_out_loss": repr(loss)}
+            write_tensors({n: np.asarray(x) for n, x in params.items()}, self._path, note)
+            self.step, self.loss = step, loss
+
+    def read(self) -> dict:
+        with self._opened() as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+
+    def _opened(self):
+        try:
+            return safetensors.safe_open(self._path, framework="flax")
+        except (OSError, safetensors.SafetensorError) as error:
+            raise UserError(
+                f"{self._path} is missing or damaged ({error}), and with it the best weights of "
+                "this run; start it again in another folder."
+            ) from None

@@ -1,0 +1,176 @@
+"""Fine-tuning: the run folder, early stopping, resume, adapters that others can read."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from gemma_ko_lib import models, training
+from gemma_ko_lib.models import adapters
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
+from gemma_ko_lib.training import answers
+
+TALKS = [
+    (Turn("user", f"Question {number}?"), Turn("model", f"The answer is {number % 3}."))
+    for number in range(40)
+]
+LORA = adapters.Lora(rank=2, alpha=4)
+
+
+@pytest.fixture
+def model_folder(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def data(tmp_path):
+    records = [{"prompt": q.text, "response": a.text} for q, a in TALKS]
+    path = tmp_path / "talks.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)) + '\n{"prompt": "?"}\n', "utf-8")
+    return path
+
+
+@pytest.fixture
+def run(model_folder, data, tmp_path):
+    def run(name, **changed):
+        options = {"profile": "smoke", "steps": 2, "rank": 2, "quiet": True} | changed
+        return training.finetune(str(model_folder), data, tmp_path / name, **options)
+
+    return run
+
+
+def rows_of(talks, model, length=64):
+    return pack_conversations(talks, model.tokenizer, length)
+
+
+def config(**changed):
+    settings = {"steps": 6, "batch_rows": 2, "learning_rate": 3e-2, "warmup_steps": 1}
+    return training.LoopConfig(**settings | {"checkpoint_every": 2, "evaluate_every": 2} | changed)
+
+
+def test_a_finished_run_is_a_plain_model_an_adapter_and_a_summary(run, model_folder, tmp_path):
+    summary = run("run")
+    assert summary["conversations"] + summary["held_out"] == len(TALKS)
+    assert "talks.jsonl, line 41" in summary["rejects"][0]
+    folder = tmp_path / "run"
+    assert {"adapter", "summary.json", "model.json"} <= {path.name for path in folder.iterdir()}
+    assert not (folder / "best.safetensors").exists()
+    tuned, base = models.load(folder), models.load(model_folder)
+    assert set(tuned.params) == set(base.params)
+    assert run("run", resume=True) == summary
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(run):
+    run("run")
+    with pytest.raises(UserError, match="holds a run already.*--resume"):
+        run("run")
+    with pytest.raises(UserError, match="other settings.*lora"):
+        run("run", rank=1, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"method": "dora"}, "No method 'dora'.*olora"),
+        ({"method": "full", "rank": 2}, "Rank and alpha belong to lora"),
+        ({"held_out": 0.0}, "0 to measure.*--held-out"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(run, tmp_path, wrong, words):
+    with pytest.raises(UserError, match=words):
+        run("run", **{"rank": None, **wrong})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_question_is_on_one_side_whatever_the_order_of_the_file():
+    again = [(q, Turn("model", "Another answer.")) for q, _ in TALKS]
+    kept, other = training.split_conversations([*again, *reversed(TALKS)], 0.25)
+    assert len(kept) + len(other) == 2 * len(TALKS) and 8 < len(other) < 32
+    assert not {talk[0] for talk in kept} & {talk[0] for talk in other}
+    assert set(training.split_conversations(TALKS, 0.25)[1]) <= set(other)
+
+
+def test_the_loss_on_answers_does_not_depend_on_how_they_are_packed(tiny_model):
+    long, short = (rows_of(TALKS, tiny_model, length) for length in (128, 48))
+    assert len(long) < len(short)
+    assert training.answer_loss(tiny_model, long, batch_rows=3) == pytest.approx(
+        training.answer_loss(tiny_model, short, batch_rows=4), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("method", answers.METHODS)
+def test_every_method_learns_to_answer(method, tiny_model, tmp_path):
+    kept, other = training.split_conversations(TALKS, 0.25)
+    tuned = training.train_on_answers(
+        tiny_model,
+        rows_of(kept, tiny_model),
+        rows_of(other, tiny_model),
+        config(steps=12, evaluate_every=6, learning_rate=1.0 if method == "lomo" else 3e-2),
+        tmp_path,
+        method=method,
+        lora=dataclasses.replace(LORA, olora=method == "olora"),
+        quiet=True,
+    )
+    losses = tuned.held_out_loss
+    assert losses[tuned.best_step] == min(losses.values()) < losses[0]
+    merged = training.answer_loss(tuned.model, rows_of(other, tiny_model))
+    assert merged == pytest.approx(losses[tuned.best_step], rel=1e-3)
+
+
+def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
+    tiny_model, tmp_path, monkeypatch
+):
+    told = iter([3.0, 2.0, 2.5, 2.6, 1.0])
+    monkeypatch.setattr(answers, "answer_loss", lambda *a, **k: next(told))
+    rows = rows_of(TALKS, tiny_model)
+    train = lambda **more: training.train_on_answers(  # noqa: E731
+        tiny_model, rows, rows, config(steps=20), tmp_path, patience=2, quiet=True, **more
+    )
+    tuned = train()
+    assert tuned.held_out_loss == {0: 3.0, 2: 2.0, 4: 2.5, 6: 2.6}
+    assert tuned.best_step == 2
+    # A run that had ended, and was killed before its model was written, does not go on.
+    again = train(resume=True)
+    assert again.held_out_loss == tuned.held_out_loss
+    np.testing.assert_array_equal(
+        *(t.model.params["token_embedding/embeddings"] for t in (tuned, again))
+    )
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tiny_model, tmp_path, monkeypatch):
+    rows = rows_of(TALKS, tiny_model)
+
+    def train(folder, **more):
+        return training.train_on_answers(
+            tiny_model,
+            rows,
+            rows,
+            config(),
+            tmp_path / folder,
+            method="lora",
+            lora=LORA,
+            quiet=True,
+            **more,
+        )
+
+    whole = train("whole")
+    measure = answers.answer_loss
+
+    def killed(*arguments, **options):
+        if options["params"]["group_0/ffw_linear/lora_b"].any() and killed.left == 0:
+            raise KeyboardInterrupt
+        killed.left -= 1
+        return measure(*arguments, **options)
+
+    killed.left = 2  # at step 0 and 2; step 4 is never measured
+    monkeypatch.setattr(answers, "answer_loss", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("broken")
+    monkeypatch.setattr(answers, "answer_loss", measure)
+    resumed = train("broken", resume=True)
+    assert resumed.held_out_loss == whole.held_out_loss
+    for name, weight in whole.model.params.items():
+        np.testing.assert_array_equal(weight, resumed.model.params[name])
