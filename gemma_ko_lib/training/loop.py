@@ -77,7 +77,7 @@ class TrainState:
     optimizer: optax.OptState
 
 
-def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> Update:
+def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh=None) -> Update:
     """Build the jitted update of an optax optimiser, with the state donated.
 
     The gradient is that of the mean over all weighted tokens of the update, whatever the number
@@ -86,6 +86,7 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> U
     Args:
         loss_sum: see `LossSum`.
         optimizer: from optax.
+        mesh: the mesh the state is on.
 
     Returns:
         A function of a `TrainState`, a batch whose arrays are [accumulation, rows, …], and
@@ -116,6 +117,9 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> U
             params=optax.apply_updates(params, changes),
             optimizer=optimizer_state,
         )
+        if mesh:
+            # The compiler would move some of it, and compile the next update for its new places.
+            new_state = jax.lax.with_sharding_constraint(new_state, _places(new_state, mesh))
         figures = {
             "loss": loss / weight,
             "gradient_norm": optax.tree.norm(gradient),

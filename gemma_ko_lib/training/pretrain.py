@@ -100,7 +100,7 @@ def train_on_shards(
     optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
     params = run_loop(
         initial_state(sharding.place(model.params, mesh), optimizer, mesh),
-        make_update(next_token_loss(model.decoder, rematerialise), optimizer),
+        make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh),
         schedule,
         NextTokenBatches(shards, rows, config.seed, own),
         config,
