@@ -61,6 +61,12 @@ class Finetune:
         patience: of them without a better one, until the run stops.
         held_out: share of the conversations that is not trained on.
         rematerialise: compute blocks twice to save memory.
+        new_pieces: Korean pieces that the model gets first; none where it has its own.
+        steps: updates of a comparison.
+        seeds: runs of each, for a range.
+        few_steps: updates at most on a handful of conversations.
+        questions: held-out questions to ask.
+        answer_tokens: where an answer that does not end is cut.
     """
 
     epochs: int
@@ -74,6 +80,12 @@ class Finetune:
     patience: int = 4
     held_out: float = 0.1
     rematerialise: bool = False
+    new_pieces: int = 0
+    steps: int = 60
+    seeds: int = 3
+    few_steps: int = 120
+    questions: int = 20
+    answer_tokens: int = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,7 +244,20 @@ _PROFILES = {
             LoopSizes(18, 8, 1, 3e-3, warmup_steps=3, checkpoint_every=9), row_length=128, seeds=2
         ),
         Evaluation(documents=24, window=256, per_group=4),
-        Finetune(3, 8, 512, learning_rates=_NANO_RATES, rank=8, alpha=16),
+        Finetune(
+            epochs=1,
+            batch_rows=4,
+            row_length=256,
+            learning_rates=_NANO_RATES,
+            rank=8,
+            alpha=16,
+            new_pieces=1024,
+            steps=20,
+            seeds=2,
+            few_steps=80,
+            questions=8,
+            answer_tokens=40,
+        ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
@@ -245,7 +270,7 @@ _PROFILES = {
         "gemma3_270m",
         Pretrain(LoopSizes(40, 2, 1, 5e-5, warmup_steps=4, checkpoint_every=20), row_length=256),
         Evaluation(documents=300, window=256, batch_rows=4, per_group=10),
-        Finetune(2, 4, 256),
+        Finetune(2, 4, 256, steps=12, seeds=2, few_steps=24, questions=8, answer_tokens=48),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gemma_ko_lib.evaluation.generation import generate
 from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.tokenization.conversations import END, Turn, encode_prompt
+from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ def answer(
     """
     tokenizer = model.tokenizer
     prompts = [encode_prompt(tokenizer, (Turn("user", question),)) for question in questions]
-    (end,) = tokenizer.encode([END])[0]
+    end = control_id(tokenizer, END)
     found = generate(
         model, prompts, max_new_tokens, stop_ids=(end, tokenizer.eos_id), progress=progress
     )

@@ -11,6 +11,7 @@ a control token.
 """
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -129,7 +130,7 @@ def encode_conversation(
     Raises:
         UserError: the tokenizer has no turn tokens.
     """
-    start, end = (_control(tokenizer, spelling) for spelling in (START, END))
+    start, end = (control_id(tokenizer, spelling) for spelling in (START, END))
     ids, trained = [tokenizer.bos_id], [False]
     (newline,) = tokenizer.encode(["\n"])
     for turn in turns:
@@ -144,7 +145,7 @@ def encode_conversation(
 def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
     """Token ids up to where the model's next answer starts."""
     ids, _ = encode_conversation(tokenizer, turns)
-    start = _control(tokenizer, START)
+    start = control_id(tokenizer, START)
     return [*ids.tolist(), start, *tokenizer.encode(["model\n"])[0]]
 
 
@@ -154,14 +155,19 @@ def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
     return [i for ids in tokenizer.encode([part for part in parts if part]) for i in ids]
 
 
-def _control(tokenizer: Tokenizer, spelling: str) -> int:
-    ids = tokenizer.encode([spelling])[0]
-    if len(ids) != 1:
+@functools.lru_cache(maxsize=16)
+def control_id(tokenizer: Tokenizer, spelling: str) -> int:
+    """The id of `START` or `END`, whether or not the tokenizer would read it out of a text.
+
+    Raises:
+        UserError: the tokenizer has no such token.
+    """
+    try:
+        return tokenizer.vocabulary.index(spelling)
+    except ValueError:
         raise UserError(
-            f"{tokenizer.name} has no token {spelling}, but takes it apart into {len(ids)} pieces; "
-            "fine-tuning needs a Gemma tokenizer."
-        )
-    return ids[0]
+            f"{tokenizer.name} has no token {spelling}; conversations need a Gemma tokenizer."
+        ) from None
 
 
 # --- rows ---
