@@ -130,7 +130,7 @@ def _begin(model: Model, method: str, lora, config: LoopConfig, schedule, mesh, 
     if method in ("lora", "olora"):
         frozen, params = adapters.add_adapters(params, lora, config.seed)
     optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
-    update = make_update(next_token_loss(model.decoder, rematerialise), optimizer)
+    update = make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh)
     return initial_state(params, optimizer, mesh), update, frozen
 
 

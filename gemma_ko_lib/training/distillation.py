@@ -260,7 +260,7 @@ def distil(
     loss = distilled_loss(student.decoder, teacher.decoder, objective, rematerialise)
     params = run_loop(
         initial_state(sharding.place(student.params, mesh), optimizer, mesh),
-        make_update(loss, optimizer),
+        make_update(loss, optimizer, mesh),
         schedule,
         NextTokenBatches(shards, rows, config.seed, own),
         config,

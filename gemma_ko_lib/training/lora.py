@@ -61,7 +61,7 @@ def train_adapters(
     own = own_rows(config.batch_rows, config.accumulation, mesh)
     adapters = run_loop(
         initial_state(sharding.place(adapters, mesh), optimizer, mesh),
-        make_update(next_token_loss(model.decoder, rematerialise), optimizer),
+        make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh),
         schedule,
         NextTokenBatches(shards, rows, config.seed, own),
         config,
