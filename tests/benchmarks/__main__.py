@@ -18,6 +18,11 @@ NAMES = (
     "pipeline",
     "decoding",
     "recurrence",
+    "distillation_memory",
+    "lomo_memory",
+    "scan_compile",
+    "lora_step",
+    "choices",
 )
 
 
