@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [NAME …] [--text FILE …] [--dps DIR]`: measure and print a table.
+"""`python -m tests.benchmarks [NAME …] [--text FILE …] [--dps DIR] [--tunix PYTHON]`: measure and print a table.
 
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
@@ -34,6 +34,7 @@ def main() -> None:
         "--text", nargs="+", metavar="FILE", help="texts to measure on, instead of the samples"
     )
     parser.add_argument("--dps", metavar="DIR", help="a checkout of EleutherAI/dps, for cleaning")
+    parser.add_argument("--tunix", metavar="PYTHON", help="one with google-tunix, for lora_step")
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
         if name not in NAMES:
@@ -41,7 +42,7 @@ def main() -> None:
         print(f"[{name}]", flush=True)
         measure = importlib.import_module(f"tests.benchmarks.{name}").measure
         # A benchmark takes the options that its function names.
-        options = {"text_files": arguments.text, "dps": arguments.dps}
+        options = {"text_files": arguments.text, "dps": arguments.dps, "tunix": arguments.tunix}
         taken = {key: options[key] for key in inspect.signature(measure).parameters}
         for what, figure in measure(**taken):
             print(f"{what:<92}{figure:>12}", flush=True)
