@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [NAME …] [--text FILE …] [--dps DIR] [--tunix PYTHON]`: measure and print a table.
+"""`python -m tests.benchmarks [NAME …] [--text FILE …]`: measure and print a table.
 
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
