@@ -87,8 +87,12 @@ def _compile_largest(data: dict, device: str, model: str, method: str) -> None:
     machine, shape = DEVICES[device], CONFIGS[model]
     setting = memory.largest(_estimate(device, model, method), machine)
     while setting and _compile(data, device, model, setting)["refusal"]:
-        smaller = memory.nearest(shape, setting, machine)
-        setting = smaller if smaller and smaller.method == method else None
+        setting = _smaller(shape, setting, machine)
+
+
+def _smaller(shape, setting: Setting, machine) -> Setting | None:
+    found = memory.nearest(shape, setting, machine)
+    return found if found and found.method == setting.method else None
 
 
 def _compile(data: dict, device: str, model: str, setting: Setting) -> dict:
@@ -152,7 +156,10 @@ def cell(data: dict, device: str, model: str, method: str) -> dict:
         }
     estimate = _estimate(device, model, method)
     setting = memory.largest(estimate, machine)
-    if setting and not answers:
+    refused = [answer["rows"] * answer["length"] for answer in answers]
+    while setting and refused and setting.rows * setting.length >= min(refused):
+        setting = _smaller(CONFIGS[model], setting, machine)
+    if setting:
         size = estimate.need(setting).total
         found = {"rows": setting.rows, "length": setting.length, "bytes": size}
         return {**key, **found, "how": "estimated", "why": None}

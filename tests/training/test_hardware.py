@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gemma_ko_lib.models import CONFIGS
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.training import hardware, memory, step_compiler
+from gemma_ko_lib.training import hardware, step_compiler
 from gemma_ko_lib.training.memory import DEVICES
 from gemma_ko_lib.training.methods import Setting
 from gemma_ko_lib.training.step_compiler import Compiled
@@ -44,16 +43,14 @@ def test_a_stored_cell_is_what_the_code_says_today(key, data):
 
 def test_the_estimates_agree_with_the_tpu_compiler(data):
     for answer in data["compiled"]:
-        if answer["refusal"]:
-            continue
-        machine = DEVICES[answer["device"]]
-        decoder = memory.abstract_decoder(CONFIGS[answer["model"]], answer["dtype"])
-        estimate = memory.Estimate(decoder, answer["method"], memory.mesh_of(machine))
+        estimate = hardware._estimate(answer["device"], answer["model"], answer["method"])
         need = estimate.need(Setting(answer["method"], answer["rows"], answer["length"]))
         fixed = need.kept["weights"] + need.kept["optimizer"]
         assert fixed == pytest.approx(answer["arguments"], rel=0.01), answer
-        total = answer["arguments"] + answer["temporaries"]
-        assert 1 / 1.4 < need.total / total < 1.4, answer
+        # On several chips XLA also decides what to gather, and when.
+        if DEVICES[answer["device"]].count == 1 and not answer["refusal"]:
+            total = answer["arguments"] + answer["temporaries"]
+            assert 1 / 1.15 < need.total / total < 1.7, answer
 
 
 # --- compiling ---
@@ -97,6 +94,16 @@ def test_a_refused_setting_leads_to_the_next_smaller_one(compiler):
     assert rows == sorted(rows, reverse=True) and rows[0] > 8 and rows[-1] == 8
     cell = hardware.cell(data, "v5e-1", "gemma3_270m", "full")
     assert (cell["rows"], cell["how"]) == (8, "compiled")
+
+
+def test_what_is_only_refused_so_far_is_estimated_below_that(compiler):
+    refused = {"device": "v5e-1", "model": "gemma3_270m", "method": "full", "refusal": "no"}
+    data = {"compiled": [{**refused, "rows": 4, "length": 2048}]}
+    cell = hardware.cell(data, "v5e-1", "gemma3_270m", "full")
+    assert (cell["rows"], cell["how"]) == (2, "estimated")
+    data["compiled"].append({**refused, "rows": 1, "length": 128})
+    cell = hardware.cell(data, "v5e-1", "gemma3_270m", "full")
+    assert (cell["rows"], cell["how"], cell["why"]) == (None, "compiled", "no")
 
 
 def test_a_readme_without_the_marks_is_refused(tmp_path):
