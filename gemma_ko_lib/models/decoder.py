@@ -64,6 +64,9 @@ class Decoder:
             # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
             # attention layer, which would scale the queries of Gemma 2 27B wrongly.
             block.attention.query_head_dim_normalize = backbone.query_head_dim_normalize
+            # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
+            if block.attention.logit_soft_cap is not None:
+                block.attention._use_fused_attention_op = lambda: False
 
     def _join_segment_mask(self, block) -> None:
         original = type(block)._compute_attention_mask
