@@ -43,7 +43,7 @@ def test_a_truncated_weight_file_is_named(tiny_model, tmp_path):
 def test_a_full_disk_leaves_no_model_behind(tiny_model, tmp_path, monkeypatch):
     import safetensors.numpy
 
-    def full(weights, path):
+    def full(weights, path, metadata):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
