@@ -1,7 +1,11 @@
 """Models of a few thousand parameters, in every shape of the family."""
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 # Tiny models spend their time in the compiler; the numbers do not depend on its effort, and
 # what one test has compiled the next, another worker or a subprocess need not compile again.
@@ -57,6 +61,23 @@ TINY = {
         },
     ),
 }
+
+ROOT = Path(__file__).parents[1]
+
+
+def on_eight_devices(script: str):
+    """Run a script where JAX sees eight CPU devices; what its last line prints, as JSON."""
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
 
 SENTENCES = [
     "The library opens at nine and closes at six.",

@@ -67,25 +67,36 @@ class HarnessModel(LM):
 
     def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
         """Greedy text of each request, up to the first of its stop strings."""
-        tokenizer, texts = self._model.tokenizer, []
-        for request in requests:
-            context, options = request.args
+        tokenizer = self._model.tokenizer
+        by_limit: dict[int, list[int]] = {}
+        for number, request in enumerate(requests):
+            _, options = request.args
             if options.get("do_sample") or options.get("temperature"):
                 raise UserError(
                     f"The task {request.task_name} asks for sampling ({options}); the adapter is "
                     "greedy. Give gen_kwargs do_sample=False."
                 )
-            prompt = [tokenizer.bos_id, *tokenizer.encode([context])[0]]
-            limit = options.get("max_gen_toks", MAX_NEW_TOKENS)
-            (ids,) = generate(self._model, [prompt], limit, stop_ids=(tokenizer.eos_id,))
-            text, until = tokenizer.decode(ids), options.get("until") or ()
-            for stop in [until] if isinstance(until, str) else until:
-                text = text.split(stop)[0] if stop else text
-            texts.append(text)
+            by_limit.setdefault(options.get("max_gen_toks", MAX_NEW_TOKENS), []).append(number)
+        encoded = tokenizer.encode([request.args[0] for request in requests])
+        texts = [""] * len(requests)
+        # Together: each call of `generate` compiles anew.
+        for limit, numbers in by_limit.items():
+            prompts = [[tokenizer.bos_id, *encoded[number]] for number in numbers]
+            found = generate(self._model, prompts, limit, stop_ids=(tokenizer.eos_id,))
+            for number, ids in zip(numbers, found, strict=True):
+                until = requests[number].args[1].get("until") or ()
+                texts[number] = _before(tokenizer.decode(ids), until)
         return texts
 
     def _score(self, pairs, quiet: bool):
         return score_continuations(self._model, pairs, params=self._params, progress=not quiet)
+
+
+def _before(text: str, until: str | Sequence[str]) -> str:
+    """The text up to the first of the stop strings."""
+    for stop in [until] if isinstance(until, str) else until:
+        text = text.split(stop)[0] if stop else text
+    return text
 
 
 def evaluate(

@@ -194,6 +194,31 @@ def assemble(
     return Model(name, kind, config, decoder, params, tokenizer, notice)
 
 
+def random_model(
+    name: str,
+    kind: str,
+    config: dict,
+    tokenizer: SentencePieceTokenizer,
+    seed: int,
+    dtype: str = "float32",
+) -> Model:
+    """An untrained model with KerasHub's own initial weights.
+
+    Args:
+        name: how to call it.
+        kind: KerasHub backbone class.
+        config: the backbone's arguments.
+        tokenizer: with as many pieces as the configuration has.
+        seed: of the weights.
+        dtype: Keras dtype policy.
+    """
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    runtime.seed_everything(seed)
+    decoder = decoders.Decoder(getattr(keras_hub.models, kind)(**config, dtype=dtype))
+    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
+
+
 # --- Google's weights ---
 
 

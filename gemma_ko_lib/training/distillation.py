@@ -13,17 +13,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from gemma_ko_lib import runtime
 from gemma_ko_lib.models import loading, sharding
 from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
-from gemma_ko_lib.training.batches import own_rows
-from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, LossSum
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import NextTokenBatches
+from gemma_ko_lib.training.pretrain import train_weights
 
 _TEACHER = "teacher/"
 
@@ -253,16 +250,10 @@ def distil(
         UserError: teacher and student do not read the same tokens.
     """
     check_same_tokens(teacher, student)
-    rows = config.batch_rows * config.accumulation
-    own = own_rows(config.batch_rows, config.accumulation, mesh)
-    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
-    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
-    loss = distilled_loss(student.decoder, teacher.decoder, objective, rematerialise)
-    params = run_loop(
-        initial_state(sharding.place(student.params, mesh), optimizer, mesh),
-        make_update(loss, optimizer, mesh),
-        schedule,
-        NextTokenBatches(shards, rows, config.seed, own),
+    params = train_weights(
+        student.params,
+        distilled_loss(student.decoder, teacher.decoder, objective, rematerialise),
+        shards,
         config,
         run_dir,
         frozen=frozen_teacher(teacher, mesh),
@@ -301,12 +292,6 @@ def random_student(teacher: loading.Model, changes: dict, seed: int) -> loading.
         changes: arguments of the student's backbone, e.g. {"num_layers": 2}.
         seed: of the initial weights, which are KerasHub's.
     """
-    from gemma_ko_lib.models.keras_hub import keras_hub
-
-    runtime.seed_everything(seed)
     config = {**teacher.config, **changes}
-    backbone = getattr(keras_hub.models, teacher.kind)(**config, dtype=teacher.decoder.dtype_policy)
-    decoder = Decoder(backbone)
-    return loading.Model(
-        "student", teacher.kind, config, decoder, decoder.read_weights(), teacher.tokenizer
-    )
+    dtype = teacher.decoder.dtype_policy
+    return loading.random_model("student", teacher.kind, config, teacher.tokenizer, seed, dtype)

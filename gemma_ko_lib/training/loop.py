@@ -7,6 +7,7 @@ LOMO's applies it block by block.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -119,7 +120,7 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
         )
         if mesh:
             # The compiler would move some of it, and compile the next update for its new places.
-            new_state = jax.lax.with_sharding_constraint(new_state, _places(new_state, mesh))
+            new_state = jax.lax.with_sharding_constraint(new_state, state_places(new_state, mesh))
         figures = {
             "loss": loss / weight,
             "gradient_norm": optax.tree.norm(gradient),
@@ -131,18 +132,20 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
 
 
 def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:
-    """Step 0, a copy of the weights (the update donates them), and the optimiser's zeros."""
-
-    def make(params):
-        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
-
+    """`first_state` on its devices, with a copy of the weights (the update donates them)."""
+    make = functools.partial(first_state, optimizer=optimizer)
     # What the update returns is bound to its devices; a state that was not would have it
     # compiled a second time.
-    places = _places(jax.eval_shape(make, params), mesh)
+    places = state_places(jax.eval_shape(make, params), mesh)
     return jax.jit(make, out_shardings=places)(params)
 
 
-def _places(state: TrainState, mesh):
+def first_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:
+    """Step 0: the weights and the optimiser's zeros, or their shapes under `jax.eval_shape`."""
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def state_places(state: TrainState, mesh):
     """Moments live where their parameter lives; counters are on every device."""
     if mesh is None:
         return jax.sharding.SingleDeviceSharding(jax.devices()[0])

@@ -15,10 +15,8 @@ from gemma_ko_lib.models.adapters import Lora, add_adapters
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.models.quantization import quantize
 from gemma_ko_lib.tokenization.shards import Shards
-from gemma_ko_lib.training.batches import own_rows
-from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import NextTokenBatches, next_token_loss
+from gemma_ko_lib.training.loop import LoopConfig
+from gemma_ko_lib.training.pretrain import next_token_loss, train_weights
 
 
 def train_adapters(
@@ -55,15 +53,10 @@ def train_adapters(
     if base_bits:
         frozen = quantize(frozen, base_bits)
     frozen = sharding.place(frozen, mesh)
-    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
-    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
-    rows = config.batch_rows * config.accumulation
-    own = own_rows(config.batch_rows, config.accumulation, mesh)
-    adapters = run_loop(
-        initial_state(sharding.place(adapters, mesh), optimizer, mesh),
-        make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh),
-        schedule,
-        NextTokenBatches(shards, rows, config.seed, own),
+    adapters = train_weights(
+        adapters,
+        next_token_loss(model.decoder, rematerialise),
+        shards,
         config,
         run_dir,
         frozen=frozen,

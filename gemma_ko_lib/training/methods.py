@@ -9,11 +9,10 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
 
 from gemma_ko_lib.models import Decoder, shardings
 from gemma_ko_lib.models.adapters import Lora, add_adapters
+from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.training import lomo, loop
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 from gemma_ko_lib.training.pretrain import next_token_loss
@@ -81,11 +80,8 @@ def abstract_state(decoder: Decoder, method: str, mesh):
         return _placed(state, lomo.lomo_places(state, mesh)), frozen
     if method == "lora":
         frozen, trained = jax.eval_shape(lambda params: add_adapters(params, LORA), trained)
-    state = jax.eval_shape(
-        lambda params: loop.TrainState(jnp.zeros((), jnp.int32), params, _ADAMW.init(params)),
-        trained,
-    )
-    return _placed(state, loop._places(state, mesh)), _placed(frozen, shardings(frozen, mesh))
+    state = jax.eval_shape(functools.partial(loop.first_state, optimizer=_ADAMW), trained)
+    return _placed(state, loop.state_places(state, mesh)), _placed(frozen, shardings(frozen, mesh))
 
 
 def abstract_update(decoder: Decoder, method: str, rows: int, length: int, mesh):
@@ -116,10 +112,9 @@ def _placed(shapes, places):
 
 
 def _batch(rows: int, length: int, mesh) -> dict[str, jax.ShapeDtypeStruct]:
-    place = NamedSharding(mesh, PartitionSpec(None, "fsdp"))
     whole = ("token_ids", "segment_ids", "targets")
     kinds = {**dict.fromkeys(whole, "int32"), "loss_weights": "float32"}
     return {
-        name: jax.ShapeDtypeStruct((1, rows, length), kind, sharding=place)
+        name: jax.ShapeDtypeStruct((1, rows, length), kind, sharding=batch_sharding(mesh))
         for name, kind in kinds.items()
     }

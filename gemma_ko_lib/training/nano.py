@@ -11,10 +11,9 @@ import io
 import tempfile
 from pathlib import Path
 
-from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.models import loading
 from gemma_ko_lib.models.configs import CONFIGS
-from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
@@ -64,13 +63,7 @@ def train_tokenizer(texts: list[str], size: int) -> SentencePieceTokenizer:
 
 def random_model(tokenizer: SentencePieceTokenizer, seed: int) -> Model:
     """A nano with KerasHub's own initial weights."""
-    from gemma_ko_lib.models.keras_hub import keras_hub
-
-    runtime.seed_everything(seed)
-    kind, config = CONFIGS["nano"]
-    backbone = getattr(keras_hub.models, kind)(**config, dtype="float32")
-    decoder = Decoder(backbone)
-    return Model("nano", kind, config, decoder, decoder.read_weights(), tokenizer)
+    return loading.random_model("nano", *CONFIGS["nano"], tokenizer, seed)
 
 
 def remake(folder: str | Path, loop: LoopConfig = LOOP, quiet: bool = False) -> Model:

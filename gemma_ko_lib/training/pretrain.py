@@ -22,7 +22,7 @@ from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
 from gemma_ko_lib.training.batches import batch_iterator, own_rows
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 
@@ -94,15 +94,10 @@ def train_on_shards(
     Returns:
         The trained model.
     """
-    rows = config.batch_rows * config.accumulation
-    own = own_rows(config.batch_rows, config.accumulation, mesh)
-    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
-    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
-    params = run_loop(
-        initial_state(sharding.place(model.params, mesh), optimizer, mesh),
-        make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh),
-        schedule,
-        NextTokenBatches(shards, rows, config.seed, own),
+    params = train_weights(
+        model.params,
+        next_token_loss(model.decoder, rematerialise),
+        shards,
         config,
         run_dir,
         mesh=mesh,
@@ -111,6 +106,46 @@ def train_on_shards(
         quiet=quiet,
     )
     return dataclasses.replace(model, params=params)
+
+
+def train_weights(
+    params: dict,
+    loss_sum: LossSum,
+    shards: Shards,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    mesh=None,
+    **options,
+) -> dict:
+    """Train some weights by AdamW on packed rows, for a loss of one's own.
+
+    Args:
+        params: what is trained; it is left as it is.
+        loss_sum: see `LossSum`.
+        shards: packed rows.
+        config: see `LoopConfig`.
+        run_dir: for metrics and checkpoints.
+        mesh: devices, or None for one.
+        options: of `run_loop`: frozen, resume, evaluate, quiet.
+
+    Returns:
+        The trained weights.
+    """
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
+    rows = config.batch_rows * config.accumulation
+    own = own_rows(config.batch_rows, config.accumulation, mesh)
+    return run_loop(
+        initial_state(sharding.place(params, mesh), optimizer, mesh),
+        make_update(loss_sum, optimizer, mesh),
+        schedule,
+        NextTokenBatches(shards, rows, config.seed, own),
+        config,
+        run_dir,
+        mesh=mesh,
+        **options,
+    )
 
 
 def pretrain(
@@ -159,7 +194,8 @@ def pretrain(
     }
     model = loading.load(model_name)
     mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
-    _check_fits(model, _dealt_out(config, mesh), sizes, mesh)
+    config = _dealt_out(config, mesh)
+    _check_fits(model, config, sizes, mesh)
     on_first_host(lambda: claim_run(run_dir, settings, resume))
     if (run_dir / "model.json").is_file():
         print(f"{run_dir} is finished already.")
@@ -168,7 +204,7 @@ def pretrain(
     trained = train_on_shards(
         model,
         shards,
-        _dealt_out(config, mesh),
+        config,
         run_dir,
         mesh=mesh,
         rematerialise=sizes.rematerialise,

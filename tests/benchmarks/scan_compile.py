@@ -5,14 +5,14 @@ pairs follow each other in the program and each block has weights of its own. On
 is allocated, nothing runs.
 """
 
+import functools
 import time
 
 import jax
-import jax.numpy as jnp
 
 from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
 from gemma_ko_lib.training import chunked_cross_entropy, make_update, next_token_loss
-from gemma_ko_lib.training.loop import TrainState
+from gemma_ko_lib.training.loop import first_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 
 MODEL, ROWS, LENGTH = "gemma2_2b_en", 1, 256
@@ -54,9 +54,7 @@ def _unrolled(decoder: Decoder):
 
 def _seconds(loss_sum, params: dict) -> float:
     optimizer = adamw(learning_rate_schedule(1e-5, 1000, 100))
-    state = jax.eval_shape(
-        lambda params: TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params)), params
-    )
+    state = jax.eval_shape(functools.partial(first_state, optimizer=optimizer), params)
     whole = dict.fromkeys(("token_ids", "segment_ids", "targets"), "int32")
     batch = {
         name: jax.ShapeDtypeStruct((1, ROWS, LENGTH), kind)

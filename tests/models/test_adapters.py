@@ -76,4 +76,5 @@ def test_an_unknown_target_is_named_with_those_there_are():
 def test_every_adapter_has_a_sharding_rule():
     for shape in TINY:
         weights = add_adapters(make_model(shape).params, Lora(rank=2, alpha=2))
-        models.shardings({**weights[0], **weights[1]}, models.make_mesh())
+        both = {**weights[0], **weights[1]}
+        assert models.shardings(both, models.make_mesh()).keys() == both.keys()

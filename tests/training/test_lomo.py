@@ -1,12 +1,6 @@
 """LOMO is SGD and AdaLomo is its paper's formula, with one gradient in memory at a time."""
 
 import functools
-import json
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +26,8 @@ from gemma_ko_lib.training.lomo import (
 )
 from gemma_ko_lib.training.loop import initial_state
 from gemma_ko_lib.training.pretrain import NextTokenBatches
-from tests.conftest import SENTENCES, TINY, make_model
+from tests.conftest import SENTENCES, TINY, make_model, on_eight_devices
 
-ROOT = Path(__file__).parents[2]
 RATE = 1e-2
 SCHEDULE = optax.linear_schedule(RATE, RATE / 2, 4)
 
@@ -313,15 +306,6 @@ print(json.dumps([losses(mesh) for mesh in (None, *meshes)]))
 
 
 def test_eight_devices_have_the_losses_of_one_and_each_keeps_its_part():
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_MESH_SCRIPT)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    one, *meshes = json.loads(done.stdout.splitlines()[-1])
+    one, *meshes = on_eight_devices(_MESH_SCRIPT)
     for found in meshes:
         np.testing.assert_allclose(found, one, rtol=1e-4)

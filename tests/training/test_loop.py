@@ -17,9 +17,8 @@ from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train_on_shards
 from gemma_ko_lib.training.loop import initial_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from tests.conftest import SENTENCES, make_model
+from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
 
-ROOT = Path(__file__).parents[2]
 CONFIG = LoopConfig(
     steps=6, batch_rows=2, learning_rate=1e-2, warmup_steps=2, checkpoint_every=2, seed=3
 )
@@ -240,16 +239,7 @@ print(json.dumps([losses(mesh) for mesh in (None, *meshes)]))
 
 
 def test_eight_devices_have_the_losses_of_one():
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_MESH_SCRIPT)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    one, *meshes = json.loads(done.stdout.splitlines()[-1])
+    one, *meshes = on_eight_devices(_MESH_SCRIPT)
     for found in meshes:
         np.testing.assert_allclose(found, one, rtol=1e-4)
 
