@@ -17,6 +17,7 @@ import numpy as np
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.adapters import Lora, add_adapters
+from gemma_ko_lib.models.loading import write_tensors
 from gemma_ko_lib.runtime import UserError
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -59,15 +60,12 @@ def save_adapters(
     Raises:
         UserError: the folder is not writable or the disk is full.
     """
-    import safetensors.numpy
-
     folder = Path(folder)
     tensors = {
         peft_name: np.ascontiguousarray(np.asarray(_block(adapters[name], index)).T)
         for name, index, peft_name in _names(adapters)
     }
-    with runtime.whole_file(folder / WEIGHTS, "wb") as file:
-        file.write(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
+    write_tensors(tensors, folder / WEIGHTS, {"format": "pt"})
     targets = [p for p in kernels.PROJECTIONS if p.rpartition("/")[2] in lora.targets]
     config = {
         **_REQUIRED,
