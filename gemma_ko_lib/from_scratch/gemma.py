@@ -140,9 +140,7 @@ class Attention(gemma1.Attention):
 
     def project(self, x, positions):
         """Rotated queries and keys, and values."""
-        q = jnp.einsum("btd,ndh->btnh", x, self.query[...])
-        k = jnp.einsum("btd,kdh->btkh", x, self.key[...])
-        v = jnp.einsum("btd,kdh->btkh", x, self.value[...])
+        q, k, v = self.in_heads(x)
         if self.query_norm is not None:
             q, k = self.query_norm(q), self.key_norm(k)
         q, k = (rope(y, positions / self.rope_scale, self.rope_base) for y in (q, k))
@@ -151,6 +149,15 @@ class Attention(gemma1.Attention):
     def attend(self, q, k, v, mask):
         """What the queries read, back in d_model."""
         mixed = mix_values(soft_cap(attention_scores(q, k), self.soft_cap), v, mask)
+        return self.from_heads(mixed)
+
+    def in_heads(self, x):
+        """Queries, keys and values, each [batch, length, heads, head_dim]."""
+        weights = self.query, self.key, self.value
+        return [jnp.einsum("btd,ndh->btnh", x, weight[...]) for weight in weights]
+
+    def from_heads(self, mixed):
+        """The heads' outputs, joined to [batch, length, d_model]."""
         return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
 
 

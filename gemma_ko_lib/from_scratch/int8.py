@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from gemma_ko_lib.from_scratch import gemma as in_float
+from gemma_ko_lib.from_scratch import gemma1
 
 
 def to_int8(x, axis):
@@ -26,14 +27,21 @@ def to_int8(x, axis):
 
 
 class Int8(nnx.Module):
-    """A weight that is widened where it is read, as a whole or some of its rows."""
+    """A matrix [out, in] in eight bits, widened where it is used."""
 
-    def __init__(self, weight, axis):
-        numbers, scale = to_int8(weight, axis)
+    def __init__(self, matrix):
+        numbers, scale = to_int8(matrix, -1)
         self.numbers, self.scale = nnx.Variable(numbers), nnx.Variable(scale)
 
     def __getitem__(self, rows):
         return self.numbers[rows].astype(jnp.float32) * self.scale[rows]
+
+    def __call__(self, x):
+        """x [..., in] times the matrix, [..., out]."""
+        # Bound to x: else the compiler widens the numbers once, ahead of the loop over
+        # tokens, and the loop reads float32 again.
+        numbers, x = jax.lax.optimization_barrier((self.numbers[...], x))
+        return x @ numbers.astype(x.dtype).T * self.scale[:, 0]
 
 
 @jax.tree_util.register_dataclass
@@ -55,6 +63,44 @@ class Int8Cache(in_float.LayerCache):
         return self.keys * self.key_scale, self.values * self.value_scale
 
 
+class Int8Attention(in_float.Attention):
+    """Attention with its four matrices in eight bits."""
+
+    def __init__(self, attention):
+        for name, value in vars(attention).items():
+            if not name.startswith("_"):
+                setattr(self, name, value)
+        heads = attention.query, attention.key, attention.value  # each [heads, d, h]
+        d, self.head_dim = attention.query.shape[1:]
+        self.query, self.key, self.value = (
+            Int8(jnp.moveaxis(weight[...], 1, 2).reshape(-1, d)) for weight in heads
+        )
+        self.attention_output = Int8(attention.attention_output[...].reshape(-1, d).T)
+
+    def in_heads(self, x):
+        """Queries, keys and values, each [batch, length, heads, head_dim]."""
+        shape = *x.shape[:2], -1, self.head_dim
+        return [
+            matrix(x).reshape(shape) for matrix in (self.query, self.key, self.value)
+        ]
+
+    def from_heads(self, mixed):
+        """The heads' outputs, joined to [batch, length, d_model]."""
+        return self.attention_output(mixed.reshape(*mixed.shape[:2], -1))
+
+
+class Int8FeedForward(gemma1.FeedForward):
+    """GeGLU with its three matrices in eight bits."""
+
+    def __init__(self, ffw):
+        weights = ffw.gating, ffw.gating_2, ffw.linear
+        self.gating, self.gating_2, self.linear = (Int8(w[...].T) for w in weights)
+
+    def __call__(self, x):
+        gate = jax.nn.gelu(self.gating(x), approximate=True)
+        return self.linear(gate * self.gating_2(x))
+
+
 class Int8Gemma(in_float.Gemma):
     """A copy of a Gemma in eight bits; norms stay as they are."""
 
@@ -63,20 +109,12 @@ class Int8Gemma(in_float.Gemma):
     def __init__(self, model):
         copy = nnx.merge(*nnx.split(model))  # another tree, the same arrays
         self.config, self.blocks = copy.config, copy.blocks
-        self.final_norm = copy.final_norm
-        self.embedding = Int8(copy.embedding[...], axis=-1)
+        self.final_norm, self.embedding = copy.final_norm, Int8(copy.embedding[...])
         for block in self.blocks:
-            for part in (block.attention, block.ffw):
-                for name, weight in list(vars(part).items()):
-                    if isinstance(weight, nnx.Param):
-                        setattr(part, name, Int8(weight[...], axis=-2))
+            block.attention = Int8Attention(block.attention)
+            block.ffw = Int8FeedForward(block.ffw)
 
     def logits(self, x):
         """Next-token logits of hidden states, float32."""
-        x, (vocab, d) = self.final_norm(x), self.embedding.numbers.shape
-        rows = next(n for n in (2048, 1024, 512, vocab) if vocab % n == 0)
-        parts = self.embedding.numbers.reshape(-1, rows, d)
-        scores = jax.lax.map(lambda part: x @ part.astype(x.dtype).T, parts)
-        logits = jnp.moveaxis(scores, 0, -2).reshape(*x.shape[:-1], vocab)
-        logits *= self.embedding.scale[:, 0]
+        logits = self.embedding(self.final_norm(x))
         return in_float.soft_cap(logits, self.config.final_soft_cap)

@@ -17,6 +17,7 @@ import numpy as np
 
 from gemma_ko_lib.models.adapters import run_projection
 from gemma_ko_lib.models.kernels import layers_of
+from gemma_ko_lib.models.sharding import split_rows
 
 Params = dict[str, jax.Array]
 
@@ -218,7 +219,7 @@ class Decoder:
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
         embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
-        return embedding[token_ids] * self.embedding_scale
+        return split_rows(embedding[token_ids] * self.embedding_scale)
 
     def run_block(self, prefix: str, weights: Params, x, segment_ids):
         """One block.
@@ -237,7 +238,7 @@ class Decoder:
         padding_mask = (segment_ids > 0).astype("int32")
         outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
         self._segment_ids, self._inside = None, {}
-        return outputs
+        return split_rows(outputs)
 
     def normalize(self, params: Params, x):
         """The last block's output -> final hidden states."""

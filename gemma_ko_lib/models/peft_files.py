@@ -23,7 +23,7 @@ from gemma_ko_lib.runtime import UserError
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 # Projections by the names that transformers gives them.
-_MODULES = {
+MODULES = {
     "attention/query": "self_attn.q_proj",
     "attention/key": "self_attn.k_proj",
     "attention/value": "self_attn.v_proj",
@@ -74,7 +74,7 @@ def save_adapters(
         "r": lora.rank,
         "lora_alpha": lora.alpha,
         "lora_dropout": 0.0,
-        "target_modules": [_MODULES[p].partition(".")[2] for p in targets],
+        "target_modules": [MODULES[p].partition(".")[2] for p in targets],
         "init_lora_weights": "olora" if lora.olora else True,
         "inference_mode": True,
     }
@@ -160,7 +160,7 @@ def _names(adapters: dict):
         kind, number = block.split("_")
         for index in range(count) if kind == "group" else [None]:
             layer = int(number) + len(groups) * (count if index is None else index)
-            module = f"layers.{layer}.{_MODULES[projection]}"
+            module = f"layers.{layer}.{MODULES[projection]}"
             yield name, index, f"base_model.model.model.{module}.{_PARTS[part]}"
 
 
@@ -201,7 +201,7 @@ def _lora_of(config: dict, tensors: dict, path: Path) -> Lora:
     modules = {name.rpartition(".lora_")[0].rpartition(".")[2] for name in tensors}
     targets = tuple(
         projection.rpartition("/")[2]
-        for projection, module in _MODULES.items()
+        for projection, module in MODULES.items()
         if module.partition(".")[2] in modules
     )
     try:

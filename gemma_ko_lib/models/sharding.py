@@ -5,6 +5,7 @@ FFN width. A parameter that no rule names is an error, never a silent copy on ev
 The devices may belong to several processes (hosts): each holds its own pieces only.
 """
 
+import functools
 import re
 
 import jax
@@ -135,6 +136,30 @@ def gather(params: dict) -> dict:
             elif keep:
                 whole[name] = piece
     return whole
+
+
+def traced_on(mesh: Mesh | None, function):
+    """A function for `jax.jit` within which `split_rows` knows the mesh; itself for None."""
+    if mesh is None:
+        return function
+
+    @functools.wraps(function)
+    def on_mesh(*arguments):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*arguments)
+
+    return on_mesh
+
+
+def split_rows(x):
+    """Hold activations [rows, …] split by rows over "fsdp", in a function traced on a mesh.
+
+    The compiler, left to itself, may split them as the weights are split, by width, with every
+    row on every device.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec("fsdp"))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

@@ -124,7 +124,9 @@ def _begin(model: Model, method: str, lora, config: LoopConfig, schedule, mesh, 
         adaptive = method == "adalomo"
         # AdaLomo clips each matrix's update by itself.
         clip_norm = None if adaptive else config.clip_norm
-        update = make_lomo_update(model.decoder, schedule, adaptive=adaptive, clip_norm=clip_norm)
+        update = make_lomo_update(
+            model.decoder, schedule, adaptive=adaptive, clip_norm=clip_norm, mesh=mesh
+        )
         return initial_lomo_state(params, adaptive, mesh), update, {}
     frozen = {}
     if method in ("lora", "olora"):

@@ -26,7 +26,9 @@ from gemma_ko_lib.tokenization.conversations import (
 )
 from gemma_ko_lib.training.answers import METHODS, Tuned, train_on_answers
 from gemma_ko_lib.training.loop import LoopConfig
-from gemma_ko_lib.training.pretrain import claim_run
+from gemma_ko_lib.training.memory import check_fits
+from gemma_ko_lib.training.methods import Setting
+from gemma_ko_lib.training.pretrain import claim_run, dealt_out
 
 
 def finetune(
@@ -67,8 +69,9 @@ def finetune(
         after.
 
     Raises:
-        UserError: a run is there already, or is another one; no conversations, or none to hold
-            out; a model without turn tokens; an unknown method.
+        UserError: more memory is needed than there is; a run is there already, or is another
+            one; no conversations, or none to hold out; a model without turn tokens; an unknown
+            method.
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     if method not in METHODS:
@@ -102,6 +105,8 @@ def finetune(
         return json.loads((run_dir / "summary.json").read_text("utf-8"))
 
     model = loading.load(model_name)
+    mesh = sharding.make_mesh() if jax.device_count() > 1 else None
+    check_fits(model, _setting(sizes, method), mesh)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, sizes.row_length) for talks in (kept, other)
     )
@@ -112,12 +117,12 @@ def finetune(
         model,
         rows,
         held_out_rows,
-        loop_config(sizes, method, len(rows), seed, steps),
+        dealt_out(loop_config(sizes, method, len(rows), seed, steps), mesh),
         run_dir,
         method=method,
         lora=lora,
         patience=settings["patience"],
-        mesh=sharding.make_mesh() if jax.device_count() > 1 else None,
+        mesh=mesh,
         rematerialise=sizes.rematerialise,
         resume=resume,
         quiet=quiet,
@@ -167,7 +172,7 @@ def loop_config(
         seed: order of the data.
         steps: updates, instead of the profile's epochs.
     """
-    accumulation = 1 if "lomo" in method else sizes.accumulation  # LOMO cannot add gradients up
+    accumulation = _setting(sizes, method).accumulation
     epoch = rows / (sizes.batch_rows * accumulation)
     steps = steps or max(1, round(sizes.epochs * epoch))
     every = min(steps, max(1, round(epoch / sizes.evaluations)))
@@ -180,6 +185,17 @@ def loop_config(
         seed=seed,
         checkpoint_every=every,
         evaluate_every=every,
+    )
+
+
+def _setting(sizes: profiles.Finetune, method: str) -> Setting:
+    accumulation = 1 if "lomo" in method else sizes.accumulation  # LOMO cannot add gradients up
+    return Setting(
+        "lora" if method == "olora" else method,
+        sizes.batch_rows,
+        sizes.row_length,
+        accumulation,
+        sizes.rematerialise,
     )
 
 

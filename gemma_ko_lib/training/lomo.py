@@ -14,6 +14,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gemma_ko_lib.models import Decoder, shardings
+from gemma_ko_lib.models.sharding import traced_on
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.fused_backward import EMBEDDING, backward, forward, sum_of_squares
 from gemma_ko_lib.training.loop import TrainState, Update
@@ -87,7 +88,7 @@ def make_lomo_update(
             new_state = jax.lax.with_sharding_constraint(new_state, places)
         return new_state, figures
 
-    return jax.jit(update, donate_argnums=0)
+    return jax.jit(traced_on(mesh, update), donate_argnums=0)
 
 
 def round_stochastically(values, key):

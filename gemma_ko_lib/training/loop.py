@@ -22,7 +22,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from gemma_ko_lib.models.sharding import batch_sharding, shardings
+from gemma_ko_lib.models.sharding import batch_sharding, shardings, traced_on
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.training.checkpoints import Checkpoints
 
@@ -128,7 +128,7 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
         }
         return new_state, figures
 
-    return jax.jit(update, donate_argnums=0)
+    return jax.jit(traced_on(mesh, update), donate_argnums=0)
 
 
 def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:

@@ -99,9 +99,10 @@ def abstract_update(decoder: Decoder, method: str, rows: int, length: int, mesh)
     """
     state, frozen = abstract_state(decoder, method, mesh)
     if method in BLOCK_BY_BLOCK:
-        update = lomo.make_lomo_update(decoder, _SCHEDULE, adaptive=BLOCK_BY_BLOCK[method])
+        adaptive = BLOCK_BY_BLOCK[method]
+        update = lomo.make_lomo_update(decoder, _SCHEDULE, adaptive=adaptive, mesh=mesh)
     else:
-        update = loop.make_update(next_token_loss(decoder, rematerialise=True), _ADAMW)
+        update = loop.make_update(next_token_loss(decoder, rematerialise=True), _ADAMW, mesh)
     return update, (state, _batch(rows, length, mesh), frozen)
 
 

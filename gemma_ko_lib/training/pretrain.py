@@ -194,7 +194,7 @@ def pretrain(
     }
     model = loading.load(model_name)
     mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
-    config = _dealt_out(config, mesh)
+    config = dealt_out(config, mesh)
     _check_fits(model, config, sizes, mesh)
     on_first_host(lambda: claim_run(run_dir, settings, resume))
     if (run_dir / "model.json").is_file():
@@ -226,7 +226,7 @@ def _check_fits(model, config: LoopConfig, sizes: profiles.Pretrain, mesh) -> No
     memory.check_fits(model, setting, mesh)
 
 
-def _dealt_out(config: LoopConfig, mesh) -> LoopConfig:
+def dealt_out(config: LoopConfig, mesh) -> LoopConfig:
     """For more devices than a micro-batch has rows: fewer and larger ones, the same update."""
     devices = mesh.shape["fsdp"] if mesh else 1
     update_rows = config.batch_rows * config.accumulation

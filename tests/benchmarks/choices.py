@@ -3,8 +3,8 @@
 Culture questions of the course (four choices each), in Gemma 3 270M's shape with a vocabulary of
 32,768 and random weights, float32: time does not depend on their values. All sides get the same
 token ids, of nano's tokenizer, to which Korean is bytes. The harness' own model (HFLM) runs on
-the same shape in transformers; it computes the prompt that four choices share four times. Needs
-a quiet machine.
+the same weights in transformers; it computes the prompt that four choices share four times.
+Needs a quiet machine.
 """
 
 import importlib.util
@@ -16,9 +16,19 @@ import numpy as np
 
 from gemma_ko_lib import evaluation, models
 from gemma_ko_lib.evaluation.choices import encode_pairs
+from gemma_ko_lib.models import kernels
+from gemma_ko_lib.models.peft_files import MODULES
 from gemma_ko_lib.tokenization import load_tokenizer
 
 QUESTIONS, BATCH, VOCABULARY = 12, 8, 32_768
+_NORMS = {
+    "pre_attention_norm": "input_layernorm",
+    "post_attention_norm": "post_attention_layernorm",
+    "pre_ffw_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+    "attention/query_norm": "self_attn.q_norm",
+    "attention/key_norm": "self_attn.k_norm",
+}
 
 
 def _model() -> models.Model:
@@ -60,11 +70,29 @@ def _rows(model: models.Model, pairs, rows: int) -> list[float]:
     return run
 
 
+def _by_transformers_names(model: models.Model) -> dict[str, np.ndarray]:
+    named = {}
+    for name, weight in models.unstack(model.params).items():
+        block, _, inside = name.partition("/")
+        part = inside.rpartition("/")[0]
+        if block == "token_embedding":
+            named["model.embed_tokens.weight"] = named["lm_head.weight"] = weight
+        elif block == "final_normalization":
+            named["model.norm.weight"] = weight
+        else:
+            if part in MODULES:
+                weight = np.asarray(kernels.to_matrix(part, weight)).T
+            place = f"model.layers.{block.rpartition('_')[2]}.{(MODULES | _NORMS)[part]}.weight"
+            named[place] = np.ascontiguousarray(weight)
+    return named
+
+
 def _harness(model: models.Model, pairs):
     """The same through lm-evaluation-harness' model for transformers, or None."""
     if not all(map(importlib.util.find_spec, ("lm_eval", "torch", "transformers"))):
         return None
     import tokenizers
+    import torch
     import transformers
     from lm_eval.models.huggingface import HFLM
 
@@ -79,9 +107,12 @@ def _harness(model: models.Model, pairs):
         head_dim=config["head_dim"],
         sliding_window=config["sliding_window_size"],
     )
+    theirs = transformers.Gemma3ForCausalLM(shape).eval()
+    weights = {n: torch.from_numpy(w.copy()) for n, w in _by_transformers_names(model).items()}
+    theirs.load_state_dict(weights)
     words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<pad>": 0}, "<pad>"))
     lm = HFLM(
-        pretrained=transformers.Gemma3ForCausalLM(shape).eval(),
+        pretrained=theirs,
         tokenizer=transformers.PreTrainedTokenizerFast(
             tokenizer_object=words, pad_token="<pad>", eos_token="<pad>"
         ),
@@ -89,7 +120,7 @@ def _harness(model: models.Model, pairs):
         device="cpu",
     )
     requests = [(("", str(n)), *pair) for n, pair in enumerate(pairs)]
-    return lambda: lm._loglikelihood_tokens(requests, disable_tqdm=True)
+    return lambda: [nats for nats, _ in lm._loglikelihood_tokens(requests, disable_tqdm=True)]
 
 
 def measure() -> list[tuple[str, str]]:
@@ -114,6 +145,7 @@ def measure() -> list[tuple[str, str]]:
     }
     peer = _harness(model, pairs)
     if peer:
+        np.testing.assert_allclose(ours(), peer(), atol=0.05)
         sides[f"lm-evaluation-harness on transformers, {BATCH} texts at once"] = peer
     rates = {}
     for name, run in sides.items():

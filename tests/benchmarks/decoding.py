@@ -19,8 +19,8 @@ from gemma_ko_lib.models.keras_hub import keras_hub
 
 NAME = "gemma3_270m"
 CONTEXTS = (256, 2048)
-NEW_TOKENS = 64
-RUNS = 2
+NEW_TOKENS = 128
+RUNS = 3
 
 
 def _best(run) -> float:

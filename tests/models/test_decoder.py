@@ -39,6 +39,24 @@ def test_hidden_states_equal_the_keras_hub_backbone(shape):
     np.testing.assert_allclose(np.asarray(ours)[real], np.asarray(theirs)[real], atol=2e-5)
 
 
+def test_attention_keeps_its_soft_cap_on_a_tpu(monkeypatch):
+    """Keras 3.15's fused attention, which KerasHub takes there, drops it under a traced mask."""
+    from keras_hub.src.models.gemma import gemma_attention
+
+    tokens = _tokens(1, 9)
+    hidden = []
+    for on_tpu, soft_cap in ((False, 0.01), (True, 0.01), (False, None)):
+        monkeypatch.setattr(gemma_attention, "running_on_tpu", lambda on_tpu=on_tpu: on_tpu)
+        model = make_model("gemma2")
+        for block in model.decoder.backbone.transformer_layers:
+            block.attention.logit_soft_cap = soft_cap
+        run = jax.jit(model.decoder.hidden)
+        hidden.append(np.asarray(run(model.params, tokens, np.ones_like(tokens))))
+    capped, on_tpu, without = hidden
+    np.testing.assert_allclose(on_tpu, capped, atol=1e-5)
+    assert np.abs(without - capped).max() > 1e-3
+
+
 @pytest.mark.parametrize("shape", TINY)
 def test_a_document_in_a_packed_row_equals_the_document_alone(shape):
     model = make_model(shape)

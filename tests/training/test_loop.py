@@ -215,7 +215,7 @@ def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monk
 # --- meshes ---
 
 _MESH_SCRIPT = """
-import json, sys
+import json
 from tests.training.test_loop import _batch, make_model, next_token_loss
 from gemma_ko_lib import models
 from gemma_ko_lib.training.loop import LoopConfig, _device_batch, initial_state, make_update
@@ -224,7 +224,7 @@ from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 def losses(mesh):
     model = make_model("gemma2")
     optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
-    update = make_update(next_token_loss(model.decoder), optimizer)
+    update = make_update(next_token_loss(model.decoder), optimizer, mesh)
     state = initial_state(models.place(model.params, mesh), optimizer, mesh)
     found = []
     for step in range(3):
