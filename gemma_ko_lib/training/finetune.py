@@ -30,7 +30,7 @@ from gemma_ko_lib.training.pretrain import claim_run
 
 
 def finetune(
-    model_name: str,
+    model_name: str | Path,
     data: str | Path,
     run_dir: str | Path,
     *,
@@ -84,7 +84,7 @@ def finetune(
         kept, (other, more) = found, read_conversations(held_out)
         rejects = rejects + more
     settings = {
-        "model": model_name,
+        "model": str(model_name),
         "data": str(data.absolute()),
         "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
         "method": method,
@@ -124,7 +124,7 @@ def finetune(
     )
     if lora:
         start = add_adapters(model.params, lora, seed)[1] if lora.olora else None
-        save_adapter(run_dir / "adapter", tuned.adapters, lora, model_name, start)
+        save_adapter(run_dir / "adapter", tuned.adapters, lora, str(model_name), start)
     summary = {"conversations": len(kept), "held_out": len(other), **left_out, **_figures(tuned)}
     with runtime.whole_file(run_dir / "summary.json") as file:
         json.dump(summary, file, ensure_ascii=False, indent=1)
