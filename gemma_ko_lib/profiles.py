@@ -212,7 +212,7 @@ def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Prof
     )
 
 
-_NANO_RATES = {"lora": 4e-3, "olora": 4e-3, "full": 2e-3, "lomo": 5e-2, "adalomo": 5e-3}
+_NANO_RATES = {"lora": 1e-2, "olora": 1e-2, "full": 3e-3, "lomo": 0.3, "adalomo": 1e-2}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -223,17 +223,17 @@ _PROFILES = {
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             epochs=1,
-            batch_rows=4,
+            batch_rows=2,
             row_length=256,
             learning_rates=_NANO_RATES,
             rank=8,
             alpha=16,
             new_pieces=1024,
-            steps=16,
+            steps=14,
             seeds=2,
             few_steps=60,
-            questions=8,
-            answer_tokens=40,
+            questions=6,
+            answer_tokens=32,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
