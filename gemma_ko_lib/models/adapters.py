@@ -141,7 +141,7 @@ def run_projection(projection: str, kernel_shape: tuple[int, ...], plain, weight
         bits = 8 if f"{projection}/kernel_int8" in weights else 4
         stored = weights[f"{projection}/kernel_int{bits}"]
         y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"])
-        y = kernels.output_of_rows(projection, y, kernel_shape)
+        y = y.reshape(kernels.output_shape(projection, x, kernel_shape))
     else:
         y = plain(x)
     if f"{projection}/lora_a" not in weights:
