@@ -357,12 +357,19 @@ def _add_pretrain(commands) -> None:
     parser.add_argument(
         "--replay-fraction", type=float, default=0.2, help="their share of the bytes (0.2)"
     )
+    parser.add_argument(
+        "--multi-host",
+        action="store_true",
+        help="this is one of several processes of the run, as on each host of a TPU pod",
+    )
 
 
 def _pretrain(arguments) -> None:
     from gemma_ko_lib.corpus import read_documents
-    from gemma_ko_lib.training import pretrain
+    from gemma_ko_lib.training import hosts, pretrain
 
+    if arguments.multi_host:
+        hosts.join_hosts()
     replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
     run = pretrain(
         arguments.model,

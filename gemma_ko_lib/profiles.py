@@ -168,6 +168,28 @@ class Family:
 
 
 @dataclasses.dataclass(frozen=True)
+class Distillation:
+    """Sizes of the lesson on distillation; the teacher is the profile's model.
+
+    Attributes:
+        loop: steps, batch, learning rate of each student.
+        row_length: tokens a row.
+        student: layers, width, FFN width, query heads and head size of the student, which has
+            one key/value head.
+        language: of the texts: one that the teacher knows.
+        noise: share of tokens that are replaced at random in the noisy text.
+        seeds: students of each kind.
+    """
+
+    loop: LoopSizes = LoopSizes(2000, 16, 1, 1e-3, warmup_steps=100)
+    row_length: int = 512
+    student: tuple[int, int, int, int, int] = (6, 256, 1024, 4, 64)
+    language: str = "ko"
+    noise: float = 0.3
+    seeds: int = 3
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Sizes of an evaluation.
 
@@ -198,6 +220,7 @@ class Profile:
     family: Family = Family()
     head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
+    distillation: Distillation = Distillation()
 
 
 def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
@@ -240,6 +263,7 @@ _PROFILES = {
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
         HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
+        Distillation(LoopSizes(60, 4, 1, 1e-2, warmup_steps=8), 64, (2, 64, 256, 2, 32), "en"),
     ),
     "cpu": Profile(
         "cpu",
@@ -252,6 +276,7 @@ _PROFILES = {
         Family(128, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
+        Distillation(LoopSizes(40, 4, 1, 3e-3, warmup_steps=5), 128, (6, 128, 512, 2, 64)),
     ),
     "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
     "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),

@@ -42,7 +42,7 @@ class Accelerator:
     Attributes:
         kind: "cpu", "gpu" or "tpu".
         name: the device's own name, e.g. "Tesla T4", "TPU v5 lite".
-        count: devices that this process sees.
+        count: devices of the run, those of other hosts included.
         memory_bytes: memory of one device; of the machine for a CPU.
     """
 
@@ -56,7 +56,7 @@ def accelerator() -> Accelerator:
     """Ask JAX what it computes on (starts the JAX backend)."""
     import jax
 
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]  # another host's cannot be asked for its memory
     if device.platform == "cpu":
         return Accelerator("cpu", _cpu_name(), jax.device_count(), total_memory_bytes())
     stats = device.memory_stats() or {}

@@ -4,25 +4,37 @@
 folder; `parameter_count` counts without allocating; `mesh` and `place` put weights on devices.
 """
 
+from gemma_ko_lib.models.adapters import Lora, add_adapters, merge, unmerge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
 from gemma_ko_lib.models.expansion import expand_model
 from gemma_ko_lib.models.loading import Model, assemble, load
+from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
+from gemma_ko_lib.models.quantization import dequantize, quantize
 from gemma_ko_lib.models.sharding import make_mesh, place, shardings
 
 __all__ = [
     "CONFIGS",
     "Decoder",
+    "Lora",
     "Model",
+    "add_adapters",
+    "as_plain_lora",
     "assemble",
     "build_backbone",
+    "dequantize",
     "expand_model",
     "load",
+    "load_adapters",
     "make_mesh",
+    "merge",
     "parameter_count",
     "place",
     "project",
+    "quantize",
+    "save_adapters",
     "shardings",
     "stack",
+    "unmerge",
     "unstack",
 ]

@@ -13,7 +13,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gemma_ko_lib.models import kernels
+from gemma_ko_lib.models import kernels, quantization
 from gemma_ko_lib.models.kernels import PROJECTIONS
 from gemma_ko_lib.runtime import UserError
 
@@ -73,12 +73,12 @@ def add_adapters(params: dict, lora: Lora, seed: int = 0) -> tuple[dict, dict]:
         (frozen, adapters). Adapters are float32, whatever the base is kept in.
 
     Raises:
-        UserError: a rank that a layer's matrix does not have.
+        UserError: a rank that a layer's matrix does not have; a quantised base.
     """
     frozen, adapters = dict(params), {}
     key = jax.random.key(seed)
     for index, (path, projection) in enumerate(_targeted(params, lora)):
-        kernel = params[f"{path}/kernel"]
+        kernel = _plain_kernel(params, path)
         *stack, rows, columns = kernels.matrix_shape(projection, kernel)
         if lora.rank > min(rows, columns):
             raise UserError(
@@ -102,6 +102,9 @@ def merge(frozen: dict, adapters: dict) -> dict:
     Args:
         frozen: from `add_adapters`.
         adapters: trained.
+
+    Raises:
+        UserError: the base is quantised.
     """
     merged = _changed(frozen, adapters, +1)
     return {name: w for name, w in merged.items() if not name.endswith("/lora_scale")}
@@ -123,23 +126,40 @@ def unmerge(merged: dict, adapters: dict, lora: Lora) -> dict:
     return _changed({**merged, **scales}, adapters, -1)
 
 
-def run_projection(projection: str, plain, weights: dict, x):
+def run_projection(projection: str, kernel_shape: tuple[int, ...], plain, weights: dict, x):
     """What a linear layer computes, by the weights that are there for it.
 
     Args:
         projection: one of `kernels.PROJECTIONS`.
-        plain: the layer's own call.
+        kernel_shape: of the layer's kernel.
+        plain: the layer's own call, for a kernel that is not quantised.
         weights: those of the block, by name.
         x: the layer's input, [batch, length, …].
     """
-    y = plain(x)
+    rows = kernels.input_rows(projection, x)
+    if f"{projection}/kernel_scale" in weights:
+        bits = 8 if f"{projection}/kernel_int8" in weights else 4
+        stored = weights[f"{projection}/kernel_int{bits}"]
+        y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"])
+        y = y.reshape(kernels.output_shape(projection, x, kernel_shape))
+    else:
+        y = plain(x)
     if f"{projection}/lora_a" not in weights:
         return y
     a, b, scale = (weights[f"{projection}/lora_{part}"] for part in ("a", "b", "scale"))
     # Two thin products, not one with W + scale·A·B: neither that sum nor its gradient, both as
     # large as W, is ever formed.
-    low_rank = kernels.input_rows(projection, x) @ a.astype(x.dtype)
-    return y + ((low_rank * scale.astype(x.dtype)) @ b.astype(x.dtype)).reshape(y.shape)
+    low_rank = (rows @ a.astype(x.dtype)) * scale.astype(x.dtype)
+    return y + (low_rank @ b.astype(x.dtype)).reshape(y.shape)
+
+
+def _plain_kernel(params: dict, path: str):
+    if f"{path}/kernel" in params:
+        return params[f"{path}/kernel"]
+    raise UserError(
+        f"{path} is quantised. Add adapters first and quantise what is frozen then; merge into "
+        "the base as it was before, or into models.dequantize(frozen, decoder.shapes())."
+    )
 
 
 def _targeted(params: dict, lora: Lora):
@@ -172,6 +192,6 @@ def _changed(params: dict, adapters: dict, sign: int) -> dict:
     for path, projection in kernels.projections_in(adapters):
         a, b = (adapters[f"{path}/{part}"] for part in _TRAINED)
         scale = params[f"{path}/lora_scale"].reshape(-1)[0]
-        kernel = params[f"{path}/kernel"]
+        kernel = _plain_kernel(params, path)
         changed[f"{path}/kernel"] = _plus(projection, kernel, a, b, sign * scale)
     return changed

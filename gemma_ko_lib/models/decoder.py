@@ -102,11 +102,12 @@ class Decoder:
         attention._mask_sliding_window = window_of_positions
 
     def _join_adapters(self, block) -> None:
-        """Let a block's linear layers see what stands beside their kernels."""
+        """Let a block's linear layers see adapters and quantised kernels."""
         for projection, layer in layers_of(block).items():
+            key = (projection, layer.kernel.shape, layer.call)
 
-            def call(x, training=None, projection=projection, plain=layer.call):
-                return run_projection(projection, plain, self._inside, x)
+            def call(x, training=None, key=key):
+                return run_projection(*key, self._inside, x)
 
             layer.call = call
 
@@ -228,7 +229,7 @@ class Decoder:
         kind, number = prefix.rstrip("/").split("_")
         block = (self._templates if kind == "group" else self._tail)[int(number)]
         inside = {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
-        values = [inside[_inside_block(v)] for v in block.variables]
+        values = [_value_of(v, inside) for v in block.variables]
         self._segment_ids, self._inside = segment_ids, inside
         padding_mask = (segment_ids > 0).astype("int32")
         outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
@@ -289,6 +290,14 @@ def project(hidden, embedding, soft_cap: float | None):
 
 def _inside_block(variable) -> str:
     return re.sub(r"^decoder_block_\d+/", "", variable.path)
+
+
+def _value_of(variable, inside: Params):
+    name = _inside_block(variable)
+    if name not in inside and f"{name}_scale" in inside:
+        # Keras asks for a kernel; `run_projection` takes the quantised one in its place.
+        return jnp.zeros(variable.shape, variable.dtype)
+    return inside[name]
 
 
 def unstack(params: Params) -> dict[str, np.ndarray]:

@@ -89,12 +89,17 @@ def from_matrix(projection: str, matrix, shape: tuple[int, ...]):
 
 
 def input_rows(projection: str, x):
-    """A layer's input as [batch, length, in]: heads of the attention side by side."""
-    return x.reshape(*x.shape[:2], -1) if projection == "attention/attention_output" else x
+    """A layer's input [batch, length, …] as rows [batch·length, in], heads side by side.
+
+    Products of plain matrices, also in the backward pass: with two axes of rows the compiler
+    transposes activations to get there.
+    """
+    heads_last = projection == "attention/attention_output"
+    return x.reshape(-1, x.shape[-2] * x.shape[-1] if heads_last else x.shape[-1])
 
 
-def output_of_rows(projection: str, rows, kernel_shape: tuple[int, ...]):
-    """[batch, length, out] as the layer gives it: query, key and value by heads."""
-    if projection not in PROJECTIONS[:3]:
-        return rows
-    return rows.reshape(*rows.shape[:2], kernel_shape[0], kernel_shape[2])
+def output_shape(projection: str, x, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of a layer's output for an input: query, key and value by heads."""
+    if projection in PROJECTIONS[:3]:
+        return (*x.shape[:2], kernel_shape[0], kernel_shape[2])
+    return (*x.shape[:2], kernel_shape[-1])

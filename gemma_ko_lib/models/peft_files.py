@@ -1,83 +1,212 @@
-"""Adapters as the PEFT library reads them: `adapter_config.json`, `adapter_model.safetensors`.
+"""Adapters as files that PEFT reads and writes: trained A and B by name, and how they were made.
 
-Adapters of a run come in; a folder goes out that `peft.PeftModel.from_pretrained` puts on the
-untouched base in transformers.
+A folder holds `adapter_model.safetensors` ("base_model.model.model.layers.3.self_attn.q_proj.
+lora_A.weight" [rank, in], "… lora_B.weight" [out, rank]) and `adapter_config.json`. The base is
+not in it. OLoRA's has the rank it was trained with: the loader takes the same start off the
+untouched base again, as PEFT does for `init_lora_weights: olora`. Tools that do not know the
+word need `as_plain_lora`, of twice the rank.
 """
 
 import json
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
-from gemma_ko_lib.models.adapters import Lora
-from gemma_ko_lib.models.decoder import unstack
-from gemma_ko_lib.models.loading import write_tensors
+from gemma_ko_lib.models.adapters import Lora, add_adapters
+from gemma_ko_lib.runtime import UserError
 
-# In the order of `kernels.PROJECTIONS`.
-_MODULES = (
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-)
-_MODULE_OF = dict(zip(kernels.PROJECTIONS, _MODULES, strict=True))
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+# Projections by the names that transformers gives them.
+_MODULES = {
+    "attention/query": "self_attn.q_proj",
+    "attention/key": "self_attn.k_proj",
+    "attention/value": "self_attn.v_proj",
+    "attention/attention_output": "self_attn.o_proj",
+    "ffw_gating": "mlp.gate_proj",
+    "ffw_gating_2": "mlp.up_proj",
+    "ffw_linear": "mlp.down_proj",
+}
+_PARTS = {"lora_a": "lora_A.weight", "lora_b": "lora_B.weight"}
+# Settings that change what A and B mean, with the value under which they mean what ours do.
+_REQUIRED = {
+    "peft_type": "LORA",
+    "bias": "none",
+    "use_rslora": False,
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+    "modules_to_save": None,
+}
 
 
-def save_adapter(
-    folder: str | Path, adapters: dict, lora: Lora, base: str, start: dict | None = None
+def save_adapters(
+    folder: str | Path, adapters: dict, lora: Lora, base_model: str | None = None
 ) -> None:
-    """Write adapters in PEFT's layout.
-
-    OLoRA has taken its start off the base, and PEFT adds to the base as it was released. What
-    it needs is the difference, A·B − A₀·B₀: a product of matrices of twice the rank.
+    """Write adapters for PEFT and for `load_adapters`; the config comes last.
 
     Args:
-        folder: gets the two files; `adapter_config.json` comes last.
-        adapters: trained, from `add_adapters`.
+        folder: where to.
+        adapters: trained, in the decoder's layout.
         lora: what they were made with.
-        base: the model they belong to.
-        start: OLoRA's adapters before training; None for LoRA.
+        base_model: the base's name on the hub or its folder, for who reads the config.
+
+    Raises:
+        UserError: the folder is not writable or the disk is full.
     """
-    rank, alpha = lora.rank, lora.alpha
-    if start is not None:
-        adapters = {name: _with_start(name, x, start[name]) for name, x in adapters.items()}
-        rank, alpha = 2 * rank, 2 * alpha  # α/r stays
-    tensors, modules = {}, set()
-    for name, matrix in unstack(adapters).items():
-        block, projection, part = kernels.split(name)
-        module = _MODULE_OF[projection]
-        layer = block.removeprefix("decoder_block_")
-        path = f"base_model.model.model.layers.{layer}.{module}"
-        # torch keeps [out, in]: A is [rank, in], B [out, rank].
-        tensors[f"{path}.{part.replace('lora_a', 'lora_A').replace('lora_b', 'lora_B')}.weight"] = (
-            np.ascontiguousarray(matrix.T)
-        )
-        modules.add(module.rpartition(".")[2])
+    import safetensors.numpy
+
     folder = Path(folder)
-    write_tensors(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base,
-        "r": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "target_modules": sorted(modules),
+    tensors = {
+        peft_name: np.ascontiguousarray(np.asarray(_block(adapters[name], index)).T)
+        for name, index, peft_name in _names(adapters)
     }
-    with runtime.whole_file(folder / "adapter_config.json") as file:
+    with runtime.whole_file(folder / WEIGHTS, "wb") as file:
+        file.write(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
+    targets = [p for p in kernels.PROJECTIONS if p.rpartition("/")[2] in lora.targets]
+    config = {
+        **_REQUIRED,
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": 0.0,
+        "target_modules": [_MODULES[p].partition(".")[2] for p in targets],
+        "init_lora_weights": "olora" if lora.olora else True,
+        "inference_mode": True,
+    }
+    with runtime.whole_file(folder / CONFIG) as file:
         json.dump(config, file, indent=1)
 
 
-def _with_start(name: str, trained, start):
-    if name.endswith("lora_a"):
-        return jnp.concatenate([trained, start], axis=-1)
-    return jnp.concatenate([trained, -start], axis=-2)
+def load_adapters(folder: str | Path, params: dict) -> tuple[dict, dict, Lora]:
+    """Put stored adapters onto the base they were trained on.
+
+    Args:
+        folder: from `save_adapters` or PEFT.
+        params: the untouched base, not quantised, in the decoder's layout.
+
+    Returns:
+        (frozen, adapters, their `Lora`), as from `add_adapters`.
+
+    Raises:
+        UserError: no such files, damaged ones, another method's, or another model's.
+    """
+    folder = Path(folder)
+    config, tensors = _read(folder)
+    lora = _lora_of(config, tensors, folder / CONFIG)
+    frozen, expected = jax.eval_shape(lambda p: add_adapters(p, lora), params)
+    names = list(_names(expected))
+    wanted = {peft_name for _, _, peft_name in names}
+    if wanted != tensors.keys():
+        missing, strange = sorted(wanted - tensors.keys()), sorted(tensors.keys() - wanted)
+        raise UserError(
+            f"{folder / WEIGHTS} is not of this model: "
+            + (f"{len(missing)} tensors are missing, first {missing[0]}. " if missing else "")
+            + (f"{len(strange)} belong to no layer, first {strange[0]}. " if strange else "")
+            + "Load the model that the adapters were trained on."
+        )
+    for name, index, peft_name in names:
+        shape = _block(expected[name], index).shape[::-1]
+        if tensors[peft_name].shape != shape:
+            raise UserError(
+                f"{folder / WEIGHTS}: {peft_name} has shape {tensors[peft_name].shape}, this "
+                f"model and rank {lora.rank} need {shape}. Load the model that the adapters were "
+                "trained on."
+            )
+    frozen, _ = add_adapters(params, lora)
+    blocks: dict[str, list] = {}
+    for name, _, peft_name in names:
+        blocks.setdefault(name, []).append(tensors[peft_name].T.astype("float32"))
+    adapters = {
+        name: jnp.asarray(np.stack(arrays) if name.startswith("group_") else arrays[0])
+        for name, arrays in blocks.items()
+    }
+    return frozen, adapters, lora
+
+
+def as_plain_lora(params: dict, adapters: dict, lora: Lora) -> tuple[dict, Lora]:
+    """OLoRA's adapters as LoRA on the untouched base, for tools that know only that.
+
+    s·A·B − s·A₀·B₀ = s·[A A₀]·[B; −B₀]: the start that was taken off the base takes a second
+    rank's worth of columns.
+
+    Args:
+        params: the untouched base.
+        adapters: trained by OLoRA.
+        lora: what they were made with.
+
+    Returns:
+        (adapters of twice the rank, their `Lora`).
+    """
+    _, start = add_adapters(params, lora)
+    plain = {}
+    for path, _ in kernels.projections_in(adapters):
+        a, b = f"{path}/lora_a", f"{path}/lora_b"
+        plain[a] = jnp.concatenate([adapters[a], start[a]], axis=-1)
+        plain[b] = jnp.concatenate([adapters[b], -start[b]], axis=-2)
+    return plain, Lora(2 * lora.rank, 2 * lora.alpha, lora.targets)
+
+
+def _names(adapters: dict):
+    """(our name, index in the stack or None, PEFT's name) of every tensor of a file."""
+    groups = {name.partition("/")[0] for name in adapters if name.startswith("group_")}
+    count = next((w.shape[0] for name, w in adapters.items() if name.startswith("group_")), 0)
+    for name in adapters:
+        block, projection, part = kernels.split(name)
+        kind, number = block.split("_")
+        for index in range(count) if kind == "group" else [None]:
+            layer = int(number) + len(groups) * (count if index is None else index)
+            module = f"layers.{layer}.{_MODULES[projection]}"
+            yield name, index, f"base_model.model.model.{module}.{_PARTS[part]}"
+
+
+def _block(weight, index: int | None):
+    """One block's matrix; of an abstract stack, its shape."""
+    if index is None:
+        return weight
+    if isinstance(weight, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(weight.shape[1:], weight.dtype)
+    return weight[index]
+
+
+def _read(folder: Path) -> tuple[dict, dict]:
+    import safetensors
+
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        with safetensors.safe_open(folder / WEIGHTS, framework="numpy") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder} holds no adapters: {Path(str(error.filename or WEIGHTS)).name} is missing."
+        ) from None
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f"{folder} holds a damaged file ({error}); make or copy it again."
+        ) from None
+    return config, tensors
+
+
+def _lora_of(config: dict, tensors: dict, path: Path) -> Lora:
+    for key, value in _REQUIRED.items():
+        if (found := config.get(key, value)) != value and (found or value):
+            raise UserError(f"{path}: {key} is {found!r}; only {value!r} can be loaded.")
+    init = config.get("init_lora_weights", True)
+    if init not in (True, False, "gaussian", "olora"):
+        raise UserError(f"{path}: init_lora_weights {init!r} changes the base in an unknown way.")
+    modules = {name.rpartition(".lora_")[0].rpartition(".")[2] for name in tensors}
+    targets = tuple(
+        projection.rpartition("/")[2]
+        for projection, module in _MODULES.items()
+        if module.partition(".")[2] in modules
+    )
+    try:
+        return Lora(int(config["r"]), float(config["lora_alpha"]), targets, init == "olora")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: r and lora_alpha must be numbers ({error}).") from None

@@ -1,7 +1,8 @@
 """Checkpoints by orbax: weights, optimiser, step, and the place in the data stream.
 
 A checkpoint counts only when orbax has renamed it into place; one that was damaged
-afterwards is skipped with a word, and the one before it is taken.
+afterwards is skipped with a word, and the one before it is taken. It belongs to no mesh: what
+eight devices or two processes wrote, one device restores, and the other way round.
 """
 
 import sys
@@ -11,6 +12,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from gemma_ko_lib.runtime import disk_error
+from gemma_ko_lib.training.hosts import on_every_host
 
 
 class Checkpoints:
@@ -50,7 +52,7 @@ class Checkpoints:
             raise self._write_error(error) from error
 
     def restore_latest(self, like):
-        """Load the newest checkpoint that is whole.
+        """Load the newest checkpoint that is whole, on every process the same.
 
         Args:
             like: pytree of arrays with the shapes, dtypes and shardings to restore to.
@@ -60,6 +62,7 @@ class Checkpoints:
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         for step in sorted(self._manager.all_steps(), reverse=True):
+            restored = None
             try:
                 restored = self._manager.restore(
                     step,
@@ -74,9 +77,10 @@ class Checkpoints:
                     f"{type(error).__name__}: {summary}",
                     file=sys.stderr,
                 )
-                self._manager.delete(step)
-                continue
-            return step, restored["state"], restored["data"]
+            # One process alone must not take an older checkpoint than the others.
+            if on_every_host(restored is not None):
+                return step, restored["state"], restored["data"]
+            self._manager.delete(step)
         return None
 
     def close(self) -> None:

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models import CONFIGS
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training import memory, step_compiler
-from gemma_ko_lib.training.memory import GIB, ROW_LENGTH, Need, Setting
-from gemma_ko_lib.training.methods import METHODS
+from gemma_ko_lib.training.memory import GIB, ROW_LENGTH, Need
+from gemma_ko_lib.training.methods import METHODS, Setting
 from gemma_ko_lib.training.step_compiler import Compiled, Step
 
 
@@ -65,16 +65,16 @@ def fit(
     if method not in METHODS:
         raise UserError(f"No method '{method}'. Known: {', '.join(METHODS)}.")
     shape, length = CONFIGS[model], length or ROW_LENGTH
+    dtype = memory.dtype_policy(method, machine)
+    estimate = memory.Estimate(
+        memory.abstract_decoder(shape, dtype), method, memory.mesh_of(machine)
+    )
     wanted = Setting(method, rows or machine.count, length)
     if rows is None:
-        wanted = memory.largest(shape, method, machine, length) or wanted
+        wanted = memory.largest(estimate, machine, length) or wanted
     elif rows % machine.count:
         raise UserError(f"--batch {rows} is no multiple of the {machine.count} devices of {device}")
-    dtype = memory.dtype_policy(method, machine)
-    decoder = Decoder(build_backbone(*shape, dtype))
-    need = memory.Estimate(decoder, method, memory.mesh_of(machine)).need(
-        wanted.rows, wanted.length
-    )
+    need = estimate.need(wanted)
     said = None
     fits = need.total <= machine.memory_bytes
     if compiled:

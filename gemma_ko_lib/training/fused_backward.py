@@ -163,25 +163,34 @@ def backward(decoder: Decoder, kept: Kept, params: dict, optimizer: dict, visito
         optimizer |= moments
         squares += more
 
-    def group_back(carry, group):
-        gradient, squares, stacked, optimizer = carry
-        index, inputs = group
-        for prefix, x in list(zip(decoder.group_prefixes, inputs, strict=True))[::-1]:
-            whole = take(prefix, stacked), take(prefix, optimizer)
-            mine = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, 0, False), whole)
-            *mine, gradient, more = step_back(run_block(prefix), *mine, x, gradient, index)
-            # Written into the loop's own buffers: the compiler makes no second copy of them.
-            weights, moments = jax.tree.map(
-                lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, index, 0),
-                whole,
-                tuple(mine),
-            )
-            stacked, optimizer, squares = stacked | weights, optimizer | moments, squares + more
-        return (gradient, squares, stacked, optimizer), None
+    def read(stacked, index):
+        return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, 0, False), stacked)
 
-    start = gradient, squares, take("group_", params), take("group_", optimizer)
+    # A group's weights come with the loop's carry, read in the round before. Read in their own
+    # round, they could be read after they are written, in the compiler's eyes, and for that it
+    # copies the weights of all groups in every round.
+    def group_back(carry, group):
+        gradient, squares, stacked, (weights, moments) = carry
+        index, inputs = group
+        for prefix, x in reversed(list(zip(decoder.group_prefixes, inputs, strict=True))):
+            new_weights, new_moments, gradient, more = step_back(
+                run_block(prefix), take(prefix, weights), take(prefix, moments), x, gradient, index
+            )
+            weights, moments = weights | new_weights, moments | new_moments
+            squares += more
+        stacked = jax.tree.map(
+            lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, index, 0),
+            stacked,
+            (weights, moments),
+        )
+        return (gradient, squares, stacked, read(stacked, jnp.maximum(index - 1, 0))), None
+
+    stacked = take("group_", params), take("group_", optimizer)
+    start = gradient, squares, stacked, read(stacked, decoder.num_groups - 1)
     groups = jnp.arange(decoder.num_groups), kept.group_inputs
-    (gradient, squares, weights, moments), _ = jax.lax.scan(group_back, start, groups, reverse=True)
+    (gradient, squares, (weights, moments), _), _ = jax.lax.scan(
+        group_back, start, groups, reverse=True
+    )
     params |= weights
     optimizer |= moments
     embedding, moments, more = visitor.visit_embedding(
@@ -248,8 +257,10 @@ class EmbeddingGradient:
             What the last step gave.
         """
         positions = self._kept.hidden.shape[0] * self._kept.hidden.shape[1]
+        # With few positions it is the part's gradient that takes the memory.
+        words = vocabulary * CHUNK_TOKENS // max(positions, 16 * CHUNK_TOKENS)
         # Multiples of 128 rows lie on the tiles of a TPU's memory.
-        words = min(vocabulary, max(128, vocabulary * CHUNK_TOKENS // positions // 128 * 128))
+        words = min(vocabulary, max(128, words // 128 * 128))
         whole, rest = divmod(vocabulary, words)
         carry = jax.lax.fori_loop(0, whole, lambda i, c: step(i * words, words, c), carry)
         return step(whole * words, rest, carry) if rest else carry

@@ -30,6 +30,7 @@ def make_lomo_update(
     clip_value: float | None = None,
     clip_norm: float | None = None,
     stochastic_rounding: bool = True,
+    mesh=None,
 ) -> Update:
     """Build the jitted update of LOMO or AdaLomo for the loss of pre-training.
 
@@ -42,6 +43,8 @@ def make_lomo_update(
             pass: the norm is known only when all gradients have been seen, and let go.
         stochastic_rounding: of bfloat16 weights, see `round_stochastically`; False rounds to
             nearest, which swallows small updates.
+        mesh: the mesh the weights are on. It holds each weight in its place: left to itself, the
+            compiler may move small ones, and the next update would be compiled again.
 
     Returns:
         An update as from `make_update`, for a state from `initial_lomo_state`.
@@ -78,7 +81,11 @@ def make_lomo_update(
         rule = _AdaLomo(clip, write, rate, decay) if adaptive else _Sgd(clip, write, rate)
         params, optimizer, squares = backward(decoder, kept, params, state.optimizer, rule)
         figures = {"loss": kept.loss, "gradient_norm": jnp.sqrt(squares), "tokens": kept.tokens}
-        return TrainState(state.step + 1, params, optimizer), figures
+        new_state = TrainState(state.step + 1, params, optimizer)
+        if mesh is not None:
+            places = lomo_places(new_state, mesh)
+            new_state = jax.lax.with_sharding_constraint(new_state, places)
+        return new_state, figures
 
     return jax.jit(update, donate_argnums=0)
 

@@ -9,6 +9,7 @@ LOMO's applies it block by block.
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from gemma_ko_lib.models.sharding import shardings
+from gemma_ko_lib.models.sharding import batch_sharding, shardings
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.training.checkpoints import Checkpoints
 
@@ -76,7 +77,7 @@ class TrainState:
     optimizer: optax.OptState
 
 
-def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> Update:
+def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh=None) -> Update:
     """Build the jitted update of an optax optimiser, with the state donated.
 
     The gradient is that of the mean over all weighted tokens of the update, whatever the number
@@ -85,6 +86,7 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> U
     Args:
         loss_sum: see `LossSum`.
         optimizer: from optax.
+        mesh: the mesh the state is on.
 
     Returns:
         A function of a `TrainState`, a batch whose arrays are [accumulation, rows, …], and
@@ -115,6 +117,9 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation) -> U
             params=optax.apply_updates(params, changes),
             optimizer=optimizer_state,
         )
+        if mesh:
+            # The compiler would move some of it, and compile the next update for its new places.
+            new_state = jax.lax.with_sharding_constraint(new_state, _places(new_state, mesh))
         figures = {
             "loss": loss / weight,
             "gradient_norm": optax.tree.norm(gradient),
@@ -174,9 +179,10 @@ def run_loop(
         update: from `make_update`, or one that keeps its contract.
         schedule: the learning rate, for the log.
         batches: iterator with `get_state` and `set_state`, of numpy batches of
-            batch_rows × accumulation rows with a "row" array that names them.
+            batch_rows × accumulation rows with a "row" array that names them; of several
+            processes each gives its `batches.own_rows`.
         config: sizes and limits.
-        run_dir: gets metrics.jsonl and checkpoints/.
+        run_dir: gets metrics.jsonl and checkpoints/; one for all processes.
         frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
         resume: go on from the newest whole checkpoint.
@@ -197,9 +203,10 @@ def run_loop(
         start, state, data_position = found
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
-    log = _Log(run_dir / "metrics.jsonl", keep_until=start)
+    first = jax.process_index() == 0
+    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
     watch = _LossWatch(config.spike_nats)
-    progress = Progress(config.steps, "Training", "updates", quiet)
+    progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
     def measure(step: int) -> bool:
@@ -248,9 +255,11 @@ def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
     shaped = {name: x.reshape(config.accumulation, -1, *x.shape[1:]) for name, x in batch.items()}
     if mesh is None:
         return shaped
-    spec = jax.sharding.PartitionSpec(None, "fsdp")
-    sharding = jax.sharding.NamedSharding(mesh, spec)
-    return {name: jax.make_array_from_process_local_data(sharding, x) for name, x in shaped.items()}
+    rows = (config.accumulation, config.batch_rows)
+    return {
+        name: jax.make_array_from_process_local_data(batch_sharding(mesh), x, (*rows, *x.shape[2:]))
+        for name, x in shaped.items()
+    }
 
 
 class _LossWatch:

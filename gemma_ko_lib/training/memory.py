@@ -19,7 +19,7 @@ from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
-from gemma_ko_lib.training.methods import METHODS, RANK, abstract_state
+from gemma_ko_lib.training.methods import BLOCK_BY_BLOCK, METHODS, Setting, abstract_state
 
 GIB = 2**30
 
@@ -46,7 +46,7 @@ DEVICES: dict[str, Accelerator] = {
 # The course's row, and what the search tries: rows a device, and shorter rows where not one fits.
 ROW_LENGTH = 2048
 _ROWS = (64, 32, 16, 8, 4, 2, 1)
-_SHORTEST_ROW = 128
+SHORTEST_ROW = 128
 
 
 def model_name(name: str) -> str:
@@ -82,6 +82,11 @@ def dtype_policy(method: str, machine: Accelerator) -> str:
     return policy if method == "full" else policy.removeprefix("mixed_")
 
 
+def abstract_decoder(shape: tuple[str, dict], dtype: str) -> Decoder:
+    """A model of a shape as in `models.CONFIGS`, without weights."""
+    return Decoder(build_backbone(*shape, dtype))
+
+
 def mesh_of(machine: Accelerator) -> AbstractMesh:
     """The mesh that training makes of a machine: fully sharded over all its devices."""
     return AbstractMesh((machine.count, 1), ("fsdp", "tensor"))
@@ -115,16 +120,21 @@ class Estimate:
         decoder: the model; its dtype policy says what weights and activations are kept in.
         method: one of `methods.METHODS`.
         mesh: real or abstract, see `mesh_of`.
+
+    Attributes:
+        method: as given.
+        fixed: bytes by kind that no batch changes.
     """
 
     def __init__(self, decoder: Decoder, method: str, mesh):
+        self.method = method
         state, frozen = abstract_state(decoder, method, mesh)
         backbone, shapes = decoder.backbone, decoder.shapes()
         blocks = backbone.transformer_layers
         self._fsdp, self._tensor = mesh.shape["fsdp"], mesh.shape["tensor"]
         self._compute = jnp.dtype(decoder.compute_dtype).itemsize
-        self._in_blocks, self._whole = method in ("lomo", "adalomo"), method != "lora"
-        self._fixed = {
+        self._in_blocks, self._whole = method in BLOCK_BY_BLOCK, method != "lora"
+        self.fixed = {
             "weights": bytes_on_one_device((state.params, frozen)),
             "optimizer": bytes_on_one_device(state.optimizer),
             "gradients": 0 if self._in_blocks else bytes_on_one_device(state.params),
@@ -143,26 +153,30 @@ class Estimate:
         ffn = shapes["group_0/ffw_linear/kernel"].shape[-2]
         self._block_width = 4 * self._hidden + projected + 3 * ffn
 
-    def need(self, rows: int, length: int) -> Need:
-        """Bytes for a batch.
-
-        Args:
-            rows: rows of the batch, over all devices.
-            length: tokens a row.
-        """
+    def need(self, setting: Setting) -> Need:
+        """Bytes for a batch."""
+        rows, length = setting.rows, setting.length
         tokens = -(-rows // self._fsdp) * length
         embedding = self._vocabulary * self._hidden // self._tensor
-        head_gradient = 4 if self._in_blocks or (self._whole and self._fsdp > 1) else 0
+        head_gradient = 4 if self._whole and not self._in_blocks and self._fsdp > 1 else 0
         chunk = max(1, min(length, CHUNK_TOKENS // rows)) * tokens // length
-        block = tokens * (self._block_width + 2 * self._heads * length) * self._compute
-        group = self._group * (self._copied + self._compute * self._whole)
+        # XLA fuses more of the softmax where scores are bfloat16.
+        scores = self._heads * length * (2 if self._compute == 2 else 3)
+        block = tokens * (self._block_width + scores) * self._compute
+        blocks = self._period * block // self._tensor
+        group_weights = self._group * (self._copied + self._compute * self._whole) // self._tensor
+        inputs = (self._kept_inputs + 2) * tokens * self._hidden * self._compute
+        fixed = self.fixed
+        if setting.accumulation > 1:
+            # The sum so far, and the gradient of a micro-batch.
+            fixed = {**fixed, "gradients": 2 * fixed["gradients"]}
+        kept = {"block inputs": inputs} if setting.rematerialise else {}
+        if not setting.rematerialise:
+            kept["activations"] = inputs + blocks * self._kept_inputs
         return Need(
-            kept={
-                **self._fixed,
-                "block inputs": (self._kept_inputs + 2) * tokens * self._hidden * self._compute,
-            },
+            kept={**fixed, **kept},
             passing={
-                "one group of blocks": (self._period * block + group) // self._tensor,
+                "one group of blocks": blocks + group_weights,
                 "loss": chunk * self._vocabulary * (8 + self._compute) // self._tensor
                 + embedding * (self._copied + head_gradient),
             },
@@ -180,84 +194,63 @@ def bytes_on_one_device(tree) -> int:
 # --- search ---
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """What to train with.
-
-    Attributes:
-        method: one of `methods.METHODS`.
-        rows: rows of the batch, over all devices.
-        length: tokens a row.
-    """
-
-    method: str
-    rows: int
-    length: int
-
-    def __str__(self):
-        return f"{title(self.method)}, {self.rows} × {self.length:,} tokens"
-
-
-def title(method: str) -> str:
-    """The method's name for people."""
-    titles = {"full": "full AdamW", "lora": f"LoRA (rank {RANK})", "lomo": "LOMO"}
-    return {**titles, "adalomo": "AdaLomo"}[method]
-
-
-def largest(shape: tuple[str, dict], method: str, machine: Accelerator, length=ROW_LENGTH):
+def largest(estimate: Estimate, machine: Accelerator, length=ROW_LENGTH) -> Setting | None:
     """The most rows of a length that fit; shorter rows only where not one of it does.
 
     Args:
-        shape: KerasHub backbone class and its arguments, as in `models.CONFIGS`.
-        method: one of `methods.METHODS`.
+        estimate: of the model and the method.
         machine: one of `DEVICES`, or `runtime.accelerator()`.
         length: tokens a row.
 
     Returns:
         A `Setting`, or None when nothing fits.
     """
-    tries = [(rows * machine.count, length) for rows in _ROWS]
-    return _first_that_fits(shape, method, tries + _shorter(length, machine), machine)
+    sizes = [(rows * machine.count, length) for rows in _ROWS] + _shorter(length, machine)
+    return _first_that_fits(estimate, [Setting(estimate.method, *size) for size in sizes], machine)
 
 
 def nearest(shape: tuple[str, dict], wanted: Setting, machine: Accelerator) -> Setting | None:
-    """The setting nearest to one that does not fit: fewer rows, shorter ones, another method.
+    """The setting nearest to one that does not fit.
+
+    In this order: blocks rematerialised, fewer rows, shorter rows, another method.
 
     Args:
-        shape: as for `largest`.
+        shape: KerasHub backbone class and its arguments, as in `models.CONFIGS`.
         wanted: what does not fit.
         machine: as for `largest`.
 
     Returns:
         A `Setting`, or None when nothing fits.
     """
-    rows, tries = wanted.rows // 2, []
+    sizes, rows = [(wanted.rows, wanted.length)], wanted.rows // 2
     while rows >= machine.count:
-        tries.append((rows, wanted.length))
+        sizes.append((rows, wanted.length))
         rows //= 2
-    tries += _shorter(wanted.length, machine)
-    others = [method for method in METHODS if method != wanted.method]
-    for method in [wanted.method, *others]:
-        first = [(wanted.rows, wanted.length)] if method != wanted.method else []
-        if found := _first_that_fits(shape, method, first + tries, machine):
+    sizes += _shorter(wanted.length, machine)
+    for method in [wanted.method, *(method for method in METHODS if method != wanted.method)]:
+        accumulation = 1 if method in BLOCK_BY_BLOCK else wanted.accumulation
+        settings = [Setting(method, *size, accumulation) for size in sizes]
+        settings = [setting for setting in settings if setting != wanted]
+        estimate = Estimate(
+            abstract_decoder(shape, dtype_policy(method, machine)), method, mesh_of(machine)
+        )
+        if found := _first_that_fits(estimate, settings, machine):
             return found
     return None
 
 
 def _shorter(length: int, machine: Accelerator) -> list[tuple[int, int]]:
     lengths = []
-    while (length := length // 2) >= _SHORTEST_ROW:
+    while (length := length // 2) >= SHORTEST_ROW:
         lengths.append((machine.count, length))
     return lengths
 
 
-def _first_that_fits(shape, method: str, tries, machine: Accelerator) -> Setting | None:
-    decoder = Decoder(build_backbone(*shape, dtype_policy(method, machine)))
-    estimate = Estimate(decoder, method, mesh_of(machine))
-    for rows, length in tries:
-        if estimate.need(rows, length).total <= machine.memory_bytes:
-            return Setting(method, rows, length)
-    return None
+def _first_that_fits(
+    estimate: Estimate, settings: list[Setting], machine: Accelerator
+) -> Setting | None:
+    enough = (x for x in settings if estimate.need(x).total <= machine.memory_bytes)
+    return next(enough, None)
 
 
 def check_fits(
@@ -278,7 +271,7 @@ def check_fits(
     if machine.memory_bytes is None:
         return
     mesh = mesh or AbstractMesh((1, 1), ("fsdp", "tensor"))
-    need = Estimate(model.decoder, wanted.method, mesh).need(wanted.rows, wanted.length)
+    need = Estimate(model.decoder, wanted.method, mesh).need(wanted)
     if need.total <= machine.memory_bytes:
         return
     kinds = ", ".join(f"{kind} {size / GIB:.1f}" for kind, size in need.kept.items())

@@ -2,6 +2,7 @@
 
 A run folder holds `config.json`, `metrics.jsonl`, `shards/` (unless the data came packed),
 `checkpoints/` and, when done, the model: `model.json`, `model.safetensors`, `tokenizer.model`.
+Of several processes the first writes all but the checkpoints, in a folder that all see.
 """
 
 import dataclasses
@@ -19,7 +20,8 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
-from gemma_ko_lib.training.batches import batch_iterator
+from gemma_ko_lib.training.batches import batch_iterator, own_rows
+from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
@@ -48,10 +50,13 @@ def next_token_loss(decoder: Decoder, rematerialise: bool = False):
 
 
 class NextTokenBatches:
-    """Shards' batches, endless and resumable, with targets and loss weights added."""
+    """Shards' batches, endless and resumable, with targets and loss weights added.
 
-    def __init__(self, shards: Shards, rows: int, seed: int):
-        self._iterator = batch_iterator(shards, rows, seed)
+    Args: see `batch_iterator`.
+    """
+
+    def __init__(self, shards: Shards, rows: int, seed: int, own: np.ndarray | None = None):
+        self._iterator = batch_iterator(shards, rows, seed, own)
         self.get_state = self._iterator.get_state
         self.set_state = self._iterator.set_state
 
@@ -89,14 +94,15 @@ def train_on_shards(
     Returns:
         The trained model.
     """
-    rows = config.batch_rows * config.accumulation // jax.process_count()
+    rows = config.batch_rows * config.accumulation
+    own = own_rows(config.batch_rows, config.accumulation, mesh)
     schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
     optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
     params = run_loop(
         initial_state(sharding.place(model.params, mesh), optimizer, mesh),
-        make_update(next_token_loss(model.decoder, rematerialise), optimizer),
+        make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh),
         schedule,
-        NextTokenBatches(shards, rows, config.seed),
+        NextTokenBatches(shards, rows, config.seed, own),
         config,
         run_dir,
         mesh=mesh,
@@ -122,6 +128,8 @@ def pretrain(
 ) -> Path:
     """What `gemma-ko pretrain` does: cleaned documents or shards in, a finished run folder out.
 
+    Several processes, joined by `hosts.join_hosts`, make one run of it.
+
     Args:
         model_name: as for `models.load`.
         data: a folder of `gemma-ko clean`, or of token shards.
@@ -135,7 +143,8 @@ def pretrain(
         quiet: no progress.
 
     Raises:
-        UserError: a run is there already, or is another one; data of another tokenizer; no data.
+        UserError: more memory is needed than there is; a run is there already, or is another
+            one; data of another tokenizer; no data.
     """
     run_dir, data = Path(run_dir), Path(data)
     sizes = profiles.get(profile).pretrain
@@ -148,25 +157,47 @@ def pretrain(
         "replay_fraction": replay_fraction,
         "loop": dataclasses.asdict(config),
     }
-    claim_run(run_dir, settings, resume)
+    model = loading.load(model_name)
+    mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
+    _check_fits(model, _dealt_out(config, mesh), sizes, mesh)
+    on_first_host(lambda: claim_run(run_dir, settings, resume))
     if (run_dir / "model.json").is_file():
         print(f"{run_dir} is finished already.")
         return run_dir
-    model = loading.load(model_name)
     shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction, quiet)
-    mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
     trained = train_on_shards(
         model,
         shards,
-        config,
+        _dealt_out(config, mesh),
         run_dir,
         mesh=mesh,
         rematerialise=sizes.rematerialise,
         resume=resume,
         quiet=quiet,
     )
-    trained.save(run_dir)
+    trained = dataclasses.replace(trained, params=sharding.gather(trained.params))
+    on_first_host(lambda: trained.save(run_dir))
     return run_dir
+
+
+def _check_fits(model, config: LoopConfig, sizes: profiles.Pretrain, mesh) -> None:
+    # Its estimates are of this module's loss, so it imports this module.
+    from gemma_ko_lib.training import memory, methods
+
+    setting = methods.Setting(
+        "full", config.batch_rows, sizes.row_length, config.accumulation, sizes.rematerialise
+    )
+    memory.check_fits(model, setting, mesh)
+
+
+def _dealt_out(config: LoopConfig, mesh) -> LoopConfig:
+    """For more devices than a micro-batch has rows: fewer and larger ones, the same update."""
+    devices = mesh.shape["fsdp"] if mesh else 1
+    update_rows = config.batch_rows * config.accumulation
+    for rows in range(config.batch_rows, update_rows + 1):
+        if rows % devices == 0 and update_rows % rows == 0:
+            return dataclasses.replace(config, batch_rows=rows, accumulation=update_rows // rows)
+    return config
 
 
 def claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
@@ -200,10 +231,13 @@ def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction,
     if (data / MANIFEST).is_file():
         return open_shards(data, model.tokenizer)
     folder = run_dir / "shards"
-    if (folder / MANIFEST).is_file():
-        return open_shards(folder, model.tokenizer)
-    from gemma_ko_lib.corpus import read_clean
 
-    texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
-    write_shards(texts, model.tokenizer, folder, length, progress=not quiet)
+    def pack() -> None:
+        from gemma_ko_lib.corpus import read_clean
+
+        if not (folder / MANIFEST).is_file():
+            texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
+            write_shards(texts, model.tokenizer, folder, length, progress=not quiet)
+
+    on_first_host(pack)
     return open_shards(folder, model.tokenizer)

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models import CONFIGS
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.training.memory import bytes_on_one_device
+from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
 from gemma_ko_lib.training.methods import abstract_update
 
 TPU_TOPOLOGIES = {"v5e-1": "v5e:1x1", "v5e-8": "v5e:2x4"}
@@ -132,7 +132,7 @@ def compile_on(devices: list, step: Step, run: bool = False) -> Compiled:
     """
     mesh = jax.sharding.Mesh(np.array(devices).reshape(-1, 1), ("fsdp", "tensor"))
     began = time.monotonic()
-    decoder = Decoder(build_backbone(*CONFIGS[step.model], step.dtype))
+    decoder = abstract_decoder(CONFIGS[step.model], step.dtype)
     update, arguments = abstract_update(decoder, step.method, step.rows, step.length, mesh)
     said = functools.partial(Compiled, device=devices[0].device_kind)
     try:

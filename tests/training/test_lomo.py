@@ -1,20 +1,38 @@
 """LOMO is SGD and AdaLomo is its paper's formula, with one gradient in memory at a time."""
 
+import functools
+import json
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from gemma_ko_lib.training import fused_backward, make_update, next_token_loss
+from gemma_ko_lib import models
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization import open_shards, write_shards
+from gemma_ko_lib.training import (
+    LoopConfig,
+    fused_backward,
+    make_update,
+    next_token_loss,
+    run_loop,
+)
 from gemma_ko_lib.training.lomo import (
     initial_lomo_state,
     lomo_state,
     make_lomo_update,
+    round_stochastically,
 )
 from gemma_ko_lib.training.loop import initial_state
-from tests.conftest import make_model
+from gemma_ko_lib.training.pretrain import NextTokenBatches
+from tests.conftest import SENTENCES, TINY, make_model
 
 ROOT = Path(__file__).parents[2]
 RATE = 1e-2
@@ -166,3 +184,144 @@ def test_adalomo_keeps_rows_and_columns_not_matrices():
         "row": (1, 4, 1, 8),
         "column": (1, 1, 16, 1),
     }
+
+
+# --- memory ---
+
+
+def test_no_two_blocks_have_their_gradients_at_the_same_time():
+    config = {
+        **TINY["gemma1-mqa"][1],
+        "num_layers": 24,
+        "hidden_dim": 64,
+        "intermediate_dim": 1024,
+        "vocabulary_size": 2048,
+    }
+    decoder = models.Decoder(models.build_backbone("GemmaBackbone", config, "float32"))
+    params = decoder.shapes()
+    weights = sum(x.size * x.dtype.itemsize for x in params.values())
+    state = jax.eval_shape(functools.partial(lomo_state, adaptive=True), params)
+    update = make_lomo_update(decoder, SCHEDULE, adaptive=True, clip_norm=1.0)
+    memory = update.lower(state, _batch(rows=1)).compile().memory_analysis()
+    # All gradients together are as large as the weights, and so would a second copy of them be.
+    assert memory.temp_size_in_bytes < 0.3 * weights
+    state_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+    assert memory.alias_size_in_bytes >= state_bytes - 64
+
+
+# --- bfloat16 ---
+
+
+def test_stochastic_rounding_is_right_on_average_and_leaves_bfloat16_alone():
+    exact = jnp.asarray([1.0, -3.5, 0.0, 1e-30, np.inf], jnp.bfloat16)
+    rounded = round_stochastically(exact.astype(jnp.float32), jax.random.key(0))
+    np.testing.assert_array_equal(rounded, exact)
+    assert jnp.isnan(round_stochastically(jnp.full(3, np.nan), jax.random.key(0))).all()
+    # 1 + 2⁻¹⁰ lies an eighth of the way to bfloat16's next number.
+    between = jnp.full(100_000, 1 + 2**-10)
+    rounded = round_stochastically(between, jax.random.key(1)).astype(jnp.float32)
+    assert set(np.unique(rounded)) == {1.0, 1 + 2**-7}
+    np.testing.assert_allclose(rounded.mean() - 1, 2**-10, rtol=0.05)
+
+
+def test_bfloat16_weights_learn_like_float32_masters_only_if_rounded_stochastically():
+    fallen = {}
+    for name, dtype, stochastic in (
+        ("masters", "mixed_bfloat16", False),
+        ("stochastic", "bfloat16", True),
+        ("nearest", "bfloat16", False),
+    ):
+        kind, config = TINY["gemma1-mqa"]
+        decoder = models.Decoder(models.build_backbone(kind, config, dtype))
+        update = make_lomo_update(
+            decoder, lambda step: 3e-4, adaptive=True, stochastic_rounding=stochastic
+        )
+        params = make_model("gemma1-mqa").params
+        params = {n: jnp.asarray(params[n], x.dtype) for n, x in decoder.shapes().items()}
+        state, losses = initial_lomo_state(params, adaptive=True), []
+        for _ in range(100):
+            state, figures = update(state, _batch())
+            losses.append(float(figures["loss"]))
+        fallen[name] = losses[0] - np.mean(losses[-10:])
+    assert fallen["masters"] > 0.1, fallen
+    assert abs(fallen["stochastic"] - fallen["masters"]) < 0.15 * fallen["masters"], fallen
+    assert fallen["nearest"] < 0.6 * fallen["masters"], fallen
+
+
+# --- in the loop ---
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_a_resumed_run_ends_in_the_same_weights(adaptive, tiny_tokenizer, tmp_path):
+    model = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
+    write_shards(SENTENCES * 8, tiny_tokenizer, tmp_path / "shards", length=32)
+    shards = open_shards(tmp_path / "shards", tiny_tokenizer)
+    update = make_lomo_update(model.decoder, SCHEDULE, adaptive=adaptive)
+
+    def train(folder, steps, resume=False):
+        return run_loop(
+            initial_lomo_state(model.params, adaptive),
+            update,
+            SCHEDULE,
+            NextTokenBatches(shards, rows=2, seed=0),
+            LoopConfig(steps=steps, batch_rows=2, checkpoint_every=2),
+            tmp_path / folder,
+            resume=resume,
+            quiet=True,
+        )
+
+    whole = train("whole", 4)
+    train("stopped", 2)
+    resumed = train("stopped", 4, resume=True)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+
+
+def test_micro_batches_are_refused_with_what_to_set():
+    model = make_model("gemma1-mqa")
+    update = make_lomo_update(model.decoder, SCHEDULE, adaptive=False)
+    with pytest.raises(UserError, match="Set accumulation to 1, with batch_rows 6"):
+        update(initial_lomo_state(model.params, False), _batch(rows=2, accumulation=3))
+
+
+_MESH_SCRIPT = """
+import json
+import jax
+from tests.training.test_lomo import SCHEDULE, _batch, make_model
+from gemma_ko_lib import models
+from gemma_ko_lib.training.lomo import initial_lomo_state, lomo_places, make_lomo_update
+from gemma_ko_lib.training.loop import LoopConfig, _device_batch
+
+def losses(mesh):
+    model = make_model("gemma2")
+    update = make_lomo_update(model.decoder, SCHEDULE, adaptive=True, mesh=mesh)
+    state = initial_lomo_state(models.place(model.params, mesh), True, mesh)
+    places, found = lomo_places(state, mesh), []
+    for step in range(3):
+        batch = {name: x[0] for name, x in _batch(step, rows=8).items()}
+        before = jax.tree.leaves(state)
+        state, figures = update(state, _device_batch(batch, LoopConfig(3, 8), mesh))
+        assert all(x.is_deleted() for x in before), "a second copy of the state"
+        moved = jax.tree.map(lambda x, p: not x.sharding.is_equivalent_to(p, x.ndim), state, places)
+        assert not any(jax.tree.leaves(moved)), moved
+        found.append(float(figures["loss"]))
+    return found
+
+meshes = [models.make_mesh(*sizes) for sizes in ((8, 1), (2, 4))]
+print(json.dumps([losses(mesh) for mesh in (None, *meshes)]))
+"""
+
+
+def test_eight_devices_have_the_losses_of_one_and_each_keeps_its_part():
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_MESH_SCRIPT)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, *meshes = json.loads(done.stdout.splitlines()[-1])
+    for found in meshes:
+        np.testing.assert_allclose(found, one, rtol=1e-4)

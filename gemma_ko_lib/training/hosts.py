@@ -1,0 +1,80 @@
+"""Several processes, one run: how they find each other, and what only the first of them does.
+
+Every host of a TPU pod, or of a group of GPU machines, runs the same command. The run folder must
+be one that all of them see. What goes wrong on one host ends the others within a minute or two:
+JAX's coordinator notices that it is gone and stops them, each with a message.
+"""
+
+import os
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
+
+from gemma_ko_lib.runtime import UserError
+
+_LONGEST_WORK = 24 * 3600  # seconds; packing a large corpus takes hours
+_MESSAGE_BYTES = 2000
+
+
+def join_hosts() -> None:
+    """Become one of the processes of a run; before anything is computed.
+
+    TPU pods, Slurm and Open MPI are found by themselves. Other machines need, in the
+    environment of every process, `JAX_COORDINATOR_ADDRESS` (host:port of the first),
+    `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID` (0, 1, …).
+
+    Raises:
+        UserError: the others are not known or do not answer.
+    """
+    count, index = (
+        int(os.environ[name]) if name in os.environ else None
+        for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+    )
+    try:
+        # A process that fails waits this long for the others, which may wait for it.
+        jax.distributed.initialize(
+            num_processes=count, process_id=index, shutdown_timeout_seconds=60
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"The processes of this run did not find each other ({error}). On a TPU pod run the "
+            "same command on every worker; elsewhere set JAX_COORDINATOR_ADDRESS (host:port of "
+            "the first process), JAX_NUM_PROCESSES and JAX_PROCESS_ID (0, 1, …) for each."
+        ) from error
+
+
+def on_first_host(work: Callable[[], None]) -> None:
+    """Let the first process do what is done once for all; the others wait until it is done.
+
+    Raises:
+        UserError: on every process, what `work` raised on the first.
+    """
+    error = None
+    if jax.process_index() == 0:
+        try:
+            work()
+        except UserError as raised:
+            error = raised
+    if jax.process_count() > 1:
+        # A barrier of the coordinator's: the devices' own would give up too early.
+        everyone = set(range(jax.process_count()))
+        ocp.multihost.sync_global_processes(
+            "on_first_host", timeout=_LONGEST_WORK, processes=everyone
+        )
+        message = str(error or "").encode("utf-8")[:_MESSAGE_BYTES]
+        sent = np.frombuffer(message.ljust(_MESSAGE_BYTES, b"\0"), np.uint8)
+        message = multihost_utils.broadcast_one_to_all(sent).tobytes().rstrip(b"\0")
+        if message and error is None:
+            error = UserError(f"The first process says: {message.decode('utf-8', 'replace')}")
+    if error:
+        raise error
+
+
+def on_every_host(fine: bool) -> bool:
+    """Whether all processes say that it is fine."""
+    if jax.process_count() == 1:
+        return fine
+    return bool(np.all(multihost_utils.process_allgather(np.array(fine))))

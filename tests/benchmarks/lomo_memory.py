@@ -1,0 +1,43 @@
+"""Memory of full-parameter training of Gemma 2 2B: LOMO and AdaLomo against AdamW.
+
+The compiler's own analysis of the library's updates, on shapes: no weight is allocated, nothing
+runs. All in float32, since a CPU computes bfloat16 products by way of float32 copies. The peak
+is that of an update: its arguments and temporaries.
+"""
+
+import jax
+from jax.sharding import Mesh
+
+from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.training.methods import abstract_update
+
+MODEL, ROWS, LENGTH = "gemma2_2b_en", 1, 128
+
+
+def _peak(decoder: Decoder, method: str) -> int:
+    mesh = Mesh([[jax.devices()[0]]], ("fsdp", "tensor"))
+    update, shapes = abstract_update(decoder, method, ROWS, LENGTH, mesh)
+    memory = update.lower(*shapes).compile().memory_analysis()
+    new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return memory.argument_size_in_bytes + memory.temp_size_in_bytes + new
+
+
+def measure() -> list[tuple[str, str]]:
+    """Rows of (what, figure)."""
+    decoder = Decoder(build_backbone(*CONFIGS[MODEL], "float32"))
+    weights = sum(x.size * x.dtype.itemsize for x in decoder.shapes().values())
+    peaks = {method: _peak(decoder, method) for method in ("full", "lomo", "adalomo")}
+    rows = [
+        (f"weights of {MODEL}, 26 blocks, float32", f"{weights / 2**30:.2f} GiB"),
+        (
+            f"peak of an update on {ROWS} × {LENGTH} tokens: AdamW",
+            f"{peaks['full'] / 2**30:.2f} GiB",
+        ),
+    ]
+    for method in ("lomo", "adalomo"):
+        rows += [
+            (f"  {method}", f"{peaks[method] / 2**30:.2f} GiB"),
+            (f"  {method} / AdamW (goal ≤ 0.30)", f"{peaks[method] / peaks['full']:.3f}"),
+            (f"  {method} / weights (goal ≤ 1.25)", f"{peaks[method] / weights:.3f}"),
+        ]
+    return rows
