@@ -235,7 +235,7 @@ def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Prof
     )
 
 
-_NANO_RATES = {"lora": 1e-2, "olora": 1e-2, "full": 3e-3, "lomo": 0.3, "adalomo": 1e-2}
+_NANO_RATES = {"lora": 1e-2, "olora": 1e-2, "full": 2e-3, "lomo": 0.3, "adalomo": 1e-2}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
