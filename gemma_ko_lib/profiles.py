@@ -42,7 +42,7 @@ class Pretrain:
 
 
 # Full fine-tuning moves every weight, so it takes smaller steps than adapters do.
-_RATES = {"lora": 2e-4, "olora": 2e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
+_RATES = {"lora": 2e-4, "olora": 1e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Prof
     )
 
 
-_NANO_RATES = {"lora": 1e-2, "olora": 1e-2, "full": 2e-3, "lomo": 0.3, "adalomo": 1e-2}
+_NANO_RATES = {"lora": 1e-2, "olora": 3e-3, "full": 1.5e-3, "lomo": 0.3, "adalomo": 1e-2}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -255,8 +255,8 @@ _PROFILES = {
             steps=14,
             seeds=2,
             few_steps=60,
-            questions=6,
-            answer_tokens=32,
+            questions=4,
+            answer_tokens=24,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
