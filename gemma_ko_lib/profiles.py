@@ -42,7 +42,7 @@ class Pretrain:
 
 
 # Full fine-tuning moves every weight, so it takes smaller steps than adapters do.
-_RATES = {"lora": 2e-4, "olora": 2e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
+_RATES = {"lora": 2e-4, "olora": 1e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Prof
     )
 
 
-_NANO_RATES = {"lora": 4e-3, "olora": 4e-3, "full": 2e-3, "lomo": 5e-2, "adalomo": 5e-3}
+_NANO_RATES = {"lora": 1e-2, "olora": 3e-3, "full": 1.5e-3, "lomo": 0.3, "adalomo": 1e-2}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -246,17 +246,17 @@ _PROFILES = {
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             epochs=1,
-            batch_rows=4,
+            batch_rows=2,
             row_length=256,
             learning_rates=_NANO_RATES,
             rank=8,
             alpha=16,
             new_pieces=1024,
-            steps=16,
+            steps=14,
             seeds=2,
             few_steps=60,
-            questions=8,
-            answer_tokens=40,
+            questions=4,
+            answer_tokens=24,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),

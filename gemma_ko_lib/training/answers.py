@@ -21,6 +21,8 @@ from gemma_ko_lib.models.adapters import Lora
 from gemma_ko_lib.models.loading import Model, write_tensors
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
+from gemma_ko_lib.training.batches import own_rows
+from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.lomo import initial_lomo_state, make_lomo_update
 from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
@@ -98,7 +100,7 @@ def train_on_answers(
             state,
             update,
             schedule,
-            _AnswerBatches(rows, config),
+            _AnswerBatches(rows, config, mesh),
             config,
             run_dir,
             frozen=frozen,
@@ -183,15 +185,16 @@ def _has_stopped(run_dir: str | Path) -> bool:
 class _AnswerBatches:
     """Shuffled batches of packed conversations, endless and resumable."""
 
-    def __init__(self, rows: ConversationRows, config: LoopConfig):
+    def __init__(self, rows: ConversationRows, config: LoopConfig, mesh):
         numbers = grain.MapDataset.range(len(rows)).seed(config.seed).shuffle().repeat()
         numbers = numbers.batch(config.batch_rows * config.accumulation)
         self._rows, self._numbers = rows, iter(numbers.to_iter_dataset())
+        self._own = own_rows(config.batch_rows, config.accumulation, mesh)
         self.get_state = self._numbers.get_state
         self.set_state = self._numbers.set_state
 
     def __next__(self) -> dict[str, np.ndarray]:
-        numbers = next(self._numbers)
+        numbers = next(self._numbers)[self._own]
         return {
             "row": numbers.astype(np.int32),
             **{name: getattr(self._rows, name)[numbers] for name in _ARRAYS},
@@ -213,7 +216,8 @@ class _Best:
     def offer(self, step: int, loss: float, params: dict) -> None:
         if loss < self.loss:
             note = {"step": str(step), "held_out_loss": repr(loss)}
-            write_tensors({n: np.asarray(x) for n, x in params.items()}, self._path, note)
+            params = {n: np.asarray(x) for n, x in sharding.gather(params).items()}
+            on_first_host(lambda: write_tensors(params, self._path, note))
             self.step, self.loss = step, loss
 
     def read(self) -> dict:

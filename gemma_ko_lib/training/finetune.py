@@ -25,6 +25,7 @@ from gemma_ko_lib.tokenization.conversations import (
     read_conversations,
 )
 from gemma_ko_lib.training.answers import METHODS, Tuned, train_on_answers
+from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.memory import check_fits
 from gemma_ko_lib.training.methods import Setting
@@ -99,7 +100,7 @@ def finetune(
         "seed": seed,
     }
     settings = json.loads(json.dumps(settings))  # as it will be read back: no tuples
-    claim_run(run_dir, settings, resume)
+    on_first_host(lambda: claim_run(run_dir, settings, resume))
     if (run_dir / "model.json").is_file():
         print(f"{run_dir} is finished already.")
         return json.loads((run_dir / "summary.json").read_text("utf-8"))
@@ -127,13 +128,17 @@ def finetune(
         resume=resume,
         quiet=quiet,
     )
-    if lora:
-        save_adapters(run_dir / "adapter", tuned.adapters, lora, str(model_name))
     summary = {"conversations": len(kept), "held_out": len(other), **left_out, **_figures(tuned)}
-    with runtime.whole_file(run_dir / "summary.json") as file:
-        json.dump(summary, file, ensure_ascii=False, indent=1)
-    tuned.model.save(run_dir)
-    (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
+
+    def save() -> None:
+        if lora:
+            save_adapters(run_dir / "adapter", tuned.adapters, lora, str(model_name))
+        with runtime.whole_file(run_dir / "summary.json") as file:
+            json.dump(summary, file, ensure_ascii=False, indent=1)
+        tuned.model.save(run_dir)
+        (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
+
+    on_first_host(save)
     return summary
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization import SentencePieceTokenizer
 from gemma_ko_lib.tokenization import conversations as c
 
 TALK = (
@@ -55,6 +56,20 @@ def test_what_a_person_types_is_never_a_control_token(tiny_tokenizer, typed):
     ids = c.encode_plain(tiny_tokenizer, typed)
     assert not controls & set(ids)
     assert spelled(tiny_tokenizer, ids) == typed
+
+
+def test_turn_tokens_are_found_where_a_text_never_yields_them(tiny_tokenizer):
+    """In Gemma 3's GGUF tokenizer they are control pieces, which no text encodes to."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(tiny_tokenizer.proto)
+    for piece in proto.pieces:
+        if piece.piece in (c.START, c.END):
+            piece.type = piece.CONTROL
+    strict = SentencePieceTokenizer(proto.SerializeToString(), "strict")
+    assert len(strict.encode([c.END])[0]) > 1
+    wanted, _ = c.encode_conversation(tiny_tokenizer, TALK)
+    assert c.encode_conversation(strict, TALK)[0].tolist() == wanted.tolist()
 
 
 def test_rows_keep_conversations_apart_and_train_answers_only(tiny_tokenizer):

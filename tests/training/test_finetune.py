@@ -101,8 +101,8 @@ def test_the_loss_on_answers_does_not_depend_on_how_they_are_packed(tiny_model):
     )
 
 
-@pytest.mark.parametrize("method", answers.METHODS)
-def test_every_method_learns_to_answer(method, tiny_model, tmp_path):
+@pytest.mark.parametrize("method", ["full", "olora", "lomo"])
+def test_every_kind_of_method_learns_to_answer(method, tiny_model, tmp_path):
     kept, other = training.split_conversations(TALKS, 0.25)
     tuned = training.train_on_answers(
         tiny_model,
@@ -160,7 +160,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tiny_model, tmp_path, mon
     measure = answers.answer_loss
 
     def killed(*arguments, **options):
-        if options["params"]["group_0/ffw_linear/lora_b"].any() and killed.left == 0:
+        if killed.left == 0:
             raise KeyboardInterrupt
         killed.left -= 1
         return measure(*arguments, **options)
