@@ -8,7 +8,7 @@ import numpy as np
 
 from gemma_ko_lib.evaluation.choices import Score, score_choices
 from gemma_ko_lib.evaluation.items import Suite
-from gemma_ko_lib.evaluation.statistics import interval
+from gemma_ko_lib.evaluation.statistics import share_interval
 from gemma_ko_lib.models.loading import Model
 
 
@@ -46,8 +46,8 @@ class SuiteResult:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% bootstrap interval of `micro`."""
-        return interval(self.right)
+        """95% interval of `micro`."""
+        return share_interval(self.right)
 
     def by_group(self) -> dict[str, tuple[float, tuple[float, float], int]]:
         """Accuracy, interval and number of items of each group."""
@@ -55,7 +55,7 @@ class SuiteResult:
         for group, right in zip(self.groups, self.right, strict=True):
             members[group].append(right)
         return {
-            group: (float(np.mean(found)), interval(found), len(found))
+            group: (float(np.mean(found)), share_interval(found), len(found))
             for group, found in sorted(members.items())
         }
 

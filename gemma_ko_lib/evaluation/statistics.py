@@ -1,7 +1,9 @@
-"""How certain is a figure? Bootstrap intervals over items, of one model or of two compared.
+"""How certain is a figure? 95% intervals of one model's, and of the difference of two models'.
 
-The 2.5th and 97.5th percentile of what resampled sets of items would have given; the same draws
-for the same number of items, so that a figure can be made again.
+Means and differences are bootstrapped: the 2.5th and 97.5th percentile of what resampled sets of
+items would have given, with the same draws for the same number of items, so that a figure can be
+made again. Of a share of right answers that would be no width at all where all are right, so
+shares have Wilson's interval.
 """
 
 import numpy as np
@@ -25,6 +27,20 @@ def interval(values, weights=None) -> tuple[float, float]:
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
     drawn = draws(len(values))
     return _percentiles(values[drawn].sum(1) / weights[drawn].sum(1))
+
+
+def share_interval(right) -> tuple[float, float]:
+    """95% interval of a share (Wilson, JASA 22, 1927): wide for few items, whatever came out.
+
+    Args:
+        right: 1 for each item that has what is counted, 0 for the others, or a part of 1.
+    """
+    n, share = len(right), float(np.mean(right))
+    z = 1.959964
+    middle = share + z * z / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+    return max(0.0, float(low)), min(1.0, float(high))
 
 
 def paired_difference(first, second) -> tuple[float, tuple[float, float]]:

@@ -7,7 +7,7 @@ import pytest
 
 from gemma_ko_lib import evaluation
 from gemma_ko_lib.evaluation import Item, Score, Suite
-from gemma_ko_lib.evaluation.statistics import interval
+from gemma_ko_lib.evaluation.statistics import interval, share_interval
 from gemma_ko_lib.runtime import UserError
 
 
@@ -128,6 +128,14 @@ def test_a_paired_comparison_is_sharper_than_two_intervals():
     assert interval(first)[1] > interval(second)[0]
     with pytest.raises(ValueError, match="cannot be paired"):
         evaluation.paired_difference(first, second[1:])
+
+
+def test_two_right_of_two_are_no_certainty():
+    low, high = share_interval([1, 1])
+    assert 0.3 < low < 0.4 and high == 1
+    # With many items the two kinds of interval agree.
+    right = np.repeat([0.0, 1.0], [120, 280])
+    np.testing.assert_allclose(share_interval(right), interval(right), atol=0.005)
 
 
 @pytest.mark.parametrize("name", ["native", "culture", "knowledge", "grammar", "grammar_en"])
