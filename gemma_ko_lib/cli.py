@@ -463,10 +463,10 @@ def _add_evaluate(commands) -> None:
         "--suite",
         nargs="+",
         metavar="NAME",
-        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, one of them "
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
         "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
-    parser.add_argument("--data", metavar="DIR", help="folder of the suites' files, where local")
+    parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
     parser.add_argument("--items", type=int, help="evenly spaced items a suite, instead of all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")

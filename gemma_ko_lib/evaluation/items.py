@@ -46,15 +46,21 @@ class Suite:
 
 
 def read_suite(
-    name: str, path: Path, to_item: Callable[[dict], Item], per_character: bool = False
+    name: str,
+    path: Path,
+    to_item: Callable[[dict], Item | None],
+    per_character: bool = False,
+    parse: Callable[[str], dict] = json.loads,
 ) -> Suite:
-    """Read one JSONL file of items.
+    """Read one file of items, an item a line.
 
     Args:
         name: the suite's.
         path: its file.
-        to_item: makes an `Item` of a record; raises KeyError, TypeError or ValueError if it cannot.
+        to_item: makes an `Item` of a record, or None of one that is no question; raises KeyError,
+            TypeError or ValueError if it cannot.
         per_character: see `Suite`.
+        parse: makes a record of a line; raises ValueError if it cannot.
 
     Raises:
         UserError: no such file, or nothing readable in it.
@@ -68,9 +74,10 @@ def read_suite(
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = parse(line)
             record.setdefault("id", str(number))
-            item = to_item(record)
+            if (item := to_item(record)) is None:
+                continue
             if item.id in seen:
                 raise ValueError(f"a second item with the id {item.id}")
         except KeyError as error:

@@ -1,8 +1,8 @@
 """Suites by name: what `gemma-ko evaluate --suite` knows.
 
 A minimal pair is an item with two choices. The course's own four facets (`korean`: grammar,
-native, culture, knowledge) and English grammar come with the samples; KoBEST is read from local
-files.
+native, culture, knowledge) and English grammar come with the samples; KoBEST and NSMC are read
+from local files.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from gemma_ko_lib import runtime
 from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
 from gemma_ko_lib.evaluation.kobest import KOBEST, read_kobest
+from gemma_ko_lib.evaluation.nsmc import read_nsmc
 from gemma_ko_lib.runtime import UserError
 
 FACETS = ("grammar", "native", "culture", "knowledge")
@@ -19,6 +20,7 @@ NAMES = {
     "grammar_en": "English minimal pairs: what was forgotten",
     "kobest": "KoBEST from local files (--data DIR): " + ", ".join(KOBEST),
     **{f"kobest_{task}": "one of KoBEST's tasks" for task in KOBEST},
+    "nsmc": "praise or blame in film reviews, from NSMC's ratings_test.txt (--data FILE)",
 }
 
 
@@ -27,7 +29,7 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
 
     Args:
         name: one of `NAMES`.
-        data: folder of the KoBEST files, *boolq*.jsonl and so on.
+        data: folder of the KoBEST files, *boolq*.jsonl and so on; NSMC's file.
 
     Raises:
         UserError: unknown name; no file for it; no readable item.
@@ -36,6 +38,8 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
         return [_from_samples(facet) for facet in FACETS]
     if name in (*FACETS, "grammar_en"):
         return [_from_samples(name)]
+    if name == "nsmc":
+        return [read_nsmc(data)]
     tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
     if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
         known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())

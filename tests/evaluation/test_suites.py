@@ -63,12 +63,33 @@ def test_bad_items_are_listed_and_good_ones_kept(tmp_path):
         assert line.startswith(f"copa.jsonl, line {number}: ") and why in line
 
 
+def test_nsmc_is_read_as_published_and_from_stars(tmp_path):
+    published = (
+        "id\tdocument\tlabel\n1\t다시 봐도 좋다\t1\n2\t돈이 아깝다\t0\n3\t그냥\t7\n4\t\t1\n5 졸렸다"
+    )
+    (tmp_path / "ratings_test.txt").write_text(published, "utf-8")
+    (suite,) = evaluation.load_suites("nsmc", tmp_path)
+    assert [(item.prompt, item.choices[item.answer]) for item in suite.items] == [
+        ("문장: 다시 봐도 좋다 긍부정:", " 긍정"),
+        ("문장: 돈이 아깝다 긍부정:", " 부정"),
+    ]
+    assert [line.split(":")[0] for line in suite.rejects] == [
+        f"ratings_test.txt, line {number}" for number in (4, 5, 6)
+    ]
+    # Five to eight stars are neither, by NSMC's rule, and no fault of the file.
+    write(tmp_path / "raw.jsonl", *({"text": f"{n}점", "rating": n} for n in (1, 4, 5, 8, 9, 10)))
+    (suite,) = evaluation.load_suites("nsmc", tmp_path / "raw.jsonl")
+    assert [item.answer for item in suite.items] == [0, 0, 1, 1] and not suite.rejects
+
+
 @pytest.mark.parametrize(
     ("name", "folder", "message"),
     [
         ("kmmmlu", None, "No suite 'kmmmlu'"),
         ("kobest_wik", ".", "No suite 'kobest_wik'"),
         ("kobest", None, "--data"),
+        ("nsmc", None, "--data"),
+        ("nsmc", ".", "ratings_test.txt cannot be read"),
         ("kobest", ".", "no file for KoBEST"),
         ("kobest_boolq", ".", r"\*boolq\*\.jsonl"),
     ],

@@ -1,0 +1,48 @@
+"""NSMC, Naver's film reviews (github.com/e9t/nsmc): a local file in, praise or blame to tell out.
+
+lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
+"""
+
+import json
+from pathlib import Path
+
+from gemma_ko_lib.evaluation.items import Item, Suite, label_of, read_suite, text_of
+from gemma_ko_lib.runtime import UserError
+
+_COLUMNS = ("id", "document", "label")
+# NSMC's own rule: 1 to 4 of 10 stars are negative, 9 and 10 positive, the others left out.
+_NEGATIVE, _POSITIVE = 4, 9
+
+
+def read_nsmc(data: str | Path | None) -> Suite:
+    """Read reviews with their labels.
+
+    Args:
+        data: NSMC's folder (its ratings_test.txt is taken) or a file: tab-separated as NSMC's, or
+            JSON lines with "text" or "document", and "label" (0, 1) or "rating" (1 to 10 stars).
+
+    Raises:
+        UserError: no file given, or nothing readable in it.
+    """
+    if data is None:
+        raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")
+    path = Path(data).expanduser()
+    path = path / "ratings_test.txt" if path.is_dir() else path
+    return read_suite("nsmc", path, _item, parse=json.loads if "json" in path.suffix else _columns)
+
+
+def _columns(line: str) -> dict:
+    record = dict(zip(_COLUMNS, line.split("\t"), strict=True))
+    return record | {"label": {"0": 0, "1": 1}.get(record["label"], record["label"])}
+
+
+def _item(record: dict) -> Item | None:
+    if record.get("label") == "label":  # the head of the columns
+        return None
+    if "rating" in record and "label" not in record:
+        if _NEGATIVE < record["rating"] < _POSITIVE:
+            return None
+        record["label"] = int(record["rating"] >= _POSITIVE)
+    text = text_of(record, "document" if "document" in record else "text")
+    label = label_of(record, "label", 2)
+    return Item(str(record["id"]), f"문장: {text} 긍부정:", (" 부정", " 긍정"), label, "nsmc")
