@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gemma_ko_lib import evaluation
+from gemma_ko_lib import evaluation, runtime
 from gemma_ko_lib.evaluation import Item, Score, Suite
 from gemma_ko_lib.evaluation.statistics import interval, share_interval
 from gemma_ko_lib.runtime import UserError
@@ -157,6 +157,30 @@ def test_two_right_of_two_are_no_certainty():
     # With many items the two kinds of interval agree.
     right = np.repeat([0.0, 1.0], [120, 280])
     np.testing.assert_allclose(share_interval(right), interval(right), atol=0.005)
+
+
+def test_no_quiz_answer_is_taught_by_the_instructions():
+    """Fine-tuning on the one would otherwise show as knowledge in the other."""
+    from kiwipiepy import Kiwi
+
+    kiwi = Kiwi()
+
+    def words(text: str) -> set[str]:
+        kept = ("NNG", "NNP", "SL", "SN", "VV", "VA")
+        return {t.form for t in kiwi.tokenize(text) if t.tag in kept and len(t.form) > 1}
+
+    lines = (runtime.samples_dir() / "instructions.jsonl").read_text("utf-8").splitlines()
+    talks = [" ".join(m["content"] for m in json.loads(line)["messages"]) for line in lines]
+    talks = [(talk, words(talk)) for talk in talks]
+    quiz = [item for name in ("culture", "knowledge") for item in evaluation.load_suites(name)]
+    leaks = []
+    for item in (item for suite in quiz for item in suite.items):
+        asked, answer = words(item.prompt) - {"질문", "정답"}, item.choices[item.answer].strip()
+        for talk, said in talks:
+            told = answer in talk or (words(answer) and words(answer) <= said)
+            if told and len(asked & said) >= max(2, 0.4 * len(asked)):
+                leaks.append((item.id, talk))
+    assert not leaks
 
 
 @pytest.mark.parametrize("name", ["native", "culture", "knowledge", "grammar", "grammar_en"])
