@@ -1,5 +1,6 @@
 """Suites: what can be read is read, what cannot is named; results with their baselines."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -76,10 +77,26 @@ def test_nsmc_is_read_as_published_and_from_stars(tmp_path):
     assert [line.split(":")[0] for line in suite.rejects] == [
         f"ratings_test.txt, line {number}" for number in (4, 5, 6)
     ]
+    assert "1 columns" in suite.rejects[2]
     # Five to eight stars are neither, by NSMC's rule, and no fault of the file.
-    write(tmp_path / "raw.jsonl", *({"text": f"{n}점", "rating": n} for n in (1, 4, 5, 8, 9, 10)))
+    stars = (1, 4, 5, 8, 9, 10, 0, 95, "10")
+    write(tmp_path / "raw.jsonl", *({"text": f"{n}점", "rating": n} for n in stars))
     (suite,) = evaluation.load_suites("nsmc", tmp_path / "raw.jsonl")
-    assert [item.answer for item in suite.items] == [0, 0, 1, 1] and not suite.rejects
+    assert [item.answer for item in suite.items] == [0, 0, 1, 1] and len(suite.rejects) == 3
+    # Always praising is half right, however many reviews praise.
+    lopsided = dataclasses.replace(suite, items=suite.items[1:])
+    praise = [[Score(-2.0, 1, False), Score(-1.0, 1, False)]] * 3
+    result = evaluation.judge(lopsided, praise)
+    assert result.majority == pytest.approx(2 / 3) and result.macro == pytest.approx(1 / 2)
+
+
+def test_a_line_ends_at_a_line_break_and_nowhere_else(tmp_path):
+    """str.splitlines also cuts at U+2028 and U+0085, which reviews hold."""
+    path = tmp_path / "ratings_test.txt"
+    lines = ("\ufeffid\tdocument\tlabel", "1\t좋다\u2028정말\t1", "2\t글쎄\x85별로\t0")
+    path.write_bytes("\r\n".join(lines).encode())
+    (suite,) = evaluation.load_suites("nsmc", path)
+    assert [item.answer for item in suite.items] == [1, 0] and not suite.rejects
 
 
 @pytest.mark.parametrize(
@@ -176,8 +193,9 @@ def test_no_quiz_answer_is_taught_by_the_instructions():
     leaks = []
     for item in (item for suite in quiz for item in suite.items):
         asked, answer = words(item.prompt) - {"질문", "정답"}, item.choices[item.answer].strip()
+        answered = words(answer)
         for talk, said in talks:
-            told = answer in talk or (words(answer) and words(answer) <= said)
+            told = answer in talk or (answered and answered <= said)
             if told and len(asked & said) >= max(2, 0.4 * len(asked)):
                 leaks.append((item.id, talk))
     assert not leaks
