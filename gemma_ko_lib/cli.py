@@ -468,7 +468,7 @@ def _add_evaluate(commands) -> None:
     )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
-    parser.add_argument("--items", type=int, help="evenly spaced items a suite, instead of all")
+    parser.add_argument("--items", type=int, help="so many items a suite, drawn once, not all")
     parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -513,8 +513,7 @@ def _evaluate_suites(arguments) -> int:
         for suite in evaluation.load_suites(name, arguments.data)
     ]
     suites = [
-        dataclasses.replace(suite, items=tuple(_evenly(suite.items, arguments.items)))
-        for suite in suites
+        dataclasses.replace(suite, items=_drawn(suite.items, arguments.items)) for suite in suites
     ]
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
@@ -546,6 +545,16 @@ def _evaluate_suites(arguments) -> int:
         for line in rejects:
             print(f"not read: {line}")
     return PARTIAL if rejects else 0
+
+
+def _drawn(items: tuple, count: int | None) -> tuple:
+    """So many of them, the same ones in every run; generated pairs repeat at even distances."""
+    import numpy as np
+
+    if not count or count >= len(items):
+        return items
+    chosen = np.random.default_rng(0).permutation(len(items))[:count]
+    return tuple(items[i] for i in sorted(chosen))
 
 
 def _evenly(found, count: int | None):

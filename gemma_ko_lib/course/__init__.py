@@ -28,7 +28,7 @@ _FILE_FUNCTIONS = (
     *("learner_copy", "write_learner_copies"),
 )
 __all__ = ["CourseResult", "describe_failure", "record", "recorded_metrics", "run_course"]
-_TIME_LIMITS_S = {"smoke": 300, "cpu": 3600}
+_TIME_LIMITS_S = {"smoke": 600, "cpu": 3600}
 _LONGEST_SESSION_S = 12 * 3600  # what Kaggle gives; other profiles train for real
 _REPORTED_PACKAGES = (
     *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
@@ -103,7 +103,7 @@ def run_course(
         jobs: notebooks at once.
         output_dir: where everything goes; metrics.json and report.html there are replaced.
         timeout_s: time limit of one whole notebook, from the start of its kernel; by profile
-            (smoke 300 s) when None.
+            (smoke 600 s) when None.
         kernel_name: Jupyter kernel; "python3" is this Python.
         progress: say on stderr what is happening; failures are always told.
         seed: passed on as SEED.
