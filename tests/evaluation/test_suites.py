@@ -184,19 +184,30 @@ def test_no_quiz_answer_is_taught_by_the_instructions():
 
     def words(text: str) -> set[str]:
         kept = ("NNG", "NNP", "SL", "SN", "VV", "VA")
-        return {t.form for t in kiwi.tokenize(text) if t.tag in kept and len(t.form) > 1}
+        return {t.form for t in kiwi.tokenize(text) if t.tag in kept} - {"질문", "정답"}
+
+    def long(found: set[str]) -> set[str]:
+        return {word for word in found if len(word) > 1}
+
+    def bare(text: str) -> str:
+        return "".join(filter(str.isalnum, text))
 
     lines = (runtime.samples_dir() / "instructions.jsonl").read_text("utf-8").splitlines()
     talks = [" ".join(m["content"] for m in json.loads(line)["messages"]) for line in lines]
-    talks = [(talk, words(talk)) for talk in talks]
+    talks = [(talk, bare(talk), words(talk)) for talk in talks]
     quiz = [item for name in ("culture", "knowledge") for item in evaluation.load_suites(name)]
     leaks = []
     for item in (item for suite in quiz for item in suite.items):
-        asked, answer = words(item.prompt) - {"질문", "정답"}, item.choices[item.answer].strip()
-        answered = words(answer)
-        for talk, said in talks:
-            told = answer in talk or (answered and answered <= said)
-            if told and len(asked & said) >= max(2, 0.4 * len(asked)):
+        asked, answer = words(item.prompt), item.choices[item.answer]
+        answered, answer = long(words(answer)), bare(answer)
+        for talk, letters, said in talks:
+            common = asked & said
+            leaked = len(answer) > 6 and answer in letters  # a fact by itself
+            if len(answer) > 2 and answer in letters:
+                leaked |= len(common) >= 0.4 * len(asked)
+            elif answer in letters or (answered and answered <= said):
+                leaked |= len(long(common)) >= max(2, 0.4 * len(long(asked)))
+            if leaked:
                 leaks.append((item.id, talk))
     assert not leaks
 
