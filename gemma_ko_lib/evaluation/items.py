@@ -66,7 +66,8 @@ def read_suite(
         UserError: no such file, or nothing readable in it.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not splitlines: a text may hold the other separators that it cuts at, U+2028 or U+0085.
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
     items, rejects, seen = [], [], set()

@@ -12,10 +12,11 @@ from gemma_ko_lib.runtime import UserError
 _COLUMNS = ("id", "document", "label")
 # NSMC's own rule: 1 to 4 of 10 stars are negative, 9 and 10 positive, the others left out.
 _NEGATIVE, _POSITIVE = 4, 9
+_SENTIMENTS = ("부정", "긍정")
 
 
 def read_nsmc(data: str | Path | None) -> Suite:
-    """Read reviews with their labels.
+    """Read reviews with their labels, grouped by them: `macro` is then the balanced accuracy.
 
     Args:
         data: NSMC's folder (its ratings_test.txt is taken) or a file: tab-separated as NSMC's, or
@@ -32,7 +33,10 @@ def read_nsmc(data: str | Path | None) -> Suite:
 
 
 def _columns(line: str) -> dict:
-    record = dict(zip(_COLUMNS, line.split("\t"), strict=True))
+    fields = line.split("\t")
+    if len(fields) != len(_COLUMNS):
+        raise ValueError(f"{len(fields)} columns, not the three of {', '.join(_COLUMNS)}, by tabs")
+    record = dict(zip(_COLUMNS, fields, strict=True))
     return record | {"label": {"0": 0, "1": 1}.get(record["label"], record["label"])}
 
 
@@ -40,9 +44,12 @@ def _item(record: dict) -> Item | None:
     if record.get("label") == "label":  # the head of the columns
         return None
     if "rating" in record and "label" not in record:
+        if record["rating"] not in range(1, 11):
+            raise ValueError(f"rating is {record['rating']!r}, not a number of stars from 1 to 10")
         if _NEGATIVE < record["rating"] < _POSITIVE:
             return None
         record["label"] = int(record["rating"] >= _POSITIVE)
     text = text_of(record, "document" if "document" in record else "text")
     label = label_of(record, "label", 2)
-    return Item(str(record["id"]), f"문장: {text} 긍부정:", (" 부정", " 긍정"), label, "nsmc")
+    choices = tuple(f" {word}" for word in _SENTIMENTS)
+    return Item(str(record["id"]), f"문장: {text} 긍부정:", choices, label, _SENTIMENTS[label])

@@ -1,5 +1,6 @@
 """Suites: what can be read is read, what cannot is named; results with their baselines."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -76,10 +77,26 @@ def test_nsmc_is_read_as_published_and_from_stars(tmp_path):
     assert [line.split(":")[0] for line in suite.rejects] == [
         f"ratings_test.txt, line {number}" for number in (4, 5, 6)
     ]
+    assert "1 columns" in suite.rejects[2]
     # Five to eight stars are neither, by NSMC's rule, and no fault of the file.
-    write(tmp_path / "raw.jsonl", *({"text": f"{n}점", "rating": n} for n in (1, 4, 5, 8, 9, 10)))
+    stars = (1, 4, 5, 8, 9, 10, 0, 95, "10")
+    write(tmp_path / "raw.jsonl", *({"text": f"{n}점", "rating": n} for n in stars))
     (suite,) = evaluation.load_suites("nsmc", tmp_path / "raw.jsonl")
-    assert [item.answer for item in suite.items] == [0, 0, 1, 1] and not suite.rejects
+    assert [item.answer for item in suite.items] == [0, 0, 1, 1] and len(suite.rejects) == 3
+    # Always praising is half right, however many reviews praise.
+    lopsided = dataclasses.replace(suite, items=suite.items[1:])
+    praise = [[Score(-2.0, 1, False), Score(-1.0, 1, False)]] * 3
+    result = evaluation.judge(lopsided, praise)
+    assert result.majority == pytest.approx(2 / 3) and result.macro == pytest.approx(1 / 2)
+
+
+def test_a_line_ends_at_a_line_break_and_nowhere_else(tmp_path):
+    """str.splitlines also cuts at U+2028 and U+0085, which reviews hold."""
+    path = tmp_path / "ratings_test.txt"
+    lines = ("\ufeffid\tdocument\tlabel", "1\t좋다\u2028정말\t1", "2\t글쎄\x85별로\t0")
+    path.write_bytes("\r\n".join(lines).encode())
+    (suite,) = evaluation.load_suites("nsmc", path)
+    assert [item.answer for item in suite.items] == [1, 0] and not suite.rejects
 
 
 @pytest.mark.parametrize(
@@ -167,18 +184,30 @@ def test_no_quiz_answer_is_taught_by_the_instructions():
 
     def words(text: str) -> set[str]:
         kept = ("NNG", "NNP", "SL", "SN", "VV", "VA")
-        return {t.form for t in kiwi.tokenize(text) if t.tag in kept and len(t.form) > 1}
+        return {t.form for t in kiwi.tokenize(text) if t.tag in kept} - {"질문", "정답"}
+
+    def long(found: set[str]) -> set[str]:
+        return {word for word in found if len(word) > 1}
+
+    def bare(text: str) -> str:
+        return "".join(filter(str.isalnum, text))
 
     lines = (runtime.samples_dir() / "instructions.jsonl").read_text("utf-8").splitlines()
     talks = [" ".join(m["content"] for m in json.loads(line)["messages"]) for line in lines]
-    talks = [(talk, words(talk)) for talk in talks]
+    talks = [(talk, bare(talk), words(talk)) for talk in talks]
     quiz = [item for name in ("culture", "knowledge") for item in evaluation.load_suites(name)]
     leaks = []
     for item in (item for suite in quiz for item in suite.items):
-        asked, answer = words(item.prompt) - {"질문", "정답"}, item.choices[item.answer].strip()
-        for talk, said in talks:
-            told = answer in talk or (words(answer) and words(answer) <= said)
-            if told and len(asked & said) >= max(2, 0.4 * len(asked)):
+        asked, answer = words(item.prompt), item.choices[item.answer]
+        answered, answer = long(words(answer)), bare(answer)
+        for talk, letters, said in talks:
+            common = asked & said
+            leaked = len(answer) > 6 and answer in letters  # a fact by itself
+            if len(answer) > 2 and answer in letters:
+                leaked |= len(common) >= 0.4 * len(asked)
+            elif answer in letters or (answered and answered <= said):
+                leaked |= len(long(common)) >= max(2, 0.4 * len(long(asked)))
+            if leaked:
                 leaks.append((item.id, talk))
     assert not leaks
 
