@@ -126,7 +126,20 @@ class LayerCache:
         return type(self)(*(kept.at[rows, slot].set(x) for kept, x in new))
 
 
-class Attention(gemma1.Attention):
+class Heads(gemma1.Attention):
+    """The four matrices of attention, apart from what is done between them."""
+
+    def in_heads(self, x):
+        """Queries, keys and values, each [batch, length, heads, head_dim]."""
+        weights = self.query, self.key, self.value
+        return [jnp.einsum("btd,ndh->btnh", x, weight[...]) for weight in weights]
+
+    def from_heads(self, mixed):
+        """The heads' outputs, joined to [batch, length, d_model]."""
+        return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
+
+
+class Attention(Heads):
     """Attention of a local or a global layer, in two halves: `project` and `attend`."""
 
     def __init__(self, config, is_local, rngs):
@@ -150,15 +163,6 @@ class Attention(gemma1.Attention):
         """What the queries read, back in d_model."""
         mixed = mix_values(soft_cap(attention_scores(q, k), self.soft_cap), v, mask)
         return self.from_heads(mixed)
-
-    def in_heads(self, x):
-        """Queries, keys and values, each [batch, length, heads, head_dim]."""
-        weights = self.query, self.key, self.value
-        return [jnp.einsum("btd,ndh->btnh", x, weight[...]) for weight in weights]
-
-    def from_heads(self, mixed):
-        """The heads' outputs, joined to [batch, length, d_model]."""
-        return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
 
 
 def attend_row(attention, x, positions, mask):
