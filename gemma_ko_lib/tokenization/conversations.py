@@ -59,7 +59,7 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     """
     path = Path(path).expanduser()
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")  # not splitlines: U+2028 is text
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
     except UnicodeDecodeError as error:

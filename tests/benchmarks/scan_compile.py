@@ -68,6 +68,9 @@ def _seconds(loss_sum, params: dict) -> float:
 def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure)."""
     jax.config.update("jax_enable_compilation_cache", False)
+    # The first program of a process also starts the compiler; neither of the two shall pay that.
+    first = Decoder(build_backbone(*CONFIGS["nano"], "float32"))
+    _seconds(next_token_loss(first, rematerialise=True), first.shapes())
     decoder = Decoder(build_backbone(*CONFIGS[MODEL], "float32"))
     scanned = _seconds(next_token_loss(decoder, rematerialise=True), decoder.shapes())
     unrolled = _seconds(*_unrolled(decoder))

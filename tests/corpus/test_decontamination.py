@@ -44,6 +44,10 @@ def test_case_and_punctuation_do_not_hide_a_leak(tmp_path):
     assert kept == []
 
 
+def test_a_line_separator_inside_an_item_ends_no_record(tmp_path):
+    assert left(tmp_path, [LONG], index(tmp_path, {"text": f"\u2028{LONG}\u0085"}))[0] == []
+
+
 def test_a_short_item_counts_as_a_whole(tmp_path):
     file = index(tmp_path, {"premise": SHORT, "choices": ["비가 왔다", "눈이 왔다"]})
     texts = [f"그날 {SHORT}. 비가 왔다.", "고양이가 창가에서 하루 종일 울었다", "비가 왔다"]

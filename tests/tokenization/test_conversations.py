@@ -122,6 +122,15 @@ def test_good_records_are_kept_and_bad_ones_listed(tmp_path):
         assert line.startswith(f"talks.jsonl, line {number}: ") and reason in line
 
 
+def test_a_line_separator_inside_a_text_ends_no_record(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    record = {"prompt": "뭐\u2028해?", "response": "책을\u0085읽어요."}
+    path.write_text(json.dumps(record, ensure_ascii=False) + "\r\n", "utf-8", newline="")
+    found, rejects = c.read_conversations(path)
+    assert [turn.text for turn in found[0]] == ["뭐\u2028해?", "책을\u0085읽어요."]
+    assert not rejects
+
+
 def test_a_file_without_conversations_is_named(tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.write_text("", "utf-8")
