@@ -271,6 +271,18 @@ def whole_file(path: str | Path, mode: str = "w"):
             os.unlink(temporary)
 
 
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a UTF-8 file that are not blank, with their numbers from 1.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    # Not splitlines, which also cuts at U+2028 and U+0085; a text may hold these.
+    lines = path.read_text("utf-8-sig").split("\n")
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
 def disk_error(path: str | Path, error: OSError) -> UserError:
     """Say what a failed write means and what to do."""
     folder = Path(path).absolute()

@@ -19,7 +19,7 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import task_lines, write_line
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, numbered_lines
 
 NGRAM = 13
 # Items below this many words prove nothing: any text may hold "그는 학교에 갔다".
@@ -84,15 +84,13 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and texts of each item of a file."""
     try:
-        lines = path.read_text("utf-8-sig").split("\n")  # not splitlines: U+2028 is text
+        lines = numbered_lines(path)
     except OSError as error:
         raise UserError(f"Cannot read the evaluation set {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (byte {error.start:,}); save it as UTF-8.") from None
     found = False
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines:
         try:
             record = json.loads(line)
         except ValueError as error:

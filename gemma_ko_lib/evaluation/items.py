@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, numbered_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +66,11 @@ def read_suite(
         UserError: no such file, or nothing readable in it.
     """
     try:
-        # Not splitlines: a text may hold the other separators that it cuts at, U+2028 or U+0085.
-        lines = path.read_text("utf-8-sig").split("\n")
+        lines = numbered_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
     items, rejects, seen = [], [], set()
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines:
         try:
             record = parse(line)
             record.setdefault("id", str(number))

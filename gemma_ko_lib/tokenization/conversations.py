@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, numbered_lines
 from gemma_ko_lib.tokenization.packing import pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
@@ -59,15 +59,13 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     """
     path = Path(path).expanduser()
     try:
-        lines = path.read_text("utf-8-sig").split("\n")  # not splitlines: U+2028 is text
+        lines = numbered_lines(path)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error}); convert it, e.g. with iconv.") from None
     found, rejects = [], []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines:
         try:
             found.append(_conversation(json.loads(line)))
         except (ValueError, TypeError, AttributeError) as error:
