@@ -9,6 +9,7 @@ over 127 or 7. int8 takes a column as one group; int4 takes 32 rows, 4.5 bits a 
 and the embedding stay as they are. The base is for frozen use: integers have no gradient.
 """
 
+import functools
 import math
 
 import jax
@@ -64,20 +65,24 @@ def dequantize(params: dict, shapes: dict) -> dict:
     return plain
 
 
+@functools.partial(jax.jit, static_argnames="bits")
 def _quantize_matrix(matrix, bits: int):
     """Float [..., in, out] -> (integers, scales)."""
     *stack, rows, columns = matrix.shape
     group = rows if bits == 8 else math.gcd(rows, INT4_GROUP)
     grouped = matrix.astype("float32").reshape(*stack, rows // group, group, columns)
     largest = jnp.max(jnp.abs(grouped), axis=-2, keepdims=True)
-    # Rounded to what is stored before it divides; zero for an empty group would divide by zero.
-    scale = jnp.maximum(largest / _LARGEST[bits], 1e-30).astype("bfloat16")
     limit = _LARGEST[bits]
-    integers = jnp.clip(jnp.round(grouped / scale.astype("float32")), -limit, limit)
+    # Rounded to bfloat16, as it is stored, before it divides (the compiler drops a mere cast
+    # there and back); zero for an empty group would divide by zero.
+    scale = jax.lax.reduce_precision(jnp.maximum(largest / limit, 1e-30), 8, 7)
+    integers = jnp.clip(jnp.round(grouped / scale), -limit, limit)
     integers = integers.astype("int8").reshape(*stack, rows, columns)
-    return (integers if bits == 8 else _pack(integers)), scale[..., 0, :]
+    scale = scale[..., 0, :].astype("bfloat16")
+    return (integers if bits == 8 else _pack(integers)), scale
 
 
+@jax.jit
 def dequantize_matrix(stored, scale):
     """Integers and scales of one layer -> float32 [..., in, out].
 

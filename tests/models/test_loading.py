@@ -90,7 +90,7 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
     from gemma_ko_lib.models.keras_hub import keras_hub
 
     def local_preset(name, dtype=None):
-        backbone = keras_hub.models.GemmaBackbone(**tiny_model.config, dtype=dtype)
+        backbone = models.build_backbone("GemmaBackbone", tiny_model.config, dtype)
         decoder = models.Decoder(backbone)
         decoder.write_weights(tiny_model.params)
         return backbone
