@@ -7,6 +7,7 @@ shapes. `step_compiler` asks a compiler instead.
 """
 
 import dataclasses
+import functools
 import math
 import os
 
@@ -83,8 +84,14 @@ def dtype_policy(method: str, machine: Accelerator) -> str:
 
 
 def abstract_decoder(shape: tuple[str, dict], dtype: str) -> Decoder:
-    """A model of a shape as in `models.CONFIGS`, without weights."""
-    return Decoder(build_backbone(*shape, dtype))
+    """A model of a shape as in `models.CONFIGS`, without weights; for equal ones the same."""
+    kind, config = shape
+    return _abstract_decoder(kind, tuple(config.items()), dtype)
+
+
+@functools.cache  # Keras takes half a second to build one, and `fit` asks for several
+def _abstract_decoder(kind: str, config: tuple, dtype: str) -> Decoder:
+    return Decoder(build_backbone(kind, dict(config), dtype))
 
 
 def mesh_of(machine: Accelerator) -> AbstractMesh:
