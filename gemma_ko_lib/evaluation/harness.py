@@ -8,6 +8,7 @@ one BOS before every text, which Gemma needs and must not see twice. Needs the e
 for a task's data the hub that the task names, or local files.
 """
 
+import functools
 import json
 import tempfile
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ def evaluate(
     Example:
         >>> evaluate(model, ["kobest_copa"], data="kobest")["results"]["kobest_copa"]["acc,none"]
     """
-    manager = TaskManager()
+    manager = _task_manager()
     for task in tasks:
         if task not in manager.task_index:
             raise UserError(f"lm-evaluation-harness has no task '{task}'; see lm_eval ls tasks.")
@@ -149,6 +150,11 @@ def evaluate(
                 f"No data for {', '.join(tasks)} ({error}). It comes from a hub; without a "
                 "network give a folder with {task}.jsonl for each task (--data DIR)."
             ) from error
+
+
+@functools.cache  # it reads the harness' 14,000 descriptions, which takes a while
+def _task_manager() -> TaskManager:
+    return TaskManager()
 
 
 def _local(manager: TaskManager, task: str, data: Path, scratch: Path) -> str:

@@ -10,11 +10,17 @@ from gemma_ko_lib.runtime import UserError
 from tests.conftest import TINY, make_model
 
 
+def log_probabilities(model, ids):
+    """Of each next token, [length, vocab], of one text alone in a row."""
+    row, real = np.zeros((2, 1, 24), "int32")  # one length, so that it compiles once
+    row[0, : len(ids)], real[0, : len(ids)] = ids, 1
+    logits = jax.jit(model.decoder.logits)(model.params, row, real)[0, : len(ids)]
+    return np.asarray(jax.nn.log_softmax(logits))
+
+
 def one_by_one(model, before, continuation):
-    ids = np.array([[*before, *continuation]], "int32")
-    logits = jax.jit(model.decoder.logits)(model.params, ids, np.ones_like(ids))[0]
-    log_p = np.asarray(jax.nn.log_softmax(logits))
-    places = np.arange(len(before) - 1, ids.shape[1] - 1)
+    log_p = log_probabilities(model, [*before, *continuation])
+    places = np.arange(len(before) - 1, len(log_p) - 1)
     nats = log_p[places, continuation].sum()
     return nats, bool((log_p[places].argmax(-1) == continuation).all())
 
@@ -39,17 +45,13 @@ def some_pairs(seed=0):
 def test_scores_equal_those_of_each_text_alone(shape, monkeypatch):
     monkeypatch.setattr(choices, "ROW_TOKENS", 32)  # several rows, and windows of 4 within them
     model, pairs = make_model(shape), some_pairs()
-    pairs.append((pairs[0][0], [_likeliest(model, pairs[0][0])]))
+    likeliest = int(log_probabilities(model, pairs[0][0])[-1].argmax())
+    pairs.append((pairs[0][0], [likeliest]))
     for found, pair in zip(choices.score_continuations(model, pairs), pairs, strict=True):
         nats, greedy = one_by_one(model, *pair)
         assert found.nats == pytest.approx(nats, abs=2e-4)
         assert (found.tokens, found.greedy) == (len(pair[1]), greedy)
     assert found.greedy
-
-
-def _likeliest(model, before):
-    ids = np.array([before], "int32")
-    return int(model.decoder.logits(model.params, ids, np.ones_like(ids))[0, -1].argmax())
 
 
 def test_a_common_beginning_is_computed_once():
