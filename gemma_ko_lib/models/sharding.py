@@ -98,16 +98,19 @@ def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
     return PartitionSpec(*([None] if stacked else []), *fitted)
 
 
-def place(params: dict, mesh: Mesh | None = None) -> dict:
+def place(params: dict, mesh: Mesh | None = None, copy: bool = False) -> dict:
     """Put weights on the mesh by the rules, or whole on the first device.
 
     Every process gives the same weights and keeps its devices' pieces.
+
+    Args:
+        params: weights by name.
+        mesh: devices, or None for the first.
+        copy: never share memory with `params`, also where they are in place already.
     """
-    if mesh is None:
-        return jax.device_put(params, jax.devices()[0])
-    places = shardings(params, mesh)
+    places = shardings(params, mesh) if mesh else jax.devices()[0]
     if jax.process_count() == 1:
-        return jax.device_put(params, places)
+        return jax.device_put(params, places, may_alias=None if not copy else False)
     # device_put would send every weight through the network, to compare the processes' copies.
     whole = {name: np.asarray(weight) for name, weight in params.items()}
     return {

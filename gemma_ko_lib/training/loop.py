@@ -40,10 +40,9 @@ class LoopConfig:
         steps: updates.
         batch_rows: rows in one micro-batch, over all devices.
         accumulation: micro-batches an update.
+        update_rows: rows of data in an update, if the last micro-batch is not full.
         learning_rate: peak.
         warmup_steps: updates until the peak.
-        weight_decay: AdamW's.
-        clip_norm: global gradient norm.
         seed: order of the data.
         checkpoint_every: updates between checkpoints.
         evaluate_every: updates between calls of `evaluate`.
@@ -53,14 +52,18 @@ class LoopConfig:
     steps: int
     batch_rows: int
     accumulation: int = 1
+    update_rows: int | None = None
     learning_rate: float = 1e-4
     warmup_steps: int = 10
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
     evaluate_every: int = 100
     spike_nats: float = 3.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of data in an update."""
+        return self.update_rows or self.batch_rows * self.accumulation
 
 
 @struct.dataclass
