@@ -10,6 +10,7 @@ import os
 import random
 import resource
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -269,6 +270,56 @@ def whole_file(path: str | Path, mode: str = "w"):
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def only_process(folder: str | Path):
+    """Hold a folder for this process; a second one is refused, and a killed one lets go.
+
+    The folder is made where it is not there, and taken away again where it was left empty.
+
+    Raises:
+        UserError: another process holds it, or it cannot be written.
+    """
+    import fcntl
+
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = folder / ".lock"
+    with contextlib.ExitStack() as opened:
+        while True:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context(open(lock, "a+", encoding="utf-8"))
+            except OSError as error:
+                raise disk_error(folder, error) from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UserError(
+                    f"Another process is writing to {folder} now ({file.read() or 'just begun'}); "
+                    "wait for it, or give another folder with -o."
+                ) from None
+            except OSError as error:
+                print(
+                    f"{folder} cannot be locked ({error.strerror}): see that no second process "
+                    "writes to it.",
+                    file=sys.stderr,
+                )
+            # The one before may have let go and taken the file away since it was opened here.
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                break
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty
+                for path in made:
+                    path.rmdir()
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
