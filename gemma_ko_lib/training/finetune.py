@@ -1,8 +1,8 @@
 """Fine-tuning: a model learns to answer, from a file of conversations.
 
-A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` while it
-runs and, when done, `summary.json` and the model; with LoRA and OLoRA also `adapter/`, in the
-layout of the PEFT library.
+A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` (what was
+trained, at its best) and, when done, `summary.json` and the model; with LoRA and OLoRA also
+`adapter/`, in the layout of the PEFT library.
 """
 
 import dataclasses
@@ -126,7 +126,6 @@ def finetune(
             with runtime.whole_file(run_dir / "summary.json") as file:
                 json.dump(summary, file, ensure_ascii=False, indent=1)
             tuned.model.save(run_dir)
-            (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
 
         on_first_host(save)
     return summary

@@ -16,6 +16,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import sharding
@@ -194,7 +195,7 @@ class Method:
         """Step 0: the weights and the optimiser's zeros; shapes under `jax.eval_shape`."""
         if self.in_blocks:
             return lomo.lomo_state(trained, adaptive=self.name == "adalomo")
-        return loop.first_state(trained, self._optimizer(0.0))
+        return loop.first_state(trained, self._optimizer(optax.constant_schedule(0.0)))
 
     def places(self, state: TrainState, mesh):
         """Where each array of a state lives on a mesh, or on the first device."""

@@ -18,14 +18,14 @@ from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
 from gemma_ko_lib.training.loop import LoopConfig
-from gemma_ko_lib.training.pretrain import train_on_shards
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.run import train
 
 LOOP = LoopConfig(
     steps=320,
     batch_rows=8,
     learning_rate=4e-3,
     warmup_steps=40,
-    weight_decay=0.1,
     checkpoint_every=320,
 )
 ROW_LENGTH = 256
@@ -85,7 +85,8 @@ def remake(folder: str | Path, loop: LoopConfig = LOOP, quiet: bool = False) -> 
         shards = Path(scratch) / "shards"
         write_shards(english, start.tokenizer, shards, ROW_LENGTH)
         run = Path(scratch) / "run"
-        trained = train_on_shards(start, open_shards(shards), loop, run, quiet=quiet)
+        method = Method("full", weight_decay=0.1)
+        trained = train(start, open_shards(shards), loop, run, method=method, quiet=quiet)
     trained.save(folder)
     return trained
 
