@@ -6,7 +6,6 @@ from gemma_ko_lib.training.finetune import finetune, split_conversations
 from gemma_ko_lib.training.loop import LoopConfig, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy, next_token_loss, token_nll
 from gemma_ko_lib.training.method import METHODS, Method
-from gemma_ko_lib.training.plan import plan
 from gemma_ko_lib.training.pretrain import pretrain
 from gemma_ko_lib.training.run import train
 from gemma_ko_lib.training.size import RunSize
@@ -22,7 +21,6 @@ __all__ = [
     "finetune",
     "make_update",
     "next_token_loss",
-    "plan",
     "pretrain",
     "run_loop",
     "split_conversations",

@@ -20,7 +20,7 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
 from gemma_ko_lib.training.batches import ARRAYS
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.loop import LoopConfig
+from gemma_ko_lib.training.loop import LoopConfig, Tracker
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.method import EMBEDDING, Method
 from gemma_ko_lib.training.run import merged, train
@@ -55,6 +55,7 @@ def train_on_answers(
     mesh=None,
     rematerialise: bool = False,
     resume: bool = False,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> Tuned:
     """Train a model on the answers of conversations, and keep its best weights.
@@ -70,6 +71,7 @@ def train_on_answers(
         mesh: devices, or None for one.
         rematerialise: save memory by computing blocks twice.
         resume: go on from the newest whole checkpoint.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Raises:
@@ -95,6 +97,7 @@ def train_on_answers(
             rematerialise=rematerialise,
             resume=resume,
             evaluate=evaluate,
+            tracker=tracker,
             quiet=quiet,
         )
     trained = best.read()

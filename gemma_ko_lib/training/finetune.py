@@ -26,6 +26,7 @@ from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare
 from gemma_ko_lib.training.run_folder import claim_run
 from gemma_ko_lib.training.size import RunSize
+from gemma_ko_lib.training.tracking import check_tracker, tracker
 
 EPOCHS, HELD_OUT, PATIENCE = 3, 0.1, 4
 _EVALUATIONS = 4  # of held-out conversations in an epoch
@@ -44,6 +45,7 @@ def finetune(
     patience: int = PATIENCE,
     seed: int = 0,
     resume: bool = False,
+    log_to: str | None = None,
     quiet: bool = False,
 ) -> dict:
     """What `gemma-ko finetune` does: conversations in, a finished run folder out.
@@ -58,6 +60,7 @@ def finetune(
         patience: measurements without a better one that end the run.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run.
+        log_to: "tensorboard" or "wandb", beside metrics.jsonl.
         quiet: no progress.
 
     Returns:
@@ -72,6 +75,7 @@ def finetune(
         >>> summary = finetune("nano", "questions.jsonl", "chat")
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
+    check_tracker(log_to)
     found, rejects = read_conversations(data)
     if isinstance(held_out, float):
         kept, other = split_conversations(found, held_out)
@@ -116,9 +120,15 @@ def finetune(
             mesh=start.mesh,
             rematerialise=rematerialise,
             resume=resume,
+            tracker=tracker(log_to, run_dir, settings),
             quiet=quiet,
         )
-        summary = {"conversations": len(kept), "held_out": len(other), **left_out, **_figures(tuned)}
+        summary = {
+            "conversations": len(kept),
+            "held_out": len(other),
+            **left_out,
+            **_figures(tuned),
+        }
 
         def save() -> None:
             if method.lora:

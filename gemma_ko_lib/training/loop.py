@@ -30,6 +30,8 @@ from gemma_ko_lib.training.checkpoints import Checkpoints
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
 # (state, batch, frozen weights) -> (new state, figures with at least "loss" and "tokens")
 Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
+# a line of metrics.jsonl -> nothing
+Tracker = Callable[[dict], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +178,7 @@ def run_loop(
     mesh=None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> dict:
     """Train.
@@ -194,6 +197,7 @@ def run_loop(
         resume: go on from the newest whole checkpoint.
         evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
             end; "stop" among them ends the run.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Returns:
@@ -210,7 +214,9 @@ def run_loop(
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
-    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
+    log = _Log(
+        run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start, tracker=tracker
+    )
     watch = _LossWatch(config.spike_nats)
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
@@ -291,7 +297,7 @@ class _LossWatch:
 class _Log:
     """metrics.jsonl: one object a line, cut back to the checkpoint when a run goes on."""
 
-    def __init__(self, path: Path, keep_until: int):
+    def __init__(self, path: Path, keep_until: int, tracker: Tracker | None):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             kept = [
@@ -302,7 +308,7 @@ class _Log:
             self._file = open(path, "w", encoding="utf-8")
         except OSError as error:
             raise disk_error(path, error) from error
-        self._path = path
+        self._path, self._tracker = path, tracker
         for line in kept:
             self._file.write(line + "\n")
 
@@ -312,6 +318,8 @@ class _Log:
             self._file.flush()
         except OSError as error:
             raise disk_error(self._path, error) from error
+        if self._tracker:
+            self._tracker(figures)
 
     def close(self) -> None:
         self._file.close()

@@ -18,6 +18,7 @@ from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare, train
 from gemma_ko_lib.training.run_folder import claim_run
 from gemma_ko_lib.training.size import RunSize
+from gemma_ko_lib.training.tracking import check_tracker, tracker
 
 _EVALUATIONS = 10  # of held-out text in a run
 # A finished run goes on when one of these has grown.
@@ -36,6 +37,7 @@ def pretrain(
     seed: int = 0,
     resume: bool = False,
     measure: Callable[[Model, dict], dict] | None = None,
+    log_to: str | None = None,
     quiet: bool = False,
 ) -> Path:
     """What `gemma-ko pretrain` does: data in, a finished run folder out.
@@ -51,6 +53,7 @@ def pretrain(
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run, or with a finished one to more tokens.
         measure: (model, its present weights) -> figures for metrics.jsonl.
+        log_to: "tensorboard" or "wandb", beside metrics.jsonl.
         quiet: no progress.
 
     Returns:
@@ -64,6 +67,7 @@ def pretrain(
         >>> run = pretrain("nano", "corpus", "run", size=RunSize(tokens=20_000, length=128))
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
+    check_tracker(log_to)
     size = _fitted_to(data, size)
     start = prepare(model_name, method, size)
     model = start.model
@@ -95,6 +99,7 @@ def pretrain(
             rematerialise=rematerialise,
             resume=resume,
             evaluate=measure and (lambda weights, step: measure(model, weights)),
+            tracker=tracker(log_to, run_dir, settings),
             quiet=quiet,
         )
         on_first_host(lambda: trained.save(run_dir))

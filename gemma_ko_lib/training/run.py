@@ -14,7 +14,7 @@ from gemma_ko_lib.models.loading import Model, load
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
-from gemma_ko_lib.training.loop import LoopConfig, LossSum, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, run_loop
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
 from gemma_ko_lib.training.size import Batching, RunSize, Updates
@@ -37,6 +37,7 @@ def train(
     rematerialise: bool = False,
     resume: bool = False,
     evaluate: Evaluate | None = None,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> Model:
     """Train a model on packed rows.
@@ -53,6 +54,7 @@ def train(
         rematerialise: save memory by computing blocks twice.
         resume: go on from the newest whole checkpoint.
         evaluate: see `Evaluate`.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Returns:
@@ -78,6 +80,7 @@ def train(
         mesh=mesh,
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
+        tracker=tracker,
         quiet=quiet,
     )
     return merged(model, method, trained, frozen)
