@@ -21,7 +21,6 @@ from gemma_ko_lib.runtime import Progress, UserError, samples_dir, whole_file
 from gemma_ko_lib.training import plan, step_compiler
 from gemma_ko_lib.training.memory import GIB
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.size import Batching, RunSize
 
 DATA = samples_dir() / "hardware.json"
 README = Path(__file__).parents[2] / "README.md"
@@ -74,9 +73,8 @@ def compile_proofs(data: dict) -> None:
     for device, model, name in PROOFS:
         method = Method(name)
         found = plan.plan(model, device, method)
-        found = found if found.fits or not found.instead else found.instead
-        if name != found.method.name:
-            found = plan.plan(model, device, method)  # nothing fits: let the compiler refuse it
+        if found.instead and found.instead.method == method:
+            found = found.instead  # where nothing fits, the compiler is to refuse it
         asked = {
             "device": device,
             "model": model,
@@ -107,9 +105,8 @@ def cell(device: str, model: str, name: str) -> dict:
     """What the plan says of a model, a method and a device, with the command."""
     key = {"device": device, "model": model, "method": name}
     found = plan.plan(model, device, Method(name))
-    if not found.fits and found.instead and found.instead.method.name == name:
-        if not found.instead.method.base:
-            found = found.instead
+    if found.instead and found.instead.method == Method(name):
+        found = found.instead
     if found.fits:
         batching = found.batching
         return {

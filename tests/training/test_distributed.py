@@ -36,7 +36,7 @@ ROWS = CONFIG.batch_rows * CONFIG.accumulation
 
 def tiny_run(model, folder: Path, run: Path, mesh=None, **options):
     shards = open_shards(folder / "shards", model.tokenizer)
-    return training.train_on_shards(model, shards, CONFIG, run, mesh=mesh, quiet=True, **options)
+    return training.train(model, shards, CONFIG, run, mesh=mesh, quiet=True, **options)
 
 
 def first_state(model, mesh=None):

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from gemma_ko_lib.training import nano
+from data_samples.makers import nano
 
 SHORT = dataclasses.replace(nano.LOOP, steps=2, batch_rows=2, checkpoint_every=2)
 
