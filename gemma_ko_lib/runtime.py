@@ -5,6 +5,7 @@ Every stage may import this module; it imports none of them.
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -320,6 +321,16 @@ def only_process(folder: str | Path):
             with contextlib.suppress(OSError):  # not empty
                 for path in made:
                     path.rmdir()
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
