@@ -5,6 +5,7 @@ Every stage may import this module; it imports none of them.
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -322,6 +323,16 @@ def only_process(folder: str | Path):
                     path.rmdir()
 
 
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a UTF-8 file that are not blank, with their numbers from 1.
 
@@ -388,6 +399,11 @@ class Progress:
         if not self._terminal and not self._quiet and now - self._last_line > 10:
             self._last_line = now
             self._print_line(now, note)
+
+    def note(self, text: str) -> None:
+        """Say something once, without breaking the bar."""
+        if not self._quiet:
+            self._bar.write(f"{self._label}: {text}", file=sys.stderr)
 
     def _print_line(self, now: float, note: str) -> None:
         elapsed = now - self._start

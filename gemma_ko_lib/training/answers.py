@@ -54,6 +54,7 @@ def train_on_answers(
     patience: int = 3,
     mesh=None,
     rematerialise: bool = False,
+    identity: dict | None = None,
     resume: bool = False,
     tracker: Tracker | None = None,
     quiet: bool = False,
@@ -70,6 +71,7 @@ def train_on_answers(
         patience: measurements in a row without a better one that end the run.
         mesh: devices, or None for one.
         rematerialise: save memory by computing blocks twice.
+        identity: what else decides the result; see `run_loop`.
         resume: go on from the newest whole checkpoint.
         tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
@@ -95,6 +97,7 @@ def train_on_answers(
             method=method,
             mesh=mesh,
             rematerialise=rematerialise,
+            identity=identity,
             resume=resume,
             evaluate=evaluate,
             tracker=tracker,

@@ -119,6 +119,7 @@ def finetune(
             patience=patience,
             mesh=start.mesh,
             rematerialise=rematerialise,
+            identity={"data": settings["data"]},
             resume=resume,
             tracker=tracker(log_to, run_dir, settings),
             quiet=quiet,

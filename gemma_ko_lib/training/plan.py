@@ -7,6 +7,7 @@ ask `fitting_batching` before they start.
 import dataclasses
 import difflib
 import functools
+import os
 
 from jax.sharding import AbstractMesh
 
@@ -184,7 +185,7 @@ def fitting_batching(
     kinds = ", ".join(f"{kind} {size / GIB:.1f}" for kind, size in found.need.kept.items())
     instead = _nearest(found, shape)
     hint = ""
-    if machine.kind == "gpu" and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in runtime.os.environ:
+    if machine.kind == "gpu" and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
         hint = (
             " JAX takes three quarters of a GPU: XLA_PYTHON_CLIENT_MEM_FRACTION=0.95 in the "
             "environment gives it more."
@@ -212,7 +213,7 @@ def this_machine() -> Accelerator:
 # --- search ---
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache
 def _estimate(kind: str, config: tuple, dtype: str, method: Method, devices: int) -> Estimate:
     mesh = AbstractMesh((devices, 1), ("fsdp", "tensor"))
     return Estimate(abstract_decoder(kind, dict(config), dtype), method, mesh)

@@ -97,6 +97,7 @@ def pretrain(
             method=method,
             mesh=start.mesh,
             rematerialise=rematerialise,
+            identity={"data": settings["data"]},
             resume=resume,
             evaluate=measure and (lambda weights, step: measure(model, weights)),
             tracker=tracker(log_to, run_dir, settings),

@@ -35,6 +35,7 @@ def train(
     beside: dict | None = None,
     mesh=None,
     rematerialise: bool = False,
+    identity: dict | None = None,
     resume: bool = False,
     evaluate: Evaluate | None = None,
     tracker: Tracker | None = None,
@@ -52,6 +53,7 @@ def train(
         beside: further weights that the loss reads and that are not trained.
         mesh: devices, or None for one.
         rematerialise: save memory by computing blocks twice.
+        identity: what else decides the result; see `run_loop`.
         resume: go on from the newest whole checkpoint.
         evaluate: see `Evaluate`.
         tracker: gets every line of metrics.jsonl too.
@@ -78,6 +80,7 @@ def train(
         run_dir,
         frozen=beside,
         mesh=mesh,
+        identity={"method": dataclasses.asdict(method), **(identity or {})},
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
         tracker=tracker,

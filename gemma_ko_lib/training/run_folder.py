@@ -58,7 +58,7 @@ def claim_run(
     with contextlib.ExitStack() as held:
         claim = _claimed(run_dir, settings, resume, frozenset(may_grow), frozenset(may_change))
         on_first_host(lambda: held.enter_context(claim))
-        changed = _differences(_stored_settings(run_dir) or {}, settings)
+        changed = differences(_stored_settings(run_dir) or {}, settings)
         yield (run_dir / MODEL).is_file() and changed.keys().isdisjoint(may_grow)
 
 
@@ -94,15 +94,13 @@ def _claimed(
 def _check_same(
     run_dir: Path, stored: dict, settings: dict, may_grow: frozenset, may_change: frozenset
 ) -> None:
-    changed = _differences(stored, settings)
+    changed = differences(stored, settings)
     grown = {
         name
         for name, (was, now) in changed.items()
         if name in may_grow and isinstance(was, int | float) and now is not None and now > was
     }
-    shown = "".join(
-        f"\n  {name}: {_text(was)} → {_text(now)}" for name, (was, now) in changed.items()
-    )
+    shown = was_is(changed)
     if changed.keys() - grown - may_change:
         raise UserError(
             f"{run_dir} was started with other settings (was → is):{shown}\n"
@@ -112,17 +110,22 @@ def _check_same(
         print(f"{run_dir} goes on with (was → is):{shown}", file=sys.stderr)
 
 
-def _text(value) -> str:
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+def was_is(changed: dict[str, tuple]) -> str:
+    """Differences for people, a line each."""
+
+    def text(value) -> str:
+        return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+    return "".join(f"\n  {name}: {text(was)} → {text(now)}" for name, (was, now) in changed.items())
 
 
-def _differences(was: dict, now: dict, prefix: str = "") -> dict[str, tuple]:
+def differences(was: dict, now: dict, prefix: str = "") -> dict[str, tuple]:
     """(was, is) of each setting that differs, by its dotted name."""
     found = {}
     for key in dict.fromkeys([*was, *now]):
         old, new = was.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            found |= _differences(old, new, f"{prefix}{key}.")
+            found |= differences(old, new, f"{prefix}{key}.")
         elif old != new:
             found[prefix + key] = (old, new)
     return found

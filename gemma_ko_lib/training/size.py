@@ -13,8 +13,9 @@ from gemma_ko_lib.runtime import UserError
 DEFAULT_LENGTH = 2048
 # An update has so many tokens at most; LOMO's, which comes in one piece, a quarter of them.
 UPDATE_TOKENS, UNDIVIDED_UPDATE_TOKENS = 65_536, 16_384
-# A small corpus is not spent in a handful of updates.
-_FEWEST_UPDATES = 100
+# A small corpus is not spent in a handful of updates: by default an update is this share of it.
+# It is a share of the data and not of the run, so that a run can go on to more tokens.
+_UPDATES_AN_EPOCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class RunSize:
         tokens: of the whole run, repetitions included.
         epochs: passes over the data, instead of `tokens`.
         update_tokens: in one update. By default 65,536, or 16,384 where an update cannot be
-            divided (LOMO), or a hundredth of the run where that is less.
+            divided (LOMO), or a thousandth of the data where that is less.
         length: tokens of a row; by default 2,048, or the length of the rows that are there.
         rows: rows computed at once, over all devices; by default as many as fit.
         learning_rate: peak; by default the method's.
@@ -82,7 +83,7 @@ class RunSize:
         tokens = self.tokens or max(1, round((self.epochs or epochs) * data_tokens))
         rows = tokens * data_rows / data_tokens
         most = self.most_update_rows(divisible)
-        fit = most if self.update_tokens else round(rows / _FEWEST_UPDATES)
+        fit = most if self.update_tokens else round(data_rows / _UPDATES_AN_EPOCH)
         update_rows = max(1, min(most, fit))
         count = max(1, round(rows / update_rows))
         return Updates(count, update_rows, round(count * update_rows * data_tokens / data_rows))

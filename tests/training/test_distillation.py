@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from data_samples.makers.nano import train_tokenizer
 from gemma_ko_lib.models import project
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
@@ -19,7 +20,6 @@ from gemma_ko_lib.training.distillation import (
     distillation_loss,
     random_student,
 )
-from gemma_ko_lib.training.nano import train_tokenizer
 from tests.conftest import SENTENCES
 
 BATCH, LENGTH, VOCABULARY = 2, 11, 40

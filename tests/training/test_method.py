@@ -103,9 +103,7 @@ def test_the_embedding_beside_adapters_has_a_rate_of_its_own(tiny_model, tmp_pat
     old = np.array(tiny_model.params[EMBEDDING])
     for rate in (None, 0.1, 1.0):
         method = Method("lora", rank=2, embedding_rate=rate)
-        model = train(
-            tiny_model, shards, CONFIG, tmp_path / str(rate), method=method, quiet=True
-        )
+        model = train(tiny_model, shards, CONFIG, tmp_path / str(rate), method=method, quiet=True)
         moved[rate] = float(np.abs(model.params[EMBEDDING] - old).mean())
     assert moved[None] == 0
     # AdamW's first steps are as large as its rate, whatever the gradient is.

@@ -119,8 +119,8 @@ def test_every_advice_can_be_typed_and_is_accepted(device):
 def test_a_trainer_cuts_an_update_as_the_plan_says():
     machine = DEVICES["t4"]
     for method in (Method("full"), Method("lora", base="int8"), Method("lomo")):
-        found = plan.plan("gemma3_1b", "t4", method, RunSize(update_tokens=8192, length=512))
-        kind, config = shape_of("gemma3_1b")
+        found = plan.plan("gemma3_270m", "t4", method, RunSize(update_tokens=8192, length=512))
+        kind, config = shape_of("gemma3_270m")
         decoder = abstract_decoder(kind, config, found.dtype)
         model = dataclasses.replace(make_model("gemma2"), kind=kind, config=config, decoder=decoder)
         assert fitting_batching(model, method, found.size, machine) == found.batching

@@ -21,10 +21,10 @@ def test_without_tokens_it_is_passes_over_the_data(given, passes):
 
 
 def test_a_small_corpus_is_not_spent_in_a_handful_of_updates():
-    small = RunSize().updates(data_rows=300, data_tokens=600_000, divisible=True)
-    assert (small.rows, small.count) == (3, 100)
+    small = RunSize().updates(data_rows=3000, data_tokens=6_000_000, divisible=True)
+    assert (small.rows, small.count) == (3, 1000)
     # How long a run is does not change its updates: it can go on to more tokens.
-    longer = RunSize(epochs=9).updates(data_rows=300, data_tokens=600_000, divisible=True)
+    longer = RunSize(epochs=9).updates(data_rows=3000, data_tokens=6_000_000, divisible=True)
     assert longer.rows == small.rows
 
 
