@@ -9,6 +9,7 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -109,14 +110,25 @@ def place(params: dict, mesh: Mesh | None = None, copy: bool = False) -> dict:
         copy: never share memory with `params`, also where they are in place already.
     """
     places = shardings(params, mesh) if mesh else jax.devices()[0]
+    if copy:
+        params = {name: _own(weight) for name, weight in params.items()}
     if jax.process_count() == 1:
-        return jax.device_put(params, places, may_alias=None if not copy else False)
+        return jax.device_put(params, places)
     # device_put would send every weight through the network, to compare the processes' copies.
     whole = {name: np.asarray(weight) for name, weight in params.items()}
     return {
         name: jax.make_array_from_callback(weight.shape, places[name], weight.__getitem__)
         for name, weight in whole.items()
     }
+
+
+def _own(weight):
+    """A copy of an array that `device_put` would hand on, for it is on such a device already.
+
+    (Its own `may_alias=False` leaves the first device of a replicated array without a copy.)
+    """
+    here = isinstance(weight, jax.Array) and weight.devices() & set(jax.devices())
+    return jnp.copy(weight) if here else weight
 
 
 def gather(params: dict) -> dict:

@@ -22,9 +22,8 @@ from gemma_ko_lib.training.size import Batching, RunSize
 from gemma_ko_lib.training.step_compiler import Compiled, Step
 
 SHORTEST_ROW = 128
-# Blocks are computed twice only where a micro-batch of so many tokens a device would not fit
-# otherwise: this many keep a device busy.
-_ENOUGH_TOKENS = 4096
+# A CPU gains nothing from micro-batches of more tokens.
+_CPU_TOKENS = 4096
 
 
 def _gpu(name: str, count: int, gib: float) -> Accelerator:
@@ -243,26 +242,25 @@ def _cuts(method: Method, size: RunSize, machine: Accelerator):
                 f"--rows {size.rows} cannot be dealt out evenly to {devices} devices: give a "
                 f"multiple of {devices}, or leave the option out."
             )
-        most = [size.rows]
-    else:
-        # A CPU gains nothing from large micro-batches.
-        largest = min(share, max(1, _ENOUGH_TOKENS // length)) if machine.kind == "cpu" else share
-        powers = (2**n for n in reversed(range(largest.bit_length())))
-        most = [rows * devices for rows in (largest, *powers) if rows <= largest]
-    if method.in_blocks:
-        if size.rows and size.rows < update_rows:
+        if method.in_blocks and size.rows < update_rows:
             raise UserError(
                 f"{method} applies a gradient as soon as it is there, so that the {update_rows} "
                 f"rows of an update cannot come in parts of {size.rows}: give --update-tokens "
                 f"{size.rows * length}, or leave --rows out."
             )
+        most = [size.rows]
+    elif method.in_blocks:
         most = [share * devices]
-    enough = min(share, max(1, _ENOUGH_TOKENS // length)) * devices
+    else:
+        on_cpu = machine.kind == "cpu"
+        largest = min(share, max(1, _CPU_TOKENS // length)) if on_cpu else share
+        powers = (2**n for n in reversed(range(largest.bit_length())))
+        most = [rows * devices for rows in (largest, *powers) if rows <= largest]
     cuts = [Batching.cut(update_rows, length, rows, devices) for rows in most]
-    if not method.in_blocks:
-        for cut in cuts:
-            if cut.rows >= min(enough, most[0]):
-                yield dataclasses.replace(cut, rematerialise=False)
+    # An accelerator's time is well spent on computing blocks twice: rows become many times as
+    # many. A CPU does it only where the first choice of rows does not fit otherwise.
+    if machine.kind == "cpu" and not method.in_blocks:
+        yield dataclasses.replace(cuts[0], rematerialise=False)
     yield from cuts
 
 

@@ -132,9 +132,13 @@ def test_an_update_is_the_same_on_every_device():
     assert rows == {32}
 
 
-def test_blocks_are_computed_twice_only_where_memory_asks_for_it():
-    small, large = (plan.plan("gemma3_270m", d).batching for d in ("t4", "a100-80"))
-    assert small.rematerialise and not large.rematerialise
+def test_a_cpu_computes_blocks_twice_only_where_memory_asks_for_it():
+    model, size = make_model("gemma2"), RunSize(update_tokens=4096, length=1024)
+    assert not fitting_batching(model, Method(), size, ONE).rematerialise
+    kept = Estimate(model.decoder, Method(), mesh_of(ONE)).need(Batching(4, 1024, 4)).total
+    small = dataclasses.replace(ONE, memory_bytes=kept)
+    assert fitting_batching(model, Method(), size, small).rematerialise
+    assert all(plan.plan("gemma3_270m", d).batching.rematerialise for d in ("t4", "h200"))
 
 
 def test_rows_are_the_most_that_fit():
@@ -157,7 +161,7 @@ def test_the_nearest_that_fits_is_the_same_method_first_then_another():
 def test_what_does_not_fit_is_refused_with_what_does():
     model = make_model("gemma2")
     size = RunSize(rows=64, update_tokens=64 * 4096, length=4096)
-    kept = Batching(64, 4096, 64)
+    kept = Batching(64, 4096, 64)  # rematerialised
     need = Estimate(model.decoder, Method(), mesh_of(ONE)).need(kept).total
     machine = dataclasses.replace(ONE, memory_bytes=need)
     assert fitting_batching(model, Method(), size, machine) == kept
