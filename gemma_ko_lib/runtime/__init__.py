@@ -6,14 +6,6 @@ This part imports no other of the library.
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import describe
 from gemma_ko_lib.runtime.errors import UserError, disk_error
-from gemma_ko_lib.runtime.files import (
-    cache_dir,
-    numbered_lines,
-    only_process,
-    samples_dir,
-    sha256_of,
-    whole_file,
-)
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
@@ -25,6 +17,14 @@ from gemma_ko_lib.runtime.machine import (
 )
 from gemma_ko_lib.runtime.progress import Progress
 from gemma_ko_lib.runtime.seeds import seed_everything
+from gemma_ko_lib.runtime.storage import (
+    cache_dir,
+    numbered_lines,
+    only_process,
+    samples_dir,
+    sha256_of,
+    whole_file,
+)
 
 __all__ = [
     "Accelerator",

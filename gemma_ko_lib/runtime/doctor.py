@@ -6,8 +6,8 @@ import shutil
 import sys
 
 from gemma_ko_lib.runtime.credentials import CREDENTIAL_NAMES, find_credentials
-from gemma_ko_lib.runtime.files import cache_dir
 from gemma_ko_lib.runtime.machine import accelerator, choose_dtype, platform, total_memory_bytes
+from gemma_ko_lib.runtime.storage import cache_dir
 
 
 def describe() -> dict:
