@@ -48,11 +48,6 @@ class RunSize:
         for name, value in dataclasses.asdict(self).items():
             if value is not None and not value > 0:
                 raise UserError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
-        if self.update_tokens is not None and self.update_tokens < self.row_length:
-            raise UserError(
-                f"--update-tokens {self.update_tokens:,} is less than one row of "
-                f"{self.row_length:,} tokens: give at least that, or a smaller --length."
-            )
 
     @property
     def row_length(self) -> int:
@@ -64,7 +59,15 @@ class RunSize:
 
         Args:
             divisible: whether an update can be cut into micro-batches.
+
+        Raises:
+            UserError: an update of less than one row.
         """
+        if self.update_tokens is not None and self.update_tokens < self.row_length:
+            raise UserError(
+                f"--update-tokens {self.update_tokens:,} is less than one row of "
+                f"{self.row_length:,} tokens: give at least that, or a smaller --length."
+            )
         tokens = self.update_tokens or (UPDATE_TOKENS if divisible else UNDIVIDED_UPDATE_TOKENS)
         return max(1, round(tokens / self.row_length))
 

@@ -18,7 +18,7 @@ def check_tracker(name: str | None) -> None:
     if name not in (None, "tensorboard", "wandb"):
         raise UserError(f"A run is logged to tensorboard or wandb, not to '{name}'.")
     if name and importlib.util.find_spec(name) is None:
-        raise UserError(f"{name} is not installed: pip install {name}")
+        raise UserError(f"{name} is not installed: pip install 'gemma-ko[{name}]'")
 
 
 def tracker(name: str | None, run_dir: Path, settings: dict) -> Tracker | None:

@@ -53,9 +53,13 @@ def test_micro_batches_hold_the_update_and_little_else(update_rows, a_device, de
         ({"learning_rate": -1e-3}, "--learning-rate must be above 0"),
         ({"rows": 0}, "--rows must be above 0"),
         ({"tokens": 10, "epochs": 1}, "give one of them"),
-        ({"update_tokens": 100, "length": 256}, "less than one row of 256"),
     ],
 )
 def test_numbers_out_of_range_are_refused(given, message):
     with pytest.raises(UserError, match=message):
         RunSize(**given)
+
+
+def test_an_update_has_at_least_a_row():
+    with pytest.raises(UserError, match="less than one row of 256"):
+        RunSize(update_tokens=100, length=256).most_update_rows(divisible=True)
