@@ -143,6 +143,7 @@ def train_weights(
         config,
         run_dir,
         mesh=mesh,
+        identity={"data": shards.digest},
         **options,
     )
 
