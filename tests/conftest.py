@@ -20,7 +20,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import numpy as np
 import pytest
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib.runtime import credentials
 
 _POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
 _SMALL = {
@@ -111,9 +111,9 @@ def make_model(shape: str, seed: int = 0, tokenizer=None):
 @pytest.fixture(scope="session")
 def tiny_tokenizer():
     """A SentencePiece model with byte fallback and Gemma's conventions, 320 pieces."""
-    from gemma_ko_lib.training.nano import train_tokenizer
+    from gemma_ko_lib.tokenization import train_tokenizer
 
-    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320)
+    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320, "tiny")
 
 
 @pytest.fixture
@@ -128,4 +128,4 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(runtime, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
+    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
