@@ -332,14 +332,14 @@ def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
     """
     params = {}
     for name, variables in decoder.variables_by_name().items():
-        arrays = [flat[_canonical(variable)] for variable in variables]
+        arrays = [flat[canonical_name(variable)] for variable in variables]
         params[name] = jnp.asarray(
             np.stack(arrays) if name.startswith("group_") else arrays[0], variables[0].dtype
         )
     return params
 
 
-def _canonical(variable) -> str:
+def canonical_name(variable) -> str:
     """A variable's path without the names that Keras puts in front of it."""
     return re.sub(
         r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path

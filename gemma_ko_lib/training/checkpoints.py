@@ -12,6 +12,7 @@ sets unreadable checkpoints aside under another name.
 import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import sys
@@ -31,6 +32,14 @@ _STAMPED_LATER = "_CHECKPOINT_METADATA"  # the time of the commit goes into it; 
 
 # Orbax logs the traceback of each error that it also raises, some twice.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+
+
+def _without_late_writes(hook):
+    """After a failed write tensorstore reports the others to an event loop that is gone."""
+    return lambda found: str(found.exc_value) == "Event loop is closed" or hook(found)
+
+
+sys.unraisablehook = _without_late_writes(sys.unraisablehook)
 
 
 class Checkpoints:
@@ -252,5 +261,6 @@ def _first_line(error: Exception) -> str:
 def _as_os_error(error: Exception) -> OSError:
     if isinstance(error, OSError) and error.strerror:
         return error
-    found = re.search(r"OS error (\d+): \w+ ([^\]]+)", str(error))
-    return OSError(int(found[1]), found[2]) if found else OSError(0, _first_line(error))
+    found = re.search(r"os_error_code='(\d+)'", str(error))  # as tensorstore has it
+    code = int(found[1]) if found else 0
+    return OSError(code, os.strerror(code) if code else _first_line(error))
