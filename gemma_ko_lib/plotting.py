@@ -5,6 +5,7 @@ called once per notebook; the helpers draw what several notebooks need.
 """
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -13,6 +14,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from gemma_ko_lib.runtime import UserError
 
@@ -148,3 +150,36 @@ def bar_table(
     ax.grid(visible=False, axis="y")
     ax.set(xlabel=xlabel, title=title)
     return ax
+
+
+def save_run_curves(run_dir: str | Path) -> Path:
+    """Draw a run's metrics.jsonl into curves.png beside it: loss, held-out figures, learning rate.
+
+    Args:
+        run_dir: a run folder of `gemma-ko pretrain` or `finetune`.
+
+    Returns:
+        The picture's path.
+    """
+    run_dir = Path(run_dir)
+    lines = (run_dir / "metrics.jsonl").read_text("utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    panels = [
+        ("loss", "nats a token"),
+        ("held_out_loss", "nats an answer token"),
+        ("held_out_bits_per_byte", "bits per byte"),
+        ("learning_rate", "learning rate"),
+    ]
+    panels = [panel for panel in panels if any(panel[0] in entry for entry in entries)]
+    with matplotlib.rc_context():
+        use_korean_font()
+        # Without pyplot: a command needs no screen, and leaves no figure open.
+        figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (name, unit) in zip(axes, panels, strict=True):
+            points = [(entry["step"], entry[name]) for entry in entries if name in entry]
+            line_curves({name: tuple(zip(*points, strict=True))}, "update", unit, name, ax=axis)
+            axis.set_title(name.replace("_", " "))
+        path = run_dir / "curves.png"
+        figure.savefig(path)
+    return path

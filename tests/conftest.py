@@ -111,9 +111,9 @@ def make_model(shape: str, seed: int = 0, tokenizer=None):
 @pytest.fixture(scope="session")
 def tiny_tokenizer():
     """A SentencePiece model with byte fallback and Gemma's conventions, 320 pieces."""
-    from gemma_ko_lib.training.nano import train_tokenizer
+    from gemma_ko_lib.tokenization import train_tokenizer
 
-    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320)
+    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320, "tiny")
 
 
 @pytest.fixture

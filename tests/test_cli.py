@@ -23,15 +23,30 @@ def test_the_road_from_raw_text_to_bits_per_byte(raw_file, tmp_path, capsys):
     data, run = str(tmp_path / "data"), str(tmp_path / "run")
     clean = ["clean", str(raw_file), "-o", data, "--hold-out", "0.3", "--hold-out-by", "film"]
     assert cli.main(clean) == 0
-    pretrain = ["pretrain", "--model", "nano", "--profile", "smoke", "--steps", "12"]
+    pretrain = "pretrain --model nano --tokens 6k --update-tokens 512 --length 128".split()
     assert cli.main([*pretrain, "--data", data, "-o", run]) == 0
-    capsys.readouterr()
+    said = capsys.readouterr()
+    assert "Training on 6,1" in said.err and "curves.png" in said.err
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000
+    log = (tmp_path / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
+    held_out = [line for line in map(json.loads, log) if "held_out_bits_per_byte" in line]
+    assert held_out[-1]["held_out_bits_per_byte"] < held_out[0]["held_out_bits_per_byte"]
     figures = []
     for model in ("nano", run):
         text = str(tmp_path / "data" / "held_out")
         assert cli.main(["evaluate", "--model", model, "--text", text, "--json"]) == 0
         figures.append(json.loads(capsys.readouterr().out)["micro"])
     assert figures[1] < figures[0]
+
+
+def test_a_plan_is_a_command_that_can_be_typed(capsys):
+    options = ["--device", "v5e-8", "--method", "lomo"]
+    assert cli.main(["plan", "--model", "google/gemma-2-27b", *options]) == 0
+    command = capsys.readouterr().out.partition("It fits: ")[2].strip()
+    assert command == "gemma-ko pretrain --model gemma2_27b_en --data DATA -o RUN --method lomo"
+    assert cli.main(["plan", "--model", "gemma2_27b", *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fits"] and found["command"] == command
 
 
 def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
@@ -62,10 +77,10 @@ def test_tokens_measures_files(raw_file, capsys):
         (["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/run"], "{tmp}"),
         (["pretrain", "--model", "gone", "--data", "{tmp}", "-o", "{tmp}/run"], "gone"),
         (["evaluate", "--model", "gone", "--text", "{raw}"], "gone"),
-        (
-            ["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/r", "--profile", "x"],
-            "x",
-        ),
+        (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--method", "dora"], "dora"),
+        (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--rank", "8"], "rank"),
+        (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--tokens", "-3"], "--tokens"),
+        (["plan", "--model", "gemma2_2b", "--device", "a100"], "a100-40 or a100-80"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--pii", "burn"], "burn"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),

@@ -11,7 +11,12 @@ from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture,
 from gemma_ko_lib.tokenization.mixture import Mixture, mix_documents, parse_weights
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
-from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, Tokenizer, TokenizerJson
+from gemma_ko_lib.tokenization.tokenizer import (
+    SentencePieceTokenizer,
+    Tokenizer,
+    TokenizerJson,
+    train_tokenizer,
+)
 from gemma_ko_lib.tokenization.tokenizer_files import load_tokenizer
 from gemma_ko_lib.tokenization.vocabulary import expand_vocabulary, learn_pieces
 
@@ -32,5 +37,6 @@ __all__ = [
     "pack_mixture",
     "parse_weights",
     "read_sources",
+    "train_tokenizer",
     "write_shards",
 ]

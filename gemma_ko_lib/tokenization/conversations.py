@@ -194,6 +194,11 @@ class ConversationRows:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    def __getitem__(self, number: int) -> "ConversationRows":
+        """One row: the same arrays, without their first axis."""
+        names = ("token_ids", "segment_ids", "targets", "loss_weights")
+        return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in names})
+
 
 def pack_conversations(
     conversations: Sequence[Conversation], tokenizer: Tokenizer, length: int

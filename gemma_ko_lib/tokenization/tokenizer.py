@@ -6,6 +6,7 @@ that it cannot be there twice.
 
 import functools
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -137,3 +138,39 @@ class TokenizerJson:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
+
+
+def train_tokenizer(texts: Sequence[str], size: int, name: str) -> SentencePieceTokenizer:
+    """Train a BPE with byte fallback and Gemma's conventions.
+
+    Args:
+        texts: to learn the pieces from.
+        size: pieces in all.
+        name: of the tokenizer.
+    """
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line for text in texts for line in text.splitlines() if line),
+        model_writer=model,
+        vocab_size=size,
+        model_type="bpe",
+        byte_fallback=True,
+        split_digits=True,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        pad_piece="<pad>",
+        eos_piece="<eos>",
+        bos_piece="<bos>",
+        user_defined_symbols=["<start_of_turn>", "<end_of_turn>", "\n"],
+        num_threads=1,
+        minloglevel=2,
+    )
+    return SentencePieceTokenizer(model.getvalue(), name)

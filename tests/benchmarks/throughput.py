@@ -17,9 +17,9 @@ from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.tokenization.packing import document_ids
+from gemma_ko_lib.training import Batches, next_token_loss
 from gemma_ko_lib.training.loop import initial_state, make_update
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import NextTokenBatches, next_token_loss
 
 LENGTH, ROWS, UPDATES = 512, 4, 6
 
@@ -31,7 +31,7 @@ def _ours(model, texts) -> tuple[float, float]:
     state = initial_state(model.params, optimizer)
     with tempfile.TemporaryDirectory() as folder:
         manifest = write_shards(texts, model.tokenizer, folder, LENGTH)
-        batches = NextTokenBatches(open_shards(folder), ROWS, seed=0)
+        batches = Batches(open_shards(folder), ROWS, seed=0)
         tokens, seconds = 0.0, 0.0
         for number in range(UPDATES + 1):
             batch = next(batches)

@@ -4,9 +4,8 @@ import pytest
 
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces
+from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces, train_tokenizer
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
-from gemma_ko_lib.training.nano import train_tokenizer
 
 COUNT = 300
 
@@ -22,7 +21,7 @@ def korean():
 
 @pytest.fixture(scope="module")
 def base():
-    return train_tokenizer(texts_of("en", "train"), 1000)
+    return train_tokenizer(texts_of("en", "train"), 1000, "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from gemma_ko_lib.training import (
     next_token_loss,
     run_loop,
 )
+from gemma_ko_lib.training.batches import Batches
 from gemma_ko_lib.training.lomo import (
     initial_lomo_state,
     lomo_state,
@@ -25,7 +26,6 @@ from gemma_ko_lib.training.lomo import (
     round_stochastically,
 )
 from gemma_ko_lib.training.loop import initial_state
-from gemma_ko_lib.training.pretrain import NextTokenBatches
 from tests.conftest import SENTENCES, TINY, make_model, on_eight_devices
 
 RATE = 1e-2
@@ -256,7 +256,7 @@ def test_a_resumed_run_ends_in_the_same_weights(adaptive, tiny_tokenizer, tmp_pa
             initial_lomo_state(model.params, adaptive),
             update,
             SCHEDULE,
-            NextTokenBatches(shards, rows=2, seed=0),
+            Batches(shards, rows=2, seed=0),
             LoopConfig(steps=steps, batch_rows=2, checkpoint_every=2),
             tmp_path / folder,
             resume=resume,

@@ -14,7 +14,7 @@ import pytest
 
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
-from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train_on_shards
+from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train
 from gemma_ko_lib.training.loop import initial_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
@@ -76,7 +76,7 @@ def test_the_update_is_compiled_once():
 def test_the_schedule_counts_updates_not_micro_batches(tiny_model, shards, tmp_path):
     # Gemma-EasyLM sized its schedule in micro-steps and advanced it per update.
     config = dataclasses.replace(CONFIG, accumulation=4, batch_rows=1)
-    train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    train(tiny_model, shards, config, tmp_path / "run", quiet=True)
     rates = [line["learning_rate"] for line in _figures(tmp_path / "run")]
     assert rates[0] == 0 and max(rates) == pytest.approx(config.learning_rate)
     assert rates.index(max(rates)) == config.warmup_steps
@@ -98,7 +98,7 @@ def test_nothing_is_trained_on_padding(tiny_model, shards):
 def test_training_lowers_the_loss_and_leaves_the_start_model_alone(tiny_model, shards, tmp_path):
     before = {name: np.array(value) for name, value in tiny_model.params.items()}
     config = dataclasses.replace(CONFIG, steps=25, checkpoint_every=25)
-    trained = train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    trained = train(tiny_model, shards, config, tmp_path / "run", quiet=True)
     losses = [line["loss"] for line in _figures(tmp_path / "run")]
     assert np.mean(losses[-5:]) < 0.8 * losses[0]
     for name, value in before.items():
@@ -114,7 +114,7 @@ def _figures(run: Path) -> list[dict]:
 
 _SCRIPT = """
 import os, signal, sys
-from tests.training.test_loop import CONFIG, make_model, train_on_shards, open_shards
+from tests.training.test_loop import CONFIG, make_model, train, open_shards
 from gemma_ko_lib.tokenization import SentencePieceTokenizer
 import gemma_ko_lib.training.loop as loop
 
@@ -135,7 +135,7 @@ else:
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
     loop.Watch.check = check_and_die
-train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
+train(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
 """
 
 
@@ -143,7 +143,7 @@ train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/kille
 def test_a_killed_run_ends_in_the_same_weights(
     kill_at, when, tiny_model, tiny_tokenizer, shards, tmp_path
 ):
-    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
     tiny_tokenizer.save(tmp_path / "tokenizer.model")
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(tmp_path), str(kill_at), when],
@@ -153,9 +153,7 @@ def test_a_killed_run_ends_in_the_same_weights(
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-    resumed = train_on_shards(
-        tiny_model, shards, CONFIG, tmp_path / "killed", resume=True, quiet=True
-    )
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "killed", resume=True, quiet=True)
     for name, value in whole.params.items():
         np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
     steps = [line["step"] for line in _figures(tmp_path / "killed")]
@@ -164,13 +162,13 @@ def test_a_killed_run_ends_in_the_same_weights(
 
 @pytest.mark.parametrize("damage", ["truncate", "zero"])
 def test_a_torn_checkpoint_is_skipped_with_a_word(damage, tiny_model, shards, tmp_path, capsys):
-    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
     newest = max((tmp_path / "run" / "checkpoints").iterdir(), key=lambda p: int(p.name))
     largest = max((f for f in newest.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
     content = largest.read_bytes()
     half = len(content) // 2
     largest.write_bytes(content[:half] + (bytes(half) if damage == "zero" else b""))
-    resumed = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
     said = capsys.readouterr().err
     assert f"Passing over the checkpoint {newest}: state/" in said
     assert f"Resuming {tmp_path / 'run'} after update {int(newest.name) - 2}" in said
@@ -185,7 +183,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(shards, tm
     model = make_model("gemma2", tokenizer=None)
     model.params["final_normalization/scale"] = np.full(16, np.nan, "float32")
     with pytest.raises(UserError, match=r"The loss is nan at update 1. The batch is rows \d+, \d+"):
-        train_on_shards(model, shards, CONFIG, tmp_path / "run", quiet=True)
+        train(model, shards, CONFIG, tmp_path / "run", quiet=True)
     assert not any((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
 
 
@@ -209,7 +207,7 @@ def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monk
 
     monkeypatch.setattr(ocp.CheckpointManager, "save", full)
     with pytest.raises(UserError, match="No space left.*Free some space"):
-        train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+        train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
 
 
 # --- meshes ---
