@@ -7,9 +7,12 @@ apart (0 is padding), so attention and loss never cross from one to the next.
 import bisect
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TypeVar
 
 import numpy as np
+
+Piece = TypeVar("Piece", bound=Sized)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,27 +75,47 @@ def pack_documents(
     Yields:
         PackedRows of a single row, in the order in which rows are closed.
     """
+    pieces = _longest_first(documents, length, sorted_at_once)
+    for row in best_fit(pieces, length, open_rows):
+        yield fill_row(row, length, pad_id)
+
+
+def best_fit(pieces: Iterable[Piece], length: int, open_rows: int = 1024) -> Iterator[list[Piece]]:
+    """Put each piece into the open row that it fills best, or into a new one.
+
+    Args:
+        pieces: anything with a `len` of at most `length`.
+        length: tokens in a row.
+        open_rows: how many rows are kept open; when one more is needed, the fullest is closed.
+
+    Yields:
+        The pieces of a row, in the order in which rows are closed.
+
+    Example:
+        >>> list(best_fit(["aaaa", "bbb", "cc", "d"], length=5))
+        [['aaaa', 'd'], ['bbb', 'cc']]
+    """
     # (free space, row number, pieces), sorted by free space: the first row with enough
-    # room is the one that the document fills best.
-    rows: list[tuple[int, int, list[np.ndarray]]] = []
+    # room is the one that the piece fills best.
+    rows: list[tuple[int, int, list[Piece]]] = []
     count = 0
-    for piece in _longest_first(documents, length, sorted_at_once):
+    for piece in pieces:
         index = bisect.bisect_left(rows, (len(piece), -1))
         if index < len(rows):
-            free, number, pieces = rows.pop(index)
+            free, number, row = rows.pop(index)
         else:
-            free, number, pieces = length, count, []
+            free, number, row = length, count, []
             count += 1
-        pieces.append(piece)
+        row.append(piece)
         free -= len(piece)
         if free == 0:
-            yield _fill_row(pieces, length, pad_id)
+            yield row
             continue
-        bisect.insort(rows, (free, number, pieces), key=lambda row: row[:2])
+        bisect.insort(rows, (free, number, row), key=lambda row: row[:2])
         if len(rows) > open_rows:
-            yield _fill_row(rows.pop(0)[2], length, pad_id)
-    for _, _, pieces in rows:
-        yield _fill_row(pieces, length, pad_id)
+            yield rows.pop(0)[2]
+    for _, _, row in rows:
+        yield row
 
 
 def _longest_first(
@@ -103,7 +126,14 @@ def _longest_first(
         yield from sorted(some, key=len, reverse=True)
 
 
-def _fill_row(pieces: list[np.ndarray], length: int, pad_id: int) -> PackedRows:
+def fill_row(pieces: Iterable[np.ndarray], length: int, pad_id: int = 0) -> PackedRows:
+    """Lay pieces side by side in a row.
+
+    Args:
+        pieces: int32 [n] each, together at most `length` tokens.
+        length: tokens in the row.
+        pad_id: token id written behind the last piece.
+    """
     token_ids = np.full((1, length), pad_id, np.int32)
     segment_ids = np.zeros((1, length), np.int32)
     start = 0

@@ -1,5 +1,6 @@
 """Shares come out as they were asked for, and a key that names nothing is told."""
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -130,6 +131,24 @@ def test_a_budget_is_divided_without_rest(sizes, total):
     found = apportion(total, parts)
     assert sum(found.values()) == total
     assert all(abs(found[name] - total * part) < 1 for name, part in parts.items())
+
+
+@given(sizes=SIZES, total=st.integers(1, 10**12))
+def test_the_largest_remainders_get_what_rounding_down_left(sizes, total):
+    parts = shares(Mixture(), sizes)
+    found = apportion(total, parts)
+    remainders = {name: total * part - math.floor(total * part) for name, part in parts.items()}
+    more = [name for name, part in parts.items() if found[name] > total * part]
+    least = min((remainders[name] for name in more), default=1)
+    assert all(remainders[name] <= least for name in parts if name not in more)
+
+
+def test_of_equal_remainders_the_first_name_gets_the_token():
+    assert apportion(
+        10, {"ko": Fraction(15, 100), "en": Fraction(27, 100), "ja": Fraction(58, 100)}
+    ) == {"ko": 1, "en": 3, "ja": 6}
+    half = Fraction(1, 2)
+    assert apportion(3, {"ko": half, "en": half}) == {"ko": 1, "en": 2}
 
 
 @given(sizes=SIZES)
