@@ -5,8 +5,8 @@ from gemma_ko_lib.training.answers import answer_loss, train_on_answers
 from gemma_ko_lib.training.batches import batch_iterator
 from gemma_ko_lib.training.finetune import finetune, split_conversations
 from gemma_ko_lib.training.loop import LoopConfig, make_update, run_loop
-from gemma_ko_lib.training.loss import chunked_cross_entropy, token_nll
-from gemma_ko_lib.training.pretrain import next_token_loss, pretrain, train_on_shards
+from gemma_ko_lib.training.loss import chunked_cross_entropy, next_token_loss, token_nll
+from gemma_ko_lib.training.pretrain import pretrain, train_on_shards
 
 __all__ = [
     "LoopConfig",

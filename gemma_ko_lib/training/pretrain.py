@@ -15,7 +15,6 @@ import numpy as np
 
 from gemma_ko_lib import profiles, runtime
 from gemma_ko_lib.models import loading, sharding
-from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.tokenization.packing import next_token_targets
@@ -23,30 +22,8 @@ from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, writ
 from gemma_ko_lib.training.batches import batch_iterator, own_rows
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
-from gemma_ko_lib.training.loss import chunked_cross_entropy
+from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-
-
-def next_token_loss(decoder: Decoder, rematerialise: bool = False):
-    """The loss of pre-training, as `run_loop` wants it: sums over a packed batch.
-
-    Args:
-        decoder: the forward pass.
-        rematerialise: recompute blocks in the backward pass to save memory.
-    """
-
-    def loss_sum(params: dict, batch: dict):
-        hidden = decoder.hidden(
-            params, batch["token_ids"], batch["segment_ids"], rematerialise=rematerialise
-        )
-        embedding = params["token_embedding/embeddings"]
-        weights = batch["loss_weights"]
-        loss = chunked_cross_entropy(
-            hidden, embedding, batch["targets"], weights, soft_cap=decoder.soft_cap
-        )
-        return loss, weights.sum()
-
-    return loss_sum
 
 
 class NextTokenBatches:

@@ -17,8 +17,8 @@ from gemma_ko_lib import models
 from gemma_ko_lib.models.adapters import TARGETS, Lora, add_adapters
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import next_token_loss
 
 SHAPE = {
     "vocabulary_size": 32_000,

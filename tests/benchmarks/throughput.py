@@ -18,8 +18,9 @@ from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.tokenization.packing import document_ids
 from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import NextTokenBatches, next_token_loss
+from gemma_ko_lib.training.pretrain import NextTokenBatches
 
 LENGTH, ROWS, UPDATES = 512, 4, 6
 
