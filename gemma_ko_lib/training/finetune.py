@@ -92,7 +92,7 @@ def finetune(
         "model": str(model_name),
         "data": digest([data]),
         "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
-        "method": dataclasses.asdict(method),
+        "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "patience": patience,
         "seed": seed,

@@ -76,7 +76,7 @@ def pretrain(
         "model": str(model_name),
         "data": digest(_files_of(data)),
         "replay_fraction": replay_fraction,
-        "method": dataclasses.asdict(method),
+        "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -141,8 +142,9 @@ def test_what_is_no_data_is_refused_and_leaves_no_trace(name, model_folder, tmp_
 
 def test_figures_go_to_a_tracker_too(model_folder, shards_folder, tmp_path, monkeypatch):
     lines = []
-    monkeypatch.setattr("gemma_ko_lib.training.pretrain.check_tracker", lambda name: None)
-    monkeypatch.setattr("gemma_ko_lib.training.pretrain.tracker", lambda *_: lines.append)
+    module = sys.modules[pretrain.__module__]
+    monkeypatch.setattr(module, "check_tracker", lambda name: None)
+    monkeypatch.setattr(module, "tracker", lambda *_: lines.append)
     run = pretrain(
         model_folder, shards_folder, tmp_path / "run", size=SIZE, log_to="wandb", quiet=True
     )
