@@ -53,7 +53,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, keep: int = 2, identity: dict | None = None):
-        self._folder, self._keep, self._identity = Path(folder).absolute(), keep, identity or {}
+        self._folder, self._keep = Path(folder).absolute(), keep
+        self._identity = json.loads(json.dumps(identity or {}))  # as it is read back: no tuples
         self._passed_over: list[int] = []
         self._saving = None
         options = ocp.options.AsyncOptions(post_finalization_callback=self._write_manifest)

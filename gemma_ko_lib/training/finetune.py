@@ -90,6 +90,7 @@ def finetune(
     settings = {
         "command": "finetune",
         "model": str(model_name),
+        "model_sha256": start.model.digest,
         "data": digest([data]),
         "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
         "method": method.settings(),

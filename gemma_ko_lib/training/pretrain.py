@@ -74,6 +74,7 @@ def pretrain(
     settings = {
         "command": "pretrain",
         "model": str(model_name),
+        "model_sha256": model.digest,
         "data": digest(_files_of(data)),
         "replay_fraction": replay_fraction,
         "method": method.settings(),
