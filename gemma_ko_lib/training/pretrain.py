@@ -64,7 +64,11 @@ def pretrain(
             already, or is another one.
 
     Example:
-        >>> run = pretrain("nano", "corpus", "run", size=RunSize(tokens=20_000, length=128))
+        >>> from gemma_ko_lib.tokenization import load_tokenizer
+        >>> texts = [f"{n}번 버스는 {n}분 뒤에 온다." for n in range(200)]
+        >>> manifest = write_shards(texts, load_tokenizer("nano"), "shards", length=64)
+        >>> pretrain("nano", "shards", "run", size=RunSize(tokens=2_000), quiet=True)
+        PosixPath('run')
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
