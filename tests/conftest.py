@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-
 # Tiny models spend their time in the compiler, and their numbers do not depend on its effort;
 # what one test has compiled, the next, another worker or a subprocess need not compile again.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "build" / "compiled-tests"))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled-tests"
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib.runtime import credentials
+
+ROOT = Path(__file__).parents[1]
 
 _POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
 _SMALL = {
@@ -59,6 +61,7 @@ TINY = {
         },
     ),
 }
+
 
 def on_eight_devices(script: str):
     """Run a script where JAX sees eight CPU devices; what its last line prints, as JSON."""

@@ -187,7 +187,12 @@ def _plan(groups: dict[str, TokenSpool], mixture: Mixture, length: int) -> dict[
     """Tokens that each group should give."""
     sizes = {name: group.tokens for name, group in groups.items()}
     parts = shares(mixture, sizes)
-    wanted = apportion(mixture.tokens or sum(sizes.values()), parts)
+    total = mixture.tokens or sum(sizes.values())
+    if mixture.once:
+        total = round(sizes[mixture.once] / parts[mixture.once])
+    wanted = apportion(total, parts)
+    if mixture.once:  # rounding may have taken or given a token
+        wanted[mixture.once] = sizes[mixture.once]
     for name in mixture.weights:
         # Of what fits into a row at least one piece can be taken.
         if wanted[name] < min(length, sizes[name]):
