@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 
@@ -63,7 +64,84 @@ def _command(commands, name: str, run, summary: str) -> argparse.ArgumentParser:
 
 
 def _print_json(value) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    try:
+        print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+    except ValueError as error:
+        raise UserError(
+            f"A figure is not finite, so it cannot be given as JSON ({error})."
+        ) from None
+
+
+# --- numbers on the command line: out of range they are refused where they are read ---
+
+
+def _whole(low: int, high: int | None = None):
+    """A type of whole numbers from `low` on, up to `high`."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            until = "" if high is None else f" to {high}"
+            raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {low}{until}")
+        return value
+
+    return whole
+
+
+_SEED = _whole(0, 2**32 - 1)
+
+
+def _positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    """A share from 0 up to, not including, 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share from 0 up to, not including, 1")
+    return value
+
+
+def _share_or_file(text: str) -> float | str:
+    """A share between 0 and 1, or the path of a file."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share between 0 and 1, and no file")
+    return value
+
+
+def _count(text: str) -> int:
+    """A number of tokens from 1: 20000, 64k (65,536), 20M, 1B."""
+    units = {"k": 1024, "m": 10**6, "b": 10**9}
+    number, unit = (
+        (text[:-1], units[text[-1:].lower()]) if text[-1:].lower() in units else (text, 1)
+    )
+    try:
+        value = round(float(number.replace("_", "").replace(",", "")) * unit)
+    except (ValueError, OverflowError):
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no number of tokens from 1; write 20000, 64k or 20M"
+        )
+    return value
 
 
 # --- doctor ---
@@ -103,9 +181,9 @@ def _add_course(commands) -> None:
     parser = _command(commands, "course", _course, "Run the notebooks and write a report.")
     parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, t4, … or auto")
     parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
-    parser.add_argument("--jobs", type=int, default=1, help="notebooks at once")
+    parser.add_argument("--jobs", type=_whole(1), default=1, help="notebooks at once")
     parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
-    parser.add_argument("--timeout", type=int, help="seconds a notebook may take")
+    parser.add_argument("--timeout", type=_whole(1), help="seconds a notebook may take")
     parser.add_argument(
         "--store", action="store_true", help="write the outputs back into the notebooks"
     )
@@ -173,13 +251,13 @@ def _add_clean(commands) -> None:
         help="evaluation sets (JSON lines) that no document may hold a piece of",
     )
     parser.add_argument(
-        "--hold-out", type=float, default=0.0, metavar="SHARE", help="share kept for evaluation"
+        "--hold-out", type=_share, default=0.0, metavar="SHARE", help="share kept for evaluation"
     )
     parser.add_argument(
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the surrogates")
-    parser.add_argument("--workers", type=int, default=1, help="tasks at once")
+    parser.add_argument("--seed", type=_SEED, default=0, help="of the surrogates")
+    parser.add_argument("--workers", type=_whole(1), default=1, help="tasks at once")
     parser.add_argument("--executor", default="local", help="local, ray or slurm")
     parser.add_argument(
         "--slurm",
@@ -286,7 +364,9 @@ def _add_pack(commands) -> None:
     parser.add_argument(
         "--tokenizer", required=True, metavar="SPEC", help="the model's, as for gemma-ko tokens"
     )
-    parser.add_argument("--length", type=int, required=True, metavar="N", help="tokens in a row")
+    parser.add_argument(
+        "--length", type=_whole(2), required=True, metavar="N", help="tokens in a row"
+    )
     parser.add_argument(
         "--weight",
         nargs="+",
@@ -297,7 +377,7 @@ def _add_pack(commands) -> None:
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=_positive,
         default=1.0,
         metavar="T",
         help="without weights: shares in proportion to size^(1/T); 1 as they are (the default), "
@@ -310,9 +390,9 @@ def _add_pack(commands) -> None:
         help="groups of the temperature: language, register or language/register (the default)",
     )
     parser.add_argument(
-        "--tokens", type=int, metavar="N", help="how many to write (as many as there are)"
+        "--tokens", type=_count, metavar="N", help="how many to write (as many as there are)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of order and choice")
+    parser.add_argument("--seed", type=_SEED, default=0, help="of order and choice")
     parser.add_argument("--json", action="store_true", help="the manifest on stdout")
 
 
@@ -343,26 +423,14 @@ def _pack(arguments) -> None:
 # --- pretrain, finetune, plan ---
 
 
-def _count(text: str) -> int:
-    """A number of tokens: 20000, 64k (65,536), 20M, 1B."""
-    units = {"k": 1024, "m": 10**6, "b": 10**9}
-    number, unit = (
-        (text[:-1], units[text[-1:].lower()]) if text[-1:].lower() in units else (text, 1)
-    )
-    try:
-        return round(float(number.replace("_", "").replace(",", "")) * unit)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no number; write 20000, 64k or 20M"
-        ) from None
-
-
 def _add_method_options(parser, default: str) -> None:
     parser.add_argument(
         "--method", default=default, help=f"full, lora, olora, lomo or adalomo ({default})"
     )
-    parser.add_argument("--rank", type=int, help="of LoRA's matrices (16)")
-    parser.add_argument("--alpha", type=float, help="LoRA's product counts alpha / rank (2 rank)")
+    parser.add_argument("--rank", type=_whole(1), help="of LoRA's matrices (16)")
+    parser.add_argument(
+        "--alpha", type=_positive, help="LoRA's product counts alpha / rank (2 rank)"
+    )
     parser.add_argument(
         "--targets", nargs="+", metavar="LAYER", help="layers with LoRA (all seven)"
     )
@@ -370,7 +438,7 @@ def _add_method_options(parser, default: str) -> None:
     parser.add_argument(
         "--train-embedding",
         nargs="?",
-        type=float,
+        type=_positive,
         const=0.1,
         metavar="FRACTION",
         help="beside LoRA train the embedding too, at this fraction of the learning rate (0.1)",
@@ -379,7 +447,9 @@ def _add_method_options(parser, default: str) -> None:
 
 def _add_size_options(parser, epochs: int) -> None:
     parser.add_argument("--tokens", type=_count, metavar="N", help="tokens to train on, e.g. 20M")
-    parser.add_argument("--epochs", type=float, help=f"passes over the data, instead ({epochs})")
+    parser.add_argument(
+        "--epochs", type=_positive, help=f"passes over the data, instead ({epochs})"
+    )
     parser.add_argument(
         "--update-tokens",
         type=_count,
@@ -388,9 +458,9 @@ def _add_size_options(parser, epochs: int) -> None:
     )
     parser.add_argument("--length", type=_count, metavar="N", help="tokens of a row (2048)")
     parser.add_argument(
-        "--rows", type=int, metavar="N", help="rows computed at once (as many as fit)"
+        "--rows", type=_whole(1), metavar="N", help="rows computed at once (as many as fit)"
     )
-    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="peak, by method")
+    parser.add_argument("--learning-rate", type=_positive, metavar="RATE", help="peak, by method")
 
 
 def _method(arguments):
@@ -414,7 +484,7 @@ def _size(arguments):
 
 
 def _add_run_options(parser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the data (0)")
+    parser.add_argument("--seed", type=_SEED, default=0, help="of the order of the data (0)")
     parser.add_argument(
         "--resume", action="store_true", help="go on with a stopped run, or to more --tokens"
     )
@@ -453,7 +523,7 @@ def _add_pretrain(commands) -> None:
     _add_size_options(parser, epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
     parser.add_argument(
-        "--replay-fraction", type=float, default=0.2, help="their share of the bytes (0.2)"
+        "--replay-fraction", type=_share, default=0.2, help="their share of the tokens (0.2)"
     )
     parser.add_argument(
         "--held-out",
@@ -533,7 +603,7 @@ def _add_finetune(commands) -> None:
     )
     parser.add_argument(
         "--patience",
-        type=int,
+        type=_whole(1),
         default=4,
         help="measurements without a better one that end the run (4)",
     )
@@ -565,13 +635,6 @@ def _finetune(arguments) -> int:
         f"The model is in {arguments.output}."
     )
     return PARTIAL if summary["rejects"] else 0
-
-
-def _share_or_file(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _add_plan(commands) -> None:
@@ -628,9 +691,15 @@ def _add_evaluate(commands) -> None:
         "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
-    parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
-    parser.add_argument("--items", type=int, help="so many items a suite, drawn once, not all")
-    parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
+    parser.add_argument(
+        "--documents", type=_whole(1), help="evenly spaced documents, instead of all"
+    )
+    parser.add_argument(
+        "--items", type=_whole(1), help="so many items a suite, drawn once, not all"
+    )
+    parser.add_argument(
+        "--window", type=_whole(2), default=512, help="tokens the model sees at once"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -686,7 +755,12 @@ def _evaluate_suites(arguments) -> int:
         with _stdout_to_stderr():
             found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
         harness_figures = {
-            task: {name: x for name, x in figures.items() if isinstance(x, float)}
+            task: {
+                name: x
+                for name, x in figures.items()
+                # The error of a single item is no number.
+                if isinstance(x, float) and not ("stderr" in name and math.isnan(x))
+            }
             for task, figures in found["results"].items()
         }
     if arguments.json:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from gemma_ko_lib.evaluation.statistics import interval
+from gemma_ko_lib.evaluation.statistics import check_finite, interval
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.packing import best_fit, fill_row
@@ -73,8 +73,8 @@ def bits_per_byte(
         progress: show progress.
 
     Raises:
-        UserError: no text.
-        ValueError: a stride that would leave a token without anything before it.
+        UserError: no text; a stride that would leave a token without anything before it; a model
+            that gives no finite figure.
 
     Example:
         >>> from gemma_ko_lib import models
@@ -84,7 +84,9 @@ def bits_per_byte(
     """
     stride = stride or window // 2
     if not 1 <= stride < window:
-        raise ValueError(f"stride {stride} is not between 1 and the window of {window} tokens")
+        raise UserError(
+            f"A window of {window} tokens cannot move on by {stride}: from 1, below it."
+        )
     kept = [i for i, text in enumerate(texts) if text]
     if not kept:
         raise UserError("No text to evaluate on: every document is empty.")
@@ -107,6 +109,7 @@ def bits_per_byte(
             _score_rows(score, params or model.params, rows, window, nats)
             bar.update(sum(map(len, rows)))
     sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    check_finite(nats, model.name)
     return _summary(nats / math.log(2), sizes, registers, sum(map(len, encoded)))
 
 

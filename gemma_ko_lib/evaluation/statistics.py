@@ -6,9 +6,30 @@ made again. Of a share of right answers that would be no width at all where all 
 shares have Wilson's interval.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from gemma_ko_lib.runtime import UserError
+
 DRAWS = 2000
+
+
+def check_finite(values: Sequence[float], model: str) -> None:
+    """See that a model's figures are numbers, before anything is averaged or compared.
+
+    Args:
+        values: what the model gave.
+        model: its name, for the message.
+
+    Raises:
+        UserError: one is not finite.
+    """
+    if bad := int((~np.isfinite(values)).sum()):
+        raise UserError(
+            f"{bad:,} of {len(values):,} figures of {model} are not finite: its weights are "
+            "damaged, or overflow the dtype that it computes in."
+        )
 
 
 def draws(items: int, seed: int = 0) -> np.ndarray:

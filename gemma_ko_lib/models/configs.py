@@ -7,6 +7,7 @@ it counts both GeGLU branches, for Gemma 3 one. Sources: the Gemma reports (arXi
 
 import difflib
 import functools
+import inspect
 import math
 import re
 
@@ -178,6 +179,52 @@ def shape_of(name: str) -> tuple[str, dict]:
         UserError: unknown name.
     """
     return CONFIGS[loadable_presets()[preset_name(name)]]
+
+
+_COUNTS = (
+    "vocabulary_size",
+    "num_layers",
+    "num_query_heads",
+    "num_key_value_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "head_dim",
+)
+
+
+def check_config(kind: str, config: dict, where: str) -> None:
+    """See that a configuration out of a file is one of a Gemma.
+
+    Args:
+        kind: KerasHub backbone class.
+        config: its arguments.
+        where: for the message.
+
+    Raises:
+        UserError: another class, an argument that it does not have, one that is missing, or a
+            size that is no positive number.
+    """
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    kinds = ("GemmaBackbone", "Gemma3Backbone")
+    if kind not in kinds:
+        raise UserError(f"{where}: the backbone is {kind!r:.80}; known are {', '.join(kinds)}.")
+    known = inspect.signature(getattr(keras_hub.models, kind).__init__).parameters
+    known = set(known) - {"self", "kwargs", "dtype", "vision_encoder"}
+    for key, value in config.items():
+        if key not in known:
+            raise UserError(f"{where}: {kind} has no setting {key!r:.80}.")
+        if not isinstance(value, bool | int | float | None):
+            raise UserError(f"{where}: {key} is {value!r:.80}, not a number.")
+    for key in _COUNTS:
+        value = config.get(key)
+        if type(value) is not int or not 0 < value < 2**31:
+            raise UserError(f"{where}: {key} is {value!r:.80}; it must be a whole number from 1.")
+    if config["num_query_heads"] % config["num_key_value_heads"]:
+        raise UserError(
+            f"{where}: {config['num_query_heads']} query heads cannot share "
+            f"{config['num_key_value_heads']} key and value heads evenly."
+        )
 
 
 def build_backbone(kind: str, config: dict, dtype: str | None = None):

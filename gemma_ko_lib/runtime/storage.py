@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import socket
 import sys
@@ -9,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error
+
+_LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
 
 def cache_dir() -> Path:
@@ -99,6 +102,31 @@ def only_process(folder: str | Path):
             with contextlib.suppress(OSError):  # not empty
                 for path in made:
                     path.rmdir()
+
+
+def read_json_object(path: str | Path) -> dict:
+    """A JSON object out of a file that a program wrote; a hostile one costs little.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the path is no file, or it does not hold a JSON object; the message says what
+            is wrong.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a file")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"is larger than {_LARGEST_JSON / 1e6:,.0f} MB")
+    try:
+        found = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"holds {type(found).__name__}, not an object")
+    return found
 
 
 def sha256_of(path: str | Path) -> str:

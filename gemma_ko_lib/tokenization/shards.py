@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, sha256_of, whole_file
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
@@ -164,12 +164,7 @@ def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) 
 def _write_array(path: Path, array: np.ndarray) -> dict:
     with whole_file(path, "wb") as file:
         np.save(file, array, allow_pickle=False)
-    return {"name": path.name, "sha256": _sha256(path), "rows": len(array)}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "sha256": sha256_of(path), "rows": len(array)}
 
 
 def _map(path: Path) -> np.ndarray:
@@ -188,10 +183,13 @@ class Shards:
 
     Attributes:
         manifest: the folder's manifest.
+        digest: SHA-256 that two sets share when they hold the same rows in the same files.
     """
 
     def __init__(self, folder: Path, manifest: dict):
         self.manifest = manifest
+        files = [[entry["name"], entry["sha256"]] for entry in manifest["files"]]
+        self.digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
         names = [entry["name"] for entry in manifest["files"]]
         self._tokens = [_map(folder / name) for name in names if name.startswith("tokens")]
         self._segments = [_map(folder / name) for name in names if name.startswith("segments")]
@@ -209,14 +207,15 @@ class Shards:
 
 
 def open_shards(
-    folder: str | Path, tokenizer: Tokenizer | None = None, verify: bool = False
+    folder: str | Path, tokenizer: Tokenizer | None = None, verify: bool = True
 ) -> Shards:
     """Open a folder of shards.
 
     Args:
         folder: as written by `write_shards`.
         tokenizer: the model's tokenizer; the shards must have been made with an equal one.
-        verify: also compare every file with its SHA-256 (reads all of it).
+        verify: compare every file with its SHA-256, which reads all of it (about a second a GB);
+            of several processes one is enough.
 
     Raises:
         UserError: no manifest, a missing or changed file, or another tokenizer.
@@ -238,15 +237,22 @@ def open_shards(
             f"{folder / MANIFEST} does not describe token shards of this version ({_FORMAT}); "
             "make the shards again, or give another folder."
         )
-    if tokenizer and manifest["tokenizer_fingerprint"] != fingerprint(tokenizer):
+    if tokenizer and manifest.get("tokenizer_fingerprint") != fingerprint(tokenizer):
         raise UserError(
-            f"{folder} was packed with the tokenizer '{manifest['tokenizer']}' "
-            f"({manifest['vocabulary_size']:,} pieces), but the model uses '{tokenizer.name}' "
+            f"{folder} was packed with the tokenizer '{manifest.get('tokenizer')}' "
+            f"({manifest.get('vocabulary_size')} pieces), but the model uses '{tokenizer.name}' "
             f"({len(tokenizer.vocabulary):,} pieces). Pack the documents again for this model: "
             "give pretrain the folder of cleaned .jsonl.gz files."
         )
-    for entry in manifest["files"]:
-        path = folder / entry["name"]
-        if not path.is_file() or (verify and _sha256(path) != entry["sha256"]):
-            raise _changed(path)
-    return Shards(folder, manifest)
+    try:
+        for entry in manifest["files"]:
+            path = folder / entry["name"]
+            if not path.is_file() or (verify and sha256_of(path) != entry["sha256"]):
+                raise _changed(path)
+        return Shards(folder, manifest)
+    except OSError as error:
+        raise UserError(f"Cannot read {error.filename}: {error.strerror}.") from error
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / MANIFEST} is damaged ({error!r}); make the shards again."
+        ) from None

@@ -16,6 +16,7 @@ from gemma_ko_lib.runtime import UserError
 # SentencePiece writes a space as this character, and reads it back as a space; in a
 # text it must therefore travel as its three bytes.
 SPACE_MARK = "▁"
+_LARGEST = 100_000_000  # bytes; Gemma 3's tokenizer.json has 33 MB
 
 
 class Tokenizer(Protocol):
@@ -45,6 +46,21 @@ class Tokenizer(Protocol):
 def fingerprint(tokenizer: Tokenizer) -> str:
     """SHA-256 over the pieces in id order: equal for equal vocabularies, whatever the file."""
     return hashlib.sha256("\n".join(tokenizer.vocabulary).encode("utf-8")).hexdigest()
+
+
+def read_proto(path: str | Path) -> bytes:
+    """The bytes of a tokenizer file.
+
+    Raises:
+        UserError: it is larger than any tokenizer.
+        OSError: it cannot be read.
+    """
+    size = Path(path).stat().st_size
+    if size > _LARGEST:
+        raise UserError(
+            f"{path} has {size / 1e6:,.0f} MB, more than a tokenizer ({_LARGEST / 1e6:,.0f} MB)."
+        )
+    return Path(path).read_bytes()
 
 
 class SentencePieceTokenizer:

@@ -12,6 +12,7 @@ sets unreadable checkpoints aside under another name.
 import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import sys
@@ -33,6 +34,14 @@ _STAMPED_LATER = "_CHECKPOINT_METADATA"  # the time of the commit goes into it; 
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
+def _without_late_writes(hook):
+    """After a failed write tensorstore reports the others to an event loop that is gone."""
+    return lambda found: str(found.exc_value) == "Event loop is closed" or hook(found)
+
+
+sys.unraisablehook = _without_late_writes(sys.unraisablehook)
+
+
 class Checkpoints:
     """The checkpoints of one run.
 
@@ -44,7 +53,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, keep: int = 2, identity: dict | None = None):
-        self._folder, self._keep, self._identity = Path(folder).absolute(), keep, identity or {}
+        self._folder, self._keep = Path(folder).absolute(), keep
+        self._identity = json.loads(json.dumps(identity or {}))  # as it is read back: no tuples
         self._passed_over: list[int] = []
         self._saving = None
         options = ocp.options.AsyncOptions(post_finalization_callback=self._write_manifest)
@@ -252,5 +262,6 @@ def _first_line(error: Exception) -> str:
 def _as_os_error(error: Exception) -> OSError:
     if isinstance(error, OSError) and error.strerror:
         return error
-    found = re.search(r"OS error (\d+): \w+ ([^\]]+)", str(error))
-    return OSError(int(found[1]), found[2]) if found else OSError(0, _first_line(error))
+    found = re.search(r"os_error_code='(\d+)'", str(error))  # as tensorstore has it
+    code = int(found[1]) if found else 0
+    return OSError(code, os.strerror(code) if code else _first_line(error))

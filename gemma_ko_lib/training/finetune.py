@@ -95,9 +95,10 @@ def finetune(
     settings = {
         "command": "finetune",
         "model": str(model_name),
+        "model_sha256": start.model.digest,
         "data": digest([data]),
         "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
-        "method": dataclasses.asdict(method),
+        "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "patience": patience,
         "seed": seed,

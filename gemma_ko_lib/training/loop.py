@@ -225,6 +225,11 @@ def run_loop(
         )
     if resume and (found := checkpoints.restore_latest(state)):
         start, state, data_position = found
+        if start > config.steps:
+            raise UserError(
+                f"{run_dir} has a checkpoint of update {start}, and the run is to end at "
+                f"{config.steps}. Give as many tokens as before, or more."
+            )
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
@@ -235,6 +240,7 @@ def run_loop(
 
     def measure(step: int) -> bool:
         figures = evaluate(state.params, step) if evaluate else {}
+        watch.check_measured(step, figures)
         if figures:
             log.write({"step": step, **figures})
         return "stop" in figures

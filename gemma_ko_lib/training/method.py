@@ -119,6 +119,10 @@ class Method:
             words += ["--train-embedding", f"{self.embedding_rate:g}"]
         return words
 
+    def settings(self) -> dict:
+        """The method as JSON values."""
+        return dataclasses.asdict(self) | {"targets": self.targets and list(self.targets)}
+
     @property
     def lora(self) -> Lora | None:
         """The adapters, for the methods that have any."""

@@ -80,7 +80,7 @@ def train(
         run_dir,
         frozen=beside,
         mesh=mesh,
-        identity={"method": dataclasses.asdict(method), **(identity or {})},
+        identity={"method": method.settings(), **(identity or {})},
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
         tracker=tracker,

@@ -112,6 +112,20 @@ class Watch:
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1
 
+    def check_measured(self, step: int, figures: Mapping[str, float]) -> None:
+        """Look at figures of held-out data.
+
+        Raises:
+            UserError: one is not finite.
+        """
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"The {name.replace('_', ' ')} is {value} after update {step}: the weights or "
+                    "the held-out data are damaged. Earlier checkpoints are whole; go on with "
+                    "--resume and a lower learning rate."
+                )
+
     def check_weights(self, step: int, finite: Mapping[str, bool], rows: np.ndarray) -> None:
         """Look at the weights that an update left, which its loss does not tell of.
 

@@ -56,7 +56,7 @@ def corpus(lengths: dict[str, list[int]]) -> list[Document]:
 def packed(documents, folder, mixture=None, seed=0, **options):
     """The manifest, and what each segment holds."""
     manifest = pack_mixture(documents, Numbers(), folder, LENGTH, mixture, seed, **options)
-    shards = open_shards(folder, Numbers(), verify=True)
+    shards = open_shards(folder, Numbers())
     segments = []
     for index in range(len(shards)):
         row = shards[index]

@@ -175,7 +175,7 @@ def test_each_process_opens_its_own_rows_only(runs):
     order = Batches(open_shards(folder / "shards"), CONFIG.rows, CONFIG.seed)
     used = {int(row) for _ in range(CONFIG.steps) for row in next(order)["row"]}
     assert used <= first | second and used <= set(alone["opened"])
-    assert len(first & used) == len(second & used)
+    assert first & used and second & used
 
 
 @pytest.mark.parametrize("name", ["eight_devices", "two_processes"])
