@@ -129,7 +129,10 @@ def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
     replay = ["A heavy rain fell.", "The library opens."]
     run = pretrain(
         *(model_folder, tmp_path / "data", tmp_path / "run"),
-        **{"size": size, "replay": replay, "replay_fraction": 0.25, "quiet": True},
+        size=size,
+        replay=replay,
+        replay_fraction=0.25,
+        quiet=True,
     )
     manifest = json.loads((run / "shards" / "manifest.json").read_text("utf-8"))
     new, old = (manifest["mixture"]["groups"][name] for name in ("rest", "replay"))
