@@ -523,7 +523,7 @@ def _add_pretrain(commands) -> None:
     _add_size_options(parser, epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
     parser.add_argument(
-        "--replay-fraction", type=_share, default=0.2, help="their share of the bytes (0.2)"
+        "--replay-fraction", type=_share, default=0.2, help="their share of the tokens (0.2)"
     )
     parser.add_argument(
         "--held-out",

@@ -63,8 +63,11 @@ def score_choices(
         UserError: a choice without a token.
 
     Example:
-        >>> scores = score_choices(model, ["대한민국의 수도는"], [[" 서울이다.", " 부산이다."]])
-        >>> max(range(2), key=lambda i: scores[0][i].nats)
+        >>> from gemma_ko_lib import models
+        >>> nano = models.load("nano")
+        >>> ((right, wrong),) = score_choices(nano, ["She is"], [[" happy.", " happily."]])
+        >>> right.nats > wrong.nats
+        True
     """
     flat = [
         (prompt, choice) for prompt, its in zip(prompts, choices, strict=True) for choice in its

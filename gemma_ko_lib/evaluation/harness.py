@@ -125,7 +125,13 @@ def evaluate(
         UserError: a task that the harness does not know, or data that cannot be had.
 
     Example:
-        >>> evaluate(model, ["kobest_copa"], data="kobest")["results"]["kobest_copa"]["acc,none"]
+        >>> from gemma_ko_lib import models
+        >>> item = {"premise": "비가 왔다.", "question": "결과", "label": 0}
+        >>> item |= {"alternative_1": "땅이 젖었다.", "alternative_2": "해가 떴다."}
+        >>> _ = Path("kobest_copa.jsonl").write_text(json.dumps(item), "utf-8")
+        >>> found = evaluate(models.load("nano"), ["kobest_copa"], data=".")
+        >>> found["results"]["kobest_copa"]["acc,none"] in (0.0, 1.0)
+        True
     """
     manager = _task_manager()
     for task in tasks:

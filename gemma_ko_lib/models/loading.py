@@ -80,7 +80,8 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
 
     Example:
         >>> model = load("nano")
-        >>> model.tokenizer.encode(["Hello"])
+        >>> model.tokenizer.decode(*model.tokenizer.encode(["안녕, Gemma"]))
+        '안녕, Gemma'
     """
     dtype = dtype or runtime.choose_dtype(runtime.accelerator()).policy
     folder = Path(name).expanduser()

@@ -59,6 +59,12 @@ def gap_report(
 
     Raises:
         UserError: no text to measure on.
+
+    Example:
+        >>> from gemma_ko_lib.tokenization import load_tokenizer
+        >>> (row,) = gap_report(["비가 밤새 내렸다."], [load_tokenizer("nano")])
+        >>> row.tokens, row.tokens_per_eojeol
+        (24, 8.0)
     """
     texts = [text for text in texts if text.strip()]
     if not texts:

@@ -93,8 +93,13 @@ def pack_mixture(
             that two keys name; no documents; no room on the disk.
 
     Example:
-        >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=1_000_000)
-        >>> pack_mixture(read_clean("corpus"), load_tokenizer("nano"), "shards", 512, mixture)
+        >>> from gemma_ko_lib.runtime import samples_dir
+        >>> from gemma_ko_lib.tokenization import load_tokenizer
+        >>> documents = read_sources([samples_dir() / "ko", samples_dir() / "en"])
+        >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=50_000)
+        >>> manifest = pack_mixture(documents, load_tokenizer("nano"), "shards", 512, mixture)
+        >>> {name: round(g["share"], 2) for name, g in manifest["mixture"]["groups"].items()}
+        {'en': 0.3, 'ko': 0.7}
     """
     if length < 2:
         raise UserError(f"A row of {length} tokens has nothing to predict; give a length of 2 up.")
@@ -182,7 +187,12 @@ def _plan(groups: dict[str, TokenSpool], mixture: Mixture, length: int) -> dict[
     """Tokens that each group should give."""
     sizes = {name: group.tokens for name, group in groups.items()}
     parts = shares(mixture, sizes)
-    wanted = apportion(mixture.tokens or sum(sizes.values()), parts)
+    total = mixture.tokens or sum(sizes.values())
+    if mixture.once:
+        total = round(sizes[mixture.once] / parts[mixture.once])
+    wanted = apportion(total, parts)
+    if mixture.once:  # rounding may have taken or given a token
+        wanted[mixture.once] = sizes[mixture.once]
     for name in mixture.weights:
         # Of what fits into a row at least one piece can be taken.
         if wanted[name] < min(length, sizes[name]):

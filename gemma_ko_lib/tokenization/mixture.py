@@ -33,6 +33,8 @@ class Mixture:
             others 2019, arXiv 1907.05019, with T = 5; mT5, arXiv 2010.11934: α = 1/T = 0.3).
         by: which groups the temperature works on, one of `GROUPINGS`.
         tokens: how many to write; by default as many as the groups have.
+        once: a key of the weights whose documents all come exactly once, which sets the number of
+            tokens: new text once, and old text against forgetting at its share.
 
     Raises:
         UserError: a weight, the temperature or the number of tokens makes no sense.
@@ -42,6 +44,7 @@ class Mixture:
     temperature: float = 1.0
     by: str = GROUPINGS[-1]
     tokens: int | None = None
+    once: str | None = None
 
     def __post_init__(self):
         for key, weight in self.weights.items():
@@ -63,6 +66,11 @@ class Mixture:
             raise UserError(f"No grouping by '{self.by}'; there are {', '.join(GROUPINGS)}.")
         if self.tokens is not None and self.tokens < 1:
             raise UserError(f"The number of tokens is {self.tokens:,}; give 1 or more.")
+        if self.once is not None and (self.once not in self.weights or self.tokens):
+            raise UserError(
+                f"'{self.once}' is to come once, which sets the number of tokens from its weight; "
+                "give it a weight, and no number of tokens."
+            )
 
 
 def parse_weights(given: Sequence[str]) -> dict[str, float]:

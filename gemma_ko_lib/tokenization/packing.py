@@ -93,7 +93,7 @@ def best_fit(pieces: Iterable[Piece], length: int, open_rows: int = 1024) -> Ite
 
     Example:
         >>> list(best_fit(["aaaa", "bbb", "cc", "d"], length=5))
-        [['aaaa', 'd'], ['bbb', 'cc']]
+        [['bbb', 'cc'], ['aaaa', 'd']]
     """
     # (free space, row number, pieces), sorted by free space: the first row with enough
     # room is the one that the piece fills best.

@@ -48,7 +48,7 @@ def finetune(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> dict:
-    """What `gemma-ko finetune` does: conversations in, a finished run folder out.
+    r"""What `gemma-ko finetune` does: conversations in, a finished run folder out.
 
     Args:
         model_name: as for `models.load`.
@@ -72,7 +72,12 @@ def finetune(
             one; no conversations, or none to hold out; a model without turn tokens.
 
     Example:
-        >>> summary = finetune("nano", "questions.jsonl", "chat")
+        >>> lines = ({"prompt": f"{n} 더하기 1은?", "response": f"{n + 1}"} for n in range(40))
+        >>> _ = Path("sums.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        >>> size = RunSize(tokens=2_000, update_tokens=512, length=64)
+        >>> loss = finetune("nano", "sums.jsonl", "chat", size=size, quiet=True)["held_out_loss"]
+        >>> loss["after"] < loss["before"]
+        True
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)

@@ -6,13 +6,15 @@ Of several processes the first writes all but the checkpoints, in a folder that 
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.mixture import mix_documents
-from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
+from gemma_ko_lib.tokenization.mixed_shards import pack_mixture
+from gemma_ko_lib.tokenization.mixture import Mixture
+from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare, train
@@ -49,7 +51,7 @@ def pretrain(
         method: how to train.
         size: how much; one epoch by default.
         replay: documents to lay among the data, against forgetting.
-        replay_fraction: their share of the bytes.
+        replay_fraction: their share of the tokens; the data itself is read once.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run, or with a finished one to more tokens.
         measure: (model, its present weights) -> figures for metrics.jsonl.
@@ -64,7 +66,11 @@ def pretrain(
             already, or is another one.
 
     Example:
-        >>> run = pretrain("nano", "corpus", "run", size=RunSize(tokens=20_000, length=128))
+        >>> from gemma_ko_lib.tokenization import load_tokenizer, write_shards
+        >>> texts = [f"{n}번 버스는 {n}분 뒤에 온다." for n in range(200)]
+        >>> manifest = write_shards(texts, load_tokenizer("nano"), "shards", length=64)
+        >>> pretrain("nano", "shards", "run", size=RunSize(tokens=2_000), quiet=True)
+        PosixPath('run')
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
@@ -136,11 +142,25 @@ def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet)
     folder = run_dir / "shards"
 
     def pack() -> None:
+        from datatrove.data import Document
+
         from gemma_ko_lib.corpus import read_clean
 
         if not (folder / MANIFEST).is_file():
-            texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
-            write_shards(texts, model.tokenizer, folder, size.row_length, progress=not quiet)
+            documents, mixture = read_clean(data), None
+            if fraction:
+                old = (Document(text, "replay", metadata={"register": "replay"}) for text in replay)
+                documents = itertools.chain(documents, old)
+                weights = {"rest": 1 - fraction, "replay": fraction}
+                mixture = Mixture(weights=weights, once="rest")
+            pack_mixture(
+                documents,
+                model.tokenizer,
+                folder,
+                size.row_length,
+                mixture,
+                progress=not quiet,
+            )
 
     on_first_host(pack)
     return open_shards(folder, model.tokenizer)

@@ -178,7 +178,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     script = KILLED.format(module=module, name=name, after=after, raw=str(raw), out=str(out))
     died = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True)
     assert died.returncode == -9, died.stderr.decode()
-    with pytest.raises(UserError, match="not a finished set"):
+    with pytest.raises(UserError, match="no finished folder"):
         corpus.read_clean(out)
     corpus.clean(raw, out, SETTINGS)
     assert f"Going on with the stopped run: {tasks_done} tasks" in capsys.readouterr().err

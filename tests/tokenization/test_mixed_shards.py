@@ -21,8 +21,8 @@ from gemma_ko_lib.tokenization import (
     format_mixture,
     open_shards,
     pack_mixture,
-    pieces,
     read_sources,
+    token_spool,
 )
 from gemma_ko_lib.tokenization.token_spool import permutation
 from tests.conftest import SENTENCES
@@ -155,6 +155,16 @@ def test_each_shard_has_the_whole_mixture(tmp_path):
         assert 0.8 < korean / english < 1.25
 
 
+def test_a_group_that_comes_once_is_whole_and_the_others_have_their_share(tmp_path):
+    documents = corpus({"ko/news": [*range(2, 60)] * 3, "en/blog": [7, 9, 11]})
+    mixture = Mixture(weights={"ko": 0.75, "rest": 0.25}, once="ko")
+    manifest, _ = packed(documents, tmp_path, mixture)
+    korean, others = (manifest["mixture"]["groups"][name] for name in ("ko", "rest"))
+    assert korean["documents"] == korean["documents_there"] == 3 * 58
+    assert korean["tokens"] == korean["tokens_there"] and korean["epochs"] == 1
+    assert others["share"] == pytest.approx(0.25, abs=0.005) and others["epochs"] > 4
+
+
 # --- Seeds --------------------------------------------------------------------------------
 
 
@@ -266,7 +276,7 @@ def test_a_full_disk_is_told_before_the_former_set_is_touched(tmp_path, monkeypa
     packed(corpus({"ko/news": [5, 6]}), tmp_path)
     before = contents(tmp_path)
     full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(pieces, "open", Mock(side_effect=full), raising=False)
+    monkeypatch.setattr(token_spool, "open", Mock(side_effect=full), raising=False)
     with pytest.raises(UserError, match="No space left on device.*Free some space"):
         packed(corpus({"ko/news": [7, 8]}), tmp_path)
     assert contents(tmp_path) == before
@@ -355,5 +365,5 @@ def test_a_folder_around_clean_ones_is_refused_for_its_held_out_documents(clean_
 
 def test_an_unfinished_clean_folder_is_refused(clean_folder):
     (clean_folder / "report.json").unlink()
-    with pytest.raises(UserError, match="not a finished set of clean documents"):
+    with pytest.raises(UserError, match="no finished folder of clean documents"):
         list(read_sources([clean_folder]))

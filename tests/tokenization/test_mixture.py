@@ -48,6 +48,8 @@ def test_a_weight_is_above_zero_and_finite(weight):
         ({"by": "language", "weights": {"ko": 1.0}}, "leave the grouping out"),
         ({"by": "source"}, "No grouping by 'source'; there are language, register"),
         ({"tokens": 0}, "number of tokens is 0"),
+        ({"once": "ko"}, "'ko' is to come once.*give it a weight"),
+        ({"once": "ko", "weights": {"ko": 1.0}, "tokens": 9}, "and no number of tokens"),
     ],
 )
 def test_settings_without_sense_are_told(settings, told):

@@ -137,7 +137,7 @@ def runs(tmp_path_factory, tiny_tokenizer):
 
 
 def _start(folder: Path, how: str, devices: int, **environment) -> subprocess.Popen:
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    flags = f"--xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(folder), how],
         cwd=ROOT,

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from gemma_ko_lib import models
+from gemma_ko_lib import corpus, models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
 from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain
@@ -117,6 +117,27 @@ def test_held_out_text_is_measured_as_it_goes(model_folder, shards_folder, tmp_p
     )
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
     assert sum('"held_out"' in line for line in lines) == len(seen) > 8
+
+
+def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    texts = [f"{number}번째 날에는 비가 밤새 마을에 많이 내렸다." for number in range(60)]
+    raw.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
+    settings = corpus.CleanSettings(duplicates="keep")
+    corpus.clean(raw, tmp_path / "data", settings, progress=False)
+    size = dataclasses.replace(SIZE, length=128)
+    replay = ["A heavy rain fell.", "The library opens."]
+    run = pretrain(
+        *(model_folder, tmp_path / "data", tmp_path / "run"),
+        size=size,
+        replay=replay,
+        replay_fraction=0.25,
+        quiet=True,
+    )
+    manifest = json.loads((run / "shards" / "manifest.json").read_text("utf-8"))
+    new, old = (manifest["mixture"]["groups"][name] for name in ("rest", "replay"))
+    assert new["documents"] == new["documents_there"] == 60
+    assert old["share"] == pytest.approx(0.25, abs=0.02)
 
 
 def test_packed_rows_have_their_length_already(model_folder, shards_folder, tmp_path):
