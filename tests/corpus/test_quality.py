@@ -11,7 +11,7 @@ from datatrove.pipeline.filters import (
 from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.cleaning import quality
 from gemma_ko_lib.corpus.cleaning.filters import Measured
-from gemma_ko_lib.corpus.cleaning.rules import QUALITY
+from gemma_ko_lib.corpus.cleaning.quality import QUALITY
 from gemma_ko_lib.corpus.samples import read_samples
 
 

@@ -1,9 +1,9 @@
 """Cleaning one text: rewriting rules to a fixed point, then filters, then scores.
 
 In goes a raw text, its register and what the corpus says about its language; out comes the
-cleaned text, the name of the rule that drops it if one does, and scores worth keeping. What
-a rule does stands beside it, in `rewriting`, `boilerplate`, `filters` and the other modules
-that `rules` lists.
+cleaned text, the name of the rule that drops it if one does, and scores worth keeping. Each
+rule stands in a module of its own kind (`markup`, `rewriting`, `boilerplate`, `filters` …), with
+its example for people; `REWRITING` and `DROPPING` list them in the order in which they run.
 """
 
 import dataclasses
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from gemma_ko_lib.corpus.cleaning.boilerplate import remove_boilerplate
 from gemma_ko_lib.corpus.cleaning.filters import (
+    LINE_FILTERS,
+    TEXT_FILTERS,
     Measured,
     RegisterSettings,
     failed_filter,
@@ -19,33 +21,50 @@ from gemma_ko_lib.corpus.cleaning.filters import (
 )
 from gemma_ko_lib.corpus.cleaning.hangul import compose_hangul, join_spaced_out
 from gemma_ko_lib.corpus.cleaning.language import Languages, identify
+from gemma_ko_lib.corpus.cleaning.markup import strip_html
 from gemma_ko_lib.corpus.cleaning.mojibake import repair_mojibake
 from gemma_ko_lib.corpus.cleaning.repeats import collapse_repeats
 from gemma_ko_lib.corpus.cleaning.rewriting import (
     is_clean,
     remove_invisible,
     shorten_runs,
-    strip_html,
     tidy_whitespace,
 )
-from gemma_ko_lib.corpus.cleaning.scores import advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.rules import Rule
+from gemma_ko_lib.corpus.cleaning.scores import ADVERT, advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.verbatim import hide, restore
 
 Rewrite = Callable[[str], str]
-# Decoding comes first, since what it uncovers the others clean, and joining needs the wide
-# gaps that tidying takes away.
-CHARACTER_RULES: list[tuple[str, Rewrite]] = [
-    ("repair_mojibake", repair_mojibake),
-    ("compose_hangul", compose_hangul),
-    ("strip_html", strip_html),
-    ("remove_invisible", remove_invisible),
-    ("shorten_runs", shorten_runs),
-    ("join_spaced_out", join_spaced_out),
-    ("tidy_whitespace", tidy_whitespace),
-]
-# Boilerplate is looked for in the registers that have it. The gaps that these two leave are
-# tidied in the next pass.
-REPEATS: tuple[str, Rewrite] = ("collapse_repeats", collapse_repeats)
-BOILERPLATE: tuple[str, Rewrite] = ("remove_boilerplate", remove_boilerplate)
+# Decoding comes first, since what it uncovers the others clean. These two also see code.
+_DECODING: tuple[Rewrite, ...] = (repair_mojibake, compose_hangul)
+# Joining needs the wide gaps that tidying takes away.
+_CHARACTERS: tuple[Rewrite, ...] = (
+    remove_invisible,
+    shorten_runs,
+    join_spaced_out,
+    tidy_whitespace,
+)
+CHARACTER_RULES = (*_DECODING, strip_html, *_CHARACTERS)
+# The gaps that the last two leave are tidied in the next pass.
+REWRITING = tuple(
+    rewrite.rule for rewrite in (*CHARACTER_RULES, collapse_repeats, remove_boilerplate)
+)
+_NESTED = Rule(
+    "nested_markup",
+    "Layers of escapes without end, which somebody piled up on purpose.",
+    "글 &" + "#38;" * 30 + "lt; 글",
+)
+_FOREIGN = Rule(
+    "foreign",
+    "Less than half of the text, in bytes of letters, is in a language that is wanted.",
+    "한국어 페이지\nThe rest of this page has never been translated into Korean at all.",
+)
+DROPPING = (
+    _NESTED,
+    _FOREIGN,
+    *(fails.rule for fails in (*TEXT_FILTERS, *LINE_FILTERS)),
+    ADVERT,
+)
 _MOST_PASSES = 12
 # Less than half of it in a wanted language, and it is a foreign text with Korean in it.
 _LEAST_WANTED = 0.5
@@ -102,7 +121,7 @@ def clean_text(
     cleaned = _rewrite(text, register, steps)
     changed = tuple(dict.fromkeys(name for name, _, _ in steps))
     if cleaned is None:
-        return CleanResult(steps[-1][2], "nested_markup", changed)
+        return CleanResult(steps[-1][2], _NESTED.name, changed)
     measured = Measured(cleaned)
     found = _languages(measured, tuple(languages), language)
     limits = for_language(settings_for(cleaned, register), found.main)
@@ -132,20 +151,33 @@ def trace(
 def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]]) -> str | None:
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
     for _ in range(_MOST_PASSES):
-        before = text
-        rules = [] if is_clean(text) else [*CHARACTER_RULES]
-        rules.append(REPEATS)
+        before, parts = text, []
+        if not is_clean(text):
+            text = _apply(_DECODING, text, parts, steps)
+            # Code in HTML is found when its tags are gone.
+            text = hide(text, parts, code=False)
+            text = _apply((strip_html,), text, parts, steps)
+            text = _apply(_CHARACTERS, hide(text, parts), parts, steps)
+        text = _apply((collapse_repeats,), text, parts, steps)
+        # Boilerplate is looked for in the registers that have it.
         if settings_for(text, register).boilerplate:
-            rules.append(BOILERPLATE)
-        for name, rewrite in rules:
-            rewritten = rewrite(text)
-            if rewritten != text:
-                steps.append((name, text, rewritten))
-                text = rewritten
+            text = _apply((remove_boilerplate,), text, parts, steps)
+        text = restore(text, parts)
         if text == before:
             return text
     # Only layers of escapes that somebody piled up on purpose get here.
     return None
+
+
+def _apply(
+    rules: tuple[Rewrite, ...], text: str, parts: list[str], steps: list[tuple[str, str, str]]
+) -> str:
+    for rewrite in rules:
+        rewritten = rewrite(text)
+        if rewritten != text:
+            steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
+            text = rewritten
+    return text
 
 
 def _languages(measured: Measured, wanted: tuple[str, ...], hint: str | None) -> Languages:
@@ -161,7 +193,7 @@ def _judge(
 ) -> tuple[str | None, dict[str, float | str]]:
     scores: dict[str, float | str] = {}
     if found.wanted < _LEAST_WANTED:
-        return "foreign", scores
+        return _FOREIGN.name, scores
     if found.wanted < 0.995:
         scores["language_share"] = round(found.wanted, 2)
     if found.score is not None:
@@ -170,7 +202,7 @@ def _judge(
         return dropped_by, scores
     if advert := advert_score(measured.text):
         if advert >= _ADVERT:
-            return "advert", scores
+            return ADVERT.name, scores
         scores["advert"] = advert
     if quality and found.main == "ko" and limits.quality:
         # Kiwi's package takes a second to import, and most runs do without.

@@ -8,6 +8,8 @@ to drop: a model for comments has to know it, a corpus for children can leave it
 
 import re
 
+from gemma_ko_lib.corpus.cleaning.rules import Rule
+
 
 def _any_of(*rows: str) -> str:
     """A pattern of the words in rows, separated by "|"; a space in a word is optional."""
@@ -43,6 +45,14 @@ _CALL = re.compile(
     + r"|\b01[016789][- .]?\d{3,4}[- .]?\d{4}"
 )
 _FULL_DENSITY = 1 / 6
+
+
+ADVERT = Rule(
+    "advert",
+    "Offers of gambling, escorts or loans, more than one, dense, with a way to take them up.",
+    "온라인 카지노 추천 먹튀검증 안전놀이터 가입코드 7777 카톡문의 환영",
+    register="comment",
+)
 
 
 def advert_score(text: str) -> float:
