@@ -208,9 +208,11 @@ def broken_characters(doc: Measured, limits: RegisterSettings) -> bool:
 )
 def eojeol_length(doc: Measured, limits: RegisterSettings) -> bool:
     """Words too short or too long on average: letters spaced out, or spaces left out."""
+    words = max(len(doc.eojeol), 1)
+    if doc.visible < limits.min_eojeol * words:
+        return True
     # Who writes without spaces still ends sentences.
-    mean = doc.visible / max(len(doc.eojeol), doc.text.count("."), 1)
-    return not limits.min_eojeol <= mean <= limits.max_eojeol
+    return doc.visible > limits.max_eojeol * max(words, doc.text.count("."))
 
 
 @rule(

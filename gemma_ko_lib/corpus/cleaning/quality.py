@@ -35,7 +35,7 @@ _LONG_NUMBER = re.compile("[0-9,]{20,}")
 
 
 @functools.cache
-def _kiwi():
+def kiwi():
     """One analyser for each process: it takes seconds and half a gigabyte to load."""
     from kiwipiepy import Kiwi
 
@@ -45,7 +45,7 @@ def _kiwi():
 def words(text: str) -> list[str]:
     """The words and endings of a text, as they stand in it: 배웠습니다 → 배웠, 습니다."""
     text = _LONG_NUMBER.sub("", text)
-    spans = ((token.start, token.end) for token in _kiwi().tokenize(text))
+    spans = ((token.start, token.end) for token in kiwi().tokenize(text))
     return [word for start, end in spans if (word := text[start:end].strip())]
 
 

@@ -40,8 +40,13 @@ _SAID_DOMAIN = re.compile(
 )
 _SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
 _FILES = re.compile(
-    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)\Z", re.IGNORECASE
+    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)\Z"
+    r"|\Av?[0-9]+\.[0-9]+[.-]",  # "react@18.2.0-next.abc" is a package
+    re.IGNORECASE,
 )
+# git@host:team/project.git, and what scp and rsync copy from.
+_REMOTE = re.compile(r":(?:[~./]|[\w.-]{1,64}/|[\w.-]{1,64}\.git\b)")
+_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z")
 
 
 def find_emails(text: str) -> Spans:
@@ -67,7 +72,17 @@ def find_emails(text: str) -> Spans:
             domain = _SAID_DOMAIN.match(text, end)
         if domain and not _FILES.search(domain[0]):
             done = domain.end()
-            yield start - len(local), done
+            if not _is_remote(text, local, start - len(local), done):
+                yield start - len(local), done
+
+
+def _is_remote(text: str, local: str, start: int, end: int) -> bool:
+    """Whether it is a place in version control or on a host, of which one copies."""
+    if local == "git":
+        return True
+    if text[end : end + 1] != ":":
+        return False
+    return bool(_REMOTE.match(text, end) or _COPIES.search(text, max(start - 80, 0), start))
 
 
 # --- IP addresses -----------------------------------------------------------------------

@@ -119,6 +119,10 @@ def _phone(text: str, match: re.Match) -> str | None:
         re.search(r"[0-9]\.\Z", before) or re.match(r"\.[0-9]", text[match.end() :])
     ):
         return None
+    # "011.123-4567" is no telephone number; after "(02)" and "+82" there is a sign of their own.
+    signs = {sign.strip(" ()") for sign in re.findall("[^0-9]+", number)[-2:]} - {""}
+    if len(signs) > 1:
+        return None
     if re.search(r"[A-Za-z]-?\Z", before) and not _cued("phone", text, start):
         return None
     if _is_other(text, start):
