@@ -80,6 +80,8 @@ class CleanResult:
         dropped_by: name of the rule that drops the document, or None.
         changed_by: names of the rules that changed the text; not part of what is compared,
             so that cleaning twice gives an equal result.
+        lost: characters that each of these rules took away, in the same order; below 0 where it
+            added some.
         scores: what is worth knowing about a kept text, only where there is something to
             say: "language" where it is not Korean or not what the corpus says,
             "language_score" where a model was asked, "language_share" where part of the
@@ -89,6 +91,7 @@ class CleanResult:
     text: str
     dropped_by: str | None
     changed_by: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    lost: tuple[int, ...] = dataclasses.field(default=(), compare=False)
     scores: dict[str, float | str] = dataclasses.field(default_factory=dict)
 
 
@@ -119,16 +122,19 @@ def clean_text(
     """
     steps: list[tuple[str, str, str]] = []
     cleaned = _rewrite(text, register, steps)
-    changed = tuple(dict.fromkeys(name for name, _, _ in steps))
+    by_rule: dict[str, int] = {}
+    for name, before, after in steps:
+        by_rule[name] = by_rule.get(name, 0) + len(before) - len(after)
+    changed, lost = tuple(by_rule), tuple(by_rule.values())
     if cleaned is None:
-        return CleanResult(steps[-1][2], _NESTED.name, changed)
+        return CleanResult(steps[-1][2], _NESTED.name, changed, lost)
     measured = Measured(cleaned)
     found = _languages(measured, tuple(languages), language)
     limits = for_language(settings_for(cleaned, register), found.main)
     dropped_by, scores = _judge(measured, limits, found, quality)
     if dropped_by is None and (found.main != "ko" or language not in (None, "ko")):
         scores["language"] = found.main
-    return CleanResult(cleaned, dropped_by, changed, scores)
+    return CleanResult(cleaned, dropped_by, changed, lost, scores)
 
 
 def trace(

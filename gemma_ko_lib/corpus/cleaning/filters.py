@@ -285,7 +285,8 @@ def ellipsis_lines(doc: Measured, limits: RegisterSettings) -> bool:
 
 
 @rule(
-    "오늘의 운세 보기\n쥐띠는 동쪽\n오늘의 운세 보기\n소띠는 서쪽\n오늘의 운세 보기\n오늘의 운세 보기",
+    "오늘의 운세 보기\n쥐띠는 동쪽\n오늘의 운세 보기\n소띠는 서쪽\n오늘의 운세 보기\n"
+    "오늘의 운세 보기",
     register="blog",
 )
 def duplicate_lines(doc: Measured, limits: RegisterSettings) -> bool:

@@ -19,11 +19,11 @@ _BLOCK = frozenset(
     "th thead title tr ul".split()
 )
 _INLINE = frozenset(
-    "a abbr acronym applet area audio b base basefont bdi bdo big blink button canvas cite code col "
-    "colgroup data datalist del dfn em embed font i iframe img input ins kbd label link map mark "
-    "marquee meta nobr noscript object optgroup output param picture progress q rp rt ruby s samp "
-    "script small source span strike strong style sub sup svg template textarea time track tt u var "
-    "video wbr".split()
+    "a abbr acronym applet area audio b base basefont bdi bdo big blink button canvas cite code "
+    "col colgroup data datalist del dfn em embed font i iframe img input ins kbd label link map "
+    "mark marquee meta nobr noscript object optgroup output param picture progress q rp rt ruby s "
+    "samp script small source span strike strong style sub sup svg template textarea time track tt "
+    "u var video wbr".split()
 )
 _NAMES = _BLOCK | _INLINE
 # No name of a variable, and never closed.

@@ -1,4 +1,4 @@
-"""What a rule says about itself: its name in reports, a sentence on it, an example that a test runs."""
+"""What a rule says about itself: its name in reports, a sentence, an example that a test runs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Rule:
 def rule(
     example: str, becomes: str | None = None, register: str | None = None
 ) -> Callable[[Callable], Callable]:
-    """Decorate the function that is a rule: its name and its docstring's first sentence are used."""
+    """Decorate the function that is a rule; its name and docstring become the rule's."""
 
     def with_rule(function: Callable) -> Callable:
         what = " ".join(function.__doc__.split("\n\n")[0].split())

@@ -98,8 +98,7 @@ def split_link(link: str) -> tuple[str, str, str, str]:
         return link[:start], link[start:end], domain, link[end + len(domain) :]
     if host := _HOST.match(link):
         return host[0], link[host.end() :], "", ""
-    scheme, handle, domain, rest = re.match(r"([a-z]+://)?(.*?)(\.[^./]*)?([/?#:].*)?$", link, re.IGNORECASE).groups("")
-    return scheme, handle, domain, rest
+    return re.match(r"([A-Za-z]+://)?(.*?)(\.[^./]*)?([/?#:].*)?$", link).groups("")
 
 
 _EVERY = re.compile(

@@ -29,8 +29,8 @@ _SECRET = re.compile(
 )
 # What a surrogate keeps: the marks by which it is known.
 MARKS = re.compile(
-    r"-----[A-Z0-9 ]+-----|\A(?:sk-(?:proj-|ant-|svcacct-)?|[sr]k_(?:live|test)_|AKIA|ASIA|gh[opsur]_"
-    r"|github_pat_|glpat-|xox[a-z]-|eyJ|AIza|hf_|npm_|[TB](?=[A-Z0-9]))|(?<=/)B"
+    r"-----[A-Z0-9 ]+-----|\A(?:sk-(?:proj-|ant-|svcacct-)?|[sr]k_(?:live|test)_|AKIA|ASIA"
+    r"|gh[opsur]_|github_pat_|glpat-|xox[a-z]-|eyJ|AIza|hf_|npm_|[TB](?=[A-Z0-9]))|(?<=/)B"
 )
 
 
