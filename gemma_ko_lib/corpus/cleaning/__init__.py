@@ -26,6 +26,7 @@ from gemma_ko_lib.corpus.cleaning.mojibake import repair_mojibake
 from gemma_ko_lib.corpus.cleaning.repeats import collapse_repeats
 from gemma_ko_lib.corpus.cleaning.rewriting import (
     is_clean,
+    is_ordinary,
     remove_invisible,
     shorten_runs,
     tidy_whitespace,
@@ -44,6 +45,7 @@ _CHARACTERS: tuple[Rewrite, ...] = (
     join_spaced_out,
     tidy_whitespace,
 )
+_OF_ODD_CHARACTERS = {*_DECODING, remove_invisible}
 CHARACTER_RULES = (*_DECODING, strip_html, *_CHARACTERS)
 # The gaps that the last two leave are tidied in the next pass.
 REWRITING = tuple(
@@ -156,19 +158,27 @@ def trace(
 
 def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]]) -> str | None:
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
+    # Rules that have nothing to do with the text as it is.
+    settled: set[Rewrite] = set()
     for _ in range(_MOST_PASSES):
         before, parts = text, []
         if not is_clean(text):
-            text = _apply(_DECODING, text, parts, steps)
-            # Code in HTML is found when its tags are gone.
-            text = hide(text, parts, code=False)
-            text = _apply((strip_html,), text, parts, steps)
-            text = _apply(_CHARACTERS, hide(text, parts), parts, steps)
-        text = _apply((collapse_repeats,), text, parts, steps)
+            if is_ordinary(text):
+                settled |= _OF_ODD_CHARACTERS
+            text = _apply(_DECODING, text, parts, steps, settled)
+            if "<" in text or "&" in text:
+                # Code in HTML is found when its tags are gone.
+                text = hide(text, parts, code=False)
+                text = _apply((strip_html,), text, parts, steps, settled)
+            text = hide(text, parts)
+            text = _apply(_CHARACTERS, text, parts, steps, settled)
+        text = _apply((collapse_repeats,), text, parts, steps, settled)
         # Boilerplate is looked for in the registers that have it.
         if settings_for(text, register).boilerplate:
-            text = _apply((remove_boilerplate,), text, parts, steps)
-        text = restore(text, parts)
+            text = _apply((remove_boilerplate,), text, parts, steps, settled)
+        if parts:
+            text = restore(text, parts)
+            settled.clear()
         if text == before:
             return text
     # Only layers of escapes that somebody piled up on purpose get here.
@@ -176,13 +186,22 @@ def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]])
 
 
 def _apply(
-    rules: tuple[Rewrite, ...], text: str, parts: list[str], steps: list[tuple[str, str, str]]
+    rules: tuple[Rewrite, ...],
+    text: str,
+    parts: list[str],
+    steps: list[tuple[str, str, str]],
+    settled: set[Rewrite],
 ) -> str:
     for rewrite in rules:
+        if rewrite in settled and not parts:
+            continue
         rewritten = rewrite(text)
-        if rewritten != text:
+        if rewritten == text:
+            settled.add(rewrite)
+        else:
             steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
             text = rewritten
+            settled.clear()
     return text
 
 

@@ -257,8 +257,12 @@ def repeated_ngrams(doc: Measured, limits: RegisterSettings) -> bool:
     if len(eojeol) < _FEWEST_EOJEOL:
         return False
     total = len(eojeol) - _NGRAM + 1
+    most = limits.max_repeated_ngrams * total
+    # There are as many sequences as words that they start with, at least.
+    if total - (len(set(eojeol)) - _NGRAM + 1) <= most:
+        return False
     distinct = len(set(zip(*(eojeol[i:] for i in range(_NGRAM)), strict=False)))
-    return total - distinct > limits.max_repeated_ngrams * total
+    return total - distinct > most
 
 
 # --- Of its lines ---------------------------------------------------------------------

@@ -29,6 +29,8 @@ def collapse_repeats(text: str) -> str:
     words = text.split()
     if len(words) < _COPIES * _SHORTEST:
         return text
+    if not _may_repeat(words):
+        return text
     starts = _phrase_starts(words)
     if not starts:
         return text
@@ -44,6 +46,23 @@ def collapse_repeats(text: str) -> str:
             reached = first + length * copies
             position = spans[reached - 1][1]
     return "".join([*kept, text[position:]])
+
+
+def _may_repeat(words: list[str]) -> bool:
+    """Whether two words stand together that come again within the length of a phrase.
+
+    Looking at every fifth place is enough: in three copies of three words, five places in a
+    row have their like in the next copy.
+    """
+    for place in range(0, len(words) - _SHORTEST - 1, 5):
+        word = words[place]
+        window = words[place + _SHORTEST : place + _LONGEST + 1]
+        if word in window:
+            after = words[place + 1]
+            again = zip(window, words[place + _SHORTEST + 1 : place + _LONGEST + 2], strict=False)
+            if (word, after) in again:
+                return True
+    return False
 
 
 def _phrase_starts(words: list[str]) -> list[int]:

@@ -29,8 +29,11 @@ def is_clean(text: str) -> bool:
 
 # --- Characters that nobody sees ------------------------------------------------------
 
-# What most texts consist of; none of the substitutions below touches it.
-_VISIBLE = re.compile("[\n -~가-힣ㄱ-ㅣ·…“”‘’★☆♡♥～]*")
+# What most texts consist of: in it, nothing is invisible, decomposed or decoded wrongly.
+_ORDINARY = re.compile(
+    "[\n -~가-힣ㄱ-ㅣ·©～\u2010-\u2027\u2030-\u205e\u2190-\u22ff\u2460-\u27bf\u3008-\u301b"
+    "\u3200-\u33ff]*"
+)
 _LINE_BREAKS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
 # U+3164 and U+FFA0 are Hangul fillers, typed for a blank that forums do not strip.
 _SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000\u3164\uffa0]")
@@ -48,6 +51,11 @@ _IDLE_JOINER = re.compile(
 )
 
 
+def is_ordinary(text: str) -> bool:
+    """Whether a text holds only characters that no rule of decoding looks at."""
+    return _ORDINARY.fullmatch(text) is not None
+
+
 @rule("좋\u200b아요\u00a0정말", "좋아요 정말")
 def remove_invisible(text: str) -> str:
     r"""Drop zero-width and control characters; every blank becomes a space.
@@ -57,7 +65,7 @@ def remove_invisible(text: str) -> str:
 
     Example: "좋\u200b아요\u00a0정말\r\n" → "좋아요 정말⏎".
     """
-    if _VISIBLE.fullmatch(text):
+    if is_ordinary(text):
         return text
     text = _LINE_BREAKS.sub("\n", text.replace("\r\n", "\n"))
     text = INVISIBLE.sub("", _SPACES.sub(" ", text))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from gemma_ko_lib.corpus.cleaning.rewriting import INVISIBLE
 
-# No text without one of these has such a part.
-_HINT = re.compile(r"[`$\\]|\n(?:~~~|\^\^\^|  |\t)|[;{})]\n|>>> ")
+# No text without one of these has such a part, or code.
+_SIGNS = ("`", "$", "\\", "\n~~~", "\n^^^")
+_SIGNS_OF_CODE = (";\n", "{\n", "}\n", ":\n  ", ":\n\t", " = ", ">>> ", "\n$ ", "import ")
 _PART = re.compile(
     r"(?<=\S\n)(?:~{3,}+|\^{3,}+)$"
     r"|`[^`\n]{1,200}`"
@@ -55,7 +56,8 @@ def hide(text: str, parts: list[str], code: bool = True) -> str:
     """
     if not parts and not text.isascii():
         text = text.replace(_OPEN, "").replace(_CLOSE, "")
-    if not _HINT.search(text):
+    has_code = code and "\n" in text and any(sign in text for sign in _SIGNS_OF_CODE)
+    if not has_code and not any(sign in text for sign in _SIGNS):
         return text
     text = text.replace("\r\n", "\n")
 
@@ -65,7 +67,7 @@ def hide(text: str, parts: list[str], code: bool = True) -> str:
 
     if "\n" in text:
         lines = _hide_fences(text.split("\n"), mark)
-        text = "\n".join(_hide_code(lines, mark) if code else lines)
+        text = "\n".join(_hide_code(lines, mark) if has_code else lines)
     return _PART.sub(lambda match: mark(match[0]), text)
 
 

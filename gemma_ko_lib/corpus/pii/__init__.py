@@ -37,6 +37,7 @@ class PiiSpan(NamedTuple):
 # What stands beside an identifier may speak against it and be personal itself: once it is
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
+_LONGEST_CUE = 400
 _LETTER_OR_DIGIT = re.compile("[0-9A-Za-z]")
 _DIGIT = re.compile("[0-9]")
 
@@ -59,12 +60,19 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
     if urls not in URLS:
         raise UserError(f"urls is one of {', '.join(URLS)}, not {urls}.")
     spans: list[PiiSpan] = []
+    low = 0  # where the part that is looked at starts
     for _ in range(_ROUNDS):
-        found = _find(plain_forms(text), urls, names)
+        found = [
+            PiiSpan(kind, low + start, low + end)
+            for kind, start, end in _find(plain_forms(text[low:]), urls, names)
+        ]
         if not found:
             break
         spans += found
         text = _blocked(text, found)
+        # No cue works over a longer way.
+        low = text.rfind("\n", 0, max(found[0].start - _LONGEST_CUE, 0)) + 1
+        text = text[: found[-1].end + _LONGEST_CUE]
     return sorted(spans, key=lambda span: span.start)
 
 

@@ -88,6 +88,7 @@ def _is_remote(text: str, local: str, start: int, end: int) -> bool:
 # --- IP addresses -----------------------------------------------------------------------
 
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?!\.[0-9])")
+_DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _IP_CUE = re.compile(
@@ -102,7 +103,7 @@ _VERSION_CUE = re.compile(
 
 def find_ips(text: str) -> Spans:
     """Addresses of machines that others can reach; versions and section numbers are not."""
-    if text.count(".") >= 3:
+    if _DOTTED.search(text):
         for match in _IPV4.finditer(text):
             start = match.start()
             before = text[max(start - 20, 0) : start].rpartition("\n")[2]
@@ -177,7 +178,7 @@ _PASSPORT_CUE = re.compile("여권|[Pp]assport|PASSPORT")
 
 def find_passports(text: str) -> Spans:
     """Passport numbers of both series, in a text that speaks of a passport nearby."""
-    if not _PASSPORT_CUE.search(text):
+    if not any(cue in text for cue in ("여권", "assport", "PASSPORT")):
         return
     for match in _PASSPORT.finditer(text):
         start, end = match.span()
