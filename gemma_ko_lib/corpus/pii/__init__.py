@@ -64,7 +64,7 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
     for _ in range(_ROUNDS):
         found = [
             PiiSpan(kind, low + start, low + end)
-            for kind, start, end in _find(plain_forms(text[low:]), urls, names)
+            for kind, start, end in _find(plain_forms(text[low:]), urls, names and not spans)
         ]
         if not found:
             break

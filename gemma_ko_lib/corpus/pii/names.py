@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
+from gemma_ko_lib.corpus.pii.written_forms import BLOCK
 
 _SURNAMES = frozenset(
     "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진지엄채원천방공"
@@ -75,7 +76,8 @@ def find_names(text: str) -> Iterator[tuple[int, int]]:
 
     Example: "김하늘 기자가 썼다" → the place of "김하늘".
     """
-    tokens = kiwi().tokenize(text)
+    # A placeholder is a word: behind nothing, "기자" would be taken for a name.
+    tokens = kiwi().tokenize(text.replace(BLOCK, "X"))
     proper = {(token.start, token.len) for token in tokens if token.tag == "NNP"}
     for match in _TITLED.finditer(text):
         start, end = match.span(match.lastgroup)
