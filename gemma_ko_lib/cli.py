@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 3 done but for
-        some records that could not be read, 130 interrupted.
+        some records that could not be read; 130 (SIGINT) or 143 (SIGTERM) interrupted, a
+        training run with a checkpoint.
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -31,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"gemma-ko: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("gemma-ko: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130)
 
 
 def _parser() -> argparse.ArgumentParser:

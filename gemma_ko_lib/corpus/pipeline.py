@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes, read_file
 from gemma_ko_lib.corpus.report import build_report
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process, whole_file
 
 if TYPE_CHECKING:
     from datatrove.data import Document
@@ -131,7 +131,7 @@ def clean(
     _check_places(inputs, files, output_dir)
     partial = output_dir / _PARTIAL
     try:
-        with _only_run(output_dir):
+        with only_process(output_dir):
             _prepare(output_dir, files, settings, quiet=not progress)
             run = CorpusRun(output_dir, files, left_out, settings)
             with _show_progress(run, not progress):
@@ -157,25 +157,6 @@ def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> Non
 
 
 # --- One run in one folder, from where it was stopped -----------------------------------
-
-
-@contextlib.contextmanager
-def _only_run(output_dir: Path):
-    """Refuse a second run into the same folder while the first goes on."""
-    import fcntl
-
-    output_dir.mkdir(parents=True, exist_ok=True)
-    with open(output_dir / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another run is writing to {output_dir} now; wait for it, or give another folder."
-            ) from None
-        try:
-            yield
-        finally:
-            os.unlink(lock.name)
 
 
 def _prepare(
