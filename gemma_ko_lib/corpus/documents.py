@@ -97,7 +97,7 @@ def read_records(inputs: str | Path | Iterable[str | Path]) -> Iterator["Documen
 
 
 def read_file(
-    file: InputFile, reading: Reading | None = None
+    file: InputFile, reading: "Reading | None" = None
 ) -> Iterator["Document | Reject | Note"]:
     """Read the documents and rejects of one file, by its content; and notes on how it was read.
 

@@ -115,6 +115,34 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
         data = decoder.unused_data or stream.read1(size)
 
 
+class Limited:
+    """A stream that refuses to be read on and on for one thing.
+
+    Args:
+        stream: bytes.
+        longest: bytes that may be read before `start_again`.
+    """
+
+    def __init__(self, stream: BinaryIO, longest: int):
+        self._stream, self._longest, self._read = stream, longest, 0
+
+    def start_again(self) -> None:
+        """The next thing begins."""
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes as wanted.
+
+        Raises:
+            ValueError: there were too many.
+        """
+        data = self._stream.read(size)
+        self._read += len(data)
+        if self._read > self._longest:
+            raise ValueError(f"too long for a record ({self._longest:,} bytes)")
+        return data
+
+
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
     """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")

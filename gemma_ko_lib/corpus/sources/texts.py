@@ -29,7 +29,8 @@ _FEWEST_LINES = 100
 _LONGEST_LINE = 600
 # Lines of a text: indented, quoted, numbered, said by somebody, in a list or a table.
 _OF_A_TEXT = re.compile(
-    r"\s|[\"“”‘「『<#|>]|[-–—*•·○□■▶※]\s?|제?\d+\s?[조항장절편.)]|[①-⑳]|[가-힣A-Za-z ]{1,12}\s?[:：]"
+    r"\s|[\"“”‘「『<#|>]|[-–—*•·○□■▶※]\s?|제?\d+\s?[조항장절편.)]|[①-⑳]"
+    r"|[가-힣A-Za-z ]{1,12}\s?[:：]"
 )
 _SENTENCE_END = re.compile(r"[.?!…][\"'”’)\]]?")
 _WITHIN = re.compile(r"[.?!…] ")
@@ -82,9 +83,7 @@ def guess(head: str, is_whole: bool, is_long: bool) -> Guess:
             return Guess(
                 "blank", "documents parted by blank lines (--documents-by file, if it is one text)"
             )
-        return Guess(
-            "file", "one document of many blocks (--documents-by blank, if each is one)"
-        )
+        return Guess("file", "one document of many blocks (--documents-by blank, if each is one)")
     return Guess("file")
 
 
@@ -121,7 +120,9 @@ def _are_sentences(lines: list[str]) -> bool:
 # --- Reading --------------------------------------------------------------------------------
 
 
-def read_text(name: str, stream: BinaryIO, by: str) -> Iterator[tuple[int | None, Passage] | Reject | Note]:
+def read_text(
+    name: str, stream: BinaryIO, by: str
+) -> Iterator[tuple[int | None, Passage] | Reject | Note]:
     """The documents of a text file, each with the number of the line that it starts in.
 
     Args:

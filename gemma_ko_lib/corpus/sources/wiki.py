@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from gemma_ko_lib.corpus.sources import streams
 from gemma_ko_lib.corpus.sources.records import LONGEST_RECORD, Passage, Reject
 
 _REDIRECT = re.compile(r"#(?:redirect|넘겨주기)\b\s*:?[^\n]*", re.IGNORECASE)
@@ -112,15 +113,26 @@ _RULES = (
     (re.compile(r"^[ \t]*\|\|[^\n]*(?:\n|\Z)|^-{4,}\s*?$", re.MULTILINE), ""),
     (re.compile(r"^ ?(={1,6})#? ?([^=\n]+?) ?#?\1[ \t]*$", re.MULTILINE), r"\2"),
     (re.compile(r"'{2,5}"), ""),
-    (re.compile(r"~~(?=\S)[^~\n]{1,500}(?<=\S)~~|(?<!-)--(?=[^\s-])[^-\n]{1,500}(?<=\S)--(?!-)"), ""),
+    (
+        re.compile(r"~~(?=\S)[^~\n]{1,500}(?<=\S)~~|(?<!-)--(?=[^\s-])[^-\n]{1,500}(?<=\S)--(?!-)"),
+        "",
+    ),
     (re.compile(r"\[(?:목차|tableofcontents|각주|footnote|clearfix|date|datetime)\]"), ""),
     (re.compile(r"\[br\]|<br ?/?>"), "\n"),
     (re.compile(r"\[(?:math|ruby)\(([^\n]*?)(?:, ?ruby=[^\n)]*)?\)\]"), r"\1"),
-    (re.compile(r"\[(?:youtube|kakaotv|navertv|vimeo|nicovideo|include|anchor|age|dday)"
-                r"\([^\n\]]*\)\]"), ""),
+    (
+        re.compile(
+            r"\[(?:youtube|kakaotv|navertv|vimeo|nicovideo|include|anchor|age|dday)"
+            r"\([^\n\]]*\)\]"
+        ),
+        "",
+    ),
     (re.compile(r"\[https?://[^\s\]]+(?: ([^\n\]]*))?\]"), r"\1"),
     (re.compile(r"__(?:TOC|NOTOC|NOEDITSECTION|FORCETOC)__"), ""),
-    (re.compile(r"__(?=\S)([^_\n]{1,500})__|\^\^([^^\n]{1,100})\^\^|,,([^,\n]{1,100}),,"), r"\1\2\3"),
+    (
+        re.compile(r"__(?=\S)([^_\n]{1,500})__|\^\^([^^\n]{1,100})\^\^|,,([^,\n]{1,100}),,"),
+        r"\1\2\3",
+    ),
     (re.compile(r"^[ \t]*[*#:;>]+[ \t]*|^[ \t]+|[ \t]+$", re.MULTILINE), ""),
     (re.compile(r" {2,}"), " "),
     (re.compile(r"\n{3,}"), "\n\n"),
@@ -141,26 +153,14 @@ def plain_text(text: str) -> str:
 # --- Dumps ------------------------------------------------------------------------------------
 
 
-class _Limited:
-    """A stream that refuses to be read on within one page without end."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream, self.read_since = stream, 0
-
-    def read(self, size: int) -> bytes:
-        self.read_since += size
-        if self.read_since > LONGEST_RECORD:
-            raise ValueError(f"a page too long for a document ({LONGEST_RECORD:,} bytes)")
-        return self._stream.read(size)
-
-
 def read_dump(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
     """The articles of a MediaWiki dump (pages-articles.xml), in their number; of all name spaces
-    only the first holds articles."""
+    only the first holds articles.
+    """
     from xml.etree import ElementTree
 
     number = 0
-    limited = _Limited(stream)
+    limited = streams.Limited(stream, LONGEST_RECORD)
     try:
         events = ElementTree.iterparse(limited, ("start", "end"))
         _, root = next(events)
@@ -173,7 +173,7 @@ def read_dump(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Rej
                 text, title = field("{*}revision/{*}text"), field("{*}title")
                 yield number, Passage(text, field("{*}id") or None, {"title": title})
             root.clear()
-            limited.read_since = 0
+            limited.start_again()
     except (ElementTree.ParseError, StopIteration, ValueError) as error:
         yield Reject(name, None, f"damaged dump; what came before was kept ({error})")
     if not number:
