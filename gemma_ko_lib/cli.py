@@ -8,7 +8,7 @@ import os
 import sys
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, printable
 
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"gemma-ko: {error}", file=sys.stderr)
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
@@ -319,7 +319,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report, arguments.show or 0))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 
