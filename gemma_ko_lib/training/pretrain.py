@@ -75,8 +75,7 @@ def pretrain(
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
     size = _fitted_to(data, size)
-    start = prepare(model_name, method, size)
-    model = start.model
+    model, mesh = prepare(model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
@@ -94,7 +93,7 @@ def pretrain(
         shards = _shards_for(model, data, run_dir, size, replay, replay_fraction, quiet)
         tokens = shards.manifest["tokens"]
         updates = size.updates(len(shards), tokens, divisible=not method.in_blocks)
-        config, rematerialise = loop_config(start, method, size, updates, seed, _EVALUATIONS)
+        config, rematerialise = loop_config(model, method, size, updates, seed, _EVALUATIONS)
         note(describe(updates, tokens, shards.manifest["bytes"], config), quiet)
         trained = train(
             model,
@@ -102,7 +101,7 @@ def pretrain(
             config,
             run_dir,
             method=method,
-            mesh=start.mesh,
+            mesh=mesh,
             rematerialise=rematerialise,
             identity={"data": settings["data"]},
             resume=resume,
