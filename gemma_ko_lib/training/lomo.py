@@ -6,8 +6,6 @@ block's gradient is applied in place as soon as it is there, so that no two bloc
 exist together (LOMO, arXiv 2306.09782; AdaLomo, arXiv 2310.10195).
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -147,12 +145,6 @@ def lomo_places(state: TrainState, mesh=None):
             for name, moments in state.optimizer.items()
         },
     )
-
-
-def initial_lomo_state(params: dict, adaptive: bool, mesh=None) -> TrainState:
-    """`lomo_state` on its devices, with a copy of the weights (the update donates them)."""
-    make = functools.partial(lomo_state, adaptive=adaptive)
-    return jax.jit(make, out_shardings=lomo_places(jax.eval_shape(make, params), mesh))(params)
 
 
 def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:

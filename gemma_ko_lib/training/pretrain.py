@@ -6,6 +6,7 @@ Of several processes the first writes all but the checkpoints, in a folder that 
 """
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -74,6 +75,11 @@ def pretrain(
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
+    if replay and (data / MANIFEST).is_file():
+        raise UserError(
+            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
+            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
+        )
     size = _fitted_to(data, size)
     model, mesh = prepare(model_name, method, size)
     settings = {
@@ -81,7 +87,8 @@ def pretrain(
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest(_files_of(data)),
-        "replay_fraction": replay_fraction,
+        "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
+        "replay_fraction": replay_fraction if replay else None,
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
@@ -117,7 +124,7 @@ def _fitted_to(data: Path, size: RunSize) -> RunSize:
     """Packed rows have a length already."""
     if not (data / MANIFEST).is_file():
         return size
-    length = open_shards(data).manifest["length"]
+    length = open_shards(data, verify=False).manifest["length"]
     if size.length not in (None, length):
         raise UserError(
             f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "
