@@ -48,7 +48,7 @@ def finetune(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> dict:
-    r"""What `gemma-ko finetune` does: conversations in, a finished run folder out.
+    r"""Teach a model to answer, as `gemma-ko finetune` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.

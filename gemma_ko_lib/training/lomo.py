@@ -1,8 +1,7 @@
 """LOMO and AdaLomo: full-parameter training in little more memory than the weights.
 
-A training state and a packed batch come in; the state with every weight updated goes out. The
-forward pass keeps the input of each block. The backward pass goes from block to block, and a
-block's gradient is applied in place as soon as it is there, so that no two blocks' gradients
+The forward pass keeps the input of each block. The backward pass goes from block to block and
+applies a block's gradient in place as soon as it is there, so that no two blocks' gradients
 exist together (LOMO, arXiv 2306.09782; AdaLomo, arXiv 2310.10195).
 """
 

@@ -43,7 +43,7 @@ def pretrain(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> Path:
-    """What `gemma-ko pretrain` does: data in, a finished run folder out.
+    """Train a model on packed text, as `gemma-ko pretrain` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.
