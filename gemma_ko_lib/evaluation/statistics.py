@@ -27,8 +27,8 @@ def check_finite(values: Sequence[float], model: str) -> None:
     """
     if bad := int((~np.isfinite(values)).sum()):
         raise UserError(
-            f"{bad:,} of {len(values):,} figures of {model} are not finite: its weights are damaged "
-            "or overflow the number format that it computes in."
+            f"{bad:,} of {len(values):,} figures of {model} are not finite: its weights are "
+            "damaged, or overflow the number format that it computes in."
         )
 
 

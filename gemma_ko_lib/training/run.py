@@ -80,7 +80,11 @@ def train(
         run_dir,
         frozen=beside,
         mesh=mesh,
-        identity={"method": dataclasses.asdict(method), **(identity or {})},
+        identity={
+            "method": dataclasses.asdict(method),
+            "rows": data.digest,
+            **(identity or {}),
+        },
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
         tracker=tracker,
