@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import re
 import resource
 
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ def test_what_was_saved_comes_back(folder):
 
 def test_a_flipped_bit_in_any_file_is_found(folder, capsys):
     files = [f for f in (folder / "2").rglob("*") if f.is_file() and f.stat().st_size]
-    files = [f for f in files if f.name not in ("_CHECKPOINT_METADATA",)]
+    files = [f for f in files if f.name != "_CHECKPOINT_METADATA"]  # nothing reads it
     assert len(files) > 5
     for path in files:
         whole = path.read_bytes()
@@ -94,9 +95,8 @@ def test_a_torn_one_is_passed_over_with_its_reason_and_stays(damage, reason, fol
     before = _content(folder)
     kept = Checkpoints(folder, identity=IDENTITY)
     assert kept.restore_latest(_state())[0] == 1
-    import re
-
-    assert re.search(f"Passing over the checkpoint {folder / '2'}: .*{reason}", _said(capsys))
+    said = capsys.readouterr().err
+    assert re.search(f"Passing over the checkpoint {folder / '2'}: .*{reason}", said)
     assert _content(folder) == before
     # The run comes to update 2 again: the damaged one is set aside, and nothing is lost of it.
     kept.save(2, _state(2), {})
@@ -105,10 +105,6 @@ def test_a_torn_one_is_passed_over_with_its_reason_and_stays(damage, reason, fol
     assert {path.name for path in folder.iterdir()} == {"2", "2.unreadable", "3"}
     moved = {name.parts[1:]: digest for name, digest in before.items() if name.parts[0] == "2"}
     assert {n.parts: d for n, d in _content(folder / "2.unreadable").items()} == moved
-
-
-def _said(capsys) -> str:
-    return capsys.readouterr().err
 
 
 def test_when_none_is_whole_the_run_does_not_start_over(folder):
@@ -153,9 +149,13 @@ def test_an_error_while_reading_stops_with_its_cause(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("like", "identity", "message"),
     [
-        (_state(size=1999), IDENTITY, r"\['weights'\]: \"float32\[2000\]\" → \"float32\[1999\]\""),
-        (_state(dtype="bfloat16"), IDENTITY, r"\"float32\[2000\]\" → \"bfloat16\[2000\]\""),
-        ({"weights": _state()["weights"]}, IDENTITY, r"\['step'\]: \"int32\[\]\" → not set"),
+        (_state(size=1999), IDENTITY, r"weights: \"float32\[2000\]\" → \"float32\[1999\]\""),
+        (
+            _state(dtype="bfloat16"),
+            IDENTITY,
+            r"weights: \"float32\[2000\]\" → \"bfloat16\[2000\]\"",
+        ),
+        ({"weights": _state()["weights"]}, IDENTITY, r"step: \"int32\[\]\" → not set"),
         (_state(), IDENTITY | {"data": "77c0"}, 'data: "3f2a" → "77c0"'),
         (_state(), {"data": "3f2a"}, r"method: .* → not set"),
     ],
