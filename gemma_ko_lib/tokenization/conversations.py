@@ -12,6 +12,7 @@ a control token.
 
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -189,6 +190,14 @@ class ConversationRows:
         """One row: the same arrays, without their first axis."""
         names = ("token_ids", "segment_ids", "targets", "loss_weights")
         return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in names})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows that are trained on."""
+        found = hashlib.sha256(str(self.token_ids.shape).encode())
+        for array in (self.token_ids, self.segment_ids, self.targets, self.loss_weights):
+            found.update(np.ascontiguousarray(array))
+        return found.hexdigest()
 
 
 def pack_conversations(

@@ -80,7 +80,7 @@ def train(
         run_dir,
         frozen=beside,
         mesh=mesh,
-        identity={"method": method.settings(), **(identity or {})},
+        identity={"method": method.settings(), "rows": data.digest, **(identity or {})},
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
         tracker=tracker,
