@@ -1,4 +1,4 @@
-"""Questions in Gemma's turn template in, a model's answers out, each up to its <end_of_turn>."""
+"""Asks a model questions in Gemma's turn format; an answer goes up to its <end_of_turn>."""
 
 import dataclasses
 from collections.abc import Sequence
