@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.choices import encode_pairs, score_continuations
-from gemma_ko_lib.evaluation.generation import generate
+from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
 
