@@ -101,7 +101,6 @@ def line_curves(
     xlabel: str = "step",
     ylabel: str = "loss",
     title: str = "",
-    log_y: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw loss or bits-per-byte curves over steps, tokens or anything else.
@@ -114,8 +113,6 @@ def line_curves(
     for (label, (x, y)), colour in zip(curves.items(), colours_for(list(curves)), strict=True):
         # A single evaluation point would be invisible as a line.
         ax.plot(x, y, label=label, color=colour, marker="o" if len(x) <= 12 else None, ms=4)
-    if log_y:
-        ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if len(curves) > 1:
         ax.legend()
