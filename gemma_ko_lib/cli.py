@@ -8,7 +8,7 @@ import os
 import sys
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, printable
 
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"gemma-ko: {error}", file=sys.stderr)
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
@@ -238,6 +238,17 @@ def _add_clean(commands) -> None:
         help="personal data: placeholder (the default), surrogate or keep",
     )
     parser.add_argument(
+        "--urls",
+        default="personal",
+        metavar="WHICH",
+        help="links to mask: personal (to a person's page, the default), all, or keep for none",
+    )
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="mask Korean names and dates of birth too (slow; some are missed, see lesson 05)",
+    )
+    parser.add_argument(
         "--duplicates",
         default="near",
         metavar="WHICH",
@@ -257,6 +268,17 @@ def _add_clean(commands) -> None:
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="of the surrogates")
+    parser.add_argument(
+        "--show",
+        type=_whole(1),
+        metavar="N",
+        help="print N examples of what each rule did",
+    )
+    parser.add_argument(
+        "--keep-dropped",
+        action="store_true",
+        help="write to dropped/ what is dropped, and why",
+    )
     parser.add_argument("--workers", type=_whole(1), default=1, help="tasks at once")
     parser.add_argument("--executor", default="local", help="local, ray or slurm")
     parser.add_argument(
@@ -280,6 +302,10 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        urls=arguments.urls,
+        names=arguments.names,
+        keep_dropped=arguments.keep_dropped,
+        **({} if arguments.show is None else {"show": arguments.show}),
     )
     report = corpus.clean(
         arguments.inputs,
@@ -293,7 +319,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

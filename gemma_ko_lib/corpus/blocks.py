@@ -1,14 +1,14 @@
 """The corpus stage as datatrove blocks: read, clean, mask, and at the end write.
 
-What stands between them, leaks and duplicates, has modules of its own. Examples for the
-report, one of each rule and task, are kept with personal data masked.
+What stands between them, leaks and duplicates, has modules of its own, and so has what a run
+shows of its work (`audit`).
 """
 
 import gzip
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -17,6 +17,7 @@ from datatrove.io import OutputFileManager
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 from datatrove.utils.stats import Stats
 
+from gemma_ko_lib.corpus.audit import Dropped, Examples
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
@@ -26,7 +27,6 @@ from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
-_EXAMPLE_CHARACTERS = 120
 
 
 class DocumentReader(CountingStep):
@@ -67,55 +67,6 @@ class DocumentReader(CountingStep):
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
 
-# --- Examples -----------------------------------------------------------------------------
-
-
-class Examples:
-    """One example of each rule of a task, in NAME-NNNNN.jsonl of the working folder.
-
-    Args:
-        working_dir: the folder.
-        name: of the block.
-        rank: of the task.
-    """
-
-    def __init__(self, working_dir: Path, name: str, rank: int):
-        self._seen: set[str] = set()
-        self._path = task_lines(working_dir, f"examples-{name}", rank)
-
-    def __enter__(self):
-        self._file = open(self._path, "w", encoding="utf-8")
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
-
-    def has(self, rule: str) -> bool:
-        """Whether there is one already."""
-        return rule in self._seen
-
-    def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
-        """Keep what a rule did to a document; `after` is None where it dropped it."""
-        if rule in self._seen:
-            return
-        self._seen.add(rule)
-        record = {"rule": rule, "id": document.id}
-        if after is None:
-            record["text"] = mask_pii(before[: 2 * _EXAMPLE_CHARACTERS])
-        else:
-            before, after = excerpt(before, after)
-            record |= {"before": mask_pii(before), "after": mask_pii(after)}
-        write_line(self._file, record)
-
-
-def excerpt(before: str, after: str) -> tuple[str, str]:
-    """Cut two versions of a text down to where they differ, with some of what is around."""
-    shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    start = max(start - _EXAMPLE_CHARACTERS // 4, 0)
-    return before[start : start + _EXAMPLE_CHARACTERS], after[start : start + _EXAMPLE_CHARACTERS]
-
-
 # --- Cleaning and masking -----------------------------------------------------------------
 
 
@@ -126,21 +77,39 @@ class Cleaner(CountingStep):
         working_dir: for examples.
         languages: that are kept.
         quality: also apply the measures that need a morphological analyser.
+        show: how many examples of a rule.
+        dropped: folder for what is dropped, or None.
+        mask: what takes personal data out of it, or None.
     """
 
     name = "clean"
     type = "corpus"
 
-    def __init__(self, working_dir: Path, languages: Sequence[str], quality: bool):
+    def __init__(
+        self,
+        working_dir: Path,
+        languages: Sequence[str],
+        quality: bool,
+        show: int,
+        dropped: Path | None = None,
+        mask: Callable[[str], str] | None = None,
+    ):
         super().__init__()
         self.working_dir, self.languages, self.quality = working_dir, tuple(languages), quality
+        self.show, self.dropped, self.mask = show, dropped, mask
 
     def count(self, data, rank, counts):
-        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, dropped."""
+        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
+
+        Lost are the characters that a rule took away.
+        """
         settings = {"languages": self.languages, "quality": self.quality}
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
-        with Examples(self.working_dir, "clean", rank) as examples:
+        with (
+            Examples(self.working_dir, "clean", rank, self.show) as examples,
+            Dropped(self.dropped, "clean", rank, self.mask) as dropped,
+        ):
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
@@ -152,14 +121,16 @@ class Cleaner(CountingStep):
                 size[1] += len(text)
                 if result.changed_by:
                     counts["changed"] += 1
-                    for rule in result.changed_by:
+                    for rule, lost in zip(result.changed_by, result.lost, strict=True):
                         counts[f"{known}|changed|{rule}"] += 1
-                    if not all(map(examples.has, result.changed_by)):
+                        counts[f"{known}|lost|{rule}"] += lost
+                    if any(map(examples.wants, result.changed_by)):
                         for step in trace(text, register, language=language, **settings):
                             examples.add(step[0], document, *step[1:])
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     examples.add(result.dropped_by, document, text)
+                    dropped.add(document, result.dropped_by)
                     continue
                 size[2] += 1
                 size[3] += len(result.text)
@@ -180,22 +151,27 @@ class Masker(CountingStep):
         working_dir: for examples.
         replacement: "placeholder" or "surrogate", see `pii.mask_pii`.
         seed: of the surrogates.
+        urls, names: see `pii.find_pii`.
+        show: how many examples of a kind.
     """
 
     name = "mask"
     type = "corpus"
 
-    def __init__(self, working_dir: Path, replacement: str, seed: int):
+    def __init__(
+        self, working_dir: Path, replacement: str, seed: int, urls: str, names: bool, show: int
+    ):
         super().__init__()
         self.working_dir, self.replacement, self.seed = working_dir, replacement, seed
+        self.urls, self.names, self.show = urls, names, show
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked by kind."""
         documents = 0
-        with Examples(self.working_dir, "mask", rank) as examples:
+        with Examples(self.working_dir, "mask", rank, self.show) as examples:
             for document in data:
                 documents += 1
-                if spans := find_pii(document.text):
+                if spans := find_pii(document.text, self.urls, self.names):
                     masked = mask_spans(document.text, spans, self.replacement, self.seed)
                     counts["changed"] += 1
                     for span in spans:
@@ -276,7 +252,10 @@ class CorpusWriter(JsonlWriter):
             self.stat_update(label, value=value)
 
     def _write(self, document: Document, file_handler, filename: str) -> None:
-        record = {"id": document.id, "text": document.text, **document.metadata}
+        record = {"id": document.id, "text": document.text}
+        for key, value in document.metadata.items():
+            # A field of the corpus that is called "text" is not the document's.
+            record[f"source_{key}" if key in ("id", "text") else key] = value
         file_handler.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:

@@ -5,6 +5,7 @@
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
     DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
     DIR/contaminated.jsonl                  every document with a piece of an evaluation set
+    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name
     DIR/report.json                         counters of every step, written last
 
 A folder without report.json is unfinished. The work happens in DIR/.partial, stage by
@@ -14,6 +15,7 @@ that are not done.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -39,8 +41,10 @@ LISTS = ("rejects", "duplicates", "contaminated")
 _PARTIAL = ".partial"
 _PLAN = "plan.json"
 _HELD_OUT = "held_out"
+_DROPPED = "dropped"
 _OUTPUTS = "documents-*.jsonl.gz"
 PII = ("placeholder", "surrogate", "keep")
+URLS = ("personal", "all", "keep")
 DUPLICATES = ("near", "exact", "keep")
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
@@ -60,6 +64,11 @@ class CleanSettings:
         hold_out: share of documents to write to held_out/, 0 up to but not including 1.
         hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
         seed: of the surrogates.
+        urls: which links are personal data: "personal" (those to a person's page), "all" or,
+            with "keep", none.
+        names: names of persons and dates of birth are personal data too; see `pii.find_pii`.
+        show: how many examples of each rule the report holds.
+        keep_dropped: write what is dropped to dropped/, with the rule's name.
     """
 
     languages: tuple[str, ...] = ("ko",)
@@ -70,15 +79,21 @@ class CleanSettings:
     hold_out: float = 0.0
     hold_out_by: str | None = None
     seed: int = 0
+    urls: str = "personal"
+    names: bool = False
+    show: int = 3
+    keep_dropped: bool = False
 
     def __post_init__(self):
-        for name, known in (("pii", PII), ("duplicates", DUPLICATES)):
+        for name, known in (("pii", PII), ("duplicates", DUPLICATES), ("urls", URLS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
         if not 0 <= self.hold_out < 1:
             raise UserError(
                 f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
             )
+        if self.show < 0:
+            raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
         for path in self.decontaminate:
             if not Path(path).is_file():
                 raise UserError(f"There is no evaluation set {path}. Check the path.")
@@ -182,6 +197,7 @@ def _prepare(
     for folder in (output_dir, output_dir / _HELD_OUT):
         for document_file in folder.glob(_OUTPUTS):
             document_file.unlink()
+    shutil.rmtree(output_dir / _DROPPED, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     if settings.decontaminate:
@@ -241,17 +257,29 @@ class CorpusRun:
         from gemma_ko_lib.corpus.decontamination import Decontaminator
         from gemma_ko_lib.corpus.duplicate_keys import DuplicateKeys, parts_for
         from gemma_ko_lib.corpus.executor import Stage
+        from gemma_ko_lib.corpus.pii import mask_pii
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
+        show, dropped = (
+            settings.show,
+            (partial / "out" / _DROPPED if settings.keep_dropped else None),
+        )
+        how = {
+            "replacement": settings.pii,
+            "seed": settings.seed,
+            "urls": settings.urls,
+            "names": settings.names,
+        }
+        mask = None if settings.pii == "keep" else functools.partial(mask_pii, **how)
         read = [
             blocks.DocumentReader(self.tasks, partial),
-            blocks.Cleaner(partial, settings.languages, settings.quality),
+            blocks.Cleaner(partial, settings.languages, settings.quality, show, dropped, mask),
         ]
-        if settings.pii != "keep":
-            read.append(blocks.Masker(partial, settings.pii, settings.seed))
+        if mask:
+            read.append(blocks.Masker(partial, **how, show=show))
         if settings.decontaminate:
-            read.append(Decontaminator(partial / "evaluation", partial))
+            read.append(Decontaminator(partial / "evaluation", partial, dropped))
         write = [blocks.CorpusWriter(str(partial / "out"), settings.hold_out, settings.hold_out_by)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
@@ -261,7 +289,7 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial)
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),
@@ -357,6 +385,8 @@ def _move_into_place(partial: Path, output_dir: Path) -> list[dict]:
         target = output_dir / path.relative_to(out)
         target.parent.mkdir(exist_ok=True)
         os.replace(path, target)
+    if (out / _DROPPED).is_dir():
+        os.replace(out / _DROPPED, output_dir / _DROPPED)
     # Also those that were moved before a stop in the middle of this.
     paths = [*output_dir.glob(_OUTPUTS), *(output_dir / _HELD_OUT).glob(_OUTPUTS)]
     names = sorted(path.relative_to(output_dir).as_posix() for path in paths)

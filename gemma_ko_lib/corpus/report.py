@@ -35,7 +35,7 @@ def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSe
     rejects = output_dir / "rejects.jsonl"
     first, reasons = _summarise_rejects(rejects)
     read, clean, write = counts["read"], counts["clean"], counts["write"]
-    registers, changed, dropped = _by_register(clean)
+    registers, changed, lost, dropped = _by_register(clean)
     if not write["in"]:
         raise UserError(_nothing_left(read, dropped, reasons, first, rejects))
     if settings.hold_out_by and settings.hold_out and write["without_key"] == write["in"]:
@@ -43,6 +43,7 @@ def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSe
             f"No document has the field '{settings.hold_out_by}' to hold out by; give one that "
             "is there."
         )
+    shown = _examples(partial, "clean", tasks, settings.show)
     steps = [
         {
             "name": "read",
@@ -56,12 +57,12 @@ def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSe
             "in": clean["in"],
             "out": clean["out"],
             "changed": clean["changed"],
-            "changed_by": _with_examples(changed, _examples(partial, "clean", tasks)),
-            "dropped_by": _with_examples(dropped, _examples(partial, "clean", tasks)),
+            "changed_by": _with_examples(changed, shown, lost),
+            "dropped_by": _with_examples(dropped, shown),
         },
     ]
     if settings.pii != "keep":
-        steps.append(_mask_step(counts["mask"], _examples(partial, "mask", tasks)))
+        steps.append(_mask_step(counts["mask"], partial, tasks, settings))
     if settings.decontaminate:
         steps.append(_decontamination_step(counts["decontaminate"], partial, output_dir))
     if settings.duplicates != "keep":
@@ -106,9 +107,9 @@ def _merged_counters(logs: Path) -> defaultdict[str, Counter]:
     return merged
 
 
-def _by_register(clean: Counter) -> tuple[dict, Counter, Counter]:
-    registers = defaultdict(lambda: {"changed_by": {}, "dropped_by": {}})
-    totals = {"changed": Counter(), "dropped": Counter()}
+def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
+    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}})
+    totals = {"changed": Counter(), "lost": Counter(), "dropped": Counter()}
     for label, value in sorted(clean.items()):
         register, *kind = label.split("|")
         if len(kind) == 1:
@@ -119,30 +120,40 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter]:
     for counts in registers.values():
         for label in ("out", "chars_out"):
             counts.setdefault(label, 0)
-    return dict(registers), totals["changed"], totals["dropped"]
+    return dict(registers), totals["changed"], totals["lost"], totals["dropped"]
 
 
 # --- Steps --------------------------------------------------------------------------------
 
 
-def _with_examples(counts: Counter, examples: dict[str, dict]) -> dict[str, dict]:
+def _with_examples(
+    counts: Counter, examples: dict[str, list[dict]], lost: Counter | None = None
+) -> dict[str, dict]:
+    """For each rule its count, the characters that it took away, and examples."""
     return {
-        rule: {"count": count, "example": examples.get(rule)}
+        rule: {
+            "count": count,
+            **({} if lost is None else {"characters_lost": lost[rule]}),
+            "examples": examples.get(rule, []),
+        }
         for rule, count in counts.most_common()
     }
 
 
-def _examples(partial: Path, block: str, tasks: int) -> dict[str, dict]:
+def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, list[dict]]:
+    """The first examples of each rule, each with id, before and after (None if dropped)."""
     from gemma_ko_lib.corpus.spool import read_lines, task_lines
 
-    examples: dict[str, dict] = {}
+    examples: defaultdict[str, list[dict]] = defaultdict(list)
     for rank in range(tasks):
         for example in read_lines(task_lines(partial, f"examples-{block}", rank)):
-            examples.setdefault(example.pop("rule"), example)
+            of_rule = examples[example.pop("rule")]
+            if len(of_rule) < most:
+                of_rule.append(example)
     return examples
 
 
-def _mask_step(mask: Counter, examples: dict[str, dict]) -> dict:
+def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
     kinds = Counter(
         {
             label.removeprefix("masked|"): count
@@ -155,7 +166,9 @@ def _mask_step(mask: Counter, examples: dict[str, dict]) -> dict:
         "in": mask["in"],
         "out": mask["out"],
         "changed": mask["changed"],
-        "masked": _with_examples(kinds, examples),
+        "urls": settings.urls,
+        "names": settings.names,
+        "masked": _with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
     }
 
 
@@ -216,8 +229,13 @@ def _nothing_left(
 # --- On a terminal --------------------------------------------------------------------------
 
 
-def format_report(report: dict) -> str:
-    """Write a report as a few lines to read on a terminal."""
+def format_report(report: dict, show: int = 0) -> str:
+    """Write a report as a few lines to read on a terminal.
+
+    Args:
+        report: as `build_report` made it.
+        show: how many examples of each rule to print, as before and after.
+    """
     documents, text = report["documents"], report["text_bytes"]
     steps = {step["name"]: step for step in report["steps"]}
     lines = [
@@ -230,13 +248,19 @@ def format_report(report: dict) -> str:
     if decoded := steps["read"]["decoded_from_cp949"]:
         lines.append(f"decoded from cp949: {decoded:,}")
     for rule, changed in steps["clean"]["changed_by"].items():
-        lines.append(f"changed by {rule}: {changed['count']:,}")
+        lost = f"{changed['characters_lost']:,} characters less"
+        lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")
+        lines += _shown(changed["examples"][:show])
     for rule, dropped in steps["clean"]["dropped_by"].items():
-        example = dropped["example"]["text"][:40].replace("\n", " ")
-        lines.append(f"dropped by {rule}: {dropped['count']:,}, e.g. {example!r}")
+        first = [f", e.g. {_one_line(example)!r}" for example in dropped["examples"][:1]]
+        lines.append(f"dropped by {rule}: {dropped['count']:,}{''.join(first)}")
+        lines += _shown(dropped["examples"][:show])
     if mask := steps.get("mask"):
+        names = "found" if mask["names"] else "not looked for"
+        lines.append(f"personal data: URLs {mask['urls']}, names of persons {names}")
         for kind, masked in mask["masked"].items():
             lines.append(f"masked {kind}: {masked['count']:,}")
+            lines += _shown(masked["examples"][:show])
     if found := steps.get("decontaminate"):
         lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
     if found := steps.get("duplicates"):
@@ -251,3 +275,19 @@ def format_report(report: dict) -> str:
         place = reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
         lines.append(f"  {place}: {reject['reason']}")
     return "\n".join(lines)
+
+
+def _one_line(example: dict) -> str:
+    return example["before"][:40].replace("\n", " ")
+
+
+def _shown(examples: list[dict]) -> list[str]:
+    """Two lines for each example; `repr` keeps a text from steering the terminal."""
+    lines = []
+    for example in examples:
+        lines.append(f"  {example['id']!r}")
+        if example["after"] is None:
+            lines.append(f"  - {example['before']!r}")
+        else:
+            lines += [f"  - {example['before']!r}", f"  + {example['after']!r}"]
+    return lines

@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import describe
-from gemma_ko_lib.runtime.errors import UserError, disk_error
+from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
@@ -44,6 +44,7 @@ __all__ = [
     "only_process",
     "peak_memory_bytes",
     "platform",
+    "printable",
     "read_json_object",
     "samples_dir",
     "seed_everything",
