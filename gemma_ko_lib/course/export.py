@@ -43,7 +43,9 @@ def exported_sources(folder: Path | None = None) -> dict[str, str]:
                 module = tag.removeprefix(_TAG)
                 where = f"{path.name}, cell {number} (tagged {tag})"
                 if not module.isidentifier():
-                    raise UserError(f"{where}: '{module}' is no module name; tag it export:name.")
+                    raise UserError(
+                        f"{where}: '{module}' is not a module name; tag it export:name."
+                    )
                 if cell.cell_type == "markdown":
                     if module in docstrings:
                         raise UserError(f"{where}: a second docstring cell; untag one of them.")

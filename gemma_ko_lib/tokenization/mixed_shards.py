@@ -52,7 +52,7 @@ def read_sources(sources: Iterable[str | Path]) -> Iterator["Document"]:
         # Reading all files below would train on the held-out documents too.
         for report in path.rglob(REPORT):
             raise UserError(
-                f"{path} is no folder of documents, but holds one of clean documents, "
+                f"{path} is not a folder of documents, but holds one of clean documents, "
                 f"{report.parent}. Give the folders themselves."
             )
         yield from read_documents([path])

@@ -82,7 +82,7 @@ def write_rows(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Without its manifest a half-replaced set is no set at all.
+        # Without its manifest a half-replaced set is not taken for a whole one.
         (folder / MANIFEST).unlink(missing_ok=True)
         for path in folder.iterdir():
             if _SHARD_FILE.fullmatch(path.name):
