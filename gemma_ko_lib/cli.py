@@ -72,7 +72,7 @@ def _print_json(value) -> None:
         ) from None
 
 
-# --- numbers on the command line: out of range they are refused where they are read ---
+# --- numbers on the command line; one out of range is refused here ---
 
 
 def _whole(low: int, high: int | None = None):
@@ -85,7 +85,7 @@ def _whole(low: int, high: int | None = None):
             value = None
         if value is None or value < low or (high is not None and value > high):
             until = "" if high is None else f" to {high}"
-            raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {low}{until}")
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
         return value
 
     return whole
@@ -101,7 +101,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
 
 
@@ -112,7 +112,7 @@ def _share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share from 0 up to, not including, 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
     return value
 
 
@@ -123,7 +123,7 @@ def _share_or_file(text: str) -> float | str:
     except ValueError:
         return text
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share between 0 and 1, and no file")
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")
     return value
 
 
@@ -139,7 +139,7 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(
-            f"'{text}' is no number of tokens from 1; write 20000, 64k or 20M"
+            f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
         )
     return value
 
@@ -720,9 +720,7 @@ def _add_evaluate(commands) -> None:
     parser.add_argument(
         "--documents", type=_whole(1), help="evenly spaced documents, instead of all"
     )
-    parser.add_argument(
-        "--items", type=_whole(1), help="so many items a suite, drawn once, not all"
-    )
+    parser.add_argument("--items", type=_whole(1), help="items of each suite, drawn once (all)")
     parser.add_argument(
         "--window", type=_whole(2), default=512, help="tokens the model sees at once"
     )
@@ -784,7 +782,7 @@ def _evaluate_suites(arguments) -> int:
             task: {
                 name: x
                 for name, x in figures.items()
-                # The error of a single item is no number.
+                # The error of a single item is not a number.
                 if isinstance(x, float) and not ("stderr" in name and math.isnan(x))
             }
             for task, figures in found["results"].items()
@@ -809,7 +807,7 @@ def _evaluate_suites(arguments) -> int:
 
 
 def _drawn(items: tuple, count: int | None) -> tuple:
-    """So many of them, the same ones in every run; generated pairs repeat at even distances."""
+    """Draw `count` items, the same in every run: generated pairs repeat at even distances."""
     import numpy as np
 
     if not count or count >= len(items):
@@ -819,7 +817,7 @@ def _drawn(items: tuple, count: int | None) -> tuple:
 
 
 def _evenly(found, count: int | None):
-    """So many of them, spread over all."""
+    """Take `count` of them, evenly spread."""
     import numpy as np
 
     if not count or count >= len(found):
@@ -837,7 +835,7 @@ def _placed_model(name: str):
 
 
 def _stdout_to_stderr():
-    """Notices and download bars must not get into JSON on stdout."""
+    """Keep notices and download bars out of the JSON on stdout."""
     import contextlib
 
     return contextlib.redirect_stdout(sys.stderr)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,11 @@ def test_a_circle_of_imports_is_found(lines, circle, tmp_path):
     found = _circles(_module_graph(tmp_path / "pack"))
     expected = [f"pack.stage.{name}".removesuffix(".__init__") for name in circle]
     assert found == ([expected] if circle else [])
+
+
+def test_no_two_modules_have_the_same_file_name():
+    names = Counter(path.name for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 # --- Importing the package -----------------------------------------------------------

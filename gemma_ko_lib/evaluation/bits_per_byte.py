@@ -1,8 +1,8 @@
-"""Bits per byte: what a model still has to be told about a text, per byte of it.
+"""Bits per byte: a model's cross-entropy on a text, per byte of it.
 
 Perplexity per token flatters a tokenizer with longer tokens; bytes are the same for every
-model. A language whose script takes more bytes a word is another matter: figures of two
-languages are not comparable as if their content were equal.
+model. Scripts differ in bytes per word, though, so the figures of two languages cannot be
+compared as if their content were equal.
 
 Documents longer than the window are read in strides: every token is scored once, with
 at least window − stride tokens before it. Windows are packed into rows under a segment
@@ -127,7 +127,7 @@ class _Window:
 
 
 def _spans(ids: np.ndarray, window: int, stride: int):
-    """Windows over one document's ids; each token but the BOS is scored in exactly one."""
+    """Yield windows over one document's ids; each token but the BOS is scored in exactly one."""
     yield ids[:window], 1
     end = window
     while end < len(ids):

@@ -56,9 +56,9 @@ def whole_file(path: str | Path, mode: str = "w"):
 
 @contextlib.contextmanager
 def only_process(folder: str | Path):
-    """Hold a folder for this process; a second one is refused, and a killed one lets go.
+    """Lock a folder for this process; a second process is refused, a killed one lets go.
 
-    The folder is made where it is not there, and taken away again where it was left empty.
+    The folder is created if it is missing, and removed again if it was left empty.
 
     Raises:
         UserError: another process holds it, or it cannot be written.
@@ -89,7 +89,7 @@ def only_process(folder: str | Path):
                     "writes to it.",
                     file=sys.stderr,
                 )
-            # The one before may have let go and taken the file away since it was opened here.
+            # The process before may have released and removed the file after it was opened here.
             if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 break
         file.truncate(0)

@@ -1,4 +1,4 @@
-"""Packing: whole documents side by side in rows of one length, each with its own segment.
+"""Packs whole documents side by side into rows of one length, each as its own segment.
 
 A document that fits into a row is never cut. `segment_ids` keep the documents of a row
 apart (0 is padding), so attention and loss never cross from one to the next.
@@ -34,9 +34,9 @@ class PackedRows:
 
 
 def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:
-    """Frame one document's tokens: exactly one BOS before and one EOS after.
+    """Frame one document's tokens with exactly one BOS before and one EOS after.
 
-    A tokenizer or a caller that added one already does not lead to a second.
+    A BOS or EOS that the tokenizer or the caller has added already is not doubled.
     """
     start, end = 0, len(ids)
     while start < end and ids[start] == bos_id:
@@ -61,16 +61,15 @@ def pack_documents(
     open_rows: int = 1024,
     sorted_at_once: int = 512,
 ) -> Iterator[PackedRows]:
-    """Pack documents by best fit, longest first: each goes into the open row it fills best.
+    """Pack documents by best fit, longest first.
 
     Args:
         documents: framed token ids, each int32 [n].
         length: tokens in a row.
-        pad_id: token id written where no document is.
-        open_rows: how many rows are kept open; more rows, less padding. When one more is
-            needed, the fullest one is closed.
-        sorted_at_once: documents that are put in order of length before they are packed; short
-            ones fill what long ones leave, which saves two thirds of the padding.
+        pad_id: token id written where there is no document.
+        open_rows: how many rows are kept open, see `best_fit`; more rows leave less padding.
+        sorted_at_once: how many documents are sorted by length before they are packed; short
+            ones then fill what long ones leave, which saves two thirds of the padding.
 
     Yields:
         PackedRows of a single row, in the order in which rows are closed.

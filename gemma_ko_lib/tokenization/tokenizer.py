@@ -1,7 +1,7 @@
-"""One face for every tokenizer of the course: SentencePiece models and tokenizer.json files.
+"""One interface for every tokenizer of the course: SentencePiece models and tokenizer.json files.
 
-`encode` never adds special tokens: who builds a row adds `bos_id` once per document, so
-that it cannot be there twice.
+`encode` never adds special tokens. The code that builds a row adds `bos_id` once per document,
+so it cannot be there twice.
 """
 
 import functools
@@ -25,7 +25,7 @@ class Tokenizer(Protocol):
     """What the course needs of a tokenizer.
 
     Attributes:
-        name: how it was asked for.
+        name: the name or path that it was loaded by.
         vocabulary: every piece, in id order; a space is written "▁".
         bos_id, eos_id, pad_id: ids of the special tokens.
     """

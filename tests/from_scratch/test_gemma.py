@@ -14,8 +14,6 @@ from gemma_ko_lib.models.keras_hub import keras_hub
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import TINY, make_model
 
-pytestmark = pytest.mark.optimised  # XLA's default effort, as users run it
-
 # Beside the suite's shapes: an odd window, GQA in Gemma 1, 27B's query scale, scaled positions.
 SHAPES = {
     **TINY,

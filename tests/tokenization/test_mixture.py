@@ -1,4 +1,4 @@
-"""Shares come out as they were asked for, and a key that names nothing is told."""
+"""Shares come out as they were asked for, and a key that names nothing is an error."""
 
 import math
 from fractions import Fraction
@@ -23,12 +23,12 @@ def test_weights_are_read_as_typed():
 
 
 @pytest.mark.parametrize("text", ["ko", "ko=", "=1", "ko=much", "", "ko:1"])
-def test_what_is_no_weight_is_told(text):
+def test_what_is_not_a_weight_is_reported(text):
     with pytest.raises(UserError, match=f"KEY=NUMBER.*not '{text}'"):
         parse_weights(["en=1", text])
 
 
-def test_two_weights_for_one_group_are_told():
+def test_two_weights_for_one_group_are_reported():
     with pytest.raises(UserError, match="two weights for 'ko'"):
         parse_weights(["ko=1", "ko=2"])
 
@@ -52,7 +52,7 @@ def test_a_weight_is_above_zero_and_finite(weight):
         ({"once": "ko", "weights": {"ko": 1.0}, "tokens": 9}, "and no number of tokens"),
     ],
 )
-def test_settings_without_sense_are_told(settings, told):
+def test_settings_without_sense_are_reported(settings, told):
     with pytest.raises(UserError, match=told):
         Mixture(**settings)
 
@@ -76,7 +76,7 @@ def test_the_language_is_guessed_from_most_letters(text, language):
 
 
 @pytest.mark.parametrize("field", ["language", "lang"])
-def test_a_language_that_is_told_is_not_guessed(field):
+def test_a_known_language_is_not_guessed(field):
     assert language_of(Document(text="책방", id="1", metadata={field: "ja"})) == "ja"
 
 
@@ -89,7 +89,7 @@ def test_the_most_exact_key_wins():
     assert group_of("en", "blog", Mixture(weights={"ko": 1})) is None
 
 
-def test_a_document_that_two_keys_name_is_told():
+def test_a_document_that_two_keys_name_is_reported():
     with pytest.raises(UserError, match="ko/news are named by 'ko' and by 'news'"):
         group_of("ko", "news", Mixture(weights={"ko": 1, "news": 1}))
 

@@ -116,14 +116,14 @@ def test_a_full_disk_is_told_and_leaves_no_manifest(
     assert not list(folder.glob(".*"))
 
 
-def test_a_folder_that_cannot_be_made_is_told(tiny_tokenizer, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tiny_tokenizer, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write .*file"):
         write_shards(TEXTS, tiny_tokenizer, tmp_path / "file", LENGTH)
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["none", "blank"])
-def test_nothing_to_pack_is_told(tiny_tokenizer, tmp_path, texts):
+def test_nothing_to_pack_is_reported(tiny_tokenizer, tmp_path, texts):
     with pytest.raises(UserError, match="No documents to pack"):
         write_shards(texts, tiny_tokenizer, tmp_path, LENGTH)
     assert not (tmp_path / "manifest.json").exists()
@@ -137,7 +137,7 @@ def test_blank_documents_are_left_out(tiny_tokenizer, tmp_path):
 # --- What is opened is what was written ----------------------------------------------
 
 
-def test_a_folder_without_a_manifest_is_no_set(folder):
+def test_a_folder_without_a_manifest_is_not_a_set(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(UserError, match="has no manifest.json.*makes them again") as raised:
         open_shards(folder)
