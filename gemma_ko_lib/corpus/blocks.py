@@ -23,10 +23,12 @@ from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
+_LONGEST_NAME = 40
 
 
 class DocumentReader(CountingStep):
@@ -45,7 +47,7 @@ class DocumentReader(CountingStep):
         self.tasks, self.working_dir = tasks, working_dir
 
     def count(self, data, rank, counts):
-        """Counts records (in), documents (out), rejects, decoded and text_bytes."""
+        """Counts records (in), documents (out), rejects, decoded, text_bytes, fields unread."""
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
         with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
@@ -57,6 +59,8 @@ class DocumentReader(CountingStep):
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
+                    for field in record.metadata.pop(UNREAD, ()):
+                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
                         counts["decoded"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:

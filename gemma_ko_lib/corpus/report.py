@@ -51,6 +51,7 @@ def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSe
             "out": read["out"],
             "rejected": read["rejects"],
             "decoded_from_cp949": read["decoded"],
+            "unread_fields": dict(_labelled(read, "unread").most_common(_FIRST_OF_LIST)),
         },
         {
             "name": "clean",
@@ -123,6 +124,13 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
     return dict(registers), totals["changed"], totals["lost"], totals["dropped"]
 
 
+def _labelled(counts: Counter, label: str) -> Counter:
+    """The counters "label|name", by their names."""
+    start = f"{label}|"
+    named = {key.removeprefix(start): n for key, n in counts.items() if key.startswith(start)}
+    return Counter(named)
+
+
 # --- Steps --------------------------------------------------------------------------------
 
 
@@ -154,13 +162,7 @@ def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, lis
 
 
 def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
-    kinds = Counter(
-        {
-            label.removeprefix("masked|"): count
-            for label, count in mask.items()
-            if label.startswith("masked|")
-        }
-    )
+    kinds = _labelled(mask, "masked")
     return {
         "name": "mask",
         "in": mask["in"],
@@ -247,6 +249,8 @@ def format_report(report: dict, show: int = 0) -> str:
     ]
     if decoded := steps["read"]["decoded_from_cp949"]:
         lines.append(f"decoded from cp949: {decoded:,}")
+    for field, count in steps["read"]["unread_fields"].items():
+        lines.append(f"not read: {count:,} records have text in the list or object {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
         lost = f"{changed['characters_lost']:,} characters less"
         lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")

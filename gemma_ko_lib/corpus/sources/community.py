@@ -14,6 +14,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Passage,
     iso_date,
     string,
+    unread_fields,
 )
 
 _PETITIONS = "청와대 국민청원"
@@ -98,6 +99,8 @@ def passage(record: dict, columns: Columns) -> Passage | None:
     del record[field]
     identifier = record.pop("id", None)
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
+    if len(metadata) < len(record):
+        metadata |= unread_fields(record)
     for person in columns.persons:
         metadata.pop(person, None)
     if columns.is_petition and (title := string(record.get("title"))):
