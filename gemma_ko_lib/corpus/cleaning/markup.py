@@ -44,9 +44,7 @@ _CODE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->|<!DOCTYPE [^<>]{0,200}>", re.DOTALL)
-_PREFORMATTED = re.compile(
-    r"<pre\b[^<>]*>((?:(?!<pre\b).)*?)</pre\s*>", re.IGNORECASE | re.DOTALL
-)
+_PREFORMATTED = re.compile(r"<pre\b[^<>]*>((?:(?!<pre\b).)*?)</pre\s*>", re.IGNORECASE | re.DOTALL)
 # A text that names tags is about them.
 _NAMED = re.compile(
     r">[\"'`”’)]? ?(?:태그|요소|엘리먼트|주석|tags?\b|elements?\b)"

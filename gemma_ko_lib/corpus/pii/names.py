@@ -8,6 +8,7 @@ either, and foreign names, it cannot know.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
 from gemma_ko_lib.corpus.pii.written_forms import BLOCK
@@ -89,7 +90,7 @@ def find_names(text: str) -> Iterator[tuple[int, int]]:
             yield start, end
     for match in _CUED.finditer(text):
         yield match.span(match.lastgroup)
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, after in pairwise([*tokens, None]):
         if token.tag != "NNP" or token.form[0] not in _SURNAMES:
             continue
         start, end = token.start, token.start + token.len
