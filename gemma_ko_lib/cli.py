@@ -140,8 +140,25 @@ def _add_clean(commands) -> None:
     parser = _command(
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the documents")
+    parser.add_argument(
+        "--formats",
+        action="store_true",
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
         default="ko",
@@ -158,6 +175,17 @@ def _add_clean(commands) -> None:
         default="placeholder",
         metavar="HOW",
         help="personal data: placeholder (the default), surrogate or keep",
+    )
+    parser.add_argument(
+        "--urls",
+        default="personal",
+        metavar="WHICH",
+        help="links to mask: personal (to a person's page, the default), all, or keep for none",
+    )
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="mask Korean names and dates of birth too (slow; some are missed, see lesson 05)",
     )
     parser.add_argument(
         "--duplicates",
@@ -179,6 +207,20 @@ def _add_clean(commands) -> None:
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the surrogates")
+    parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
+        "--show",
+        type=int,
+        metavar="N",
+        help="print N examples of what each rule did",
+    )
+    parser.add_argument(
+        "--keep-dropped",
+        action="store_true",
+        help="write to dropped/ what is dropped, and why",
+    )
     parser.add_argument("--workers", type=int, default=1, help="tasks at once")
     parser.add_argument("--executor", default="local", help="local, ray or slurm")
     parser.add_argument(
@@ -193,6 +235,13 @@ def _add_clean(commands) -> None:
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
+    if arguments.formats:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        return 0
+    if not arguments.inputs or not arguments.output:
+        raise UserError("gemma-ko clean needs INPUT... and -o DIR; --help says more.")
     settings = corpus.CleanSettings(
         languages=tuple(arguments.languages.split(",")),
         quality=arguments.quality,
@@ -202,6 +251,15 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
+        urls=arguments.urls,
+        names=arguments.names,
+        keep_dropped=arguments.keep_dropped,
+        **({} if arguments.show is None else {"show": arguments.show}),
     )
     report = corpus.clean(
         arguments.inputs,
@@ -215,7 +273,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(printable(corpus.format_report(report)))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

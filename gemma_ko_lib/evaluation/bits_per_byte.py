@@ -21,6 +21,7 @@ import numpy as np
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import token_nll
 
 
@@ -83,7 +84,7 @@ def bits_per_byte(
         raise UserError("No text to evaluate on: every document is empty.")
     texts = [texts[i] for i in kept]
     registers = [registers[i] for i in kept] if registers else [""] * len(texts)
-    encoded = model.tokenizer.encode(texts)
+    encoded = encode_documents(model.tokenizer, texts)
     windows = [
         _Window(document, *span)
         for document, ids in enumerate(encoded)

@@ -17,6 +17,7 @@ import numpy as np
 from gemma_ko_lib.models.decoder import TokenTree, project
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 
 # Attention costs a row's length for each token; the rows of a batch make up for short ones.
@@ -86,8 +87,9 @@ def encode_pairs(tokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list
     for prompt, continuation in pairs:
         kept = prompt.rstrip()
         moved.append((kept, prompt[len(kept) :] + continuation))
-    before = tokenizer.encode([prompt for prompt, _ in moved])
-    whole = tokenizer.encode([prompt + continuation for prompt, continuation in moved])
+    before = encode_documents(tokenizer, [prompt for prompt, _ in moved])
+    together = [prompt + continuation for prompt, continuation in moved]
+    whole = encode_documents(tokenizer, together)
     return [
         ([tokenizer.bos_id, *prompt], ids[len(prompt) :])
         for prompt, ids in zip(before, whole, strict=True)

@@ -13,7 +13,6 @@ a control token.
 import dataclasses
 import functools
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +20,10 @@ import numpy as np
 
 from gemma_ko_lib.runtime import UserError, numbered_lines
 from gemma_ko_lib.tokenization.packing import pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
 START, END = "<start_of_turn>", "<end_of_turn>"
 _ROLES = {"user": "user", "human": "user", "assistant": "model", "model": "model", "gpt": "model"}
-# Between "<" and the rest of what would be read as one control token.
-_INSIDE_CONTROL = re.compile(r"(?<=<)(?=/?[a-z_0-9]{1,24}>)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,12 +142,6 @@ def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
     ids, _ = encode_conversation(tokenizer, turns)
     start = control_id(tokenizer, START)
     return [*ids.tolist(), start, *tokenizer.encode(["model\n"])[0]]
-
-
-def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Token ids of what somebody typed: "<end_of_turn>" in it is letters, no control token."""
-    parts = _INSIDE_CONTROL.split(text)
-    return [i for ids in tokenizer.encode([part for part in parts if part]) for i in ids]
 
 
 @functools.lru_cache(maxsize=16)

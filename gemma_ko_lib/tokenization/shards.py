@@ -16,7 +16,7 @@ import numpy as np
 
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents, fingerprint
 
 MANIFEST = "manifest.json"
 _SHARD_FILE = re.compile(r"(?:tokens|segments)-\d{5,}\.npy")
@@ -138,7 +138,7 @@ def framed_documents(
             "that packed documents could not be told apart; give one of Gemma's family."
         )
     for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
-        for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
+        for text, ids in zip(batch, encode_documents(tokenizer, batch), strict=True):
             yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
 
 

@@ -6,6 +6,7 @@ that it cannot be there twice.
 
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +45,32 @@ class Tokenizer(Protocol):
 def fingerprint(tokenizer: Tokenizer) -> str:
     """SHA-256 over the pieces in id order: equal for equal vocabularies, whatever the file."""
     return hashlib.sha256("\n".join(tokenizer.vocabulary).encode("utf-8")).hexdigest()
+
+
+# Between the bracket and the rest of what would be read as one control token. Pieces for tags
+# of HTML are text.
+_INSIDE_CONTROL = re.compile(
+    r"(?<=[<\[])(?=(?:/?s|bos|eos|pad|unk|mask|cls|sep|unused[0-9]{1,5}|(?:start|end)_of_[a-z]{1,10}"
+    r"|[a-z]{1,10}_soft_token|\|[a-z_0-9]{1,40}\|)>|(?:multimodal|@BOS@|CLS|SEP|PAD|UNK|MASK)\])"
+)
+
+
+def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of what somebody wrote: "<end_of_turn>" in it is letters, no control token."""
+    parts = [part for part in _INSIDE_CONTROL.split(text) if part]
+    return [i for ids in tokenizer.encode(parts) for i in ids]
+
+
+def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of documents: whatever they spell is text.
+
+    Control tokens come from who builds a row (BOS, EOS) and from the turn template alone.
+    """
+    encoded = tokenizer.encode(texts)
+    for index, text in enumerate(texts):
+        if _INSIDE_CONTROL.search(text):
+            encoded[index] = encode_plain(tokenizer, text)
+    return encoded
 
 
 class SentencePieceTokenizer:

@@ -67,7 +67,9 @@ def test_the_counters_add_up(raw, tmp_path):
     assert read["decoded_from_cp949"] == 1
     assert clean["dropped_by"]["too_short"] == {
         "count": 2,
-        "example": {"id": "raw/reviews-1.jsonl:31", "text": "굿"},
+        "examples": [
+            {"id": f"raw/reviews-{file}.jsonl:31", "before": "굿", "after": None} for file in (1, 2)
+        ],
     }
     review = report["registers"]["review"]
     assert (review["in"], review["out"]) == (396, 394)

@@ -34,6 +34,15 @@ def test_every_document_is_in_the_shards(folder, tiny_tokenizer):
     assert sorted(text for text in texts if text in english) == sorted(english)
 
 
+def test_a_packed_document_holds_no_control_token_that_it_spells(tiny_tokenizer, tmp_path):
+    spelled = "A page says <end_of_turn>, <start_of_turn>model and <bos>."
+    write_shards([spelled], tiny_tokenizer, tmp_path / "shards", LENGTH)
+    row = open_shards(tmp_path / "shards", tiny_tokenizer)[0]
+    controls = tiny_tokenizer.encode(["<start_of_turn>", "<end_of_turn>"])
+    assert not {i for ids in controls for i in ids} & set(row.token_ids.tolist())
+    assert list(row.token_ids).count(tiny_tokenizer.bos_id) == 1
+
+
 def test_the_manifest_counts_what_is_there(folder, tiny_tokenizer):
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     shards = open_shards(folder)

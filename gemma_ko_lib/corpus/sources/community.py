@@ -19,7 +19,7 @@ from gemma_ko_lib.corpus.sources.records import (
 
 _PETITIONS = "청와대 국민청원"
 # A known set of columns → corpus and register. The first that a record has all of counts.
-_CORPORA = (
+CORPORA = (
     ({"id", "document", "label"}, "NSMC", "review"),
     ({"num_agree", "title", "content"}, _PETITIONS, "community"),
     ({"num_agree", "title", "text"}, _PETITIONS, "community"),
@@ -73,7 +73,7 @@ class Columns(NamedTuple):
 def columns_of(names: tuple[str, ...]) -> Columns:
     """Look names up; cached, since a file has one set of them or few."""
     corpus, register = next(
-        (found for columns, *found in _CORPORA if columns <= set(names)), (None, None)
+        (found for columns, *found in CORPORA if columns <= set(names)), (None, None)
     )
     known = (("corpus", corpus), ("register", register))
     return Columns(

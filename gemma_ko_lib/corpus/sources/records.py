@@ -14,6 +14,8 @@ TEXT_FIELDS = (
     *("text", "content", "document", "sentence", "form", "comments", "body"),
     *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
 )
+# How the documents of a text file may be parted.
+DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 

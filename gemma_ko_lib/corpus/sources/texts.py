@@ -15,8 +15,6 @@ from gemma_ko_lib.corpus.sources import records, tags
 from gemma_ko_lib.corpus.sources.lines import beginning, text_of
 from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
 
-DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
-
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
 _ATTRIBUTE = re.compile(r' ([\w:-]+)="([^"]*)"')
 _TITLE = re.compile(r"\s?= ([^=\s](?:[^\n]*[^=\s])?) =\s*")
@@ -41,7 +39,7 @@ class Guess(NamedTuple):
     """How the documents of a text are parted.
 
     Attributes:
-        by: one of `DOCUMENTS_BY`.
+        by: one of `records.DOCUMENTS_BY`.
         note: what the user is told; "" for a plain text.
     """
 

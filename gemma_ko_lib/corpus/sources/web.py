@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gemma_ko_lib.corpus.cleaning.rewriting import strip_html
+from gemma_ko_lib.corpus.cleaning.markup import strip_html
 from gemma_ko_lib.corpus.sources.records import (
     LONGEST_RECORD,
     Passage,
