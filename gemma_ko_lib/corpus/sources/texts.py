@@ -76,12 +76,13 @@ def guess(head: str, is_whole: bool, is_long: bool) -> Guess:
         if _are_documents(written):
             return Guess("line", "one document a line (--documents-by file, if it is one text)")
         return Guess("file", "one document of many lines (--documents-by line, if each is one)")
-    if len(blocks) >= _FEWEST_BLOCKS and median(map(len, blocks)) > 1:
-        if _are_sentences(written):
-            return Guess(
-                "blank", "documents parted by blank lines (--documents-by file, if it is one text)"
-            )
-        return Guess("file", "one document of many blocks (--documents-by blank, if each is one)")
+    if len(blocks) > 2 and median(map(len, blocks)) > 1 and _are_sentences(written):
+        if len(blocks) >= _FEWEST_BLOCKS:
+            said = "documents parted by blank lines (--documents-by file, if it is one text)"
+            return Guess("blank", said)
+        return Guess(
+            "file", "one document of several blocks (--documents-by blank, if each is one)"
+        )
     return Guess("file")
 
 
