@@ -7,7 +7,7 @@ import os
 import sys
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, printable
 
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 3 done but for
-        some records that could not be read, 130 interrupted.
+        some records that could not be read; 130 (SIGINT) or 143 (SIGTERM) interrupted, a
+        training run with a checkpoint.
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -29,11 +30,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"gemma-ko: {error}", file=sys.stderr)
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("gemma-ko: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,8 +140,25 @@ def _add_clean(commands) -> None:
     parser = _command(
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the documents")
+    parser.add_argument(
+        "--formats",
+        action="store_true",
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
         default="ko",
@@ -190,6 +208,9 @@ def _add_clean(commands) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the surrogates")
     parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
         "--show",
         type=int,
         metavar="N",
@@ -214,6 +235,13 @@ def _add_clean(commands) -> None:
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
+    if arguments.formats:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        return 0
+    if not arguments.inputs or not arguments.output:
+        raise UserError("gemma-ko clean needs INPUT... and -o DIR; --help says more.")
     settings = corpus.CleanSettings(
         languages=tuple(arguments.languages.split(",")),
         quality=arguments.quality,
@@ -223,6 +251,11 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
         urls=arguments.urls,
         names=arguments.names,
         keep_dropped=arguments.keep_dropped,
@@ -240,7 +273,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report, arguments.show or 0))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

@@ -20,7 +20,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import numpy as np
 import pytest
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib.runtime import credentials
 
 _POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
 _SMALL = {
@@ -128,4 +128,4 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(runtime, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
+    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})

@@ -89,8 +89,8 @@ def test_a_stage_imports_only_earlier_stages_runtime_and_profiles():
         ("training/loop.py", "from .. import course"),
         ("evaluation/suites.py", "from gemma_ko_lib.from_scratch import gemma"),
         ("from_scratch/gemma.py", "from gemma_ko_lib.models import load"),
-        ("runtime.py", "from gemma_ko_lib import profiles"),
-        ("course/report.py", "from gemma_ko_lib.cli import main"),
+        ("runtime/storage.py", "from gemma_ko_lib import profiles"),
+        ("course/html_report.py", "from gemma_ko_lib.cli import main"),
         ("plotting.py", "from gemma_ko_lib.course import record"),
     ],
 )

@@ -116,8 +116,8 @@ def run_course(
         UserError: unknown notebook, or an output folder that cannot be used.
     """
     from gemma_ko_lib.course.execution import NotebookResult, Watch
+    from gemma_ko_lib.course.html_report import write_report
     from gemma_ko_lib.course.notebook_files import find_notebooks
-    from gemma_ko_lib.course.report import write_report
 
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()

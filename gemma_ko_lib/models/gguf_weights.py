@@ -85,7 +85,7 @@ def convert_package() -> tuple[dict[str, np.ndarray], bytes, str]:
     """
     from importlib.resources import files
 
-    from gemma_ko_lib.tokenization.sources import sentencepiece_from_gguf
+    from gemma_ko_lib.tokenization.tokenizer_files import sentencepiece_from_gguf
 
     with tempfile.TemporaryDirectory() as scratch:
         path = assemble_package(scratch)

@@ -6,14 +6,14 @@ documents into the rows that training reads; `pack_mixture` does so with a chose
 each language and register.
 """
 
-from gemma_ko_lib.tokenization.expansion import expand_vocabulary, learn_pieces
 from gemma_ko_lib.tokenization.gap import gap_report
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture, read_sources
 from gemma_ko_lib.tokenization.mixture import Mixture, mix_documents, parse_weights
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
-from gemma_ko_lib.tokenization.sources import load_tokenizer
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, Tokenizer, TokenizerJson
+from gemma_ko_lib.tokenization.tokenizer_files import load_tokenizer
+from gemma_ko_lib.tokenization.vocabulary import expand_vocabulary, learn_pieces
 
 __all__ = [
     "Mixture",

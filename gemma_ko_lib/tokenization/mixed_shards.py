@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib.runtime import Progress, UserError, disk_error
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
-from gemma_ko_lib.tokenization.pieces import Piece, PieceFile
 from gemma_ko_lib.tokenization.shards import framed_documents, write_rows
+from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ def pack_mixture(
 
 def _lay_aside(
     documents, tokenizer: Tokenizer, scratch: Path, length: int, mixture: Mixture, progress: bool
-) -> tuple[dict[str, PieceFile], Counter]:
-    """Tokenize all documents into one `PieceFile` a group, and count those left out."""
-    groups: dict[str, PieceFile] = {}
+) -> tuple[dict[str, TokenSpool], Counter]:
+    """Tokenize all documents into one `TokenSpool` a group, and count those left out."""
+    groups: dict[str, TokenSpool] = {}
     seen, left_out = Counter(), Counter()
     waiting = deque()  # groups of the texts that the tokenizer has taken and not yet given back
 
@@ -158,7 +158,7 @@ def _lay_aside(
                         f"There are more than {_MOST_GROUPS} groups by {mixture.by}, the last "
                         f"'{name}'. Is that a register? Group by language, or give weights."
                     )
-                groups[name] = PieceFile(scratch, f"{len(groups):03d}")
+                groups[name] = TokenSpool(scratch, f"{len(groups):03d}")
             text_bytes = len(text.encode("utf-8"))
             for piece in split_long(ids, length):
                 groups[name].add(Piece(piece, text_bytes))
@@ -178,7 +178,7 @@ def _lay_aside(
     return dict(sorted(groups.items())), left_out
 
 
-def _plan(groups: dict[str, PieceFile], mixture: Mixture, length: int) -> dict[str, int]:
+def _plan(groups: dict[str, TokenSpool], mixture: Mixture, length: int) -> dict[str, int]:
     """Tokens that each group should give."""
     sizes = {name: group.tokens for name, group in groups.items()}
     parts = shares(mixture, sizes)
@@ -204,7 +204,7 @@ def _check_room(folder: Path, tokens: int) -> None:
 
 
 def _interleave(
-    groups: dict[str, PieceFile],
+    groups: dict[str, TokenSpool],
     wanted: dict[str, int],
     seed: int,
     drawn: dict[str, dict[str, int]],

@@ -29,7 +29,8 @@ from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.memory import check_fits
 from gemma_ko_lib.training.methods import Setting
-from gemma_ko_lib.training.pretrain import claim_run, dealt_out
+from gemma_ko_lib.training.pretrain import dealt_out
+from gemma_ko_lib.training.run_folder import claim_run
 
 
 def finetune(
@@ -99,12 +100,6 @@ def finetune(
         "patience": patience or sizes.patience,
         "seed": seed,
     }
-    settings = json.loads(json.dumps(settings))  # as it will be read back: no tuples
-    on_first_host(lambda: claim_run(run_dir, settings, resume))
-    if (run_dir / "model.json").is_file():
-        print(f"{run_dir} is finished already.")
-        return json.loads((run_dir / "summary.json").read_text("utf-8"))
-
     model = loading.load(model_name)
     mesh = sharding.make_mesh() if jax.device_count() > 1 else None
     check_fits(model, _setting(sizes, method), mesh)
@@ -112,33 +107,38 @@ def finetune(
         pack_conversations(talks, model.tokenizer, sizes.row_length) for talks in (kept, other)
     )
     left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
-    if not quiet:
-        print(_describe(kept, other, rows, left_out))
-    tuned = train_on_answers(
-        model,
-        rows,
-        held_out_rows,
-        dealt_out(loop_config(sizes, method, len(rows), seed, steps), mesh),
-        run_dir,
-        method=method,
-        lora=lora,
-        patience=settings["patience"],
-        mesh=mesh,
-        rematerialise=sizes.rematerialise,
-        resume=resume,
-        quiet=quiet,
-    )
-    summary = {"conversations": len(kept), "held_out": len(other), **left_out, **_figures(tuned)}
+    with claim_run(run_dir, settings, resume) as finished:
+        if finished:
+            print(f"{run_dir} is finished already.")
+            return json.loads((run_dir / "summary.json").read_text("utf-8"))
+        if not quiet:
+            print(_describe(kept, other, rows, left_out))
+        tuned = train_on_answers(
+            model,
+            rows,
+            held_out_rows,
+            dealt_out(loop_config(sizes, method, len(rows), seed, steps), mesh),
+            run_dir,
+            method=method,
+            lora=lora,
+            patience=settings["patience"],
+            mesh=mesh,
+            rematerialise=sizes.rematerialise,
+            resume=resume,
+            quiet=quiet,
+        )
+        counts = {"conversations": len(kept), "held_out": len(other)}
+        summary = {**counts, **left_out, **_figures(tuned)}
 
-    def save() -> None:
-        if lora:
-            save_adapters(run_dir / "adapter", tuned.adapters, lora, str(model_name))
-        with runtime.whole_file(run_dir / "summary.json") as file:
-            json.dump(summary, file, ensure_ascii=False, indent=1)
-        tuned.model.save(run_dir)
-        (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
+        def save() -> None:
+            if lora:
+                save_adapters(run_dir / "adapter", tuned.adapters, lora, str(model_name))
+            with runtime.whole_file(run_dir / "summary.json") as file:
+                json.dump(summary, file, ensure_ascii=False, indent=1)
+            tuned.model.save(run_dir)
+            (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
 
-    on_first_host(save)
+        on_first_host(save)
     return summary
 
 

@@ -8,9 +8,7 @@ LOMO's applies it block by block.
 
 import dataclasses
 import functools
-import json
-import math
-import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -18,13 +16,15 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import struct
 
 from gemma_ko_lib.models.sharding import batch_sharding, shardings, traced_on
-from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.training.checkpoints import Checkpoints
+from gemma_ko_lib.training.hosts import on_any_host
+from gemma_ko_lib.training.interruption import Stopped, stop_requests
+from gemma_ko_lib.training.run_log import RunLog, Watch
 
 # (all weights by name, batch) -> (sum of losses in nats, sum of weights)
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
@@ -171,6 +171,7 @@ def run_loop(
     *,
     frozen: dict | None = None,
     mesh=None,
+    identity: dict | None = None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
     quiet: bool = False,
@@ -188,6 +189,9 @@ def run_loop(
         run_dir: gets metrics.jsonl and checkpoints/; one for all processes.
         frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
+        identity: JSON values that decide the result beside the state's shapes, the order of the
+            data and the rows of an update: the data by its digest, for example. A checkpoint of
+            another run is refused by them.
         resume: go on from the newest whole checkpoint.
         evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
             end; "stop" among them ends the run.
@@ -197,18 +201,26 @@ def run_loop(
         The trained weights.
 
     Raises:
-        UserError: a loss that is not finite or has jumped; the batch is named.
+        UserError: a loss that is not finite or has jumped; the batch is named. A checkpoint
+            that cannot be restored, or checkpoints without `resume`; all files are then as they
+            were. A full disk.
+        Stopped: SIGTERM or SIGINT asked for it; a checkpoint is written.
     """
     run_dir = Path(run_dir)
-    checkpoints = Checkpoints(run_dir / "checkpoints")
+    order = {"update_rows": config.batch_rows * config.accumulation, "seed": config.seed}
+    checkpoints = Checkpoints(run_dir / "checkpoints", identity=order | (identity or {}))
     start = 0
+    if not resume and checkpoints.steps():
+        raise UserError(
+            f"{run_dir} holds the checkpoints of a run: resume it, or give another folder."
+        )
     if resume and (found := checkpoints.restore_latest(state)):
         start, state, data_position = found
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
-    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
-    watch = _LossWatch(config.spike_nats)
+    log = RunLog(run_dir / "metrics.jsonl" if first else None, keep_until=start)
+    watch = Watch(config.spike_nats)
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
@@ -219,38 +231,53 @@ def run_loop(
         return "stop" in figures
 
     try:
-        if start == 0:
-            measure(0)
-        for step in range(start + 1, config.steps + 1):
-            began = time.monotonic()
-            batch = next(batches)
-            rows = batch.pop("row")
-            state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
-            figures = {name: float(value) for name, value in figures.items()}
-            watch.check(step, figures["loss"], rows)
-            figures |= {
-                "learning_rate": float(schedule(step - 1)),
-                "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
-            }
-            log.write({"step": step, **figures})
-            progress.update(
-                1,
-                f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
-                f"{figures['tokens_per_second']:,.0f} tokens/s",
-            )
-            last = step == config.steps
-            # Before the checkpoint: a run that goes on from it has been measured at it.
-            if step % config.evaluate_every == 0 or last:
-                last |= measure(step)
-            if step % config.checkpoint_every == 0 or last:
-                checkpoints.save(step, state, batches.get_state())
-            if last:
-                break
+        with stop_requests() as asked:
+            if start == 0:
+                measure(0)
+            for step in range(start + 1, config.steps + 1):
+                began = time.monotonic()
+                batch = next(batches)
+                rows = batch.pop("row")
+                state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
+                figures = {name: float(value) for name, value in figures.items()}
+                watch.check(step, figures, rows)
+                figures |= {
+                    "learning_rate": float(schedule(step - 1)),
+                    "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
+                }
+                log.write({"step": step, **figures})
+                progress.update(
+                    1,
+                    f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
+                    f"{figures['tokens_per_second']:,.0f} tokens/s",
+                )
+                last = step == config.steps
+                # Before the checkpoint: a run that goes on from it has been measured at it.
+                if step % config.evaluate_every == 0 or last:
+                    last |= measure(step)
+                stopped = on_any_host(bool(asked)) and not last
+                if step % config.checkpoint_every == 0 or last or stopped:
+                    watch.check_weights(step, _finite(state.params), rows)
+                    log.sync()
+                    checkpoints.save(step, state, batches.get_state())
+                if stopped:
+                    raise Stopped(
+                        f"stopped after update {step} of {config.steps}, with a checkpoint; go on "
+                        "with --resume",
+                        asked[0] if asked else signal.SIGTERM,  # another process was asked
+                    )
+                if last:
+                    break
     finally:
         progress.close()
-        checkpoints.close()
         log.close()
+        checkpoints.close()
     return state.params
+
+
+@jax.jit
+def _finite(params: dict) -> dict[str, jax.Array]:
+    return {name: jnp.isfinite(value).all() for name, value in params.items()}
 
 
 def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
@@ -263,52 +290,3 @@ def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
         name: jax.make_array_from_process_local_data(batch_sharding(mesh), x, (*rows, *x.shape[2:]))
         for name, x in shaped.items()
     }
-
-
-class _LossWatch:
-    """Stops a run whose loss is no number any more, or has jumped."""
-
-    def __init__(self, spike_nats: float):
-        self._limit, self._mean, self._seen = spike_nats, 0.0, 0
-
-    def check(self, step: int, loss: float, rows: np.ndarray) -> None:
-        spike = self._seen >= 10 and loss > self._mean + self._limit
-        if not math.isfinite(loss) or spike:
-            what = f"jumped from {self._mean:.2f} to {loss:.2f}" if spike else f"is {loss}"
-            raise UserError(
-                f"The loss {what} at update {step}. The batch is rows "
-                f"{', '.join(map(str, rows.tolist()))} of the token shards: look at them with "
-                "tokenization.open_shards(folder)[row]. Earlier checkpoints are whole; go on "
-                "with --resume and a lower learning rate, or without those rows."
-            )
-        self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
-        self._seen += 1
-
-
-class _Log:
-    """metrics.jsonl: one object a line, cut back to the checkpoint when a run goes on."""
-
-    def __init__(self, path: Path, keep_until: int):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            kept = [
-                line
-                for line in (path.read_text("utf-8").splitlines() if path.is_file() else [])
-                if line.endswith("}") and json.loads(line)["step"] <= keep_until and keep_until
-            ]
-            self._file = open(path, "w", encoding="utf-8")
-        except OSError as error:
-            raise disk_error(path, error) from error
-        self._path = path
-        for line in kept:
-            self._file.write(line + "\n")
-
-    def write(self, figures: dict) -> None:
-        try:
-            self._file.write(json.dumps(figures) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise disk_error(self._path, error) from error
-
-    def close(self) -> None:
-        self._file.close()

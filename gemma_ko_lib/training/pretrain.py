@@ -6,17 +6,15 @@ Of several processes the first writes all but the checkpoints, in a folder that 
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from gemma_ko_lib import profiles, runtime
+from gemma_ko_lib import profiles
 from gemma_ko_lib.models import loading, sharding
 from gemma_ko_lib.models.decoder import Decoder
-from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
@@ -25,6 +23,7 @@ from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig, LossSum, initial_state, make_update, run_loop
 from gemma_ko_lib.training.loss import chunked_cross_entropy
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.run_folder import claim_run
 
 
 def next_token_loss(decoder: Decoder, rematerialise: bool = False):
@@ -196,23 +195,23 @@ def pretrain(
     mesh = sharding.make_mesh(tensor=sizes.tensor_parallel) if jax.device_count() > 1 else None
     config = dealt_out(config, mesh)
     _check_fits(model, config, sizes, mesh)
-    on_first_host(lambda: claim_run(run_dir, settings, resume))
-    if (run_dir / "model.json").is_file():
-        print(f"{run_dir} is finished already.")
-        return run_dir
-    shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction, quiet)
-    trained = train_on_shards(
-        model,
-        shards,
-        config,
-        run_dir,
-        mesh=mesh,
-        rematerialise=sizes.rematerialise,
-        resume=resume,
-        quiet=quiet,
-    )
-    trained = dataclasses.replace(trained, params=sharding.gather(trained.params))
-    on_first_host(lambda: trained.save(run_dir))
+    with claim_run(run_dir, settings, resume) as finished:
+        if finished:
+            print(f"{run_dir} is finished already.")
+            return run_dir
+        shards = _shards_for(model, data, run_dir, sizes.row_length, replay, replay_fraction, quiet)
+        trained = train_on_shards(
+            model,
+            shards,
+            config,
+            run_dir,
+            mesh=mesh,
+            rematerialise=sizes.rematerialise,
+            resume=resume,
+            quiet=quiet,
+        )
+        trained = dataclasses.replace(trained, params=sharding.gather(trained.params))
+        on_first_host(lambda: trained.save(run_dir))
     return run_dir
 
 
@@ -234,33 +233,6 @@ def dealt_out(config: LoopConfig, mesh) -> LoopConfig:
         if rows % devices == 0 and update_rows % rows == 0:
             return dataclasses.replace(config, batch_rows=rows, accumulation=update_rows // rows)
     return config
-
-
-def claim_run(run_dir: Path, settings: dict, resume: bool) -> None:
-    """Write a run's settings into its folder, or see that they are those of the run there.
-
-    Raises:
-        UserError: a run is there and is not to be resumed, or has other settings.
-    """
-    path = run_dir / "config.json"
-    if path.is_file():
-        if not resume:
-            raise UserError(
-                f"{run_dir} holds a run already: add --resume to go on with it, or give another "
-                "folder with -o."
-            )
-        stored = json.loads(path.read_text("utf-8"))
-        changed = [key for key in settings if stored.get(key) != settings[key]]
-        if changed:
-            was = {key: stored.get(key) for key in changed}
-            now = {key: settings[key] for key in changed}
-            raise UserError(
-                f"{run_dir} was started with other settings: {was}, not {now}. Resume with the "
-                "same ones, or start a new run in another folder."
-            )
-        return
-    with runtime.whole_file(path) as file:
-        json.dump(settings, file, indent=1)
 
 
 def _shards_for(model, data: Path, run_dir: Path, length: int, replay, fraction, quiet) -> Shards:

@@ -11,7 +11,7 @@ import pytest
 
 from gemma_ko_lib import corpus
 from gemma_ko_lib.corpus import CleanSettings, pipeline
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, only_process
 
 SETTINGS = CleanSettings(hold_out=0.2)
 
@@ -195,7 +195,7 @@ def test_other_settings_or_a_changed_file_start_from_nothing(raw, tmp_path, caps
 
 def test_two_runs_into_one_folder_at_once_are_refused(raw, tmp_path):
     with (
-        pipeline._only_run(tmp_path / "out"),
-        pytest.raises(UserError, match="Another run is writing"),
+        only_process(tmp_path / "out"),
+        pytest.raises(UserError, match="Another process is writing"),
     ):
         corpus.clean(raw, tmp_path / "out", SETTINGS, progress=False)

@@ -24,7 +24,7 @@ from gemma_ko_lib.tokenization import (
     pieces,
     read_sources,
 )
-from gemma_ko_lib.tokenization.pieces import permutation
+from gemma_ko_lib.tokenization.token_spool import permutation
 from tests.conftest import SENTENCES
 
 LENGTH = 32

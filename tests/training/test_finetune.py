@@ -67,7 +67,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(run):
     run("run")
     with pytest.raises(UserError, match="holds a run already.*--resume"):
         run("run")
-    with pytest.raises(UserError, match="other settings.*lora"):
+    with pytest.raises(UserError, match=r"other settings \(was → is\):\n  lora.rank: 2 → 1\n"):
         run("run", rank=1, resume=True)
 
 

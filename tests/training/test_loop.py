@@ -129,12 +129,12 @@ if when == "saving":
             os.kill(os.getpid(), signal.SIGKILL)
     loop.Checkpoints.save = save_and_die
 else:
-    check = loop._LossWatch.check
+    check = loop.Watch.check
     def check_and_die(self, step, *rest):
         check(self, step, *rest)
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-    loop._LossWatch.check = check_and_die
+    loop.Watch.check = check_and_die
 train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
 """
 
@@ -172,7 +172,7 @@ def test_a_torn_checkpoint_is_skipped_with_a_word(damage, tiny_model, shards, tm
     largest.write_bytes(content[:half] + (bytes(half) if damage == "zero" else b""))
     resumed = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
     said = capsys.readouterr().err
-    assert f"Skipping the torn checkpoint {newest}" in said
+    assert f"Passing over the checkpoint {newest}: state/" in said
     assert f"Resuming {tmp_path / 'run'} after update {int(newest.name) - 2}" in said
     for name, value in whole.params.items():
         np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
@@ -190,13 +190,13 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(shards, tm
 
 
 def test_a_spike_stops_the_run():
-    from gemma_ko_lib.training.loop import _LossWatch
+    from gemma_ko_lib.training.run_log import Watch
 
-    watch = _LossWatch(spike_nats=3.0)
+    watch = Watch(spike_nats=3.0)
     for step in range(12):
-        watch.check(step, 4.0, np.array([step]))
+        watch.check(step, {"loss": 4.0}, np.array([step]))
     with pytest.raises(UserError, match="jumped from 4.00 to 9.00 at update 12.*rows 7"):
-        watch.check(12, 9.0, np.array([7]))
+        watch.check(12, {"loss": 9.0}, np.array([7]))
 
 
 def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(
     training.pretrain(str(model_folder), shards_folder, tmp_path / "run", **options)
     with pytest.raises(UserError, match="holds a run already.*--resume"):
         training.pretrain(str(model_folder), shards_folder, tmp_path / "run", **options)
-    with pytest.raises(UserError, match="other settings.*steps"):
+    with pytest.raises(UserError, match=r"other settings \(was → is\):\n  loop.steps: 1 → 2\n"):
         training.pretrain(
             str(model_folder),
             shards_folder,

@@ -14,6 +14,8 @@ TEXT_FIELDS = (
     *("text", "content", "document", "sentence", "form", "comments", "body"),
     *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
 )
+# How the documents of a text file may be parted.
+DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 
@@ -33,6 +35,22 @@ class Reject(NamedTuple):
     start: str = ""
 
 
+class Note(NamedTuple):
+    """What was left out on purpose, or how a file was read.
+
+    Attributes:
+        kind: "not text", "not a file", "hidden", "twin", "no text"; "read" for the latter.
+        name: the zip or folder that the files are in, or the file.
+        files: how many files, or pages of a file.
+        reason: for people.
+    """
+
+    kind: str
+    name: str
+    files: int
+    reason: str
+
+
 class Passage(NamedTuple):
     """The text that a format found in a record.
 
@@ -45,6 +63,28 @@ class Passage(NamedTuple):
     text: str
     id: str | None
     metadata: dict
+
+
+class Fields(NamedTuple):
+    """Names of fields that the user gave, for tables and JSON whose names nobody can know.
+
+    Attributes:
+        text: the field that holds the text; None leaves it to the formats.
+        title: a field to stand above the text.
+        id: what documents are called by.
+    """
+
+    text: str | None = None
+    title: str | None = None
+    id: str | None = None
+
+
+NO_FIELDS = Fields()
+
+
+def identifier_of(value) -> str | None:
+    """A record's own name; None if it has none."""
+    return None if value is None or value == "" else str(value)
 
 
 def without_unknown(passage: Passage) -> Passage:

@@ -8,8 +8,8 @@ import numpy as np
 from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.tokenization.expansion import replaced_ids
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
+from gemma_ko_lib.tokenization.vocabulary import replaced_ids
 
 _EMBEDDING = "token_embedding/embeddings"
 

@@ -5,7 +5,7 @@ import pytest
 
 from gemma_ko_lib import models
 from gemma_ko_lib.evaluation import bits_per_byte
-from gemma_ko_lib.models.expansion import expand_model
+from gemma_ko_lib.models.embeddings import expand_model
 from gemma_ko_lib.tokenization import expand_vocabulary, learn_pieces
 from tests.conftest import SENTENCES, make_model
 

