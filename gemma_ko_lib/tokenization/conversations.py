@@ -13,13 +13,12 @@ spells a control token.
 import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 from gemma_ko_lib.tokenization.packing import pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
@@ -65,7 +64,7 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     found, rejects = [], []
     for number, line in lines:
         try:
-            found.append(_conversation(json.loads(line)))
+            found.append(_conversation(json_object(line)))
         except (ValueError, TypeError, AttributeError) as error:
             rejects.append(f"{path.name}, line {number}: {error}")
     if not found:
