@@ -373,7 +373,8 @@ def _pinned() -> set[str]:
 
 
 def test_the_extras_that_the_lessons_name_exist():
-    assert set(EXTRAS) == {"real", "lm-eval", "serve", "tpu-plan", "ray", "dev"}
+    training = {"tpu-plan", "tensorboard", "wandb"}
+    assert set(EXTRAS) == {"real", "lm-eval", "serve", "ray", "dev", *training}
 
 
 def test_constraints_pin_every_dependency():
