@@ -8,7 +8,7 @@ import os
 import sys
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, printable
 
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"gemma-ko: {error}", file=sys.stderr)
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
@@ -72,7 +72,7 @@ def _print_json(value) -> None:
         ) from None
 
 
-# --- numbers on the command line: out of range they are refused where they are read ---
+# --- numbers on the command line; one out of range is refused here ---
 
 
 def _whole(low: int, high: int | None = None):
@@ -85,7 +85,7 @@ def _whole(low: int, high: int | None = None):
             value = None
         if value is None or value < low or (high is not None and value > high):
             until = "" if high is None else f" to {high}"
-            raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {low}{until}")
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
         return value
 
     return whole
@@ -101,7 +101,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
 
 
@@ -112,7 +112,7 @@ def _share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share from 0 up to, not including, 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
     return value
 
 
@@ -123,7 +123,7 @@ def _share_or_file(text: str) -> float | str:
     except ValueError:
         return text
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share between 0 and 1, and no file")
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")
     return value
 
 
@@ -139,7 +139,7 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(
-            f"'{text}' is no number of tokens from 1; write 20000, 64k or 20M"
+            f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
         )
     return value
 
@@ -218,8 +218,25 @@ def _add_clean(commands) -> None:
     parser = _command(
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the documents")
+    parser.add_argument(
+        "--formats",
+        action="store_true",
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
         default="ko",
@@ -236,6 +253,17 @@ def _add_clean(commands) -> None:
         default="placeholder",
         metavar="HOW",
         help="personal data: placeholder (the default), surrogate or keep",
+    )
+    parser.add_argument(
+        "--urls",
+        default="personal",
+        metavar="WHICH",
+        help="links to mask: personal (to a person's page, the default), all, or keep for none",
+    )
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="mask Korean names and dates of birth too (slow; some are missed, see lesson 05)",
     )
     parser.add_argument(
         "--duplicates",
@@ -257,6 +285,20 @@ def _add_clean(commands) -> None:
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="of the surrogates")
+    parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
+        "--show",
+        type=_whole(1),
+        metavar="N",
+        help="print N examples of what each rule did",
+    )
+    parser.add_argument(
+        "--keep-dropped",
+        action="store_true",
+        help="write to dropped/ what is dropped, and why",
+    )
     parser.add_argument("--workers", type=_whole(1), default=1, help="tasks at once")
     parser.add_argument("--executor", default="local", help="local, ray or slurm")
     parser.add_argument(
@@ -271,6 +313,13 @@ def _add_clean(commands) -> None:
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
+    if arguments.formats:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        return 0
+    if not arguments.inputs or not arguments.output:
+        raise UserError("gemma-ko clean needs INPUT... and -o DIR; --help says more.")
     settings = corpus.CleanSettings(
         languages=tuple(arguments.languages.split(",")),
         quality=arguments.quality,
@@ -280,6 +329,15 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
+        urls=arguments.urls,
+        names=arguments.names,
+        keep_dropped=arguments.keep_dropped,
+        **({} if arguments.show is None else {"show": arguments.show}),
     )
     report = corpus.clean(
         arguments.inputs,
@@ -293,7 +351,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 
@@ -523,7 +581,7 @@ def _add_pretrain(commands) -> None:
     _add_size_options(parser, epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
     parser.add_argument(
-        "--replay-fraction", type=_share, default=0.2, help="their share of the bytes (0.2)"
+        "--replay-fraction", type=_share, default=0.2, help="their share of the tokens (0.2)"
     )
     parser.add_argument(
         "--held-out",
@@ -694,9 +752,7 @@ def _add_evaluate(commands) -> None:
     parser.add_argument(
         "--documents", type=_whole(1), help="evenly spaced documents, instead of all"
     )
-    parser.add_argument(
-        "--items", type=_whole(1), help="so many items a suite, drawn once, not all"
-    )
+    parser.add_argument("--items", type=_whole(1), help="items of each suite, drawn once (all)")
     parser.add_argument(
         "--window", type=_whole(2), default=512, help="tokens the model sees at once"
     )
@@ -758,7 +814,7 @@ def _evaluate_suites(arguments) -> int:
             task: {
                 name: x
                 for name, x in figures.items()
-                # The error of a single item is no number.
+                # The error of a single item is not a number.
                 if isinstance(x, float) and not ("stderr" in name and math.isnan(x))
             }
             for task, figures in found["results"].items()
@@ -783,7 +839,7 @@ def _evaluate_suites(arguments) -> int:
 
 
 def _drawn(items: tuple, count: int | None) -> tuple:
-    """So many of them, the same ones in every run; generated pairs repeat at even distances."""
+    """Draw `count` items, the same in every run: generated pairs repeat at even distances."""
     import numpy as np
 
     if not count or count >= len(items):
@@ -793,7 +849,7 @@ def _drawn(items: tuple, count: int | None) -> tuple:
 
 
 def _evenly(found, count: int | None):
-    """So many of them, spread over all."""
+    """Take `count` of them, evenly spread."""
     import numpy as np
 
     if not count or count >= len(found):
@@ -811,7 +867,7 @@ def _placed_model(name: str):
 
 
 def _stdout_to_stderr():
-    """Notices and download bars must not get into JSON on stdout."""
+    """Keep notices and download bars out of the JSON on stdout."""
     import contextlib
 
     return contextlib.redirect_stdout(sys.stderr)

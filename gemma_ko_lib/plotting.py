@@ -1,7 +1,6 @@
-"""Plots that look the same in every notebook, with Hangul that renders.
+"""Draws the plots that several notebooks need, in one style and with a font that has Hangul.
 
-Sits on top of the library: notebooks import it, no stage does. `use_korean_font()` is
-called once per notebook; the helpers draw what several notebooks need.
+A notebook calls `use_korean_font()` once, at its beginning.
 """
 
 import importlib.util
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 
 from gemma_ko_lib.runtime import UserError
 
-# Okabe and Ito's palette: told apart with any common form of colour blindness and in grey.
+# Okabe and Ito's palette, which can be told apart with any common colour blindness and in grey.
 LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
 OTHER_COLOURS = ("#595959", "#E69F00", "#56B4E9", "#7A5195")
 PALETTE = (*LANGUAGE_COLOURS.values(), *OTHER_COLOURS)
@@ -102,7 +101,6 @@ def line_curves(
     xlabel: str = "step",
     ylabel: str = "loss",
     title: str = "",
-    log_y: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw loss or bits-per-byte curves over steps, tokens or anything else.
@@ -115,8 +113,6 @@ def line_curves(
     for (label, (x, y)), colour in zip(curves.items(), colours_for(list(curves)), strict=True):
         # A single evaluation point would be invisible as a line.
         ax.plot(x, y, label=label, color=colour, marker="o" if len(x) <= 12 else None, ms=4)
-    if log_y:
-        ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if len(curves) > 1:
         ax.legend()
@@ -131,12 +127,12 @@ def bar_table(
     baseline: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw horizontal bars from top to bottom, each with its value: a table one sees at once.
+    """Draw horizontal bars from top to bottom, each with its value.
 
     Args:
         values: label to value.
         value_format: how a value is written at the end of its bar.
-        baseline: drawn as a dashed line, e.g. the accuracy of always saying the commonest answer.
+        baseline: drawn as a dashed line, e.g. the accuracy of the most frequent answer.
         ax: where to draw; a new figure, as high as the bars need, when None.
     """
     if ax is None:

@@ -79,7 +79,7 @@ class Corpus:
     Attributes:
         row_length: tokens a row.
         workers: processes.
-        plan_copies: of the samples, that the plan for 500 GB is measured on.
+        plan_copies: how many copies of the samples the plan for 500 GB is measured on.
     """
 
     row_length: int
@@ -92,7 +92,7 @@ class Tokens:
     """Sizes of the tokenizer lesson.
 
     Attributes:
-        tokenizers: those to compare, by name; one that cannot be had is skipped, with a message.
+        tokenizers: names of those to compare; one that cannot be loaded is skipped, with a message.
         new_pieces: Korean pieces to learn.
         steps: updates to train with and without them.
     """
@@ -267,10 +267,10 @@ _PROFILES = {
 
 
 def get(name: str) -> Profile:
-    """The sizes for a profile; "auto" chooses by the accelerator and prints why.
+    """Return the sizes of a profile; "auto" chooses by the accelerator and prints why.
 
     Raises:
-        UserError: unknown name.
+        UserError: the name is unknown.
     """
     if name == "auto":
         return _choose()
@@ -282,7 +282,7 @@ def get(name: str) -> Profile:
 
 
 def names() -> list[str]:
-    """All profiles but "auto"."""
+    """List all profiles but "auto"."""
     return list(_PROFILES)
 
 

@@ -17,7 +17,13 @@ import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
-from gemma_ko_lib.models.configs import CONFIGS, build_backbone, check_config
+from gemma_ko_lib.models.configs import (
+    CONFIGS,
+    build_backbone,
+    check_config,
+    preset_name,
+    shape_of,
+)
 from gemma_ko_lib.models.gguf_weights import GEMMA_NOTICE, convert_package
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
@@ -74,28 +80,32 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
 
     Example:
         >>> model = load("nano")
-        >>> model.tokenizer.encode(["Hello"])
+        >>> model.tokenizer.decode(*model.tokenizer.encode(["안녕, Gemma"]))
+        '안녕, Gemma'
     """
     dtype = dtype or runtime.choose_dtype(runtime.accelerator()).policy
     folder = Path(name).expanduser()
     if str(name) == "nano":
         return _load_folder(runtime.samples_dir() / "nano", dtype, "nano")
-    if str(name) in _preset_names():
-        return _load_preset(str(name), dtype)
     if folder.is_dir():
         return _load_folder(folder, dtype, str(name))
-    raise UserError(
-        f"No model '{name}'. Known: nano, a folder with model.json and model.safetensors, or a "
-        f"KerasHub preset: {', '.join(_preset_names())}."
-    )
+    return _load_preset(preset_name(str(name)), dtype)
 
 
-def _preset_names() -> list[str]:
-    from gemma_ko_lib.models.keras_hub import keras_hub
+def read_shape(name: str | Path) -> tuple[str, str, dict]:
+    """A model's own name, KerasHub backbone class and its arguments, without its weights.
 
-    text_classes = (keras_hub.models.GemmaBackbone, keras_hub.models.Gemma3Backbone)
-    names = {name for cls in text_classes for name in cls.presets}
-    return sorted(names | (set(CONFIGS) - {"nano"}))
+    Args:
+        name: as for `load`.
+
+    Raises:
+        UserError: unknown name, or a damaged folder.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(name), *_read_description(folder)[:2]
+    preset = preset_name(str(name))
+    return preset, *shape_of(preset)
 
 
 # --- folders ---
@@ -154,13 +164,7 @@ def write_tensors(
 def _load_folder(folder: Path, dtype: str, name: str) -> Model:
     import safetensors
 
-    try:
-        description = runtime.read_json_object(folder / MODEL)
-    except ValueError as error:
-        raise UserError(f"{folder / MODEL} {error}; make or copy the folder again.") from None
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    kind, config = _checked_description(description, folder / MODEL)
+    kind, config, sha256 = _read_description(folder)
     for path in (folder / WEIGHTS, folder / TOKENIZER):
         if path.exists() and not path.is_file():
             raise UserError(f"{path} is not a file; copy the folder again.")
@@ -169,7 +173,7 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
         proto = read_proto(folder / TOKENIZER)
         notice = folder / "NOTICE"
         notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
-        digest = _check_belong_together(folder, description.get("sha256"))
+        digest = _check_belong_together(folder, sha256)
     except OSError as error:
         raise _unreadable(folder, error) from None
     except (ValueError, safetensors.SafetensorError) as error:
@@ -203,8 +207,15 @@ def _unreadable(folder: Path, error: OSError) -> UserError:
     return UserError(f"Cannot read {folder / file}: {error.strerror or error}.")
 
 
-def _checked_description(description: dict, path: Path) -> tuple[str, dict]:
-    """Backbone and its arguments out of a model.json."""
+def _read_description(folder: Path) -> tuple[str, dict, dict | None]:
+    """Backbone, its arguments, and the digests of the other files, out of a model.json."""
+    path = folder / MODEL
+    try:
+        description = runtime.read_json_object(path)
+    except ValueError as error:
+        raise UserError(f"{path} {error}; make or copy the folder again.") from None
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     if description.get("format") != FORMAT:
         raise UserError(
             f"{path} does not describe a model of this version ({FORMAT}); its format is "
@@ -214,7 +225,7 @@ def _checked_description(description: dict, path: Path) -> tuple[str, dict]:
     if not isinstance(config, dict):
         raise UserError(f"{path}: 'config' is {config!r:.80}, not an object.")
     check_config(kind, config, str(path))
-    return kind, config
+    return kind, config, description.get("sha256")
 
 
 def _check_belong_together(folder: Path, sha256: dict | None) -> str:

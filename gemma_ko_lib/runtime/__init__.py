@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import describe
-from gemma_ko_lib.runtime.errors import UserError, disk_error
+from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
@@ -19,6 +19,7 @@ from gemma_ko_lib.runtime.progress import Progress
 from gemma_ko_lib.runtime.seeds import seed_everything
 from gemma_ko_lib.runtime.storage import (
     cache_dir,
+    json_object,
     numbered_lines,
     only_process,
     read_json_object,
@@ -40,10 +41,12 @@ __all__ = [
     "disk_error",
     "export_credentials",
     "find_credentials",
+    "json_object",
     "numbered_lines",
     "only_process",
     "peak_memory_bytes",
     "platform",
+    "printable",
     "read_json_object",
     "samples_dir",
     "seed_everything",

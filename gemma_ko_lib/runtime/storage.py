@@ -56,9 +56,9 @@ def whole_file(path: str | Path, mode: str = "w"):
 
 @contextlib.contextmanager
 def only_process(folder: str | Path):
-    """Hold a folder for this process; a second one is refused, and a killed one lets go.
+    """Lock a folder for this process; a second process is refused, a killed one lets go.
 
-    The folder is made where it is not there, and taken away again where it was left empty.
+    The folder is created if it is missing, and removed again if it was left empty.
 
     Raises:
         UserError: another process holds it, or it cannot be written.
@@ -89,7 +89,7 @@ def only_process(folder: str | Path):
                     "writes to it.",
                     file=sys.stderr,
                 )
-            # The one before may have let go and taken the file away since it was opened here.
+            # The process before may have released and removed the file after it was opened here.
             if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 break
         file.truncate(0)
@@ -149,3 +149,21 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
     # Not splitlines, which also cuts at U+2028 and U+0085; a text may hold these.
     lines = path.read_text("utf-8-sig").split("\n")
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def json_object(line: str) -> dict:
+    """Parse a line that must hold a JSON object which can be written as UTF-8 again.
+
+    Raises:
+        ValueError: it does not: broken, nested too deep, or with half a surrogate pair in it.
+    """
+    try:
+        record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair in a text") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"a JSON object was expected, not {type(record).__name__}")
+    return record

@@ -1,9 +1,9 @@
-"""Stage 2, tokenization: documents in, token rows out, and what a tokenizer costs in Korean.
+"""Stage 2, tokenization: turns documents into the token rows that training reads.
 
-`load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures
-it; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and `write_shards` turn
-documents into the rows that training reads; `pack_mixture` does so with a chosen share of
-each language and register.
+`load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures what
+it costs in Korean; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and
+`write_shards` make rows of documents; `pack_mixture` does so with a chosen share of each
+language and register.
 """
 
 from gemma_ko_lib.tokenization.gap import gap_report

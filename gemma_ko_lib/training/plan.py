@@ -12,8 +12,7 @@ import os
 from jax.sharding import AbstractMesh
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.configs import preset_name, shape_of
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.loading import Model, read_shape
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import step_compiler
 from gemma_ko_lib.training.memory import GIB, Estimate, Need, abstract_decoder
@@ -77,7 +76,7 @@ class Plan:
     """Whether a training fits.
 
     Attributes:
-        model: a preset's name.
+        model: its name.
         method: how it is trained.
         size: how much.
         machine: what it is trained on.
@@ -133,7 +132,7 @@ def plan(
     """Plan a training.
 
     Args:
-        model: a preset, as for `models.load`.
+        model: as for `models.load`.
         device: a name of `DEVICES`, or near to one.
         method: how to train.
         size: how much; without `rows`, as many at once as fit.
@@ -146,9 +145,10 @@ def plan(
         >>> plan("gemma2_2b", "v5e-8").fits
         True
     """
-    model, device = preset_name(model), device_name(device)
+    device = device_name(device)
     machine = DEVICES[device]
-    found = _estimated(model, shape_of(model), method, size, machine)
+    model, *shape = read_shape(model)
+    found = _estimated(model, shape, method, size, machine)
     if compiled:
         step = Step(model, method, found.dtype, found.batching)
         if device in step_compiler.TPU_TOPOLOGIES:
@@ -159,7 +159,7 @@ def plan(
         found = dataclasses.replace(found, compiled=said, fits=fits)
     if found.fits:
         return found
-    return dataclasses.replace(found, instead=_nearest(found, shape_of(model)))
+    return dataclasses.replace(found, instead=_nearest(found, shape))
 
 
 def fitting_batching(

@@ -6,13 +6,16 @@ Of several processes the first writes all but the checkpoints, in a folder that 
 """
 
 import dataclasses
+import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.mixture import mix_documents
-from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards, write_shards
+from gemma_ko_lib.tokenization.mixed_shards import pack_mixture
+from gemma_ko_lib.tokenization.mixture import Mixture
+from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare, train
@@ -40,7 +43,7 @@ def pretrain(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> Path:
-    """What `gemma-ko pretrain` does: data in, a finished run folder out.
+    """Train a model on packed text, as `gemma-ko pretrain` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.
@@ -49,7 +52,7 @@ def pretrain(
         method: how to train.
         size: how much; one epoch by default.
         replay: documents to lay among the data, against forgetting.
-        replay_fraction: their share of the bytes.
+        replay_fraction: their share of the tokens; the data itself is read once.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run, or with a finished one to more tokens.
         measure: (model, its present weights) -> figures for metrics.jsonl.
@@ -64,20 +67,29 @@ def pretrain(
             already, or is another one.
 
     Example:
-        >>> run = pretrain("nano", "corpus", "run", size=RunSize(tokens=20_000, length=128))
+        >>> from gemma_ko_lib.tokenization import load_tokenizer, write_shards
+        >>> texts = [f"{n}번 버스는 {n}분 뒤에 온다." for n in range(200)]
+        >>> manifest = write_shards(texts, load_tokenizer("nano"), "shards", length=64)
+        >>> pretrain("nano", "shards", "run", size=RunSize(tokens=2_000), quiet=True)
+        PosixPath('run')
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
+    if replay and (data / MANIFEST).is_file():
+        raise UserError(
+            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
+            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
+        )
     size = _fitted_to(data, size)
-    start = prepare(model_name, method, size)
-    model = start.model
+    model, mesh = prepare(model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest(_files_of(data)),
-        "replay_fraction": replay_fraction,
-        "method": dataclasses.asdict(method),
+        "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
+        "replay_fraction": replay_fraction if replay else None,
+        "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }
@@ -88,7 +100,7 @@ def pretrain(
         shards = _shards_for(model, data, run_dir, size, replay, replay_fraction, quiet)
         tokens = shards.manifest["tokens"]
         updates = size.updates(len(shards), tokens, divisible=not method.in_blocks)
-        config, rematerialise = loop_config(start, method, size, updates, seed, _EVALUATIONS)
+        config, rematerialise = loop_config(model, method, size, updates, seed, _EVALUATIONS)
         note(describe(updates, tokens, shards.manifest["bytes"], config), quiet)
         trained = train(
             model,
@@ -96,7 +108,7 @@ def pretrain(
             config,
             run_dir,
             method=method,
-            mesh=start.mesh,
+            mesh=mesh,
             rematerialise=rematerialise,
             identity={"data": settings["data"]},
             resume=resume,
@@ -112,7 +124,7 @@ def _fitted_to(data: Path, size: RunSize) -> RunSize:
     """Packed rows have a length already."""
     if not (data / MANIFEST).is_file():
         return size
-    length = open_shards(data).manifest["length"]
+    length = open_shards(data, verify=False).manifest["length"]
     if size.length not in (None, length):
         raise UserError(
             f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "
@@ -136,11 +148,25 @@ def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet)
     folder = run_dir / "shards"
 
     def pack() -> None:
+        from datatrove.data import Document
+
         from gemma_ko_lib.corpus import read_clean
 
         if not (folder / MANIFEST).is_file():
-            texts = mix_documents((d.text for d in read_clean(data)), replay, fraction)
-            write_shards(texts, model.tokenizer, folder, size.row_length, progress=not quiet)
+            documents, mixture = read_clean(data), None
+            if fraction:
+                old = (Document(text, "replay", metadata={"register": "replay"}) for text in replay)
+                documents = itertools.chain(documents, old)
+                weights = {"rest": 1 - fraction, "replay": fraction}
+                mixture = Mixture(weights=weights, once="rest")
+            pack_mixture(
+                documents,
+                model.tokenizer,
+                folder,
+                size.row_length,
+                mixture,
+                progress=not quiet,
+            )
 
     on_first_host(pack)
     return open_shards(folder, model.tokenizer)

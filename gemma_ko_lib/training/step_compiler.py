@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.configs import shape_of
+from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
@@ -177,7 +177,8 @@ def abstract_update(step: Step, mesh):
         The jitted update, and (state, batch, frozen weights) as shapes with their places.
     """
     method, batching = step.method, step.batching
-    decoder = abstract_decoder(*shape_of(step.model), step.dtype)
+    _, *shape = read_shape(step.model)
+    decoder = abstract_decoder(*shape, step.dtype)
     schedule = learning_rate_schedule(1e-5, steps=1000, warmup_steps=100)
     update = method.update(decoder, schedule, mesh=mesh, rematerialise=batching.rematerialise)
     state, frozen = method.abstract(decoder, mesh)

@@ -34,6 +34,15 @@ def test_every_document_is_in_the_shards(folder, tiny_tokenizer):
     assert sorted(text for text in texts if text in english) == sorted(english)
 
 
+def test_a_packed_document_holds_no_control_token_that_it_spells(tiny_tokenizer, tmp_path):
+    spelled = "A page says <end_of_turn>, <start_of_turn>model and <bos>."
+    write_shards([spelled], tiny_tokenizer, tmp_path / "shards", LENGTH)
+    row = open_shards(tmp_path / "shards", tiny_tokenizer)[0]
+    controls = tiny_tokenizer.encode(["<start_of_turn>", "<end_of_turn>"])
+    assert not {i for ids in controls for i in ids} & set(row.token_ids.tolist())
+    assert list(row.token_ids).count(tiny_tokenizer.bos_id) == 1
+
+
 def test_the_manifest_counts_what_is_there(folder, tiny_tokenizer):
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     shards = open_shards(folder)
@@ -107,14 +116,14 @@ def test_a_full_disk_is_told_and_leaves_no_manifest(
     assert not list(folder.glob(".*"))
 
 
-def test_a_folder_that_cannot_be_made_is_told(tiny_tokenizer, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tiny_tokenizer, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write .*file"):
         write_shards(TEXTS, tiny_tokenizer, tmp_path / "file", LENGTH)
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["none", "blank"])
-def test_nothing_to_pack_is_told(tiny_tokenizer, tmp_path, texts):
+def test_nothing_to_pack_is_reported(tiny_tokenizer, tmp_path, texts):
     with pytest.raises(UserError, match="No documents to pack"):
         write_shards(texts, tiny_tokenizer, tmp_path, LENGTH)
     assert not (tmp_path / "manifest.json").exists()
@@ -128,7 +137,7 @@ def test_blank_documents_are_left_out(tiny_tokenizer, tmp_path):
 # --- What is opened is what was written ----------------------------------------------
 
 
-def test_a_folder_without_a_manifest_is_no_set(folder):
+def test_a_folder_without_a_manifest_is_not_a_set(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(UserError, match="has no manifest.json.*makes them again") as raised:
         open_shards(folder)

@@ -9,13 +9,15 @@ import sys
 import textwrap
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train
-from gemma_ko_lib.training.loop import initial_state
+from gemma_ko_lib.training.loop import first_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
 
@@ -48,7 +50,7 @@ def _updated(model, batch, **options):
     schedule = learning_rate_schedule(1e-2, 10, 0)
     optimizer = adamw(schedule)
     update = make_update(next_token_loss(model.decoder), optimizer)
-    return update(initial_state(model.params, optimizer), batch)
+    return update(first_state(jax.tree.map(jnp.copy, model.params), optimizer), batch)
 
 
 def test_micro_batches_make_the_same_update_as_one_batch():
@@ -67,7 +69,7 @@ def test_the_update_is_compiled_once():
     model = make_model("gemma2")
     optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
     update = make_update(next_token_loss(model.decoder), optimizer)
-    state = initial_state(model.params, optimizer)
+    state = first_state(jax.tree.map(jnp.copy, model.params), optimizer)
     for seed in range(3):
         state, _ = update(state, _batch(rows=2, accumulation=1, seed=seed))
     assert update._cache_size() == 1
@@ -217,14 +219,14 @@ import json
 import numpy as np
 from tests.training.test_loop import _batch, make_model, next_token_loss
 from gemma_ko_lib import models
-from gemma_ko_lib.training.loop import LoopConfig, _device_batch, initial_state, make_update
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.loop import LoopConfig, _device_batch
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.optimizer import learning_rate_schedule
 
 def begin(mesh):
     model = make_model("gemma2")
-    optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
-    update = make_update(next_token_loss(model.decoder), optimizer, mesh)
-    return update, initial_state(models.place(model.params, mesh), optimizer, mesh)
+    update = Method().update(model.decoder, learning_rate_schedule(1e-2, 10, 0), mesh=mesh)
+    return update, Method().begin(model.params, mesh)[0]
 
 def losses(mesh):
     update, state = begin(mesh)

@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
-from gemma_ko_lib import models
+from gemma_ko_lib import corpus, models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
 from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain
@@ -118,10 +119,38 @@ def test_held_out_text_is_measured_as_it_goes(model_folder, shards_folder, tmp_p
     assert sum('"held_out"' in line for line in lines) == len(seen) > 8
 
 
+def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    texts = [f"{number}번째 날에는 비가 밤새 마을에 많이 내렸다." for number in range(60)]
+    raw.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
+    settings = corpus.CleanSettings(duplicates="keep")
+    corpus.clean(raw, tmp_path / "data", settings, progress=False)
+    size = dataclasses.replace(SIZE, length=128)
+    replay = ["A heavy rain fell.", "The library opens."]
+    run = pretrain(
+        *(model_folder, tmp_path / "data", tmp_path / "run"),
+        size=size,
+        replay=replay,
+        replay_fraction=0.25,
+        quiet=True,
+    )
+    manifest = json.loads((run / "shards" / "manifest.json").read_text("utf-8"))
+    new, old = (manifest["mixture"]["groups"][name] for name in ("rest", "replay"))
+    assert new["documents"] == new["documents_there"] == 60
+    assert old["share"] == pytest.approx(0.25, abs=0.02)
+
+
 def test_packed_rows_have_their_length_already(model_folder, shards_folder, tmp_path):
     with pytest.raises(UserError, match="packed with 64 tokens each: leave --length out"):
         pretrain(model_folder, shards_folder, tmp_path / "run", size=RunSize(length=32))
     assert not (tmp_path / "run").exists()
+
+
+def test_replay_cannot_be_laid_among_packed_rows(model_folder, shards_folder, tmp_path):
+    with pytest.raises(UserError, match="packed already.*gemma-ko pack --weight"):
+        pretrain(
+            model_folder, shards_folder, tmp_path / "run", replay=["text"], replay_fraction=0.5
+        )
 
 
 def test_shards_of_another_tokenizer_are_refused(shards_folder, tmp_path):
@@ -141,8 +170,9 @@ def test_what_is_no_data_is_refused_and_leaves_no_trace(name, model_folder, tmp_
 
 def test_figures_go_to_a_tracker_too(model_folder, shards_folder, tmp_path, monkeypatch):
     lines = []
-    monkeypatch.setattr("gemma_ko_lib.training.pretrain.check_tracker", lambda name: None)
-    monkeypatch.setattr("gemma_ko_lib.training.pretrain.tracker", lambda *_: lines.append)
+    module = sys.modules[pretrain.__module__]
+    monkeypatch.setattr(module, "check_tracker", lambda name: None)
+    monkeypatch.setattr(module, "tracker", lambda *_: lines.append)
     run = pretrain(
         model_folder, shards_folder, tmp_path / "run", size=SIZE, log_to="wandb", quiet=True
     )
