@@ -143,18 +143,18 @@ def test_a_number_out_of_range_is_refused_where_it_is_read(command, option, valu
             cli.main([*command.split(), f"{option}={value}"])
         assert refused.value.code == 2
         said = capsys.readouterr().err.splitlines()[-1]
-        assert f"argument {option}: '{value}' is no " in said
+        assert f"argument {option}: '{value}' is n" in said  # not, neither
 
 
 def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
-    """Not weights that are NaN, which do not load, but ones whose products overflow."""
+    """NaN weights do not load; numbers may still overflow on the way to a figure."""
     from gemma_ko_lib import models
 
     load = models.load
 
     def overflowing(name, *args):
         model = load(name, *args)
-        model.params = {name: value * 1e30 for name, value in model.params.items()}
+        model.params["final_normalization/scale"] *= float("inf")
         return model
 
     monkeypatch.setattr(models, "load", overflowing)
@@ -167,11 +167,11 @@ def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
 
 def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.jsonl").write_text('{"prompt": "a", "response": "b"}\n' * 20)
-    for command in ("pretrain", "finetune"):
-        arguments = [command, "--model", "nanoo", "--data", "data.jsonl", "-o", "run"]
-        assert cli.main(arguments) == 1
-        assert "nanoo" in capsys.readouterr().err or command == "pretrain"
+    lines = [json.dumps({"prompt": f"question {i}", "response": "yes"}) for i in range(50)]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines))
+    arguments = ["finetune", "--model", "nanoo", "--data", "data.jsonl", "-o", "runs/first"]
+    assert cli.main(arguments) == 1
+    assert "nanoo" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["data.jsonl"]
 
 

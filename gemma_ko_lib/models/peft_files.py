@@ -177,6 +177,8 @@ def _block(weight, index: int | None):
 def _read(folder: Path) -> tuple[dict, dict]:
     import safetensors
 
+    if (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_file():
+        raise UserError(f"{folder / WEIGHTS} is not a file; copy the adapters again.")
     try:
         config = runtime.read_json_object(folder / CONFIG)
         with safetensors.safe_open(folder / WEIGHTS, framework="numpy") as file:

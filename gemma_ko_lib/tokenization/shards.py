@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, sha256_of, whole_file
+from gemma_ko_lib.runtime import (
+    Progress,
+    UserError,
+    disk_error,
+    read_json_object,
+    sha256_of,
+    whole_file,
+)
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents, fingerprint
 
@@ -237,17 +244,15 @@ def open_shards(
     """
     folder = Path(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json_object(folder / MANIFEST)
     except FileNotFoundError:
         raise UserError(
             f"{folder} has no {MANIFEST}: it is not a finished set of token shards. "
             "Run the command that makes them again."
         ) from None
     except ValueError as error:
-        raise UserError(
-            f"{folder / MANIFEST} is damaged ({error}); make the shards again."
-        ) from None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise UserError(f"{folder / MANIFEST} {error}; make the shards again.") from None
+    if manifest.get("format") != _FORMAT:
         raise UserError(
             f"{folder / MANIFEST} does not describe token shards of this version ({_FORMAT}); "
             "make the shards again, or give another folder."

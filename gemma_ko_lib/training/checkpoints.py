@@ -146,7 +146,7 @@ class Checkpoints:
             yield
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError) as error:  # tensorstore's are ValueErrors
             for unfinished in self._folder.glob(_UNFINISHED):
                 shutil.rmtree(unfinished, ignore_errors=True)
             raise disk_error(self._folder, _as_os_error(error)) from error

@@ -199,19 +199,6 @@ def test_a_spike_stops_the_run():
         watch.check(12, {"loss": 9.0}, np.array([7]))
 
 
-def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monkeypatch):
-    import errno
-
-    import orbax.checkpoint as ocp
-
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(ocp.CheckpointManager, "save", full)
-    with pytest.raises(UserError, match="No space left.*Free some space"):
-        train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
-
-
 # --- meshes ---
 
 _MESH_SCRIPT = """

@@ -129,7 +129,7 @@ def test_a_second_process_is_refused_and_a_killed_one_lets_go(tmp_path):
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=rf"Another .* run now \(process {holder.pid} on"):
+        with pytest.raises(UserError, match=rf"Another .*run now \(process {holder.pid} on"):
             _run(run, settings=settings, resume=True)
     finally:
         holder.send_signal(signal.SIGKILL)
