@@ -77,7 +77,7 @@ notebooks: $(STAMP)  ## run the notebooks and store their outputs in notebooks/
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
 
 nano: $(STAMP)  ## train the nano model anew into data_samples/nano
-	$(BIN)/python data_samples/makers/nano.py -o data_samples/nano
+	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
 
 # "fewest": one version of a package for all Pythons, where there is one. The loop
 # proves that each Python resolves.

@@ -218,8 +218,25 @@ def _add_clean(commands) -> None:
     parser = _command(
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the documents")
+    parser.add_argument(
+        "--formats",
+        action="store_true",
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
         default="ko",
@@ -269,6 +286,9 @@ def _add_clean(commands) -> None:
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="of the surrogates")
     parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
         "--show",
         type=_whole(1),
         metavar="N",
@@ -293,6 +313,13 @@ def _add_clean(commands) -> None:
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
+    if arguments.formats:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        return 0
+    if not arguments.inputs or not arguments.output:
+        raise UserError("gemma-ko clean needs INPUT... and -o DIR; --help says more.")
     settings = corpus.CleanSettings(
         languages=tuple(arguments.languages.split(",")),
         quality=arguments.quality,
@@ -302,6 +329,11 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
         urls=arguments.urls,
         names=arguments.names,
         keep_dropped=arguments.keep_dropped,

@@ -1,7 +1,7 @@
 """Remake data_samples/hardware.json and the README's table: what fits where.
 
-    python data_samples/makers/hardware.py              plans anew, table into the README
-    python data_samples/makers/hardware.py --compile    asks the TPU compiler for PROOFS first
+    python -m data_samples.makers.hardware              plans anew, table into the README
+    python -m data_samples.makers.hardware --compile    asks the TPU compiler for PROOFS first
 
 Every cell is `training.plan.plan` with its default options: what `gemma-ko pretrain` would do
 on that device. The compiler's answers are kept with their date and versions; one that is stored
@@ -27,7 +27,7 @@ README = Path(__file__).parents[2] / "README.md"
 MODELS = tuple(name for name in CONFIGS if name not in ("nano", "vault_gemma_1b_en"))
 DEVICES = "t4 t4x2 p100 l4 rtx4090 a100-40 a100-80 h100 v5e-1 v5e-8".split()
 METHODS = ("full", "lora", "lomo")
-BEGIN = "<!-- what fits where: made by python data_samples/makers/hardware.py -->"
+BEGIN = "<!-- what fits where: made by python -m data_samples.makers.hardware -->"
 END = "<!-- end of what fits where -->"
 
 # (device, model, method) that the course speaks of, fitting or not.

@@ -1,6 +1,6 @@
 """Remake the nano model: a small Gemma 2 that knows English and no Korean.
 
-    python data_samples/makers/nano.py -o data_samples/nano
+    python -m data_samples.makers.nano -o data_samples/nano
 
 The tokenizer learns 4,096 pieces from the English samples, so Korean falls to bytes; the
 model then reads the same samples for some epochs. Same seed, same weights.

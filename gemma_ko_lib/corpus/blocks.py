@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
+import zstandard
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.io import OutputFileManager
 from datatrove.pipeline.writers.jsonl import JsonlWriter
@@ -21,47 +22,62 @@ from gemma_ko_lib.corpus.audit import Dropped, Examples
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
-from gemma_ko_lib.corpus.documents import InputFile, Reject, read_file
+from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
+from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
+_LONGEST_NAME = 40
 
 
 class DocumentReader(CountingStep):
-    """Read a task's files; rejects go to rejects-NNNNN.jsonl in the working folder.
+    """Read a task's files; rejects and notes go to files of the task in the working folder.
 
     Args:
         tasks: the files of each task.
-        working_dir: where rejects and progress are written.
+        working_dir: where rejects, notes and progress are written.
+        reading: what the user says about the files.
     """
 
     name = "read"
     type = "corpus"
 
-    def __init__(self, tasks: Sequence[Sequence[InputFile]], working_dir: Path):
+    def __init__(
+        self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, reading: Reading = PLAIN
+    ):
         super().__init__()
-        self.tasks, self.working_dir = tasks, working_dir
+        self.tasks, self.working_dir, self.reading = tasks, working_dir, reading
 
     def count(self, data, rank, counts):
-        """Counts records (in), documents (out), rejects, decoded and text_bytes."""
+        """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
+        notes: Counter[Note] = Counter()
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
         with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
             for file in self.tasks[rank]:
-                for record in read_file(file):
-                    if isinstance(record, Reject):
+                for record in read_file(file, self.reading):
+                    if type(record) is Note:
+                        notes[record] += 1
+                        continue
+                    if type(record) is Reject:
                         counts["rejects"] += 1
                         write_line(rejects, {**record._asdict(), "start": mask_pii(record.start)})
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
+                    for field in record.metadata.pop(UNREAD, ()):
+                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
-                        counts["decoded"] += 1
+                        counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
                         progress.report(documents)
                     yield record
+        with open(task_lines(self.working_dir, "notes", rank), "w", encoding="utf-8") as file:
+            for note, count in notes.items():
+                write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
         counts["in"] = documents + counts["rejects"]
         counts["out"], counts["text_bytes"] = documents, text_bytes
@@ -196,44 +212,58 @@ def is_held_out(key: str, share: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < share * 2**64
 
 
-class _GzipFiles(OutputFileManager):
+SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
+
+
+class _PackedFiles(OutputFileManager):
     """Output files whose bytes depend on their content only, not on the time of day."""
 
     def get_file(self, filename):
         if filename not in self._output_files:
             plain = self.fs.open(filename, mode="wb")
-            # Level 4 takes half the time of 6 and makes files 5% larger.
-            packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
-            packed.myfileobj = plain  # closed with it
-            # One call of zlib per megabyte instead of one per document.
+            if filename.endswith(SUFFIXES["zstd"]):
+                packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
+            else:
+                # Level 4 takes half the time of 6 and makes files 5% larger.
+                packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
+                packed.myfileobj = plain  # closed with it
+            # One call of the packer per megabyte instead of one per document.
             self._output_files[filename] = io.BufferedWriter(packed, 1 << 20)
         return self._output_files[filename]
 
 
 class CorpusWriter(JsonlWriter):
-    """datatrove's JSONL writer with reproducible gzip and a held-out side.
+    """datatrove's JSONL writer with reproducible packing and a held-out side.
 
     A line holds id, text and the document's metadata, flat.
 
     Args:
-        output_folder: where documents-NNNNN.jsonl.gz and held_out/ go.
+        output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
         hold_out: share of keys whose documents go to held_out/.
         hold_out_by: the metadata field that is the key; the id when None.
+        packing: a key of `SUFFIXES`.
     """
 
     name = "write"
     type = "corpus"
 
-    def __init__(self, output_folder: str, hold_out: float = 0.0, hold_out_by: str | None = None):
-        super().__init__(output_folder, "documents-${rank}.jsonl.gz", compression=None)
-        self.output_mg = _GzipFiles(self.output_folder)
-        self.hold_out, self.hold_out_by = hold_out, hold_out_by
+    def __init__(
+        self,
+        output_folder: str,
+        hold_out: float = 0.0,
+        hold_out_by: str | None = None,
+        packing: str = "gzip",
+    ):
+        suffix = f".jsonl{SUFFIXES[packing]}"
+        super().__init__(output_folder, f"documents-${{rank}}{suffix}", compression=None)
+        self.output_mg = _PackedFiles(self.output_folder)
+        self.hold_out, self.hold_out_by, self.suffix = hold_out, hold_out_by, suffix
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
         self.stats = Stats(str(self))
         counts: Counter[str] = Counter()
-        name = f"documents-{rank:05d}.jsonl.gz"
+        name = f"documents-{rank:05d}{self.suffix}"
         held_out_name = f"{HELD_OUT}/{name}"
         documents = text_bytes = 0
         with self:

@@ -1,6 +1,6 @@
 """The corpus pipeline: raw files in, a folder of clean documents and a report out.
 
-    DIR/documents-NNNNN.jsonl.gz            id, text and metadata of each kept document
+    DIR/documents-NNNNN.jsonl.gz            id, text and metadata of each kept document (or .zst)
     DIR/held_out/documents-NNNNN.jsonl.gz   the same for evaluation, if a share was held out
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
     DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
@@ -10,7 +10,8 @@
 
 A folder without report.json is unfinished. The work happens in DIR/.partial, stage by
 stage, and stays there when a run is stopped: the same command then goes on with the tasks
-that are not done.
+that are not done. A former result stays until the new one is whole; then those of its files
+that its report lists are removed, and nothing else.
 """
 
 import contextlib
@@ -29,12 +30,14 @@ from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes, read_file
 from gemma_ko_lib.corpus.report import build_report
+from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process, whole_file
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
     from gemma_ko_lib.corpus.executor import Stage
+    from gemma_ko_lib.corpus.sources.reading import Reading
 
 REPORT = "report.json"
 LISTS = ("rejects", "duplicates", "contaminated")
@@ -42,10 +45,13 @@ _PARTIAL = ".partial"
 _PLAN = "plan.json"
 _HELD_OUT = "held_out"
 _DROPPED = "dropped"
-_OUTPUTS = "documents-*.jsonl.gz"
+# In .partial: the report before its files are in place, and a sign that moving has begun.
+_MOVING = "moving"
+_DOCUMENTS = "documents-*.jsonl.*"
 PII = ("placeholder", "surrogate", "keep")
 URLS = ("personal", "all", "keep")
 DUPLICATES = ("near", "exact", "keep")
+COMPRESSION = ("gzip", "zstd")
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
@@ -69,6 +75,11 @@ class CleanSettings:
         names: names of persons and dates of birth are personal data too; see `pii.find_pii`.
         show: how many examples of each rule the report holds.
         keep_dropped: write what is dropped to dropped/, with the rule's name.
+        documents_by: how the documents of a text file are parted, see `sources.texts`.
+        text_field: name of the text in tables and JSON, where nobody can know it.
+        title_field: name of a title to stand above it.
+        id_field: name of what a document is called by.
+        compression: of the documents, "gzip" or "zstd".
     """
 
     languages: tuple[str, ...] = ("ko",)
@@ -83,20 +94,39 @@ class CleanSettings:
     names: bool = False
     show: int = 3
     keep_dropped: bool = False
+    documents_by: str = "auto"
+    text_field: str | None = None
+    title_field: str | None = None
+    id_field: str | None = None
+    compression: str = "gzip"
 
     def __post_init__(self):
-        for name, known in (("pii", PII), ("duplicates", DUPLICATES), ("urls", URLS)):
+        for name, known in (
+            ("pii", PII),
+            ("duplicates", DUPLICATES),
+            ("urls", URLS),
+            ("documents_by", DOCUMENTS_BY),
+            ("compression", COMPRESSION),
+        ):
             if getattr(self, name) not in known:
                 raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
         if not 0 <= self.hold_out < 1:
             raise UserError(
                 f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
             )
+        if (self.title_field or self.id_field) and not self.text_field:
+            raise UserError("title_field and id_field need text_field: the field of the text.")
         if self.show < 0:
             raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
         for path in self.decontaminate:
             if not Path(path).is_file():
                 raise UserError(f"There is no evaluation set {path}. Check the path.")
+
+    def reading(self) -> "Reading":
+        """What readers are told."""
+        from gemma_ko_lib.corpus.sources.reading import Reading
+
+        return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 
 def clean(
@@ -180,33 +210,48 @@ def _prepare(
     """Go on with a stopped run of the same inputs and settings, or start from nothing."""
     partial = output_dir / _PARTIAL
     plan = {
-        "files": [[*file, os.stat(file.path).st_mtime_ns] for file in files],
+        "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
-        "evaluation_sets": [os.stat(path).st_mtime_ns for path in settings.decontaminate],
+        "evaluation_sets": [_modified(path) for path in settings.decontaminate],
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
-    if path.is_file() and json.loads(path.read_text("utf-8")) == plan:
+    is_placed = (output_dir / REPORT).exists() and (partial / _MOVING).exists()
+    if path.is_file() and json.loads(path.read_text("utf-8")) == plan and not is_placed:
         if not quiet:
             done = len(list((partial / "logs").glob("*/completions/*")))
             print(f"Going on with the stopped run: {done} tasks are done.", file=sys.stderr)
         return
-    # The report goes first: without it the rest is nothing finished.
-    for name in (REPORT, *(f"{kind}.jsonl" for kind in LISTS)):
-        (output_dir / name).unlink(missing_ok=True)
-    for folder in (output_dir, output_dir / _HELD_OUT):
-        for document_file in folder.glob(_OUTPUTS):
-            document_file.unlink()
-    shutil.rmtree(output_dir / _DROPPED, ignore_errors=True)
+    own = set(_former_files(output_dir))
+    foreign = [name for name in _results(output_dir) if name not in own]
+    if partial.exists() and not path.is_file() and any(partial.iterdir()):
+        foreign.append(_PARTIAL)
+    if foreign:
+        raise UserError(
+            f"{output_dir} holds {foreign[0]}, which no finished run there has listed in its "
+            f"{REPORT}; move it away, or give another folder with -o."
+        )
+    if (partial / _MOVING).exists():
+        # Stopped between two results: neither is whole.
+        _remove_former(output_dir)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    path.write_text("{}", "utf-8")  # the folder is ours from now on
     if settings.decontaminate:
         from gemma_ko_lib.corpus.decontamination import build_index
 
         found = build_index(settings.decontaminate, partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
-        json.dump(plan, file, ensure_ascii=False)
+        json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8
+
+
+def _modified(path: str) -> int:
+    """When a file was changed; 0 where it has gone, as its reader will say."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def split_into_tasks(files: list[InputFile]) -> list[list[InputFile]]:
@@ -273,14 +318,15 @@ class CorpusRun:
         }
         mask = None if settings.pii == "keep" else functools.partial(mask_pii, **how)
         read = [
-            blocks.DocumentReader(self.tasks, partial),
+            blocks.DocumentReader(self.tasks, partial, settings.reading()),
             blocks.Cleaner(partial, settings.languages, settings.quality, show, dropped, mask),
         ]
         if mask:
             read.append(blocks.Masker(partial, **how, show=show))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        write = [blocks.CorpusWriter(str(partial / "out"), settings.hold_out, settings.hold_out_by)]
+        out, side = str(partial / "out"), (settings.hold_out, settings.hold_out_by)
+        write = [blocks.CorpusWriter(out, *side, settings.compression)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
         else:
@@ -299,40 +345,63 @@ class CorpusRun:
         return [*stages, Stage("finish", [_Finish(self)], 1)] if finish else stages
 
     def finish(self) -> dict:
-        """Add the counters up, put the documents into place, write the report, tidy up."""
+        """Add the counters up, put the documents into place, write the report, tidy up.
+
+        Raises:
+            UserError: no document is left; the report is there all the same.
+        """
+        ready = self.partial / REPORT
+        if not ready.exists():
+            report = self._report()
+            with whole_file(ready) as file:
+                json.dump(report, file, ensure_ascii=False, indent=1)
+                file.write("\n")
+        report = json.loads(ready.read_text("utf-8"))
+        if not (self.partial / _MOVING).exists():
+            _remove_former(self.output_dir)
+            (self.partial / _MOVING).touch()
+        for name in _results(self.partial / "out"):
+            target = self.output_dir / name
+            target.parent.mkdir(exist_ok=True)
+            os.replace(self.partial / "out" / name, target)
+        os.replace(ready, self.output_dir / REPORT)
+        shutil.rmtree(self.partial, ignore_errors=True)
+        if report["nothing_left"]:
+            raise UserError(report["nothing_left"])
+        return report
+
+    def _report(self) -> dict:
         from gemma_ko_lib.corpus.spool import join_lines
 
+        out = self.partial / "out"
+        out.mkdir(exist_ok=True)
         for kind in LISTS:
             if list(self.partial.glob(f"{kind}-*.jsonl")):
-                target = self.output_dir / f"{kind}.jsonl"
-                join_lines(self.partial, kind, range(len(self.tasks)), target)
+                join_lines(self.partial, kind, range(len(self.tasks)), out / f"{kind}.jsonl")
         try:
-            report = build_report(self.partial, self.output_dir, len(self.tasks), self.settings)
+            report = build_report(self.partial, len(self.tasks), self.settings, self.left_out)
         except UserError:
             # The same command would end the same way: there is nothing to go on with.
             shutil.rmtree(self.partial, ignore_errors=True)
             raise
-        # What the run needed on disk beside its result: a larger one can be planned by it.
-        report["working_bytes"] = {
-            name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            for name in ("spool", "keys", "matches")
-            if (folder := self.partial / name).is_dir()
-        }
-        report["files"] = _move_into_place(self.partial, self.output_dir)
+        names = _results(out)
+        documents = [name for name in names if name.rpartition("/")[2].startswith("documents-")]
         seconds = time.time() - self.started
-        report |= {
+        return report | {
+            # What the run needed on disk beside its result: a larger one can be planned by it.
+            "working_bytes": {
+                name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                for name in ("spool", "keys", "matches")
+                if (folder := self.partial / name).is_dir()
+            },
+            "files": [{"name": name, "bytes": (out / name).stat().st_size} for name in documents],
+            "lists": [name for name in names if name not in documents],
             "input_files": self.input_files,
             "input_file_bytes": self.input_bytes,
-            "left_out": self.left_out,
             "seconds": round(seconds, 3),
             # Of UTF-8 text, which is what other cleaners count.
             "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),
         }
-        with whole_file(self.output_dir / REPORT) as file:
-            json.dump(report, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-        shutil.rmtree(self.partial, ignore_errors=True)
-        return report
 
 
 class _Finish:
@@ -379,18 +448,40 @@ _NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writi
 # --- The result ---------------------------------------------------------------------------
 
 
-def _move_into_place(partial: Path, output_dir: Path) -> list[dict]:
-    out = partial / "out"
-    for path in out.rglob(_OUTPUTS):
-        target = output_dir / path.relative_to(out)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(path, target)
-    if (out / _DROPPED).is_dir():
-        os.replace(out / _DROPPED, output_dir / _DROPPED)
-    # Also those that were moved before a stop in the middle of this.
-    paths = [*output_dir.glob(_OUTPUTS), *(output_dir / _HELD_OUT).glob(_OUTPUTS)]
-    names = sorted(path.relative_to(output_dir).as_posix() for path in paths)
-    return [{"name": name, "bytes": (output_dir / name).stat().st_size} for name in names]
+def _results(folder: Path) -> list[str]:
+    """Names in a folder that are those of a result's files, without the report."""
+    places = (_DOCUMENTS, f"{_HELD_OUT}/{_DOCUMENTS}", f"{_DROPPED}/*-?????.jsonl.gz")
+    names = [path.relative_to(folder).as_posix() for place in places for path in folder.glob(place)]
+    return sorted(names) + [
+        f"{kind}.jsonl" for kind in LISTS if (folder / f"{kind}.jsonl").exists()
+    ]
+
+
+def _former_files(output_dir: Path) -> list[str]:
+    """The files of a folder's result, whole or half moved there, as its report lists them."""
+    for path in (output_dir / REPORT, output_dir / _PARTIAL / REPORT):
+        try:
+            report = json.loads(path.read_text("utf-8"))
+            lists = report.get("lists", [f"{kind}.jsonl" for kind in LISTS])
+            return [entry["name"] for entry in report["files"]] + lists
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UserError(
+                f"{path} is not the report of a run; move it away, or give another folder with -o."
+            ) from None
+    return []
+
+
+def _remove_former(output_dir: Path) -> None:
+    names = set(_former_files(output_dir)) & set(_results(output_dir))
+    # The report goes first: without it the rest is nothing finished.
+    (output_dir / REPORT).unlink(missing_ok=True)
+    for name in names:
+        (output_dir / name).unlink()
+    for folder in (_HELD_OUT, _DROPPED):
+        with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
+            (output_dir / folder).rmdir()
 
 
 def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document"]:

@@ -1,11 +1,10 @@
 """Multiple-choice items, and reading them from JSONL files into suites."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +49,7 @@ def read_suite(
     path: Path,
     to_item: Callable[[dict], Item | None],
     per_character: bool = False,
-    parse: Callable[[str], dict] = json.loads,
+    parse: Callable[[str], dict] = json_object,
 ) -> Suite:
     """Read one file of items, an item a line.
 

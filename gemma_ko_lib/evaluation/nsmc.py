@@ -3,11 +3,10 @@
 lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
 """
 
-import json
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.items import Item, Suite, label_of, read_suite, text_of
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, json_object
 
 _COLUMNS = ("id", "document", "label")
 # NSMC's own rule: 1 to 4 of 10 stars are negative, 9 and 10 positive, the others left out.
@@ -29,7 +28,7 @@ def read_nsmc(data: str | Path | None) -> Suite:
         raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")
     path = Path(data).expanduser()
     path = path / "ratings_test.txt" if path.is_dir() else path
-    return read_suite("nsmc", path, _item, parse=json.loads if "json" in path.suffix else _columns)
+    return read_suite("nsmc", path, _item, parse=json_object if "json" in path.suffix else _columns)
 
 
 def _columns(line: str) -> dict:

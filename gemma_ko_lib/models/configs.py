@@ -214,11 +214,12 @@ def check_config(kind: str, config: dict, where: str) -> None:
     for key, value in config.items():
         if key not in known:
             raise UserError(f"{where}: {kind} has no setting {key!r:.80}.")
-        if not isinstance(value, bool | int | float | None):
-            raise UserError(f"{where}: {key} is {value!r:.80}, not a number.")
+        number = isinstance(value, bool | int | float) and abs(value) < 2**31
+        if not number and value is not None:
+            raise UserError(f"{where}: {key} is {value!r:.80}, not a number that it can be.")
     for key in _COUNTS:
         value = config.get(key)
-        if type(value) is not int or not 0 < value < 2**31:
+        if type(value) is not int or value < 1:
             raise UserError(f"{where}: {key} is {value!r:.80}; it must be a whole number from 1.")
     if config["num_query_heads"] % config["num_key_value_heads"]:
         raise UserError(

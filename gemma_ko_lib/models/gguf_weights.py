@@ -101,7 +101,7 @@ def read_gemma3_gguf(
     [heads, d_model, head_dim] or [in, out], and the scale alone.
 
     Raises:
-        UserError: a tensor with no place in the model.
+        UserError: a tensor with no place in the model, or of another shape.
     """
     import gguf
 
@@ -109,9 +109,12 @@ def read_gemma3_gguf(
     tensors = open_gguf(path).tensors
     with Progress(len(tensors), "Dequantising", "tensors") as progress:
         for tensor in tensors:
-            array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
             name = _keras_name(tensor.name)
-            weights[name] = _to_keras_layout(name, array, num_query_heads, head_dim)
+            try:
+                array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+                weights[name] = _to_keras_layout(name, array, num_query_heads, head_dim)
+            except (ValueError, NotImplementedError) as error:
+                raise UserError(f"{path}: {tensor.name} is damaged ({error}).") from None
             progress.update()
     return weights
 

@@ -165,6 +165,9 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
     import safetensors
 
     kind, config, sha256 = _read_description(folder)
+    for path in (folder / WEIGHTS, folder / TOKENIZER):
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is not a file; copy the folder again.")
     try:
         weights_file = safetensors.safe_open(folder / WEIGHTS, framework="numpy")
         proto = read_proto(folder / TOKENIZER)

@@ -19,6 +19,7 @@ from gemma_ko_lib.runtime.progress import Progress
 from gemma_ko_lib.runtime.seeds import seed_everything
 from gemma_ko_lib.runtime.storage import (
     cache_dir,
+    json_object,
     numbered_lines,
     only_process,
     read_json_object,
@@ -40,6 +41,7 @@ __all__ = [
     "disk_error",
     "export_credentials",
     "find_credentials",
+    "json_object",
     "numbered_lines",
     "only_process",
     "peak_memory_bytes",

@@ -149,3 +149,21 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
     # Not splitlines, which also cuts at U+2028 and U+0085; a text may hold these.
     lines = path.read_text("utf-8-sig").split("\n")
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def json_object(line: str) -> dict:
+    """Parse a line that must hold a JSON object which can be written as UTF-8 again.
+
+    Raises:
+        ValueError: it does not: broken, nested too deep, or with half a surrogate pair in it.
+    """
+    try:
+        record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair in a text") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"a JSON object was expected, not {type(record).__name__}")
+    return record

@@ -12,13 +12,13 @@ spells a control token.
 
 import dataclasses
 import functools
-import json
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 from gemma_ko_lib.tokenization.packing import pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
@@ -64,7 +64,7 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     found, rejects = [], []
     for number, line in lines:
         try:
-            found.append(_conversation(json.loads(line)))
+            found.append(_conversation(json_object(line)))
         except (ValueError, TypeError, AttributeError) as error:
             rejects.append(f"{path.name}, line {number}: {error}")
     if not found:
@@ -189,6 +189,14 @@ class ConversationRows:
         """One row: the same arrays, without their first axis."""
         names = ("token_ids", "segment_ids", "targets", "loss_weights")
         return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in names})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows that are trained on."""
+        found = hashlib.sha256(str(self.token_ids.shape).encode())
+        for array in (self.token_ids, self.segment_ids, self.targets, self.loss_weights):
+            found.update(np.ascontiguousarray(array))
+        return found.hexdigest()
 
 
 def pack_conversations(

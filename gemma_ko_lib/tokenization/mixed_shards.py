@@ -4,6 +4,7 @@ A share is counted in the tokens that the model reads. A group that is too small
 repeated in whole epochs, and the manifest says how often.
 """
 
+import contextlib
 import heapq
 import math
 import shutil
@@ -13,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
-from gemma_ko_lib.tokenization.shards import framed_documents, write_rows
+from gemma_ko_lib.tokenization.shards import check_only_shards, framed_documents, write_rows
 from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
@@ -106,17 +107,9 @@ def pack_mixture(
     if length < 2:
         raise UserError(f"A row of {length} tokens has nothing to predict; give a length of 2 up.")
     folder, mixture = Path(folder), mixture or Mixture()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left_by_a_killed_run in folder.glob(".pieces-*"):
-            shutil.rmtree(left_by_a_killed_run)
-        scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
-    except OSError as error:
-        raise disk_error(folder, error) from error
-    with scratch:
-        groups, left_out = _spool(
-            documents, tokenizer, Path(scratch.name), length, mixture, progress
-        )
+    check_only_shards(folder)
+    with only_process(folder), _scratch_in(folder) as scratch:
+        groups, left_out = _spool(documents, tokenizer, scratch, length, mixture, progress)
         wanted = _plan(groups, mixture, length)
         tokens = sum(wanted.values())
         _check_room(folder, tokens)
@@ -131,6 +124,18 @@ def pack_mixture(
                 return {**totals, "seed": seed, "mixture": mixed}
 
             return write_rows(rows, tokenizer, folder, length, describe, rows_per_shard)
+
+
+@contextlib.contextmanager
+def _scratch_in(folder: Path) -> Iterator[Path]:
+    try:
+        for left_by_a_killed_run in folder.glob(".pieces-*"):
+            shutil.rmtree(left_by_a_killed_run)
+        scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    with scratch:
+        yield Path(scratch.name)
 
 
 def _spool(

@@ -115,6 +115,21 @@ def write_rows(
     return manifest
 
 
+def check_only_shards(folder: Path) -> None:
+    """See that shards can be written to a folder, and replace nothing but shards.
+
+    Raises:
+        UserError: something else is in it.
+    """
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    other = [n for n in there if n != MANIFEST and not _SHARD_FILE.fullmatch(n) and n[0] != "."]
+    if other:
+        raise UserError(
+            f"{folder} holds something else, for example {min(other)}. Give a folder of their own "
+            "for the shards, with -o."
+        )
+
+
 def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
     for text, document in framed_documents(texts, tokenizer):
         bar.update()

@@ -17,6 +17,7 @@ from gemma_ko_lib.runtime import UserError
 # SentencePiece writes a space as this character, and reads it back as a space; in a
 # text it must therefore travel as its three bytes.
 SPACE_MARK = "▁"
+_LARGEST_ID = 10_000_000
 _LARGEST = 100_000_000  # bytes; Gemma 3's tokenizer.json has 33 MB
 
 
@@ -105,19 +106,17 @@ class SentencePieceTokenizer:
         self.proto = proto
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
-        except RuntimeError as error:
+            # A damaged piece shows when it is read.
+            self.vocabulary = self._processor.id_to_piece(list(range(len(self._processor))))
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{name} is not a SentencePiece model ({error}); give a tokenizer.model file."
             ) from None
-        if not self._processor.vocab_size():  # an empty file is a valid, empty protobuf
+        if not self.vocabulary:  # an empty file is a valid, empty protobuf
             raise UserError(f"{name} is empty, not a SentencePiece model; copy it again.")
         self.bos_id = self._processor.bos_id()
         self.eos_id = self._processor.eos_id()
         self.pad_id = max(self._processor.pad_id(), 0)
-
-    @functools.cached_property
-    def vocabulary(self) -> list[str]:
-        return self._processor.id_to_piece(list(range(self._processor.vocab_size())))
 
     @functools.cached_property
     def _mark_bytes(self) -> list[int]:
@@ -156,9 +155,17 @@ class TokenizerJson:
 
         self.name = name or str(path)
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(read_proto(path))
+            self._tokenizer.encode("한글 and Latin")  # some faults show only here
+            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        except OSError as error:
+            raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+        except UserError:
+            raise
         except Exception as error:  # the Rust side raises plain Exception for any bad file
-            raise UserError(f"{path} is not a tokenizer.json file ({error}).") from None
+            raise UserError(f"{path} is not a tokenizer.json file ({error!s:.200}).") from None
+        if largest > _LARGEST_ID:
+            raise UserError(f"{path} has a piece with the id {largest:,}: no vocabulary has.")
         self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")
         self.eos_id = self._special("<eos>", "</s>", "<|end_of_text|>", "<|endoftext|>")
         self.pad_id = self._special("<pad>", "<unk>", default=0)

@@ -19,7 +19,13 @@ ARRAYS = ("token_ids", "segment_ids", "targets", "loss_weights")
 
 
 class PackedData(Protocol):
-    """Packed rows to train on: `Shards`, or `ConversationRows` with their own targets."""
+    """Packed rows to train on: `Shards`, or `ConversationRows` with their own targets.
+
+    Attributes:
+        digest: of the rows' content, by which a resumed run knows them again.
+    """
+
+    digest: str
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
 from gemma_ko_lib.runtime import UserError, disk_error, sha256_of, whole_file
@@ -248,10 +247,9 @@ def _fault(folder: Path) -> str | None:
 
 
 def _shapes(state) -> dict[str, str]:
-    leaves = jax.tree_util.tree_leaves_with_path(state)
     return {
-        jax.tree_util.keystr(path): f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-        for path, leaf in leaves
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
 
 

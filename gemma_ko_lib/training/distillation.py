@@ -1,7 +1,7 @@
 """Online knowledge distillation: a live teacher, a student of any size, one tokenizer.
 
-A teacher and a student model and token shards come in; a run folder and the trained student go
-out. Gemma 2 2B and 9B were trained like this (arXiv 2408.00118, section 3.2). Logits of
+The student learns the teacher's distribution over the next token instead of the one token that
+the text has. Gemma 2 2B and 9B were trained like this (arXiv 2408.00118, section 3.2). Logits of
 teacher and student exist for one chunk of positions at a time.
 """
 

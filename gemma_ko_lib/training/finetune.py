@@ -48,7 +48,7 @@ def finetune(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> dict:
-    r"""What `gemma-ko finetune` does: conversations in, a finished run folder out.
+    r"""Teach a model to answer, as `gemma-ko finetune` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.
@@ -88,14 +88,14 @@ def finetune(
     else:
         kept, (other, more) = found, read_conversations(held_out)
         rejects = rejects + more
-    start = prepare(model_name, method, size)
+    model, mesh = prepare(model_name, method, size)
     rows, held_out_rows = (
-        pack_conversations(talks, start.model.tokenizer, size.row_length) for talks in (kept, other)
+        pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
     )
     settings = {
         "command": "finetune",
         "model": str(model_name),
-        "model_sha256": start.model.digest,
+        "model_sha256": model.digest,
         "data": digest([data]),
         "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
         "method": method.settings(),
@@ -112,18 +112,18 @@ def finetune(
         tokens = int((rows.segment_ids > 0).sum())
         updates = size.updates(len(rows), tokens, not method.in_blocks, EPOCHS)
         evaluations = max(1, round(_EVALUATIONS * updates.tokens / tokens))
-        config, rematerialise = loop_config(start, method, size, updates, seed, evaluations)
+        config, rematerialise = loop_config(model, method, size, updates, seed, evaluations)
         text = sum(len(turn.text.encode("utf-8")) for talk in kept for turn in talk)
         note(describe(updates, tokens, text, config), quiet)
         tuned = train_on_answers(
-            start.model,
+            model,
             rows,
             held_out_rows,
             config,
             run_dir,
             method=method,
             patience=patience,
-            mesh=start.mesh,
+            mesh=mesh,
             rematerialise=rematerialise,
             identity={"data": settings["data"]},
             resume=resume,

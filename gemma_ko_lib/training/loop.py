@@ -7,7 +7,6 @@ LOMO's applies it block by block.
 """
 
 import dataclasses
-import functools
 import signal
 import sys
 import time
@@ -136,15 +135,6 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
         return new_state, figures
 
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
-
-
-def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:
-    """`first_state` on its devices, with a copy of the weights (the update donates them)."""
-    make = functools.partial(first_state, optimizer=optimizer)
-    # What the update returns is bound to its devices; a state that was not would have it
-    # compiled a second time.
-    places = state_places(jax.eval_shape(make, params), mesh)
-    return jax.jit(make, out_shardings=places)(params)
 
 
 def first_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:

@@ -219,6 +219,8 @@ class Method:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             trained, frozen = self.split(params, seed)
         trained = sharding.place(trained, mesh, copy=True)
+        # What an update returns is bound to its devices; a state that was not would have it
+        # compiled a second time.
         places = self.places(jax.eval_shape(self.first_state, trained), mesh)
         start = jax.jit(self.first_state, out_shardings=places, donate_argnums=0)
         return start(trained), sharding.place(frozen, mesh)

@@ -6,6 +6,7 @@ Of several processes the first writes all but the checkpoints, in a folder that 
 """
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def pretrain(
     log_to: str | None = None,
     quiet: bool = False,
 ) -> Path:
-    """What `gemma-ko pretrain` does: data in, a finished run folder out.
+    """Train a model on packed text, as `gemma-ko pretrain` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.
@@ -74,15 +75,20 @@ def pretrain(
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
+    if replay and (data / MANIFEST).is_file():
+        raise UserError(
+            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
+            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
+        )
     size = _fitted_to(data, size)
-    start = prepare(model_name, method, size)
-    model = start.model
+    model, mesh = prepare(model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest(_files_of(data)),
-        "replay_fraction": replay_fraction,
+        "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
+        "replay_fraction": replay_fraction if replay else None,
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
@@ -94,7 +100,7 @@ def pretrain(
         shards = _shards_for(model, data, run_dir, size, replay, replay_fraction, quiet)
         tokens = shards.manifest["tokens"]
         updates = size.updates(len(shards), tokens, divisible=not method.in_blocks)
-        config, rematerialise = loop_config(start, method, size, updates, seed, _EVALUATIONS)
+        config, rematerialise = loop_config(model, method, size, updates, seed, _EVALUATIONS)
         note(describe(updates, tokens, shards.manifest["bytes"], config), quiet)
         trained = train(
             model,
@@ -102,7 +108,7 @@ def pretrain(
             config,
             run_dir,
             method=method,
-            mesh=start.mesh,
+            mesh=mesh,
             rematerialise=rematerialise,
             identity={"data": settings["data"]},
             resume=resume,
@@ -118,7 +124,7 @@ def _fitted_to(data: Path, size: RunSize) -> RunSize:
     """Packed rows have a length already."""
     if not (data / MANIFEST).is_file():
         return size
-    length = open_shards(data).manifest["length"]
+    length = open_shards(data, verify=False).manifest["length"]
     if size.length not in (None, length):
         raise UserError(
             f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "

@@ -11,13 +11,13 @@ import numpy as np
 
 from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.loading import Model, load
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, sha256_of
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
 from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, run_loop
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
-from gemma_ko_lib.training.size import Batching, RunSize, Updates
+from gemma_ko_lib.training.size import RunSize, Updates
 
 # (all weights by name, updates done) -> figures for metrics.jsonl; "stop" among them ends the run
 Evaluate = Callable[[dict, int], dict]
@@ -80,7 +80,7 @@ def train(
         run_dir,
         frozen=beside,
         mesh=mesh,
-        identity={"method": method.settings(), **(identity or {})},
+        identity={"method": method.settings(), "rows": data.digest, **(identity or {})},
         resume=resume,
         evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
         tracker=tracker,
@@ -108,33 +108,27 @@ def merged(model: Model, method: Method, trained: dict, frozen: dict) -> Model:
 # --- what the commands share ---
 
 
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """A model on its way into a training, and how its updates are cut on this machine."""
-
-    model: Model
-    mesh: jax.sharding.Mesh | None
-    batching: Batching
-
-
-def prepare(model_name: str | Path, method: Method, size: RunSize) -> Start:
+def prepare(model_name: str | Path, method: Method, size: RunSize):
     """Load a model in the method's number format and see that the training fits.
+
+    Returns:
+        (model, mesh over all devices or None for one).
 
     Raises:
         UserError: no such model, or it does not fit; names the nearest command that does.
     """
     model = load(model_name, method.dtype(plan.this_machine()))
-    mesh = sharding.make_mesh() if jax.device_count() > 1 else None
-    return Start(model, mesh, plan.fitting_batching(model, method, size))
+    plan.fitting_batching(model, method, size)
+    return model, sharding.make_mesh() if jax.device_count() > 1 else None
 
 
 def loop_config(
-    start: Start, method: Method, size: RunSize, updates: Updates, seed: int, evaluations: int
+    model: Model, method: Method, size: RunSize, updates: Updates, seed: int, evaluations: int
 ) -> tuple[LoopConfig, bool]:
     """The loop's settings for so many updates, and whether blocks are rematerialised.
 
     Args:
-        start: from `prepare`.
+        model: what is trained.
         method: how to train.
         size: as for `prepare`.
         updates: from `RunSize.updates`.
@@ -142,8 +136,8 @@ def loop_config(
         evaluations: measurements of held-out text in the run.
     """
     exact = dataclasses.replace(size, update_tokens=updates.rows * size.row_length)
-    batching = plan.fitting_batching(start.model, method, exact)
-    parameters = sum(int(np.prod(x.shape)) for x in start.model.decoder.shapes().values())
+    batching = plan.fitting_batching(model, method, exact)
+    parameters = sum(int(np.prod(x.shape)) for x in model.decoder.shapes().values())
     config = LoopConfig(
         steps=updates.count,
         batch_rows=batching.rows,
@@ -188,14 +182,11 @@ def digest(paths: list[Path]) -> str:
     Raises:
         UserError: a file cannot be read.
     """
-    total = hashlib.sha256()
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    return total.hexdigest()
+    try:
+        found = [sha256_of(path) for path in paths]
+    except OSError as error:
+        raise UserError(f"Cannot read {error.filename}: {error.strerror or error}.") from error
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
 def note(text: str, quiet: bool) -> None:

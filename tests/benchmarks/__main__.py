@@ -15,6 +15,7 @@ NAMES = (
     "packing",
     "cleaning",
     "pii",
+    "names",
     "duplicates",
     "pipeline",
     "decoding",

@@ -22,7 +22,7 @@ from pathlib import Path
 from gemma_ko_lib import models
 from gemma_ko_lib.models import decoder, keras_hub
 from gemma_ko_lib.tokenization import open_shards
-from gemma_ko_lib.training import LoopConfig, checkpoints, loop, train_on_shards
+from gemma_ko_lib.training import LoopConfig, checkpoints, loop, train
 from gemma_ko_lib.training.run_folder import claim_run
 
 folder, kills, steps = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -44,7 +44,7 @@ def live(run, tell):
         if not finished:
             os.write(tell, b"c")
             shards = open_shards(folder / "shards", model.tokenizer)
-            train_on_shards(model, shards, CONFIG, run, resume=True, quiet=True).save(run)
+            train(model, shards, CONFIG, run, resume=True, quiet=True).save(run)
 
 def begin(run):
     told, tell = os.pipe()

@@ -146,6 +146,13 @@ def test_packed_rows_have_their_length_already(model_folder, shards_folder, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_replay_cannot_be_laid_among_packed_rows(model_folder, shards_folder, tmp_path):
+    with pytest.raises(UserError, match="packed already.*gemma-ko pack --weight"):
+        pretrain(
+            model_folder, shards_folder, tmp_path / "run", replay=["text"], replay_fraction=0.5
+        )
+
+
 def test_shards_of_another_tokenizer_are_refused(shards_folder, tmp_path):
     with pytest.raises(UserError, match="packed with the tokenizer.*Pack the documents again"):
         pretrain("nano", shards_folder, tmp_path / "run", quiet=True)

@@ -55,6 +55,12 @@ class Layout(NamedTuple):
     path: str = ""
     about: Mapping[str, str] = MappingProxyType({})
 
+    def places(self) -> str:
+        """Where the text is, for people."""
+        text = f"{self.turns}.({self.text})" if self.turns else self.text
+        needs = f", with {self.needs}" if self.needs else ""
+        return f"{self.container + '[].' if self.container else ''}{text}{needs}"
+
 
 _SNS = {
     "id": "header.dialogueInfo.dialogueID",

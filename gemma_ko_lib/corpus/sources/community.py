@@ -15,11 +15,12 @@ from gemma_ko_lib.corpus.sources.records import (
     identifier_of,
     iso_date,
     string,
+    unread_fields,
 )
 
 _PETITIONS = "청와대 국민청원"
 # A known set of columns → corpus and register. The first that a record has all of counts.
-_CORPORA = (
+CORPORA = (
     ({"id", "document", "label"}, "NSMC", "review"),
     ({"num_agree", "title", "content"}, _PETITIONS, "community"),
     ({"num_agree", "title", "text"}, _PETITIONS, "community"),
@@ -73,7 +74,7 @@ class Columns(NamedTuple):
 def columns_of(names: tuple[str, ...]) -> Columns:
     """Look names up; cached, since a file has one set of them or few."""
     corpus, register = next(
-        (found for columns, *found in _CORPORA if columns <= set(names)), (None, None)
+        (found for columns, *found in CORPORA if columns <= set(names)), (None, None)
     )
     known = (("corpus", corpus), ("register", register))
     return Columns(
@@ -107,6 +108,8 @@ def passage(record: dict, columns: Columns) -> Passage | None:
 def metadata_of(record: dict, columns: Columns) -> dict:
     """The scalar fields of a record, but for who wrote it; with what its names say."""
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
+    if len(metadata) < len(record):
+        metadata |= unread_fields(record)
     for person in columns.persons:
         metadata.pop(person, None)
     for key, value in columns.known:

@@ -165,3 +165,37 @@ def passages_of_rows(
     if group:
         yield first, without_unknown(table.passage(group, origin))
     yield from refused or ()
+
+
+# --- For people -------------------------------------------------------------------------------
+
+_KINDS = """\
+Files, by their content: JSON and JSON lines, CSV and TSV, .xlsx and .xls, Parquet, WARC and WET,
+HTML, a MediaWiki dump, plain text; in UTF-8, UTF-16, UTF-32 or Korean cp949; in folders, zips and
+zips within zips; packed with gzip, zstd, bzip2 or xz.
+
+Plain text is one document a file, or many: one a line, parted by blank lines, <doc …> of
+WikiExtractor, ' = title = ' before each. --documents-by says which; else the content does.
+
+A text lies under one of {fields}, or under the name that --text-field gives.
+
+모두의 말뭉치 (국립국어원): document[] with paragraph[].form, utterance[].form, sentence[].form or
+document[] in it; tables of id, form and of file_id, sentence; parallel[]: source, target.
+Translations: 한국어 with 영어, 일본어 or 중국어; ko with en, ja or zh; 원문, 번역문; sourceText,
+targetText.
+Reviews, comments, petitions, NSMC: {columns}.
+Wikis: namuwiki's and MediaWiki's markup becomes plain text; redirects are no documents.
+AI-Hub:
+"""
+
+
+def describe() -> str:
+    """What is read, as `gemma-ko clean --formats` prints it."""
+    columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
+    lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
+    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub.LAYOUTS]
+    lines.append(
+        "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
+    )
+    lines += [f"  table of {', '.join(sorted(table.columns))}" for table in _TABLES]
+    return "\n".join(lines)

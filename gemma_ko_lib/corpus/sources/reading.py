@@ -33,7 +33,7 @@ class Reading(NamedTuple):
     """What the user says about files that do not say it themselves.
 
     Attributes:
-        documents_by: how the documents of a text are parted, one of `texts.DOCUMENTS_BY`.
+        documents_by: how the documents of a text are parted, one of `records.DOCUMENTS_BY`.
         fields: names of fields in tables and JSON.
     """
 

@@ -14,6 +14,8 @@ TEXT_FIELDS = (
     *("text", "content", "document", "sentence", "form", "comments", "body"),
     *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
 )
+# How the documents of a text file may be parted.
+DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 
@@ -112,6 +114,31 @@ def scalars(record: dict, *without: str) -> dict:
         for key, value in record.items()
         if type(value) in SCALARS and value != "" and key not in without
     }
+
+
+UNREAD = "unread_fields"
+_SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
+
+
+def unread_fields(record: dict) -> dict[str, list[str]]:
+    """Names the lists and objects of a record that hold text, which no format reads; {} if none."""
+    fields = [
+        str(key)
+        for key, value in record.items()
+        if type(value) in (list, dict) and _holds_text(value)
+    ]
+    return {UNREAD: fields} if fields else {}
+
+
+def _holds_text(value) -> bool:
+    inner = [value]
+    while inner:
+        value = inner.pop()
+        if type(value) is str and len(value) >= _SHORTEST_TEXT:
+            return True
+        if type(value) in (list, dict):
+            inner += value.values() if type(value) is dict else value
+    return False
 
 
 def string(value) -> str:

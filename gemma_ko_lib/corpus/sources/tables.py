@@ -210,19 +210,20 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
         names = pyarrow.parquet.read_schema(file).names
         table = pyarrow.parquet.ParquetFile(file, read_dictionary=names)
         for group in range(table.num_row_groups):
-            for batch in table.iter_batches(_rows_at_once(table.metadata, group), [group]):
-                for place in range(batch.num_rows):
-                    number += 1
-                    (row,) = batch.slice(place, 1).to_pylist()
-                    size = sum(len(value) for value in row.values() if isinstance(value, str))
-                    unpacked += size
-                    if streams.is_bomb(unpacked, packed):
-                        raise ValueError("it unpacks to far more than text does")
-                    if size > records.LONGEST_RECORD:
-                        reason = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
-                        yield Reject(name, number, reason)
-                    else:
-                        yield number, row
+            for batch in table.iter_batches(_rows_at_once(table.metadata, group, packed), [group]):
+                step = batch.num_rows if _decoded_bytes(batch) < _BATCH_BYTES else 1
+                for start in range(0, batch.num_rows, step):
+                    for row in batch.slice(start, step).to_pylist():
+                        number += 1
+                        size = sum(len(value) for value in row.values() if type(value) is str)
+                        unpacked += size
+                        if streams.is_bomb(unpacked, packed):
+                            raise ValueError("it unpacks to far more than text does")
+                        if size > records.LONGEST_RECORD:
+                            reason = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
+                            yield Reject(name, number, reason)
+                        else:
+                            yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
         yield Reject(name, number + 1, reason)
@@ -231,9 +232,24 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
         yield Reject(name, None, "no rows in the table")
 
 
-def _rows_at_once(metadata, group: int) -> int:
+def _rows_at_once(metadata, group: int, packed: int) -> int:
+    """Rows of a group to decode at a time, by the size that the file claims."""
     found = metadata.row_group(group)
-    row_bytes = found.total_byte_size // max(found.num_rows, 1) + 1
-    if row_bytes > records.LONGEST_RECORD:
-        raise ValueError(f"rows of {row_bytes:,} bytes are too long for a document")
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes))
+    if streams.is_bomb(found.total_byte_size, packed):
+        raise ValueError(f"{found.total_byte_size:,} bytes in {packed:,}: no text packs so well")
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (found.total_byte_size + 1)))
+
+
+def _decoded_bytes(batch) -> int:
+    """Bytes of a batch, at most, once every row has its own copy of a shared text."""
+    import pyarrow
+    import pyarrow.compute
+
+    found = 0
+    for column in batch.columns:
+        if isinstance(column, pyarrow.DictionaryArray):
+            lengths = pyarrow.compute.binary_length(column.dictionary)
+            found += len(column) * (pyarrow.compute.max(lengths).as_py() or 0)
+        else:
+            found += column.nbytes
+    return found

@@ -15,8 +15,6 @@ from gemma_ko_lib.corpus.sources import records, tags
 from gemma_ko_lib.corpus.sources.lines import beginning, text_of
 from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
 
-DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
-
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
 _ATTRIBUTE = re.compile(r' ([\w:-]+)="([^"]*)"')
 _TITLE = re.compile(r"\s?= ([^=\s](?:[^\n]*[^=\s])?) =\s*")
@@ -41,7 +39,7 @@ class Guess(NamedTuple):
     """How the documents of a text are parted.
 
     Attributes:
-        by: one of `DOCUMENTS_BY`.
+        by: one of `records.DOCUMENTS_BY`.
         note: what the user is told; "" for a plain text.
     """
 
@@ -78,12 +76,13 @@ def guess(head: str, is_whole: bool, is_long: bool) -> Guess:
         if _are_documents(written):
             return Guess("line", "one document a line (--documents-by file, if it is one text)")
         return Guess("file", "one document of many lines (--documents-by line, if each is one)")
-    if len(blocks) >= _FEWEST_BLOCKS and median(map(len, blocks)) > 1:
-        if _are_sentences(written):
-            return Guess(
-                "blank", "documents parted by blank lines (--documents-by file, if it is one text)"
-            )
-        return Guess("file", "one document of many blocks (--documents-by blank, if each is one)")
+    if len(blocks) > 2 and median(map(len, blocks)) > 1 and _are_sentences(written):
+        if len(blocks) >= _FEWEST_BLOCKS:
+            said = "documents parted by blank lines (--documents-by file, if it is one text)"
+            return Guess("blank", said)
+        return Guess(
+            "file", "one document of several blocks (--documents-by blank, if each is one)"
+        )
     return Guess("file")
 
 
@@ -168,6 +167,11 @@ class _Part:
     def __post_init__(self):
         self._lines, self._size = [], 0
 
+    @property
+    def lines(self) -> int:
+        """How many were added."""
+        return len(self._lines)
+
     def add(self, line: bytes) -> None:
         if self._size < records.LONGEST_RECORD:
             self._lines.append(line)
@@ -230,7 +234,7 @@ def _by_title(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
                 yield part
             part = _Part(number, {"title": match[1]})
             part.add(f"{match[1]}\n\n".encode("utf-8", "surrogateescape"))
-        elif part or not line.isspace():
+        elif not line.isspace() or (part and part.lines > 1):
             part = part or _Part(number)
             heading = _HEADING.fullmatch(written)
             part.add(heading[2].encode() + b"\n" if heading else line.lstrip(b" "))
