@@ -25,10 +25,12 @@ from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
+from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
+_LONGEST_NAME = 40
 
 
 class DocumentReader(CountingStep):
@@ -50,7 +52,7 @@ class DocumentReader(CountingStep):
         self.tasks, self.working_dir, self.reading = tasks, working_dir, reading
 
     def count(self, data, rank, counts):
-        """Counts records (in), documents (out), rejects, decoded|ENCODING and text_bytes."""
+        """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
@@ -66,6 +68,8 @@ class DocumentReader(CountingStep):
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
+                    for field in record.metadata.pop(UNREAD, ()):
+                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
@@ -137,7 +141,7 @@ class Cleaner(CountingStep):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
                     if any(map(examples.wants, result.changed_by)):
-                        for step in trace(text, register, language=language, **settings):
+                        for step in trace(text, register):
                             examples.add(step[0], document, *step[1:])
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1

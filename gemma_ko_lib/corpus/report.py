@@ -59,6 +59,7 @@ def build_report(
             "out": read["out"],
             "rejected": read["rejects"],
             "decoded_from": _labelled(read, "decoded|"),
+            "unread_fields": dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
         },
         {
             "name": "clean",
@@ -280,6 +281,8 @@ def format_report(report: dict, show: int = 0) -> str:
     lines += [
         f"read as {way['how']}: {_up_to(way['files'], way['first'])}" for way in report["read_as"]
     ]
+    for field, count in steps["read"]["unread_fields"].items():
+        lines.append(f"not read: {count:,} records have text in the list or object {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
         lost = f"{changed['characters_lost']:,} characters less"
         lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")

@@ -14,6 +14,7 @@ NAMES = (
     "packing",
     "cleaning",
     "pii",
+    "names",
     "duplicates",
     "pipeline",
     "decoding",

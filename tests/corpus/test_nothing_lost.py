@@ -32,7 +32,7 @@ SURVIVES = [
     # code and formulas
     "글이다.\n\n```py\nif a<b:\n    print('!!!!')\n\n\n\n    x = '<b>굵게</b>'\n```\n\n끝.",
     "글이다.\n\n~~~\n가  나\n    다....\n~~~\n\n끝이다.",
-    "함수는 다음과 같다.\n\ndef double(x):\n    if x<b and c>x:\n        return 2 * x\n\n두 배이다.",
+    "함수는 다음과 같다.\n\ndef double(x):\n    if x<b and c>x:\n        return 2*x\n\n두 배다.",
     "for (int i = 0; i<b; i++) {\n    sum  +=  a[i];\n}\n합을 구하는 코드이다.",
     "명령은 `grep '<b>.....'  a.txt` 이고 결과는 둘이다.",
     "넓이는 $a<b>c!!!!$ 이고 \\[ x<p \\quad p>y....... \\] 도 참이다.",
@@ -101,7 +101,7 @@ def test_a_page_whose_script_is_no_text_loses_it():
     ("text", "register"),
     [
         # a manual whose steps say the same of different things
-        ("\n".join(f"{n}번 칸\n이 목록에서 {n}번 칸에 넣을 값을 고릅니다." for n in range(9)), None),
+        ("\n".join(f"{n}번 칸\n이 목록에서 {n}번 칸의 값을 고릅니다." for n in range(9)), None),
         # a complaint pasted twice
         ("소음이 나더니 차가 멈춰 섰고 고친 뒤에도 같은 일이 있었습니다. " * 2, None),
         # many headings are no hashtags

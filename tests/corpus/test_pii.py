@@ -263,6 +263,11 @@ def test_particles_and_neighbours_stay(text, masked):
     assert mask_pii(text) == masked
 
 
+@pytest.mark.parametrize("text", ["", "가" * 200, "1" * 5000, "\n"])
+def test_names_are_looked_for_in_any_text(text):
+    assert find_pii(text, names=True) == []
+
+
 @pytest.mark.parametrize(
     "split", ["010-0123\n-4567", "서울 하늘구\n구름로 12", "hong@\nexample.com"]
 )

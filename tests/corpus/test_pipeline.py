@@ -89,6 +89,97 @@ def test_the_report_reads_well_on_a_terminal(raw, tmp_path):
     assert "raw/reviews-1.jsonl:11: broken JSON" in text
 
 
+def test_what_each_rule_did_is_shown_as_before_and_after(raw, tmp_path):
+    report = run(raw, tmp_path / "out", show=2)
+    changed = report["steps"][1]["changed_by"]["shorten_runs"]
+    assert changed["count"] == 394
+    assert changed["characters_lost"] == 2 * 394
+    assert [(e["id"], e["before"][-4:], e["after"][-4:]) for e in changed["examples"]] == [
+        ("1-0", "ㅋㅋㅋㅋ", "화다ㅋㅋ"),
+        ("1-1", "ㅋㅋㅋㅋ", "화다ㅋㅋ"),
+    ]
+    said = corpus.format_report(report, show=1)
+    assert "changed by shorten_runs: 394, 788 characters less" in said
+    assert "  - '0번째로 봐도 재미있는 영화다ㅋㅋㅋㅋ'" in said
+    assert "'1번째로" not in said
+    assert "  - '0번째로" not in corpus.format_report(report)
+
+
+def _dropped(folder):
+    lines = [
+        line
+        for path in sorted((folder / "dropped").iterdir())
+        for line in gzip.decompress(path.read_bytes()).decode().splitlines()
+    ]
+    return [json.loads(line) for line in lines]
+
+
+def test_what_is_dropped_is_kept_on_request_with_the_rule(tmp_path):
+    raw, exam = tmp_path / "raw.jsonl", tmp_path / "exam.jsonl"
+    leaked = "세상에서 가장 깊은 호수가 어디에 있는지 묻는 문제이니 답을 고르시오 하나만"
+    texts = ["굿 010-0123-4567", "굿", *["배를 타고 섬에 들어가는 길은 늘 설렌다"] * 2, leaked]
+    lines = [{"id": str(i), "text": text, "register": "review"} for i, text in enumerate(texts)]
+    lines[0] |= {"register": "news", "movie": 7}
+    raw.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    exam.write_text(json.dumps({"question": leaked}), "utf-8")
+    settings = {"duplicates": "near", "decontaminate": (str(exam),)}
+    run(raw, tmp_path / "out", keep_dropped=True, **settings)
+    assert [(record["id"], record["dropped_by"]) for record in _dropped(tmp_path / "out")] == [
+        ("0", "too_short"),
+        ("1", "too_short"),
+        ("4", "decontaminate"),
+        ("3", "exact_duplicate"),
+    ]
+    first = _dropped(tmp_path / "out")[0]
+    assert (first["text"], first["movie"]) == ("굿 [전화번호]", 7)
+    assert [d.id for d in corpus.read_clean(tmp_path / "out")] == ["2"]
+    # The next run, which was not asked to, leaves none of it behind.
+    run(raw, tmp_path / "out", **settings)
+    assert not (tmp_path / "out" / "dropped").exists()
+
+
+def test_personal_data_is_masked_as_asked_and_the_report_says_how(tmp_path):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("김하늘 기자가 http://news.example.com/a 에 쓴 글을 옮겨 적었다.", "utf-8")
+    report = run(raw, tmp_path / "out", urls="all", names=True)
+    mask = report["steps"][2]
+    assert (mask["urls"], mask["names"]) == ("all", True)
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert document.text == "[이름] 기자가 [링크] 에 쓴 글을 옮겨 적었다."
+    said = corpus.format_report(report)
+    assert "personal data: URLs all, names of persons found" in said
+
+
+def test_text_that_no_format_reads_is_counted(tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    answer = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    record = {"text": "라면은 어떻게 끓이나요? 알려 주세요.", "tags": ["요리", "라면"]}
+    lines = [record, record | {"answers": [{"body": answer}], "text": "국수는 어떻게 삶나요? 네?"}]
+    raw.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    report = run(raw, tmp_path / "out")
+    assert report["steps"][0]["unread_fields"] == {"answers": 1}
+    assert "not read: 1 records have text in the list or object 'answers'" in corpus.format_report(
+        report
+    )
+    assert not any("unread_fields" in d.metadata for d in corpus.read_clean(tmp_path / "out"))
+
+
+def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
+    from datatrove.data import Document
+
+    writer = blocks.CorpusWriter(str(tmp_path))
+    document = Document("본문이다.", "1", metadata={"text": "다른 글", "id": 7, "date": "2024"})
+    list(writer.run([document]))
+    (line,) = gzip.decompress((tmp_path / "documents-00000.jsonl.gz").read_bytes()).splitlines()
+    assert json.loads(line) == {
+        "id": "1",
+        "text": "본문이다.",
+        "source_text": "다른 글",
+        "source_id": 7,
+        "date": "2024",
+    }
+
+
 def test_every_reject_is_kept_with_its_place(raw, tmp_path):
     report = run(raw, tmp_path / "out")
     lines = (tmp_path / "out" / "rejects.jsonl").read_text("utf-8").splitlines()

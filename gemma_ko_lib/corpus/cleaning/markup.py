@@ -44,9 +44,7 @@ _CODE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->|<!DOCTYPE [^<>]{0,200}>", re.DOTALL)
-_PREFORMATTED = re.compile(
-    r"<pre\b[^<>]*>\n*((?:(?!<pre\b).)*?)\n*</pre\s*>", re.IGNORECASE | re.DOTALL
-)
+_PREFORMATTED = re.compile(r"<pre\b[^<>]*>((?:(?!<pre\b).)*?)</pre\s*>", re.IGNORECASE | re.DOTALL)
 # A text that names tags is about them.
 _NAMED = re.compile(
     r">[\"'`”’)]? ?(?:태그|요소|엘리먼트|주석|tags?\b|elements?\b)"
@@ -107,7 +105,7 @@ def _strip_tags(text: str) -> str:
         return "\n" if _name(tag) in _BLOCK or _name(tag) in ("br", "hr") else ""
 
     def fence(code: re.Match) -> str:
-        lines = _TAG.sub(lambda tag: "" if is_html(tag) else tag[0], code[1])
+        lines = _TAG.sub(lambda tag: "" if is_html(tag) else tag[0], code[1]).strip("\n")
         return f"\n```\n{lines}\n```\n" if "\n" in lines and "```" not in lines else code[0]
 
     # A script of several lines with no other tags around it is what the text shows.

@@ -15,6 +15,7 @@ from gemma_ko_lib.corpus.sources.records import (
     identifier_of,
     iso_date,
     string,
+    unread_fields,
 )
 
 _PETITIONS = "청와대 국민청원"
@@ -107,6 +108,8 @@ def passage(record: dict, columns: Columns) -> Passage | None:
 def metadata_of(record: dict, columns: Columns) -> dict:
     """The scalar fields of a record, but for who wrote it; with what its names say."""
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
+    if len(metadata) < len(record):
+        metadata |= unread_fields(record)
     for person in columns.persons:
         metadata.pop(person, None)
     for key, value in columns.known:

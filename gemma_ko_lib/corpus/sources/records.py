@@ -116,6 +116,31 @@ def scalars(record: dict, *without: str) -> dict:
     }
 
 
+UNREAD = "unread_fields"
+_SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
+
+
+def unread_fields(record: dict) -> dict[str, list[str]]:
+    """Names the lists and objects of a record that hold text, which no format reads; {} if none."""
+    fields = [
+        str(key)
+        for key, value in record.items()
+        if type(value) in (list, dict) and _holds_text(value)
+    ]
+    return {UNREAD: fields} if fields else {}
+
+
+def _holds_text(value) -> bool:
+    inner = [value]
+    while inner:
+        value = inner.pop()
+        if type(value) is str and len(value) >= _SHORTEST_TEXT:
+            return True
+        if type(value) in (list, dict):
+            inner += value.values() if type(value) is dict else value
+    return False
+
+
 def string(value) -> str:
     """A field's text; "" for everything that is none (null, a number, a list)."""
     return value.strip() if isinstance(value, str) else ""
