@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import os
 import subprocess
 import sys
 
@@ -64,7 +65,7 @@ def test_the_counters_add_up(raw, tmp_path):
     assert clean["in"] == read["out"]
     assert clean["in"] == clean["out"] + sum(r["count"] for r in clean["dropped_by"].values())
     assert mask["in"] == clean["out"] == mask["out"] == write["in"] == write["out"]
-    assert read["decoded_from_cp949"] == 1
+    assert read["decoded_from"] == {"cp949": 1}
     assert clean["dropped_by"]["too_short"] == {
         "count": 2,
         "examples": [
@@ -251,6 +252,122 @@ def test_a_second_run_replaces_the_first_and_nothing_else(raw, tmp_path):
         corpus.read_clean(tmp_path / "out", held_out=True)
 
 
+def test_the_former_result_stays_until_the_new_one_is_whole(raw, tmp_path, monkeypatch):
+    run(raw, tmp_path / "out", hold_out=0.3)
+    before = contents(tmp_path / "out")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.CorpusWriter, "_write", full)
+        with pytest.raises(UserError, match="No space left"):
+            run(raw / "news.txt", tmp_path / "out")
+    kept = {name: data for name, data in contents(tmp_path / "out").items() if name in before}
+    assert kept == before
+    assert len(list(corpus.read_clean(tmp_path / "out"))) > 200
+    # Stopped in the middle of putting the new files into place.
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline.os, "replace", full)
+        with pytest.raises(UserError, match="No space left"):
+            run(raw / "news.txt", tmp_path / "out")
+    run(raw / "news.txt", tmp_path / "out")
+    assert len(list(corpus.read_clean(tmp_path / "out"))) == 1
+    assert not (tmp_path / "out" / "held_out").exists()
+
+
+@pytest.mark.parametrize("name", ["documents-00000.jsonl.gz", "rejects.jsonl", ".partial/mine"])
+def test_what_no_run_has_written_is_never_removed(raw, tmp_path, name):
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="which no finished run there has listed"):
+        run(raw, tmp_path / "out")
+    assert mine.read_text() == "mine"
+
+
+def test_a_report_that_is_none_is_not_taken_for_one(raw, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text('{"mine": 1}')
+    with pytest.raises(UserError, match="is not the report of a run"):
+        run(raw, tmp_path / "out")
+    assert (tmp_path / "out" / "report.json").read_text() == '{"mine": 1}'
+
+
+def test_files_with_rejects_are_named_up_to_twenty(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for number in range(25):
+        (folder / f"{number:02}.jsonl").write_text('{"text": "끊긴\n{"text": 1}\n')
+    (folder / "good.jsonl").write_text(
+        '{"text": "그날 아침 항구는 조용했고 배들은 가만히 있었다."}'
+    )
+    report = run(folder, tmp_path / "out")
+    text = corpus.format_report(report)
+    assert text.count(".jsonl:1: broken JSON") == 20
+    assert "; and 1 more in this file" in text
+    assert "files with rejects: 5 more" in text
+
+
+def test_how_texts_were_parted_and_what_was_left_out_is_said(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        lines = [f"{n}번째 손님이 맛있다고 적어 두었어요" for n in range(120)]
+        (folder / name).write_text("\n".join(lines), "utf-8")
+    (folder / "c.jsonl").write_text('{"title": "강", "text": "#redirect 내"}', "utf-8")
+    (folder / ".hidden").touch()
+    report = run(folder, tmp_path / "out")
+    assert report["documents"]["kept"] == report["documents"]["in"] == 240
+    text = corpus.format_report(report)
+    assert "read as one document a line (--documents-by file, if it is one text): 2 files" in text
+    assert "left out: 1 of raw/c.jsonl: pages that only lead to another one" in text
+    assert "left out: 1 of raw: hidden files" in text
+    assert run(folder, tmp_path / "out", documents_by="file")["documents"]["in"] == 2
+
+
+def test_a_damaged_file_counts_once(tmp_path):
+    lines = [
+        json.dumps({"text": f"그날 {n * 7919 % 997}번째 배가 항구를 떠났다."}) for n in range(3000)
+    ]
+    whole = gzip.compress("\n".join(lines).encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    report = run(tmp_path / "a.jsonl.gz", tmp_path / "out")
+    assert report["documents"]["rejected"] == 1
+    assert report["documents"]["in"] == report["documents"]["kept"] + 1
+    assert list(report["rejects"]["reasons"]) == ["truncated file; what came before was kept"]
+
+
+def test_zstd_holds_the_same_documents(raw, tmp_path):
+    run(raw, tmp_path / "gzip", hold_out=0.3)
+    run(raw, tmp_path / "zstd", hold_out=0.3, compression="zstd")
+    for held_out in (False, True):
+        same = [
+            [(d.id, d.text, d.metadata) for d in corpus.read_clean(tmp_path / name, held_out)]
+            for name in ("gzip", "zstd")
+        ]
+        assert same[0] == same[1]
+    # One after the other into one folder: nothing of the first stays.
+    run(raw, tmp_path / "gzip", compression="zstd")
+    names = {path.suffix for path in (tmp_path / "gzip").glob("documents-*")}
+    assert names == {".zst"}
+
+
+def test_a_file_with_a_name_in_cp949_and_with_escapes_is_cleaned(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    good = '{"text": "그날 아침 항구는 조용했고 배들은 안개 속에 가만히 있었다."}\n'
+    (folder / os.fsdecode("가.jsonl".encode("cp949"))).write_text(good)
+    (folder / "\x1b]0;pwn\x07\x1b[2J.jsonl").write_text("{broken\n")
+    command = [sys.executable, "-m", "gemma_ko_lib.cli", "clean", str(folder), "-o"]
+    done = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\\x1b]0;pwn\\x07" in done.stdout
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert document.metadata["source_file"] == "raw/가.jsonl"
+
+
 def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -350,8 +467,16 @@ def test_nothing_left_says_why(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "Only English here."}\n{"text": "굿"}\nno json\n')
     with pytest.raises(UserError, match="No document is left of 3: 1 × foreign; 1 × too_short"):
         run(tmp_path / "a.jsonl", tmp_path / "out")
-    assert not (tmp_path / "out" / "report.json").exists()
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert report["nothing_left"].startswith("No document is left of 3")
+    assert report["documents"] == {"in": 3, "rejected": 1, "dropped": 2, "kept": 0, "held_out": 0}
     assert (tmp_path / "out" / "rejects.jsonl").read_text("utf-8").count("\n") == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "rejects.jsonl",
+        "report.json",
+    ]
+    with pytest.raises(UserError, match="has no documents"):
+        corpus.read_clean(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -360,6 +485,9 @@ def test_nothing_left_says_why(tmp_path):
         ({"executor": "abacus"}, "No executor 'abacus'"),
         ({"workers": 0}, "workers"),
         ({"hold_out": 1.0}, "hold_out"),
+        ({"documents_by": "page"}, "documents_by is one of auto, line, blank"),
+        ({"compression": "rar"}, "compression is one of gzip, zstd, not rar"),
+        ({"title_field": "제목"}, "title_field and id_field need text_field"),
         ({"pii": "burn"}, "pii is one of placeholder, surrogate, keep, not burn"),
         ({"duplicates": "all"}, "duplicates is one of near, exact, keep, not all"),
         ({"decontaminate": ("nowhere.jsonl",)}, "no evaluation set nowhere.jsonl"),

@@ -167,6 +167,11 @@ class _Part:
     def __post_init__(self):
         self._lines, self._size = [], 0
 
+    @property
+    def lines(self) -> int:
+        """How many were added."""
+        return len(self._lines)
+
     def add(self, line: bytes) -> None:
         if self._size < records.LONGEST_RECORD:
             self._lines.append(line)
@@ -229,7 +234,7 @@ def _by_title(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
                 yield part
             part = _Part(number, {"title": match[1]})
             part.add(f"{match[1]}\n\n".encode("utf-8", "surrogateescape"))
-        elif part or not line.isspace():
+        elif not line.isspace() or (part and part.lines > 1):
             part = part or _Part(number)
             heading = _HEADING.fullmatch(written)
             part.add(heading[2].encode() + b"\n" if heading else line.lstrip(b" "))

@@ -34,7 +34,11 @@ def is_wiki(text: str) -> bool:
 _CLOSE = {"{{{": "}}}", "{{": "}}", "[[": "]]", "{|": "|}", "[*": "]", "<ref": "</ref>"}
 _TOKEN = re.compile(
     r"\{\{\{|\}\}\}|\{\{|\}\}|\[\[|\]\]|(?<![^\n])\{\||(?<![^\n])\|\}|\[\*|\]|</ref>"
-    r"|<ref\b[^<>]*/>|<ref\b[^<>]*>|<(?:nowiki|pre|math|source|syntaxhighlight)\b[^<>]*>|<!--"
+    r"|<ref\b[^<>]*/>|<ref\b[^<>]*>"
+)
+# Code, formulas and what the writer wants as it stands; and comments.
+_VERBATIM = re.compile(
+    r"<(nowiki|pre|math|source|syntaxhighlight)\b[^<>]*>|\{\{\{#!syntax[^\n]*\n|<!--"
 )
 # Deeper brackets are taken as they are, so that time stays linear.
 _DEEPEST = 20
@@ -69,27 +73,35 @@ def _link(content: str) -> str:
 _MEANING: dict[str, Callable[[str], str]] = {"{{{": _block, "{{": _template, "[[": _link}
 
 
+def _set_aside(text: str, kept: list[str]) -> str:
+    """Put what is verbatim into a list, and its place there, between zero bytes, into the text."""
+    out, at = [], 0
+    missing: set[str] = set()
+    while match := _VERBATIM.search(text, at):
+        closing = f"</{match[1]}>" if match[1] else "-->" if match[0] == "<!--" else "}}}"
+        end = -1 if closing in missing else text.find(closing, match.end())
+        out.append(text[at : match.start()])
+        at = match.end()
+        if end < 0:
+            missing.add(closing)
+            out.append(match[0])
+            continue
+        if closing != "-->":
+            out.append(f"\0{len(kept)}\0")
+            kept.append(text[at:end])
+        at = end + len(closing)
+    return "".join((*out, text[at:]))
+
+
 def _without_brackets(text: str) -> str:
     out: list[str] = []
     # Kind, opening as written, and length of `out` at the opening.
     opened: list[tuple[str, str, int]] = []
     at = 0
-    missing: set[str] = set()
-    while match := _TOKEN.search(text, at):
+    for match in _TOKEN.finditer(text):
         out.append(text[at : match.start()])
         at, token = match.end(), match[0]
         if token.endswith("/>"):
-            continue
-        if token.startswith("<") and not token.startswith(("<ref", "</")):
-            name = token[1:].rstrip(">").partition(" ")[0]
-            closing = "-->" if name == "!--" else f"</{name}>"
-            end = -1 if closing in missing else text.find(closing, at)
-            if end < 0:
-                missing.add(closing)
-                out.append(token)
-            else:
-                out.append("" if name == "!--" else text[at:end])
-                at = end + len(closing)
             continue
         kind = "<ref" if token.startswith("<ref") else token
         if kind in _CLOSE and len(opened) < _DEEPEST:
@@ -98,7 +110,7 @@ def _without_brackets(text: str) -> str:
             kind, _, start = opened.pop()
             content = "".join(out[start:])
             del out[start:]
-            out.append(_MEANING.get(kind, lambda content: "")(content))
+            out.append(_MEANING[kind](content) if kind in _MEANING else "")
         else:
             out.append(token)
     out.append(text[at:])
@@ -139,15 +151,19 @@ _RULES = (
 )
 
 
+_ASIDE = re.compile("\0(\\d+)\0")
+
+
 def plain_text(text: str) -> str:
     """What a reader of the page reads.
 
     Example: "'''도서관'''은 [[군산시|군산]]에 있다.[* 2023년]" → "도서관은 군산에 있다."
     """
-    text = _without_brackets(text)
+    kept: list[str] = []
+    text = _without_brackets(_set_aside(text.replace("\0", ""), kept))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
-    return text.strip()
+    return _ASIDE.sub(lambda place: kept[int(place[1])], text).strip()
 
 
 # --- Dumps ------------------------------------------------------------------------------------
