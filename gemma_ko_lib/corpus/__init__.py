@@ -7,7 +7,7 @@ any input file, `read_records` with its rejects.
 
 from gemma_ko_lib.corpus.cleaning import CleanResult, clean_text
 from gemma_ko_lib.corpus.documents import Reject, read_documents, read_records
-from gemma_ko_lib.corpus.pipeline import CleanSettings, clean, read_clean
+from gemma_ko_lib.corpus.pipeline import CleanSettings, clean, clean_files, read_clean
 from gemma_ko_lib.corpus.report import format_report
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "CleanSettings",
     "Reject",
     "clean",
+    "clean_files",
     "clean_text",
     "format_report",
     "read_clean",

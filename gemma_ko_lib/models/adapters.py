@@ -1,7 +1,7 @@
 """LoRA and OLoRA: a frozen base and two thin matrices beside each of its kernels.
 
-Weights come in; the frozen base and the adapters, which alone are trained, go out. `Decoder`
-computes x·W + α/r·(x·A)·B wherever its weights hold adapters:
+`add_adapters` splits a model into the frozen base and the adapters, which alone are trained.
+`Decoder` computes x·W + α/r·(x·A)·B wherever its weights hold adapters:
 
     lora_a [in, rank], lora_b [rank, out], lora_scale [] (α/r, frozen)
 

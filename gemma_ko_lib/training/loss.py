@@ -11,10 +11,32 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gemma_ko_lib.models.decoder import project
+from gemma_ko_lib.models.decoder import Decoder, project
 
 # 128 positions × 256,000 words × 4 bytes = 131 MB.
 CHUNK_TOKENS = 128
+
+
+def next_token_loss(decoder: Decoder, rematerialise: bool = False):
+    """The loss of pre-training, as `run_loop` wants it: sums over a packed batch.
+
+    Args:
+        decoder: the forward pass.
+        rematerialise: recompute blocks in the backward pass to save memory.
+    """
+
+    def loss_sum(params: dict, batch: dict):
+        hidden = decoder.hidden(
+            params, batch["token_ids"], batch["segment_ids"], rematerialise=rematerialise
+        )
+        embedding = params["token_embedding/embeddings"]
+        weights = batch["loss_weights"]
+        loss = chunked_cross_entropy(
+            hidden, embedding, batch["targets"], weights, soft_cap=decoder.soft_cap
+        )
+        return loss, weights.sum()
+
+    return loss_sum
 
 
 def chunked_cross_entropy(

@@ -11,14 +11,16 @@ import subprocess
 import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import models
 from gemma_ko_lib.models.adapters import TARGETS, Lora, add_adapters
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
-from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training.loop import first_state, make_update
+from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import next_token_loss
 
 SHAPE = {
     "vocabulary_size": 32_000,
@@ -58,7 +60,7 @@ def _ours(decoder, weights, tokens, targets):
     optimizer = adamw(learning_rate_schedule(1e-4, 100, 1))
     frozen, adapters = add_adapters(models.place(weights), Lora(RANK, RANK, targets))
     update = make_update(next_token_loss(decoder), optimizer)
-    state = initial_state(adapters, optimizer)
+    state = first_state(jax.tree.map(jnp.array, adapters), optimizer)
     weight = np.ones((1, ROWS, LENGTH), "float32")
 
     def steps() -> None:
