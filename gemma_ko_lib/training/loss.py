@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.models.sharding import split_rows
 
-# 512 positions × 256,000 words × 4 bytes = 524 MB. A chunk reads the whole embedding and adds to its
-# whole gradient, so that fewer positions would be bound by memory, not by arithmetic, on any device.
+# 512 positions × 256,000 words × 4 bytes = 524 MB. A chunk reads the whole embedding and adds to
+# its whole gradient, so that fewer positions would be bound by memory, not by arithmetic.
 CHUNK_TOKENS = 512
 
 
