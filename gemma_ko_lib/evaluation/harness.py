@@ -80,10 +80,11 @@ class HarnessModel(LM):
             by_limit.setdefault(options.get("max_gen_toks", MAX_NEW_TOKENS), []).append(number)
         encoded = tokenizer.encode([request.args[0] for request in requests])
         texts = [""] * len(requests)
-        # Together: each call of `generate` compiles anew.
         for limit, numbers in by_limit.items():
             prompts = [[tokenizer.bos_id, *encoded[number]] for number in numbers]
-            found = generate(self._model, prompts, limit, stop_ids=(tokenizer.eos_id,))
+            found = generate(
+                self._model, prompts, limit, params=self._params, stop_ids=(tokenizer.eos_id,)
+            )
             for number, ids in zip(numbers, found, strict=True):
                 until = requests[number].args[1].get("until") or ()
                 texts[number] = _before(tokenizer.decode(ids), until)

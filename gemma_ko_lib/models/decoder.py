@@ -7,6 +7,7 @@ depth. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 
 import functools
 import re
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -142,6 +143,21 @@ class Decoder:
         """The same for the blocks after the last group."""
         return [f"tail_{i}/" for i in range(len(self._tail))]
 
+    def layers(self, params: Params) -> Iterator[tuple]:
+        """Every block in order, with its weights by their names inside."""
+        runs = [(prefix, g) for g in range(self.num_groups) for prefix in self.group_prefixes]
+        for prefix, group in [*runs, *((prefix, None) for prefix in self.tail_prefixes)]:
+            block, weights = self._block(prefix, params)
+            yield block, weights if group is None else {n: w[group] for n, w in weights.items()}
+
+    def _block(self, prefix: str, weights: Params) -> tuple:
+        """A block, and its weights by their names inside."""
+        kind, number = prefix.rstrip("/").split("_")
+        block = (self._templates if kind == "group" else self._tail)[int(number)]
+        return block, {
+            n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)
+        }
+
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
         embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
@@ -159,9 +175,7 @@ class Decoder:
             segment_ids: as for `hidden`.
             tree: as for `hidden`.
         """
-        kind, number = prefix.rstrip("/").split("_")
-        block = (self._templates if kind == "group" else self._tail)[int(number)]
-        inside = {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+        block, inside = self._block(prefix, weights)
         outputs = keras_hub_blocks.run_block(block, inside, x, segment_ids, tree)
         return split_rows(outputs)
 

@@ -35,8 +35,8 @@ class TokenTree(NamedTuple):
     visible_until: jax.Array
 
 
-def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = None):
-    """Run one decoder block.
+def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = None, attend=None):
+    """Run one decoder block on whole rows.
 
     Args:
         block: a GemmaDecoderBlock or Gemma3DecoderBlock; only its code and settings are used.
@@ -45,6 +45,8 @@ def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = Non
         segment_ids: int32 [batch, length]; positions attend within their own segment only, 0 is
             padding.
         tree: the rows hold trees of texts.
+        attend: called with KerasHub's attention and what it is given: rotated queries and keys,
+            values [batch, length, heads, head_dim] and the mask; what it gives is used instead.
 
     Returns:
         [batch, length, d_model].
@@ -53,14 +55,50 @@ def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = Non
         UserError: the block did not ask for something that is replaced here, so that the
             result would be wrong: the installed KerasHub is another one than was tested.
     """
-    replaced = _Replacements()
-    view = _view_of_block(block, weights, segment_ids, tree, replaced)
-    values = [_value_of(variable, weights) for variable in block.variables]
-    padding_mask = (segment_ids > 0).astype("int32")
-    outputs, _ = view.stateless_call(values, [], x, padding_mask=padding_mask)
-    if unused := replaced.names - replaced.used:
-        raise _moved(block, f"it no longer uses {', '.join(sorted(unused))}")
-    return outputs
+
+    def same_document(mask):
+        mask = jnp.logical_and(mask, segment_ids[:, :, None] == segment_ids[:, None, :])
+        if tree is None:
+            return mask
+        place = jnp.arange(mask.shape[1])
+        return mask & (place[:, None] < tree.visible_until[:, None, :])
+
+    def window_of_positions(mask, size):
+        back = tree.positions[:, :, None] - tree.positions[:, None, :]
+        return jnp.logical_and(mask, back < size)
+
+    # In a tree, distance is one of positions in a text, not of places in the row.
+    moved = (None, None) if tree is None else (tree.positions, window_of_positions)
+    return _run(block, weights, x, segment_ids, same_document, *moved, attend)
+
+
+def step_block(block, weights: dict, x, place, visible, extend):
+    """Run one decoder block on the next token of each row.
+
+    Args:
+        block: as for `run_block`.
+        weights: as for `run_block`.
+        x: [batch, 1, d_model].
+        place: int32 [], of the token in its row.
+        visible: bool [batch, slots], what the token sees of its block's cache.
+        extend: called with the token's key and value [batch, 1, kv_heads, head_dim], gives those
+            of the cache's slots [batch, slots, kv_heads, head_dim], in which it stands, too.
+
+    Returns:
+        [batch, 1, d_model].
+    """
+    ones = jnp.ones(x.shape[:2], "int32")
+    mask = jnp.broadcast_to(visible[:, None], (len(x), 1, visible.shape[1]))
+    return _run(
+        block,
+        weights,
+        x,
+        ones,
+        lambda its: mask,
+        place * ones,
+        lambda mask, size: mask,  # the cache of a local layer holds no more than its window
+        lambda attend, q, k, v, mask: attend(q, *extend(k, v), mask),
+    )
 
 
 def check(backbone) -> None:
@@ -74,13 +112,21 @@ def check(backbone) -> None:
         block = backbone.transformer_layers[0]
         weights = {name_inside(v): jax.ShapeDtypeStruct(v.shape, v.dtype) for v in block.variables}
         x = jax.ShapeDtypeStruct((1, 2, backbone.hidden_dim), block.compute_dtype)
-        jax.eval_shape(functools.partial(run_block, block), weights, x, row, TokenTree(row, row))
+        run = functools.partial(run_block, attend=lambda attend, *args: attend(*args))
+        tree = TokenTree(row, row)
+        jax.eval_shape(functools.partial(run, block), weights, x, row, tree)
         _ = backbone.token_embedding.embeddings, backbone.layer_norm.scale
         _ = backbone.final_logit_soft_cap
     except UserError:
         raise
     except Exception as error:  # of any type: the inputs are right, so the block has changed
         raise _moved(backbone, f"{type(error).__name__}: {error}") from error
+
+
+def window(block) -> int | None:
+    """Tokens that a local block sees; None of a global one."""
+    attention = block.attention
+    return attention.sliding_window_size if attention.use_sliding_window_attention else None
 
 
 def name_inside(variable) -> str:
@@ -103,38 +149,26 @@ class _Replacements:
         return stand_in
 
 
-def _view(layer, **replaced):
-    """An object that is `layer` but for some attributes."""
-    view = object.__new__(type(layer))
-    vars(view).update(vars(layer), **replaced)
-    return view
+def _run(block, weights, x, segment_ids, mask, positions=None, window=None, attend=None):
+    """Run a view of a block.
 
-
-def _view_of_block(block, weights, segment_ids, tree, replaced):
-    original_mask = block._compute_attention_mask
-
-    def mask_with_segments(x, padding_mask, *args):
-        mask = original_mask(x, padding_mask, *args)
-        mask = jnp.logical_and(mask, segment_ids[:, :, None] == segment_ids[:, None, :])
-        if tree is not None:
-            place = jnp.arange(mask.shape[1])
-            mask &= place[:, None] < tree.visible_until[:, None, :]
-        return mask
-
+    Args:
+        block, weights, x, segment_ids, attend: as for `run_block`.
+        mask: gives the mask in place of KerasHub's, with which it is called.
+        positions: int32 [batch, length] to rotate to; None for the places in the row.
+        window: joins the window of a local layer, a number of tokens, to a mask; None for
+            KerasHub's, which counts places.
+    """
+    replaced = _Replacements()
     # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
     # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
-    layers = {
-        projection: replaced(
-            projection,
-            functools.partial(run_projection, projection, layer.kernel.shape, weights),
-        )
-        for projection, layer in kernels.layers_of(block).items()
+    projections = {
+        name: replaced(name, functools.partial(run_projection, name, layer.kernel.shape, weights))
+        for name, layer in kernels.layers_of(block).items()
     }
-    query, key, value, output, gating, gating_2, linear = layers.values()
-    attention = _view_of_attention(
+    query, key, value, output, gating, gating_2, linear = projections.values()
+    attention = _view(
         block.attention,
-        tree,
-        replaced,
         query_dense=query,
         key_dense=key,
         value_dense=value,
@@ -142,39 +176,50 @@ def _view_of_block(block, weights, segment_ids, tree, replaced):
         # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the attention
         # layer, which would scale the queries of Gemma 2 27B wrongly.
         query_head_dim_normalize=block.query_head_dim_normalize,
+        **_in_attention(block.attention, replaced, positions, window, attend),
     )
-    return _view(
+    own_mask = block._compute_attention_mask
+    view = _view(
         block,
         # Documents of a packed row do not see each other.
-        _compute_attention_mask=replaced("_compute_attention_mask", mask_with_segments),
+        _compute_attention_mask=replaced(
+            "_compute_attention_mask", lambda *args: mask(own_mask(*args))
+        ),
         attention=attention,
         gating_ffw=gating,
         gating_ffw_2=gating_2,
         ffw_linear=linear,
     )
+    values = [_value_of(variable, weights) for variable in block.variables]
+    padding_mask = (segment_ids > 0).astype("int32")
+    outputs, _ = view.stateless_call(values, [], x, padding_mask=padding_mask)
+    if unused := replaced.names - replaced.used:
+        raise _moved(block, f"it no longer uses {', '.join(sorted(unused))}")
+    return outputs
 
 
-def _view_of_attention(attention, tree, replaced, **changes):
+def _view(layer, **replaced):
+    """An object that is `layer` but for some attributes."""
+    view = object.__new__(type(layer))
+    vars(view).update(vars(layer), **replaced)
+    return view
+
+
+def _in_attention(attention, replaced, positions, window, attend) -> dict:
+    """What is replaced in an attention layer, apart from its products."""
+    changes = {}
     # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
     if attention.logit_soft_cap is not None:
-        changes["_use_fused_attention_op"] = replaced("_use_fused_attention_op", lambda: False)
-    # In a tree, distance is one of positions in a text, not of places in the row.
-    if tree is not None:
-        rotate = attention.rope_layer
-
-        def rotate_to_positions(x, start_index=0):
-            return rotate(x, positions=tree.positions)
-
-        changes["rope_layer"] = replaced("rope_layer", rotate_to_positions)
-        if attention.use_sliding_window_attention:
-
-            def window_of_positions(mask, cache_update_index=0):
-                back = tree.positions[:, :, None] - tree.positions[:, None, :]
-                return jnp.logical_and(mask, back < attention.sliding_window_size)
-
-            window = replaced("_mask_sliding_window", window_of_positions)
-            changes["_mask_sliding_window"] = window
-    return _view(attention, **changes)
+        changes["_use_fused_attention_op"] = lambda: False
+    if positions is not None:
+        changes["rope_layer"] = lambda x, start_index: attention.rope_layer(x, positions=positions)
+    if window is not None and attention.use_sliding_window_attention:
+        size = attention.sliding_window_size
+        changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
+    if attend is not None:
+        compute = _view(attention, **changes)._compute_attention
+        changes["_compute_attention"] = lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
+    return {name: replaced(name, function) for name, function in changes.items()}
 
 
 def _value_of(variable, weights: dict):
