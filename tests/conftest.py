@@ -139,4 +139,5 @@ def _compiler_effort(request):
 
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    low = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
+    jax.config.update("jax_disable_most_optimizations", low)

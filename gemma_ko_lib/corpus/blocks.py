@@ -141,7 +141,7 @@ class Cleaner(CountingStep):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
                     if any(map(examples.wants, result.changed_by)):
-                        for step in trace(text, register, language=language, **settings):
+                        for step in trace(text, register):
                             examples.add(step[0], document, *step[1:])
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1

@@ -121,11 +121,12 @@ def _view_of_block(block, weights, segment_ids, tree, replaced):
             mask &= place[:, None] < tree.visible_until[:, None, :]
         return mask
 
-    # Adapters and quantised kernels stand beside a layer's kernel, or in its place.
+    # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
+    # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
     layers = {
         projection: replaced(
             projection,
-            functools.partial(run_projection, projection, layer.kernel.shape, layer, weights),
+            functools.partial(run_projection, projection, layer.kernel.shape, weights),
         )
         for projection, layer in kernels.layers_of(block).items()
     }

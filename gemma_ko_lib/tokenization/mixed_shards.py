@@ -47,7 +47,7 @@ def read_sources(sources: Iterable[str | Path]) -> Iterator["Document"]:
 
     for source in sources:
         path = Path(source)
-        if (path / REPORT).is_file() or any(path.glob("documents-*.jsonl.gz")):
+        if (path / REPORT).is_file() or any(path.glob("documents-*.jsonl.*")):
             yield from read_clean(path)
             continue
         # Reading all files below would train on the held-out documents too.

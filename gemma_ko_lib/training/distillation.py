@@ -147,7 +147,7 @@ def _score(objective: Objective, logits, teacher_logits, target):
     gradient = share * tau * (jnp.exp(log_student) - wanted)
     if share < 1:
         log_p = jax.nn.log_softmax(logits)
-        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
+        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
         loss -= (1 - share) * jnp.sum(jnp.where(is_target, log_p, 0), axis=-1)
         gradient += (1 - share) * (jnp.exp(log_p) - is_target)
     return loss, gradient

@@ -5,11 +5,8 @@ is all that KerasHub can; ours also on all seven layers. The programs take turns
 so that its mood hits them alike. Tunix runs by the interpreter that `--tunix` names.
 """
 
-import json
 import statistics
-import subprocess
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +18,7 @@ from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.training.loop import first_state, make_update
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from tests.benchmarks.peer import Peer
 
 SHAPE = {
     "vocabulary_size": 32_000,
@@ -94,27 +92,6 @@ def _keras_hub_fit(weights, tokens):
     return steps
 
 
-class _Tunix:
-    """The same of Tunix, in a process of its own that waits for its turn."""
-
-    def __init__(self, python: str):
-        script = Path(__file__).with_name("lora_step_tunix.py")
-        setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": RANK, "steps": STEPS}
-        self._process = subprocess.Popen(
-            [python, script, json.dumps(setting)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self) -> None:
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        while (line := self._process.stdout.readline()) != "done\n":
-            if not line:
-                raise RuntimeError("Tunix' process ended; its error stands above.")
-
-
 def measure(tunix: str | None = None) -> list[tuple[str, str]]:
     """Rows of (what, figure); `tunix` is a Python interpreter that has google-tunix."""
     decoder = models.Decoder(models.build_backbone("GemmaBackbone", SHAPE, "float32"))
@@ -125,7 +102,8 @@ def measure(tunix: str | None = None) -> list[tuple[str, str]]:
         "ours, all seven layers": _ours(decoder, weights, tokens, TARGETS),
     }
     if tunix:
-        runs["Tunix PeftTrainer, all seven layers"] = _Tunix(tunix)
+        setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": RANK, "steps": STEPS}
+        runs["Tunix PeftTrainer, all seven layers"] = Peer(tunix, "lora_step_tunix.py", setting)
     seconds = {name: [] for name in runs}
     for turn in range(TURNS + 1):
         for name, steps in runs.items():

@@ -312,10 +312,16 @@ def test_what_a_killed_run_has_left_goes_and_a_smaller_set_leaves_no_files(tmp_p
     packed(corpus({"ko/news": [30] * 10}), tmp_path, rows_per_shard=2)
     (tmp_path / ".pieces-killed").mkdir()
     (tmp_path / ".pieces-killed" / "000.ids").write_bytes(b"1234")
-    (tmp_path / "notes.txt").write_text("mine")
     manifest, _ = packed(corpus({"ko/news": [30]}), tmp_path)
     names = {entry["name"] for entry in manifest["files"]}
-    assert set(contents(tmp_path)) == {*names, "manifest.json", "notes.txt"}
+    assert set(contents(tmp_path)) == {*names, "manifest.json"}
+
+
+def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something else, for example notes.txt"):
+        packed(corpus({"ko/news": [30]}), tmp_path)
+    assert set(contents(tmp_path)) == {"notes.txt"}
 
 
 # --- The command --------------------------------------------------------------------------

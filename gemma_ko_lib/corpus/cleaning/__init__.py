@@ -139,18 +139,8 @@ def clean_text(
     return CleanResult(cleaned, dropped_by, changed, lost, scores)
 
 
-def trace(
-    text: str,
-    register: str | None = None,
-    *,
-    language: str | None = None,
-    languages: tuple[str, ...] = ("ko",),
-    quality: bool = False,
-) -> list[tuple[str, str, str]]:
-    """Each rewriting that changed a text: rule, text before, text after; to show examples.
-
-    Takes what `clean_text` takes; only the register has a say in what is rewritten.
-    """
+def trace(text: str, register: str | None = None) -> list[tuple[str, str, str]]:
+    """Each rewriting that changed a text: rule, text before, text after; to show examples."""
     steps: list[tuple[str, str, str]] = []
     _rewrite(text, register, steps)
     return steps

@@ -8,7 +8,7 @@ either, and foreign names, it cannot know.
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
 from gemma_ko_lib.corpus.pii.written_forms import BLOCK
@@ -16,6 +16,10 @@ from gemma_ko_lib.corpus.pii.written_forms import BLOCK
 _SURNAMES = frozenset(
     "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진지엄채원천방공"
     "현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용"
+)
+# Those that hardly begin other words: without a title or a cue, only they make a name.
+_COMMON_SURNAMES = frozenset(
+    "김이박최정강조윤장임한오서신권황안송류유전홍고문손배양백허남심노하곽성차주우구민진엄채원천"
 )
 _DOUBLE_SURNAMES = "남궁|황보|제갈|선우|독고|사공|서문"
 _SURNAME = f"(?:{_DOUBLE_SURNAMES}|[{''.join(sorted(_SURNAMES))}])"
@@ -37,14 +41,15 @@ _CUED = re.compile(
     r"(?=[은는이가의을를과와도께,.()/]|\s|$|입니다|이고|이라|이에요|예요)"
     rf"|(?:저는|나는|제가) (?P<self>{_SURNAME}[가-힣]{{2}})(?=(?:이라고|라고|입니다|이에요|예요))"
 )
-# Proper nouns of other things that begin with a surname, and how places end.
+# Proper nouns of other things that begin with a surname, and how places and things end.
 _NOT_NAMES = frozenset(
     "이라크 이집트 유튜브 하와이 모로코 모나코 마카오 여의도 신세계 이마트 오릭스 양키스 이글스 "
     "백악관 인터폴 한반도 임진각 천안함 고질라 이케아 지브리 하느님 하나님 마우나 도호쿠 오리건 "
-    "한수원 남아공 국과수 전경련 기아차 현대차 현충원 민주당 남양주 위안부 국회 국방 국가".split()
+    "한수원 남아공 국과수 전경련 기아차 현대차 현충원 민주당 남양주 위안부 국회 국방 국가 "
+    "문자열 조건문 우분투 한국어".split()
 )
 _LONG_WORD = re.compile(r"\S{100,}")
-_PLACE_ENDS = frozenset("도시구군면읍역당대동강파")
+_OTHER_ENDS = frozenset("도시구군면읍역당대동강파키값율판스줄행점부법릭트투넷터력량")
 
 # --- Dates of birth -----------------------------------------------------------------------
 
@@ -83,20 +88,18 @@ def find_names(text: str) -> Iterator[tuple[int, int]]:
     readable = _LONG_WORD.sub(lambda word: " " * len(word[0]), text.replace(BLOCK, "X"))
     tokens = kiwi().tokenize(readable)
     proper = {(token.start, token.len) for token in tokens if token.tag == "NNP"}
-    for match in _TITLED.finditer(text):
+    for match in chain(_TITLED.finditer(text), _CUED.finditer(text)):
         start, end = match.span(match.lastgroup)
         is_proper = (start, 1) in proper or (start, end - start) in proper
         if is_proper and text[start:end] not in _NOT_NAMES:
             yield start, end
-    for match in _CUED.finditer(text):
-        yield match.span(match.lastgroup)
     for token, after in pairwise([*tokens, None]):
-        if token.tag != "NNP" or token.form[0] not in _SURNAMES:
+        if token.tag != "NNP" or token.form[0] not in _COMMON_SURNAMES:
             continue
         start, end = token.start, token.start + token.len
         if token.len == 1 and after is not None and after.start == end and after.len == 2:
             # 김 + 하늘: a given name that is a word.
             end += 2 if after.tag in ("NNG", "NNP", "MAG") else 0
         name = text[start:end]
-        if len(name) == 3 and name[-1] not in _PLACE_ENDS and name not in _NOT_NAMES:
+        if len(name) == 3 and name[-1] not in _OTHER_ENDS and name not in _NOT_NAMES:
             yield start, end

@@ -386,7 +386,7 @@ def _passage(text: str, identifier, corpus: str, register: str, **metadata) -> P
 
 
 # 감성대화: talk.content {HS01, SS01, HS02 …}, or the columns 사람문장1, 시스템문장1 … of its table.
-_BY_TURNS = re.compile(r"(?:HS|SS|사람문장|시스템문장)(\d+)")
+_BY_TURNS = re.compile(r"(?:HS|SS|사람문장|시스템문장)(\d{1,3})")
 
 
 def _emotion(record: dict) -> list[tuple[str, str]]:
@@ -399,6 +399,9 @@ def _emotion(record: dict) -> list[tuple[str, str]]:
     return [(match[0][0], string(text)) for match, text in turns]
 
 
+_NUMBER = re.compile(r"\d{1,9}")
+
+
 # --- Dialogues as tables ------------------------------------------------------------------
 
 
@@ -407,7 +410,7 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
     if any(row.get(field) != previous.get(field) for field in ("DOMAINID", "DOMAIN", "CATEGORY")):
         return True
     number, before = string(row.get("SENTENCEID")), string(previous.get("SENTENCEID"))
-    return number.isdecimal() and before.isdecimal() and int(number) <= int(before)
+    return all(map(_NUMBER.fullmatch, (number, before))) and int(number) <= int(before)
 
 
 def table_dialogue(rows: list[dict], origin: Origin) -> Passage:

@@ -59,7 +59,8 @@ def read_passages(file: InputFile, reading: Reading = PLAIN) -> Iterator[Item]:
                     yield _without_markup(item, file.name)
     except zips.ZipError as error:
         damage, last = [], last or Reject(file.name, None, str(error))
-    except OSError as error:
+    except Exception as error:
+        # Whatever a reader did not foresee costs its file, and is named; never the run.
         damage = [*damage, error]
     if damage:
         line, start = (last.line, last.start) if last else (None, "")
@@ -73,7 +74,9 @@ def _said(error: Exception) -> str:
         return "truncated file"
     if isinstance(error, OSError) and error.errno:
         return f"cannot be read ({error.strerror})"
-    return f"damaged file ({error})"
+    if isinstance(error, streams.DAMAGED):
+        return f"damaged file ({error})"
+    return f"not foreseen ({type(error).__name__}: {error})"
 
 
 def _open(file: InputFile, damage: list[Exception]) -> BinaryIO:

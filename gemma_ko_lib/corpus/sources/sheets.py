@@ -26,10 +26,11 @@ DAMAGED = (
     NotImplementedError,
     RuntimeError,
     LookupError,
+    ArithmeticError,
     ValueError,
 )
 # Excel's own last column is the 16,384th.
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS, _LONGEST_COLUMN = 1000, 3
 _STRINGS_IN_MEMORY = 16_000_000
 _DATE_FORMATS = frozenset((*range(14, 18), 22, *range(27, 37), *range(50, 59)))
 _DATE_CODE = re.compile(r'(?:"[^"]*"|\\.|\[[^\]]*\])|([ymd])', re.IGNORECASE)
@@ -158,7 +159,7 @@ def _rows(
 def _column(reference: str, otherwise: int) -> int:
     """The place of "C7": 2."""
     column = 0
-    for letter in reference.rstrip("0123456789"):
+    for letter in reference.rstrip("0123456789")[:_LONGEST_COLUMN]:
         column = 26 * column + ord(letter) - 64
     return column - 1 if column > 0 else otherwise
 

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+import zstandard
+
 BUFFER = 1 << 20
 _CHUNK = 1 << 16
 # zstandard's object unpacks all that it is given at once: 128 KB for every four bytes.
@@ -30,6 +32,10 @@ class BombError(Exception):
     """Packed bytes hold more than text ever does."""
 
 
+# What can be in a list of damage.
+DAMAGED = (*DAMAGED_STREAM, BombError, OSError, lzma.LZMAError, zstandard.ZstdError)
+
+
 def is_bomb(unpacked: int, packed: int) -> bool:
     """Whether so many bytes in so few cannot be text."""
     return unpacked > max(_HARMLESS_BYTES, HIGHEST_RATIO * packed)
@@ -40,15 +46,11 @@ class _Pieces(io.RawIOBase):
 
     Args:
         next_piece: the next bytes, as many as it is asked for or fewer; b"" at the end.
-        damage: where an error is added to.
-        errors: what else the pieces may raise.
+        damage: where an error is added to, one of `DAMAGED`.
     """
 
-    def __init__(
-        self, next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
-    ):
+    def __init__(self, next_piece: Callable[[int], bytes], damage: list[Exception]):
         self._next_piece, self._damage = next_piece, damage
-        self._errors = (*DAMAGED_STREAM, BombError, *errors)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -58,7 +60,7 @@ class _Pieces(io.RawIOBase):
         if not self._rest:
             try:
                 self._rest = memoryview(self._next_piece(min(len(buffer), _CHUNK)))
-            except self._errors as error:
+            except DAMAGED as error:
                 self._damage.append(error)
                 self._next_piece = lambda size: b""
         piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
@@ -66,17 +68,13 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
 
-def stream_of(
-    next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
-) -> BinaryIO:
+def stream_of(next_piece: Callable[[int], bytes], damage: list[Exception]) -> BinaryIO:
     """A stream of what a function gives piece by piece; see `_Pieces`."""
-    return io.BufferedReader(_Pieces(next_piece, damage, errors), BUFFER)
+    return io.BufferedReader(_Pieces(next_piece, damage), BUFFER)
 
 
 def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
     """The content of a packed stream of a kind in `PACKED`, checked to its end."""
-    import zstandard
-
     new = {
         "gzip": lambda: zlib.decompressobj(wbits=31),
         "bzip2": bz2.BZ2Decompressor,
@@ -86,8 +84,7 @@ def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
     # zstandard's object takes no limit.
     limit = () if kind == "zstd" else (BUFFER,)
     pieces = _unpack(stream, new, limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
-    errors = (zstandard.ZstdError, lzma.LZMAError, OSError)
-    return stream_of(lambda size: next(pieces, b""), damage, errors)
+    return stream_of(lambda size: next(pieces, b""), damage)
 
 
 def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterator[bytes]:

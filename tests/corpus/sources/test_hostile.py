@@ -243,6 +243,29 @@ def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypa
     assert reject.reason.startswith("too long for a row")
 
 
+def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
+    from gemma_ko_lib.corpus.sources import tables
+
+    def broken(name, stream):
+        yield 1, {"text": "첫 줄"}
+        raise KeyError("열")
+
+    monkeypatch.setattr(tables, "read_csv", broken)
+    (tmp_path / "a.csv").write_text("text,n\n")
+    (tmp_path / "b.jsonl").write_text(RECORD)
+    found, (reject,) = read(tmp_path)
+    assert texts(found) == ["첫 줄", "가람의 글"]
+    assert reject.reason == "not foreseen (KeyError: '열'); what came before was kept"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "-1"])
+def test_numbers_of_sentences_may_be_anything(tmp_path, read, number):
+    rows = "".join(f"고객,안녕하세요,식당,{number}\n" for _ in range(2))
+    (tmp_path / "a.csv").write_text(f"SPEAKER,SENTENCE,DOMAIN,SENTENCEID\n{rows}")
+    (document,), rejects = read(tmp_path)
+    assert (document.text, rejects) == ("안녕하세요\n안녕하세요", [])
+
+
 # --- Pages --------------------------------------------------------------------------------
 
 
