@@ -6,7 +6,6 @@ and what the conversion of the GGUF package is cached as.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,17 @@ import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
+from gemma_ko_lib.models.belonging import (
+    FORMAT,
+    MODEL,
+    TOKENIZER,
+    WEIGHTS,
+    check_belong_together,
+    check_finite,
+    check_vocabulary,
+    read_description,
+    unreadable,
+)
 from gemma_ko_lib.models.configs import (
     CONFIGS,
     build_backbone,
@@ -27,11 +37,6 @@ from gemma_ko_lib.models.configs import (
 from gemma_ko_lib.models.gguf_weights import GEMMA_NOTICE, convert_package
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
-
-FORMAT = "gemma-ko model 1"
-MODEL, WEIGHTS, TOKENIZER = "model.json", "model.safetensors", "tokenizer.model"
-_SPARE_ROWS = 1024  # embeddings may be padded to a round number of rows
-_AT_ONCE = 1 << 20
 
 
 @dataclasses.dataclass
@@ -103,7 +108,7 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return str(name), *_read_description(folder)[:2]
+        return str(name), *read_description(folder)[:2]
     preset = preset_name(str(name))
     return preset, *shape_of(preset)
 
@@ -119,7 +124,7 @@ def save_model(model: Model, folder: str | Path) -> None:
     """
     folder = Path(folder)
     weights = decoders.unstack(model.params)
-    _check_finite(weights, model.name)
+    check_finite(weights, model.name)
     write_tensors(weights, folder / WEIGHTS)
     model.tokenizer.save(folder / TOKENIZER)
     if model.notice:
@@ -164,7 +169,7 @@ def write_tensors(
 def _load_folder(folder: Path, dtype: str, name: str) -> Model:
     import safetensors
 
-    kind, config, sha256 = _read_description(folder)
+    kind, config, sha256 = read_description(folder)
     for path in (folder / WEIGHTS, folder / TOKENIZER):
         if path.exists() and not path.is_file():
             raise UserError(f"{path} is not a file; copy the folder again.")
@@ -173,9 +178,9 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
         proto = read_proto(folder / TOKENIZER)
         notice = folder / "NOTICE"
         notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
-        digest = _check_belong_together(folder, sha256)
+        digest = check_belong_together(folder, sha256)
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise unreadable(folder, error) from None
     except (ValueError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{folder} holds a damaged file ({error}); make or copy it again."
@@ -188,60 +193,12 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
             weights = {key: file.get_tensor(key) for key in shapes}
         except (TypeError, safetensors.SafetensorError) as error:  # a kind of number numpy lacks
             raise UserError(f"{folder / WEIGHTS} cannot be read ({error}).") from None
-    _check_finite(weights, name)
+    check_finite(weights, name)
     tokenizer = SentencePieceTokenizer(proto, name)
-    _check_vocabulary(config, tokenizer, name)
+    check_vocabulary(config, tokenizer, name)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         params = decoders.stack(weights, decoder)
     return Model(name, kind, config, decoder, params, tokenizer, notice, digest)
-
-
-def _unreadable(folder: Path, error: OSError) -> UserError:
-    # safetensors raises FileNotFoundError without the file's name.
-    file = Path(str(error.filename or WEIGHTS)).name
-    if isinstance(error, FileNotFoundError):
-        return UserError(
-            f"{folder} is not a finished model folder: {file} is missing. If it is a stopped "
-            "training run, finish it with --resume."
-        )
-    return UserError(f"Cannot read {folder / file}: {error.strerror or error}.")
-
-
-def _read_description(folder: Path) -> tuple[str, dict, dict | None]:
-    """Backbone, its arguments, and the digests of the other files, out of a model.json."""
-    path = folder / MODEL
-    try:
-        description = runtime.read_json_object(path)
-    except ValueError as error:
-        raise UserError(f"{path} {error}; make or copy the folder again.") from None
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    if description.get("format") != FORMAT:
-        raise UserError(
-            f"{path} does not describe a model of this version ({FORMAT}); its format is "
-            f"{description.get('format')!r}."
-        )
-    kind, config = description.get("backbone"), description.get("config")
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: 'config' is {config!r:.80}, not an object.")
-    check_config(kind, config, str(path))
-    return kind, config, description.get("sha256")
-
-
-def _check_belong_together(folder: Path, sha256: dict | None) -> str:
-    """Compare weights and tokenizer with what was saved together.
-
-    Returns:
-        A digest of both. Folders of older versions do not say what belongs to them.
-    """
-    found = {name: runtime.sha256_of(folder / name) for name in (WEIGHTS, TOKENIZER)}
-    for name, digest in (sha256 or found).items():
-        if found.get(name) != digest:
-            raise UserError(
-                f"{folder / name} is not the file that {MODEL} was saved with (SHA-256): it was "
-                "damaged, or comes from another model. Copy the whole folder again."
-            )
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> decoders.Decoder:
@@ -280,37 +237,6 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
     return decoder
 
 
-def _check_finite(weights: dict[str, np.ndarray], name: str) -> None:
-    for key, value in weights.items():
-        if not all_finite(value):
-            raise UserError(
-                f"The weights {key} of {name} are not all finite numbers: its training has failed, "
-                "or the file is damaged. Take an earlier checkpoint or another copy."
-            )
-
-
-def all_finite(array: np.ndarray) -> bool:
-    """Whether an array of floats has no NaN and no infinity; fast, and with little memory."""
-    array = np.asarray(array)
-    bits = np.dtype(f"u{array.itemsize}").type
-    # The exponent of what is not finite is all ones.
-    exponent = np.array(np.inf, array.dtype).view(bits)
-    flat = array.reshape(-1).view(bits)
-    return not any(
-        ((flat[i : i + _AT_ONCE] & exponent) == exponent).any()
-        for i in range(0, flat.size, _AT_ONCE)
-    )
-
-
-def _check_vocabulary(config: dict, tokenizer: SentencePieceTokenizer, name: str) -> None:
-    rows, pieces = config["vocabulary_size"], len(tokenizer.vocabulary)
-    if not rows - _SPARE_ROWS <= pieces <= rows:
-        raise UserError(
-            f"{name}: its tokenizer has {pieces:,} pieces and the model {rows:,} embedding rows: "
-            "they do not belong together. Copy the tokenizer that was saved with the weights."
-        )
-
-
 def assemble(
     name: str,
     kind: str,
@@ -332,8 +258,8 @@ def assemble(
     check_config(kind, config, name)
     shapes = {key: tuple(value.shape) for key, value in weights.items()}
     decoder = _build(kind, config, dtype, shapes, name)
-    _check_finite(weights, name)
-    _check_vocabulary(config, tokenizer, name)
+    check_finite(weights, name)
+    check_vocabulary(config, tokenizer, name)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         params = decoders.stack(weights, decoder)
     return Model(name, kind, config, decoder, params, tokenizer, notice)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
-from gemma_ko_lib.tokenization.shards import check_only_shards, framed_documents, write_rows
+from gemma_ko_lib.tokenization.shards import check_is_for_shards, framed_documents, write_rows
 from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
@@ -107,7 +107,7 @@ def pack_mixture(
     if length < 2:
         raise UserError(f"A row of {length} tokens has nothing to predict; give a length of 2 up.")
     folder, mixture = Path(folder), mixture or Mixture()
-    check_only_shards(folder)
+    check_is_for_shards(folder)
     with only_process(folder), _scratch_in(folder) as scratch:
         groups, left_out = _spool(documents, tokenizer, scratch, length, mixture, progress)
         wanted = _plan(groups, mixture, length)

@@ -122,15 +122,16 @@ def write_rows(
     return manifest
 
 
-def check_only_shards(folder: Path) -> None:
-    """See that shards can be written to a folder, and replace nothing but shards.
+def check_is_for_shards(folder: Path) -> None:
+    """See that a folder can take shards: it is not there, empty, or has some already.
 
     Raises:
-        UserError: something else is in it.
+        UserError: it is something else.
     """
     there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    other = [n for n in there if n != MANIFEST and not _SHARD_FILE.fullmatch(n) and n[0] != "."]
-    if other:
+    if any(name == MANIFEST or _SHARD_FILE.fullmatch(name) for name in there):
+        return
+    if other := [name for name in there if not name.startswith(".")]:
         raise UserError(
             f"{folder} holds something else, for example {min(other)}. Give a folder of their own "
             "for the shards, with -o."

@@ -11,6 +11,7 @@ import safetensors.numpy
 
 from gemma_ko_lib import models
 from gemma_ko_lib.models import gguf_weights, loading
+from gemma_ko_lib.models.belonging import all_finite
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
 
@@ -126,11 +127,11 @@ def test_weights_that_are_not_finite_are_refused_on_either_way(value, tiny_model
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_a_lone_nan_is_found_in_every_number_format(dtype):
     array = np.linspace(-60000, 60000, 3 * 2**20 + 1).astype(jax.numpy.dtype(dtype))
-    assert loading.all_finite(array.reshape(-1, 1))
+    assert all_finite(array.reshape(-1, 1))
     for place in (0, 2**20, -1):
         spoiled = array.copy()
         spoiled[place] = -np.inf
-        assert not loading.all_finite(spoiled)
+        assert not all_finite(spoiled)
 
 
 def test_a_tensor_that_no_layer_has_is_refused(tiny_model, tmp_path):
@@ -144,6 +145,7 @@ def test_a_tensor_that_no_layer_has_is_refused(tiny_model, tmp_path):
     ("changed", "message"),
     [
         ({"format": None}, "does not describe a model of this version"),
+        ({"sha256": ["00"]}, "'sha256' is .'00'., not an object"),
         ({"backbone": None}, "the backbone is None"),
         ({"backbone": "../../etc/passwd"}, "known are GemmaBackbone, Gemma3Backbone"),
         ({"backbone": "BertBackbone"}, "the backbone is 'BertBackbone'"),

@@ -373,3 +373,13 @@ def test_an_unfinished_clean_folder_is_refused(clean_folder):
     (clean_folder / "report.json").unlink()
     with pytest.raises(UserError, match="no finished folder of clean documents"):
         list(read_sources([clean_folder]))
+
+
+def test_a_refusal_leaves_no_trace_and_another_folder_is_left_alone(tmp_path):
+    with pytest.raises(UserError, match="no documents"):
+        pack_mixture([], Numbers(), tmp_path / "new" / "shards", LENGTH)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(UserError, match="holds something else, for example model.json"):
+        pack_mixture([], Numbers(), tmp_path, LENGTH)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
