@@ -62,12 +62,6 @@ def run_stages(
     return []
 
 
-def completed_tasks(logs: Path, stage: str) -> int:
-    """How many tasks of a stage are done."""
-    folder = logs / stage / "completions"
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
-
-
 def _check_completed(executor: PipelineExecutor, logs: Path) -> None:
     if missing := executor.get_incomplete_ranks(skip_completed=True):
         log = logs / "logs" / f"task_{missing[0]:05d}.log"

@@ -100,16 +100,33 @@ def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document
         held_out: read the held-out side instead.
 
     Raises:
+        UserError: see `clean_files`.
+    """
+    return (
+        document
+        for path in clean_files(folder, held_out)
+        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
+    )
+
+
+def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
+    """The files of a finished folder that hold its documents.
+
+    Args:
+        folder: as written by `clean`.
+        held_out: those of the held-out side instead.
+
+    Raises:
         UserError: the folder is unfinished, files are missing or changed, or nothing was
             held out.
     """
     folder = Path(folder)
     try:
         report = json.loads((folder / REPORT).read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{folder} has no {REPORT}: it is not a finished set of clean documents. "
-            "Run `gemma-ko clean` again."
+            f"{folder} is no finished folder of clean documents: there is no {REPORT} in it. Make "
+            "one: gemma-ko clean INPUT -o DIR."
         ) from None
     except ValueError as error:
         raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
@@ -121,8 +138,4 @@ def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document
     for path, entry in zip(paths, entries, strict=True):
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
             raise UserError(f"{path} is missing or changed since it was written; clean again.")
-    return (
-        document
-        for path in paths
-        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
-    )
+    return paths

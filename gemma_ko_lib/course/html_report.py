@@ -1,7 +1,4 @@
-"""A run of the course as one HTML page: no server, no other file, readable on a projector.
-
-In goes a `CourseResult` with its executed notebooks, out comes its report.html.
-"""
+"""Writes report.html: a run of the course as one page, without a server or other files."""
 
 import dataclasses
 import re
@@ -128,7 +125,7 @@ def write_report(course: "CourseResult") -> None:
 
 
 def _page(result: "NotebookResult") -> _Page:
-    """Gather a notebook's plots, each under the heading of the section it stands in."""
+    """Collect a notebook's plots, each under the heading of its section."""
     page = _Page(result, result.name, [])
     if not result.executed_path.exists():
         return page

@@ -1,4 +1,4 @@
-"""Stage 5, evaluation: a model and texts in, figures with their uncertainty out."""
+"""Stage 5, evaluation: measures models on texts and questions, with intervals."""
 
 from gemma_ko_lib.evaluation.bits_per_byte import BitsPerByte, bits_per_byte
 from gemma_ko_lib.evaluation.choices import Score, score_choices, score_continuations

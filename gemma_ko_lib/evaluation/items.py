@@ -1,4 +1,4 @@
-"""Multiple-choice items and their files: JSONL in, a suite out, what cannot be read listed."""
+"""Multiple-choice items, and reading them from JSONL files into suites."""
 
 import dataclasses
 from collections.abc import Callable
@@ -56,13 +56,13 @@ def read_suite(
     Args:
         name: the suite's.
         path: its file.
-        to_item: makes an `Item` of a record, or None of one that is no question; raises KeyError,
-            TypeError or ValueError if it cannot.
+        to_item: makes an `Item` of a record, or None of one that is not a question; raises
+            KeyError, TypeError or ValueError if it cannot.
         per_character: see `Suite`.
         parse: makes a record of a line; raises ValueError if it cannot.
 
     Raises:
-        UserError: no such file, or nothing readable in it.
+        UserError: the file is missing, or holds nothing readable.
     """
     try:
         lines = numbered_lines(path)
@@ -91,7 +91,7 @@ def read_suite(
 
 
 def text_of(record: dict, field: str) -> str:
-    """A field that must hold text."""
+    """Read a field that must hold text."""
     value = record[field]
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{field} is {value!r}, not a text")
@@ -99,7 +99,7 @@ def text_of(record: dict, field: str) -> str:
 
 
 def choices_of(record: dict, count: int) -> list[str]:
-    """So many different choices, as one list or under KoBEST's published names."""
+    """Read `count` different choices, given as one list or under KoBEST's published names."""
     if "choices" in record:
         found = record["choices"]
     else:
@@ -111,7 +111,7 @@ def choices_of(record: dict, count: int) -> list[str]:
 
 
 def label_of(record: dict, field: str, count: int) -> int:
-    """The index of the right one of `count` choices."""
+    """Read the index of the right one of `count` choices."""
     value = record[field]
     if not isinstance(value, int) or not 0 <= value < count:
         raise ValueError(f"{field} is {value!r}, not a number from 0 to {count - 1}")

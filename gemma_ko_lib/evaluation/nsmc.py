@@ -1,4 +1,4 @@
-"""NSMC, Naver's film reviews (github.com/e9t/nsmc): a local file in, praise or blame to tell out.
+"""Reads NSMC, Naver's film reviews (github.com/e9t/nsmc), as a suite: praise or blame?
 
 lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
 """
@@ -22,7 +22,7 @@ def read_nsmc(data: str | Path | None) -> Suite:
             JSON lines with "text" or "document", and "label" (0, 1) or "rating" (1 to 10 stars).
 
     Raises:
-        UserError: no file given, or nothing readable in it.
+        UserError: no file is given, or it holds nothing readable.
     """
     if data is None:
         raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")

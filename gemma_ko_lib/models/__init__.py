@@ -1,4 +1,4 @@
-"""Stage 3, models: Gemma weights in, a forward pass with its tokenizer out.
+"""Stage 3, models: Gemma's weights, its forward pass and its tokenizer.
 
 `load` gives a `Model` for nano, the real Gemma 3 270M, any KerasHub Gemma preset or a run's
 folder; `parameter_count` counts without allocating; `mesh` and `place` put weights on devices.

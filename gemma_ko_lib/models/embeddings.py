@@ -1,4 +1,4 @@
-"""A model for an expanded vocabulary: new embeddings, started from the pieces they replace."""
+"""Gives a model embeddings for the pieces that its tokenizer has gained."""
 
 import dataclasses
 
@@ -25,8 +25,8 @@ def expand_model(
     Args:
         model: the base model.
         tokenizer: from `tokenization.expand_vocabulary` on the model's own.
-        start: "mean" of the base pieces that a new one replaces, or "random": drawn with
-            the mean and spread of all old rows.
+        start: "mean" takes the mean of the base pieces that a new one replaces; "random" draws
+            with the mean and standard deviation of all old rows.
         seed: for "random".
 
     Returns:

@@ -1,4 +1,4 @@
-"""A base kept in int8 or int4: kernels in, quantised matrices out, and back.
+"""A frozen base kept in int8 or int4.
 
     kernel_int8 [in, out], or kernel_int4 [in/2, out], rows 2i and 2i+1 in one byte
     kernel_scale [in / rows a group, out] bfloat16

@@ -35,6 +35,11 @@ class Progress:
             self._last_line = now
             self._print_line(now, note)
 
+    def note(self, text: str) -> None:
+        """Say something once, without breaking the bar."""
+        if not self._quiet:
+            self._bar.write(f"{self._label}: {text}", file=sys.stderr)
+
     def _print_line(self, now: float, note: str) -> None:
         elapsed = now - self._start
         of_total, left = "", ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error
 
+_LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
+
 
 def cache_dir() -> Path:
     """Folder for converted weights and tokenizers: `GEMMA_KO_CACHE` or ~/.cache/gemma-ko."""
@@ -54,9 +56,9 @@ def whole_file(path: str | Path, mode: str = "w"):
 
 @contextlib.contextmanager
 def only_process(folder: str | Path):
-    """Hold a folder for this process; a second one is refused, and a killed one lets go.
+    """Lock a folder for this process; a second process is refused, a killed one lets go.
 
-    The folder is made where it is not there, and taken away again where it was left empty.
+    The folder is created if it is missing, and removed again if it was left empty.
 
     Raises:
         UserError: another process holds it, or it cannot be written.
@@ -87,7 +89,7 @@ def only_process(folder: str | Path):
                     "writes to it.",
                     file=sys.stderr,
                 )
-            # The one before may have let go and taken the file away since it was opened here.
+            # The process before may have released and removed the file after it was opened here.
             if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 break
         file.truncate(0)
@@ -100,6 +102,31 @@ def only_process(folder: str | Path):
             with contextlib.suppress(OSError):  # not empty
                 for path in made:
                     path.rmdir()
+
+
+def read_json_object(path: str | Path) -> dict:
+    """A JSON object out of a file that a program wrote; a hostile one costs little.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the path is no file, or it does not hold a JSON object; the message says what
+            is wrong.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a file")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"is larger than {_LARGEST_JSON / 1e6:,.0f} MB")
+    try:
+        found = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"holds {type(found).__name__}, not an object")
+    return found
 
 
 def sha256_of(path: str | Path) -> str:

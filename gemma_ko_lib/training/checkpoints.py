@@ -12,13 +12,13 @@ sets unreadable checkpoints aside under another name.
 import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
 from gemma_ko_lib.runtime import UserError, disk_error, sha256_of, whole_file
@@ -33,6 +33,14 @@ _STAMPED_LATER = "_CHECKPOINT_METADATA"  # the time of the commit goes into it; 
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
+def _without_late_writes(hook):
+    """After a failed write tensorstore reports the others to an event loop that is gone."""
+    return lambda found: str(found.exc_value) == "Event loop is closed" or hook(found)
+
+
+sys.unraisablehook = _without_late_writes(sys.unraisablehook)
+
+
 class Checkpoints:
     """The checkpoints of one run.
 
@@ -44,7 +52,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, keep: int = 2, identity: dict | None = None):
-        self._folder, self._keep, self._identity = Path(folder).absolute(), keep, identity or {}
+        self._folder, self._keep = Path(folder).absolute(), keep
+        self._identity = json.loads(json.dumps(identity or {}))  # as it is read back: no tuples
         self._passed_over: list[int] = []
         self._saving = None
         options = ocp.options.AsyncOptions(post_finalization_callback=self._write_manifest)
@@ -137,7 +146,7 @@ class Checkpoints:
             yield
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError) as error:  # tensorstore's are ValueErrors
             for unfinished in self._folder.glob(_UNFINISHED):
                 shutil.rmtree(unfinished, ignore_errors=True)
             raise disk_error(self._folder, _as_os_error(error)) from error
@@ -238,10 +247,9 @@ def _fault(folder: Path) -> str | None:
 
 
 def _shapes(state) -> dict[str, str]:
-    leaves = jax.tree_util.tree_leaves_with_path(state)
     return {
-        jax.tree_util.keystr(path): f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-        for path, leaf in leaves
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
 
 
@@ -252,5 +260,6 @@ def _first_line(error: Exception) -> str:
 def _as_os_error(error: Exception) -> OSError:
     if isinstance(error, OSError) and error.strerror:
         return error
-    found = re.search(r"OS error (\d+): \w+ ([^\]]+)", str(error))
-    return OSError(int(found[1]), found[2]) if found else OSError(0, _first_line(error))
+    found = re.search(r"os_error_code='(\d+)'", str(error))  # as tensorstore has it
+    code = int(found[1]) if found else 0
+    return OSError(code, os.strerror(code) if code else _first_line(error))

@@ -7,7 +7,6 @@ LOMO's applies it block by block.
 """
 
 import dataclasses
-import functools
 import signal
 import sys
 import time
@@ -30,6 +29,10 @@ from gemma_ko_lib.training.run_log import RunLog, Watch
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
 # (state, batch, frozen weights) -> (new state, figures with at least "loss" and "tokens")
 Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
+# The first update is compiled; the time of a run is reckoned from those after it.
+_TIMED_FROM, _TIMED_UNTIL = 2, 5
+# a line of metrics.jsonl -> nothing
+Tracker = Callable[[dict], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +43,9 @@ class LoopConfig:
         steps: updates.
         batch_rows: rows in one micro-batch, over all devices.
         accumulation: micro-batches an update.
+        update_rows: rows of data in an update, if the last micro-batch is not full.
         learning_rate: peak.
         warmup_steps: updates until the peak.
-        weight_decay: AdamW's.
-        clip_norm: global gradient norm.
         seed: order of the data.
         checkpoint_every: updates between checkpoints.
         evaluate_every: updates between calls of `evaluate`.
@@ -53,14 +55,18 @@ class LoopConfig:
     steps: int
     batch_rows: int
     accumulation: int = 1
+    update_rows: int | None = None
     learning_rate: float = 1e-4
     warmup_steps: int = 10
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
     evaluate_every: int = 100
     spike_nats: float = 3.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of data in an update."""
+        return self.update_rows or self.batch_rows * self.accumulation
 
 
 @struct.dataclass
@@ -131,15 +137,6 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
 
 
-def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:
-    """`first_state` on its devices, with a copy of the weights (the update donates them)."""
-    make = functools.partial(first_state, optimizer=optimizer)
-    # What the update returns is bound to its devices; a state that was not would have it
-    # compiled a second time.
-    places = state_places(jax.eval_shape(make, params), mesh)
-    return jax.jit(make, out_shardings=places)(params)
-
-
 def first_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:
     """Step 0: the weights and the optimiser's zeros, or their shapes under `jax.eval_shape`."""
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
@@ -174,6 +171,7 @@ def run_loop(
     identity: dict | None = None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> dict:
     """Train.
@@ -195,6 +193,7 @@ def run_loop(
         resume: go on from the newest whole checkpoint.
         evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
             end; "stop" among them ends the run.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Returns:
@@ -207,7 +206,7 @@ def run_loop(
         Stopped: SIGTERM or SIGINT asked for it; a checkpoint is written.
     """
     run_dir = Path(run_dir)
-    order = {"update_rows": config.batch_rows * config.accumulation, "seed": config.seed}
+    order = {"update_rows": config.rows, "seed": config.seed}
     checkpoints = Checkpoints(run_dir / "checkpoints", identity=order | (identity or {}))
     start = 0
     if not resume and checkpoints.steps():
@@ -216,16 +215,22 @@ def run_loop(
         )
     if resume and (found := checkpoints.restore_latest(state)):
         start, state, data_position = found
+        if start > config.steps:
+            raise UserError(
+                f"{run_dir} has a checkpoint of update {start}, and the run is to end at "
+                f"{config.steps}. Give as many tokens as before, or more."
+            )
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
-    log = RunLog(run_dir / "metrics.jsonl" if first else None, keep_until=start)
+    log = RunLog(run_dir / "metrics.jsonl" if first else None, start, tracker)
     watch = Watch(config.spike_nats)
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
     def measure(step: int) -> bool:
         figures = evaluate(state.params, step) if evaluate else {}
+        watch.check_measured(step, figures)
         if figures:
             log.write({"step": step, **figures})
         return "stop" in figures
@@ -238,6 +243,7 @@ def run_loop(
                 began = time.monotonic()
                 batch = next(batches)
                 rows = batch.pop("row")
+                rows = rows[rows >= 0]
                 state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
                 figures = {name: float(value) for name, value in figures.items()}
                 watch.check(step, figures, rows)
@@ -246,6 +252,11 @@ def run_loop(
                     "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
                 }
                 log.write({"step": step, **figures})
+                if step == start + _TIMED_FROM:
+                    timed_from = time.monotonic()
+                elif step == start + _TIMED_UNTIL:
+                    each = (time.monotonic() - timed_from) / (_TIMED_UNTIL - _TIMED_FROM)
+                    progress.note(f"{_duration(each * (config.steps - step))} left")
                 progress.update(
                     1,
                     f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
@@ -273,6 +284,10 @@ def run_loop(
         log.close()
         checkpoints.close()
     return state.params
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 5400 else f"{seconds / 60:,.0f} minutes"
 
 
 @jax.jit

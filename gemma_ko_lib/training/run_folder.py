@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, only_process, whole_file
+from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file
 from gemma_ko_lib.training.hosts import on_first_host
 
 CONFIG, MODEL = "config.json", "model.json"
@@ -138,7 +138,7 @@ def _stored_settings(run_dir: Path) -> dict | None:
         UserError: the path is something else.
     """
     try:
-        stored = json.loads((run_dir / CONFIG).read_text("utf-8"))
+        stored = read_json_object(run_dir / CONFIG)
     except FileNotFoundError:
         other = sorted(path.name for path in _visible(run_dir))
         if not other:
@@ -151,9 +151,9 @@ def _stored_settings(run_dir: Path) -> dict | None:
         raise UserError(f"{run_dir} is no folder. Give a new folder with -o.") from None
     except OSError as error:
         raise UserError(f"Cannot read {run_dir / CONFIG}: {error.strerror}.") from error
-    except (ValueError, RecursionError):
-        stored = None
-    if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
+    except ValueError:
+        stored = {}
+    if stored.get("format") != _FORMAT:
         raise UserError(
             f"{run_dir / CONFIG} does not hold the settings of a run ({_FORMAT}). Give a new "
             "folder with -o."

@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,14 @@ class RunLog:
     Args:
         path: of the file; None to write nothing, as all processes but the first do.
         keep_until: updates of the checkpoint that the run goes on from; 0 for a new run.
+        tracker: gets every line too.
     """
 
-    def __init__(self, path: Path | None, keep_until: int):
+    def __init__(
+        self, path: Path | None, keep_until: int, tracker: Callable[[dict], None] | None = None
+    ):
         self._path, self._keep_until, self._file = path, keep_until, None
+        self._tracker = tracker
 
     def write(self, figures: dict) -> None:
         """Add a line.
@@ -46,6 +50,8 @@ class RunLog:
             else:
                 self._file.write(line)
                 self._file.flush()
+        if self._tracker:
+            self._tracker(figures)
 
     def _kept_lines(self) -> list[str]:
         if not self._keep_until or not self._path.is_file():
@@ -105,6 +111,20 @@ class Watch:
             raise _stop(f"The loss jumped from {self._mean:.2f} to {loss:.2f}", step, rows)
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1
+
+    def check_measured(self, step: int, figures: Mapping[str, float]) -> None:
+        """Look at figures of held-out data.
+
+        Raises:
+            UserError: one is not finite.
+        """
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"The {name.replace('_', ' ')} is {value} after update {step}: the weights or "
+                    "the held-out data are damaged. Earlier checkpoints are whole; go on with "
+                    "--resume and a lower learning rate."
+                )
 
     def check_weights(self, step: int, finite: Mapping[str, bool], rows: np.ndarray) -> None:
         """Look at the weights that an update left, which its loss does not tell of.

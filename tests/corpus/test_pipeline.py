@@ -406,7 +406,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp
         patch.setattr(blocks.CorpusWriter, "_write", full)
         with pytest.raises(UserError, match="No space left on device"):
             run(raw, tmp_path / "out")
-    with pytest.raises(UserError, match="not a finished set"):
+    with pytest.raises(UserError, match="no finished folder"):
         corpus.read_clean(tmp_path / "out")
     run(raw, tmp_path / "out")
     run(raw, tmp_path / "expected")

@@ -1,4 +1,4 @@
-"""Gemma's turn format, answers only, and no control token out of what a person typed."""
+"""Gemma's turn format: only answers are trained, and typed text never becomes a control token."""
 
 import json
 import re

@@ -105,12 +105,12 @@ def test_another_vocabulary_has_another_fingerprint(tiny_tokenizer, expanded):
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all", b"\x0a\x05abc"])
-def test_what_is_no_sentencepiece_model_is_refused(content):
+def test_what_is_not_a_sentencepiece_model_is_refused(content):
     with pytest.raises(UserError, match="some.model.* SentencePiece model"):
         SentencePieceTokenizer(content, "some.model")
 
 
-def test_what_is_no_tokenizer_json_is_refused(tmp_path):
+def test_what_is_not_a_tokenizer_json_is_refused(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError, match="tokenizer.json is not a tokenizer.json"):
         TokenizerJson(tmp_path / "tokenizer.json")

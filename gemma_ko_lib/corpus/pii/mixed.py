@@ -133,10 +133,11 @@ def find_ips(text: str) -> Spans:
 
 # --- Number plates ----------------------------------------------------------------------
 
-_PLATE = re.compile(
-    r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주"
-    r"바사아자하허호배육해공국합])(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
+_PLATE_LETTER = (
+    "[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자하허호배육해공국합]"
 )
+_PLATE_SIGN = re.compile(rf"[0-9] ?{_PLATE_LETTER}[ -]?[0-9]{{4}}(?![0-9])")
+_PLATE = re.compile(rf"[0-9]{{1,3}} ?(?P<letter>{_PLATE_LETTER})(?P<gap>[ -]?)[0-9]{{4}}(?![0-9])")
 _PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?\Z")
 _PLATE_CUE = re.compile(
     "차량|번호판|트럭|택시|렌터카|주차|차 ?번호|뺑소니|[가-힣]차|차 |(?<![가-힣])차[는가를도]"
@@ -154,6 +155,8 @@ _COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|�
 
 def find_plates(text: str) -> Spans:
     """Number plates of vehicles, with the region that older ones carry."""
+    if not _PLATE_SIGN.search(text):
+        return
     for match in _PLATE.finditer(text):
         start, end = match.span()
         window = text[max(start - 20, 0) : start]

@@ -1,9 +1,9 @@
-"""Questions in Gemma's turn template in, a model's answers out, each up to its <end_of_turn>."""
+"""Asks a model questions in Gemma's turn format; an answer goes up to its <end_of_turn>."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from gemma_ko_lib.evaluation.generation import generate
+from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
@@ -21,7 +21,7 @@ class Answer:
     ended: bool
 
 
-def answer(
+def answer_questions(
     model: Model, questions: Sequence[str], max_new_tokens: int = 256, *, progress: bool = False
 ) -> list[Answer]:
     """Ask a model questions, each by itself; it always says what is likeliest.

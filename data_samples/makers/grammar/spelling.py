@@ -1,6 +1,6 @@
 """Rules that are seen and not heard: spaces, 되/돼, 안/않, the copula, words that sound alike."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
+from data_samples.makers.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "outcome": table(

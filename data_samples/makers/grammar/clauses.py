@@ -1,6 +1,6 @@
 """Rules about clauses: before a noun, quoted, and joined to another."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
+from data_samples.makers.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "because": table(

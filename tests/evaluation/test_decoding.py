@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from gemma_ko_lib.evaluation.generation import generate
+from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
 

@@ -6,7 +6,7 @@ A table's columns are attributes of its rows; a column whose name starts with "v
 
 from types import SimpleNamespace
 
-from gemma_ko_lib.evaluation.grammar.morphology import Noun, Verb
+from data_samples.makers.grammar.morphology import Noun, Verb
 
 
 def words(text: str) -> list[Noun]:

@@ -3,15 +3,17 @@ nothing."""
 
 import json
 import string
+import subprocess
+import sys
 from collections import Counter, defaultdict
 
 import pytest
 
+from data_samples.makers.grammar import clauses, particles, predicates, spelling, usage
+from data_samples.makers.grammar import pairs as minimal_pairs
+from data_samples.makers.grammar.lexicon import LEXICON, table
+from data_samples.makers.grammar.morphology import Noun, Verb
 from gemma_ko_lib import runtime
-from gemma_ko_lib.evaluation import minimal_pairs
-from gemma_ko_lib.evaluation.grammar import clauses, particles, predicates, spelling, usage
-from gemma_ko_lib.evaluation.grammar.lexicon import LEXICON, table
-from gemma_ko_lib.evaluation.grammar.morphology import Noun, Verb
 
 FILES = ("grammar.jsonl", "grammar_en.jsonl")
 
@@ -28,7 +30,8 @@ def stored() -> dict[str, list[dict]]:
 
 
 def test_the_stored_files_are_what_the_rules_make(tmp_path):
-    minimal_pairs.main(["-o", str(tmp_path)])
+    command = [sys.executable, "-m", "data_samples.makers.grammar", "-o", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=runtime.samples_dir().parent)
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (runtime.samples_dir() / name).read_bytes()
 

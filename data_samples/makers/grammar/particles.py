@@ -1,6 +1,6 @@
 """Rules about particles: which form, which case, topic or subject."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
+from data_samples.makers.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "pet": words("강아지, 고양이, 닭, 병아리, 송아지, 오리, 염소, 망아지, 거위, 양"),

@@ -1,6 +1,6 @@
 """Rules about honorifics and politeness, counting, polarity and the order of words."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
+from data_samples.makers.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "noble": verbs(

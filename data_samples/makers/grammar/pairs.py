@@ -1,32 +1,24 @@
 """Minimal pairs: two sentences alike but for one point of grammar, of which one is right.
 
-Rules over a lexicon go in (`evaluation.grammar`), `data_samples/grammar.jsonl` and
-`grammar_en.jsonl` come out, one pair a line:
-
-    {"id", "phenomenon", "good", "bad", "note"}
-
 A model knows the point when it finds `good` likelier than `bad` (BLiMP, arXiv 1912.00582).
 A rule is one line, with the choice in brackets, good first, and the words in braces:
 
     {name:은} {act.place}에서 {act.object:을} [안|않] {act.verb:었다}.
 
 `{name}` is drawn from the lexicon's list of that name, `{name2}` is another one, and what
-follows the colon is a particle or an ending (`grammar.morphology`). Where good and bad
+follows the colon is a particle or an ending (`morphology`). Where good and bad
 differ in length, as many pairs of a phenomenon have the longer one right as wrong, so that
 nothing is won by preferring short sentences.
 """
 
-import argparse
 import dataclasses
 import itertools
-import json
 import random
 import re
 import string
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from gemma_ko_lib.evaluation.grammar import (
+from data_samples.makers.grammar import (
     clauses,
     english,
     particles,
@@ -34,8 +26,7 @@ from gemma_ko_lib.evaluation.grammar import (
     spelling,
     usage,
 )
-from gemma_ko_lib.evaluation.grammar.lexicon import LEXICON
-from gemma_ko_lib.runtime import whole_file
+from data_samples.makers.grammar.lexicon import LEXICON
 
 SEED = 20240613
 PAIRS_OF_EACH = 72
@@ -148,25 +139,3 @@ def _balanced(pairs: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str
     batches = [equal[start : start + share] for start in range(0, len(equal), share)]
     mixed = itertools.chain(*itertools.zip_longest(couples, batches, fillvalue=[]))
     return list(itertools.chain(*mixed))
-
-
-def write_pairs(pairs: list[MinimalPair], path: Path) -> None:
-    """Write pairs as JSON lines."""
-    with whole_file(path) as file:
-        for pair in pairs:
-            file.write(json.dumps(dataclasses.asdict(pair), ensure_ascii=False) + "\n")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write both files anew: `python -m gemma_ko_lib.evaluation.minimal_pairs -o data_samples`."""
-    parser = argparse.ArgumentParser(description="Write the minimal pairs of Korean and English.")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write into")
-    output = parser.parse_args(arguments).output
-    output.mkdir(parents=True, exist_ok=True)
-    for name, pairs in (("grammar.jsonl", korean_pairs()), ("grammar_en.jsonl", english_pairs())):
-        write_pairs(pairs, output / name)
-        print(f"{output / name}: {len(pairs)} pairs")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from gemma_ko_lib.training import nano
+from data_samples.makers import nano
 
 SHORT = dataclasses.replace(nano.LOOP, steps=2, batch_rows=2, checkpoint_every=2)
 
@@ -24,8 +24,8 @@ def test_the_same_seed_makes_the_same_weights_and_another_seed_does_not(tmp_path
 
 def test_the_stored_tokenizer_is_the_one_that_the_samples_make():
     from gemma_ko_lib.corpus.samples import read_samples
-    from gemma_ko_lib.tokenization import load_tokenizer
+    from gemma_ko_lib.tokenization import load_tokenizer, train_tokenizer
 
     english = [record["text"] for record in read_samples("en", "train")]
-    made = nano.train_tokenizer(english, 4096)
+    made = train_tokenizer(english, 4096, "tiny")
     assert made.vocabulary == load_tokenizer("nano").vocabulary

@@ -1,6 +1,6 @@
 """Rules of English, for what a model forgets while it learns Korean (after BLiMP, 1912.00582)."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, words
+from data_samples.makers.grammar.lexicon import table, words
 
 TABLES = {
     "person": table(

@@ -1,6 +1,6 @@
 """Rules about verbs and adjectives: their forms and endings, negation, tense, aspect, voice."""
 
-from gemma_ko_lib.evaluation.grammar.lexicon import table, verbs, words
+from data_samples.makers.grammar.lexicon import table, verbs, words
 
 TABLES = {
     "birr": table(

@@ -1,0 +1,1 @@
+"""The rules and words that data_samples/grammar.jsonl and grammar_en.jsonl are made from."""
