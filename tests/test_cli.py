@@ -99,7 +99,8 @@ def test_a_file_without_a_document_is_an_error(content, tmp_path, capsys):
     path.write_bytes(content)
     assert cli.main(["clean", str(path), "-o", str(tmp_path / "out")]) == 1
     assert "bad.jsonl" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "report.json").exists()
+    # Why nothing is left stands in the report too.
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["documents"]["kept"] == 0
 
 
 def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_path, capsys):

@@ -24,109 +24,33 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes, read_file
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
-from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
+from gemma_ko_lib.corpus.result_folder import (
+    DROPPED,
+    LISTS,
+    MOVING,
+    PARTIAL,
+    REPORT,
+    former_files,
+    move_into_place,
+    remove_former,
+    result_files,
+)
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process, whole_file
 
 if TYPE_CHECKING:
-    from datatrove.data import Document
-
     from gemma_ko_lib.corpus.executor import Stage
-    from gemma_ko_lib.corpus.sources.reading import Reading
 
-REPORT = "report.json"
-LISTS = ("rejects", "duplicates", "contaminated")
-_PARTIAL = ".partial"
 _PLAN = "plan.json"
-_HELD_OUT = "held_out"
-_DROPPED = "dropped"
-# In .partial: the report before its files are in place, and a sign that moving has begun.
-_MOVING = "moving"
-_DOCUMENTS = "documents-*.jsonl.*"
-PII = ("placeholder", "surrogate", "keep")
-URLS = ("personal", "all", "keep")
-DUPLICATES = ("near", "exact", "keep")
-COMPRESSION = ("gzip", "zstd")
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class CleanSettings:
-    """What decides the documents of a run; where and how fast it runs does not.
-
-    Attributes:
-        languages: documents in these are kept.
-        quality: also apply FineWeb-2's measures, with words by a morphological analyser.
-        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
-        duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
-        decontaminate: evaluation sets no piece of which may be in the documents.
-        hold_out: share of documents to write to held_out/, 0 up to but not including 1.
-        hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
-        seed: of the surrogates.
-        urls: which links are personal data: "personal" (those to a person's page), "all" or,
-            with "keep", none.
-        names: names of persons and dates of birth are personal data too; see `pii.find_pii`.
-        show: how many examples of each rule the report holds.
-        keep_dropped: write what is dropped to dropped/, with the rule's name.
-        documents_by: how the documents of a text file are parted, see `sources.texts`.
-        text_field: name of the text in tables and JSON, where nobody can know it.
-        title_field: name of a title to stand above it.
-        id_field: name of what a document is called by.
-        compression: of the documents, "gzip" or "zstd".
-    """
-
-    languages: tuple[str, ...] = ("ko",)
-    quality: bool = False
-    pii: str = "placeholder"
-    duplicates: str = "near"
-    decontaminate: tuple[str, ...] = ()
-    hold_out: float = 0.0
-    hold_out_by: str | None = None
-    seed: int = 0
-    urls: str = "personal"
-    names: bool = False
-    show: int = 3
-    keep_dropped: bool = False
-    documents_by: str = "auto"
-    text_field: str | None = None
-    title_field: str | None = None
-    id_field: str | None = None
-    compression: str = "gzip"
-
-    def __post_init__(self):
-        for name, known in (
-            ("pii", PII),
-            ("duplicates", DUPLICATES),
-            ("urls", URLS),
-            ("documents_by", DOCUMENTS_BY),
-            ("compression", COMPRESSION),
-        ):
-            if getattr(self, name) not in known:
-                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
-        if not 0 <= self.hold_out < 1:
-            raise UserError(
-                f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
-            )
-        if (self.title_field or self.id_field) and not self.text_field:
-            raise UserError("title_field and id_field need text_field: the field of the text.")
-        if self.show < 0:
-            raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
-        for path in self.decontaminate:
-            if not Path(path).is_file():
-                raise UserError(f"There is no evaluation set {path}. Check the path.")
-
-    def reading(self) -> "Reading":
-        """What readers are told."""
-        from gemma_ko_lib.corpus.sources.reading import Reading
-
-        return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 
 def clean(
@@ -174,7 +98,7 @@ def clean(
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     files, left_out = find_files_and_notes(inputs)
     _check_places(inputs, files, output_dir)
-    partial = output_dir / _PARTIAL
+    partial = output_dir / PARTIAL
     try:
         with only_process(output_dir):
             _prepare(output_dir, files, settings, quiet=not progress)
@@ -208,7 +132,7 @@ def _prepare(
     output_dir: Path, files: list[InputFile], settings: CleanSettings, quiet: bool
 ) -> None:
     """Go on with a stopped run of the same inputs and settings, or start from nothing."""
-    partial = output_dir / _PARTIAL
+    partial = output_dir / PARTIAL
     plan = {
         "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
@@ -216,24 +140,24 @@ def _prepare(
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
-    is_placed = (output_dir / REPORT).exists() and (partial / _MOVING).exists()
+    is_placed = (output_dir / REPORT).exists() and (partial / MOVING).exists()
     if path.is_file() and json.loads(path.read_text("utf-8")) == plan and not is_placed:
         if not quiet:
             done = len(list((partial / "logs").glob("*/completions/*")))
             print(f"Going on with the stopped run: {done} tasks are done.", file=sys.stderr)
         return
-    own = set(_former_files(output_dir))
-    foreign = [name for name in _results(output_dir) if name not in own]
+    own = former_files(output_dir)
+    foreign = [name for name in result_files(output_dir) if name not in own]
     if partial.exists() and not path.is_file() and any(partial.iterdir()):
-        foreign.append(_PARTIAL)
+        foreign.append(PARTIAL)
     if foreign:
         raise UserError(
             f"{output_dir} holds {foreign[0]}, which no finished run there has listed in its "
             f"{REPORT}; move it away, or give another folder with -o."
         )
-    if (partial / _MOVING).exists():
+    if own and not (output_dir / REPORT).exists():
         # Stopped between two results: neither is whole.
-        _remove_former(output_dir)
+        remove_former(output_dir, own)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     path.write_text("{}", "utf-8")  # the folder is ours from now on
@@ -286,7 +210,7 @@ class CorpusRun:
     ):
         self.output_dir, self.settings = output_dir, settings
         self.left_out = [note._asdict() for note in left_out]
-        self.partial = output_dir / _PARTIAL
+        self.partial = output_dir / PARTIAL
         self.tasks = split_into_tasks(files)
         self.input_bytes = sum(file.size for file in files)
         self.input_files = len(files)
@@ -308,7 +232,7 @@ class CorpusRun:
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
         show, dropped = (
             settings.show,
-            (partial / "out" / _DROPPED if settings.keep_dropped else None),
+            (partial / "out" / DROPPED if settings.keep_dropped else None),
         )
         how = {
             "replacement": settings.pii,
@@ -357,14 +281,7 @@ class CorpusRun:
                 json.dump(report, file, ensure_ascii=False, indent=1)
                 file.write("\n")
         report = json.loads(ready.read_text("utf-8"))
-        if not (self.partial / _MOVING).exists():
-            _remove_former(self.output_dir)
-            (self.partial / _MOVING).touch()
-        for name in _results(self.partial / "out"):
-            target = self.output_dir / name
-            target.parent.mkdir(exist_ok=True)
-            os.replace(self.partial / "out" / name, target)
-        os.replace(ready, self.output_dir / REPORT)
+        move_into_place(self.partial, self.output_dir)
         shutil.rmtree(self.partial, ignore_errors=True)
         if report["nothing_left"]:
             raise UserError(report["nothing_left"])
@@ -384,7 +301,7 @@ class CorpusRun:
             # The same command would end the same way: there is nothing to go on with.
             shutil.rmtree(self.partial, ignore_errors=True)
             raise
-        names = _results(out)
+        names = result_files(out)
         documents = [name for name in names if name.rpartition("/")[2].startswith("documents-")]
         seconds = time.time() - self.started
         return report | {
@@ -443,91 +360,3 @@ def _watch(partial: Path, bar: Progress, done: threading.Event) -> None:
 
 
 _NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writing"}
-
-
-# --- The result ---------------------------------------------------------------------------
-
-
-def _results(folder: Path) -> list[str]:
-    """Names in a folder that are those of a result's files, without the report."""
-    places = (_DOCUMENTS, f"{_HELD_OUT}/{_DOCUMENTS}", f"{_DROPPED}/*-?????.jsonl.gz")
-    names = [path.relative_to(folder).as_posix() for place in places for path in folder.glob(place)]
-    return sorted(names) + [
-        f"{kind}.jsonl" for kind in LISTS if (folder / f"{kind}.jsonl").exists()
-    ]
-
-
-def _former_files(output_dir: Path) -> list[str]:
-    """The files of a folder's result, whole or half moved there, as its report lists them."""
-    for path in (output_dir / REPORT, output_dir / _PARTIAL / REPORT):
-        try:
-            report = json.loads(path.read_text("utf-8"))
-            lists = report.get("lists", [f"{kind}.jsonl" for kind in LISTS])
-            return [entry["name"] for entry in report["files"]] + lists
-        except FileNotFoundError:
-            continue
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise UserError(
-                f"{path} is not the report of a run; move it away, or give another folder with -o."
-            ) from None
-    return []
-
-
-def _remove_former(output_dir: Path) -> None:
-    names = set(_former_files(output_dir)) & set(_results(output_dir))
-    # The report goes first: without it the rest is nothing finished.
-    (output_dir / REPORT).unlink(missing_ok=True)
-    for name in names:
-        (output_dir / name).unlink()
-    for folder in (_HELD_OUT, _DROPPED):
-        with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
-            (output_dir / folder).rmdir()
-
-
-def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document"]:
-    """Read the documents of a finished folder.
-
-    Args:
-        folder: as written by `clean`.
-        held_out: read the held-out side instead.
-
-    Raises:
-        UserError: see `clean_files`.
-    """
-    return (
-        document
-        for path in clean_files(folder, held_out)
-        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
-    )
-
-
-def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
-    """The files of a finished folder that hold its documents.
-
-    Args:
-        folder: as written by `clean`.
-        held_out: those of the held-out side instead.
-
-    Raises:
-        UserError: the folder is unfinished, files are missing or changed, or nothing was
-            held out.
-    """
-    folder = Path(folder)
-    try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{folder} is no finished folder of clean documents: there is no {REPORT} in it. Make "
-            "one: gemma-ko clean INPUT -o DIR."
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
-    entries = [e for e in report["files"] if e["name"].startswith(f"{_HELD_OUT}/") == held_out]
-    if not entries:
-        missing = "held-out documents; clean with hold_out above 0" if held_out else "documents"
-        raise UserError(f"{folder} has no {missing}.")
-    paths = [folder / entry["name"] for entry in entries]
-    for path, entry in zip(paths, entries, strict=True):
-        if not path.is_file() or path.stat().st_size != entry["bytes"]:
-            raise UserError(f"{path} is missing or changed since it was written; clean again.")
-    return paths

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib.runtime import UserError
 
 if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.pipeline import CleanSettings
+    from gemma_ko_lib.corpus.clean_settings import CleanSettings
 
 FORMAT = "gemma-ko clean documents 2"
 _FIRST_OF_LIST = 20

@@ -43,7 +43,7 @@ def read_sources(sources: Iterable[str | Path]) -> Iterator["Document"]:
         UserError: a path does not exist, or a folder is unfinished or holds such folders.
     """
     from gemma_ko_lib.corpus import read_clean, read_documents
-    from gemma_ko_lib.corpus.pipeline import REPORT
+    from gemma_ko_lib.corpus.result_folder import REPORT
 
     for source in sources:
         path = Path(source)

@@ -168,7 +168,7 @@ KILLED = """
         ("blocks", "clean_text", 10, 2),  # while reading
         ("duplicates", "_proposed_pairs", 5, 6),  # while matching
         ("blocks", "is_held_out", 3, 6 + 1 + 1),  # while writing
-        ("pipeline", "_remove_former", 1, 6 + 1 + 1 + 6),  # with the last step to go
+        ("pipeline", "move_into_place", 1, 6 + 1 + 1 + 6),  # with the last step to go
     ],
 )
 def test_a_run_that_was_killed_goes_on_and_gives_the_same(

@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -266,14 +267,43 @@ def test_the_former_result_stays_until_the_new_one_is_whole(raw, tmp_path, monke
     kept = {name: data for name, data in contents(tmp_path / "out").items() if name in before}
     assert kept == before
     assert len(list(corpus.read_clean(tmp_path / "out"))) > 200
-    # Stopped in the middle of putting the new files into place.
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("again", ["news.txt", "reviews-1.jsonl"])
+def test_a_stop_between_two_results_leaves_nothing_of_either(
+    raw, tmp_path, monkeypatch, calls, again
+):
+    run(raw, tmp_path / "out", hold_out=0.3)
+    left = [calls]
+
+    def stop(whole):
+        def call(*arguments, **settings):
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(errno.EIO, "stopped")
+            return whole(*arguments, **settings)
+
+        return call
+
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.os, "replace", full)
-        with pytest.raises(UserError, match="No space left"):
+        move = pipeline.move_into_place
+
+        def stopped(*arguments):
+            # The calls that change something.
+            patch.setattr(os, "replace", stop(os.replace))
+            patch.setattr(pathlib.Path, "unlink", stop(pathlib.Path.unlink))
+            patch.setattr(pathlib.Path, "touch", stop(pathlib.Path.touch))
+            return move(*arguments)
+
+        patch.setattr(pipeline, "move_into_place", stopped)
+        with pytest.raises(UserError, match="stopped"):
             run(raw / "news.txt", tmp_path / "out")
-    run(raw / "news.txt", tmp_path / "out")
-    assert len(list(corpus.read_clean(tmp_path / "out"))) == 1
-    assert not (tmp_path / "out" / "held_out").exists()
+    run(raw / again, tmp_path / "out")
+    run(raw / again, tmp_path / "expected")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+    names = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert names == {path.name for path in (tmp_path / "expected").rglob("*")}
 
 
 @pytest.mark.parametrize("name", ["documents-00000.jsonl.gz", "rejects.jsonl", ".partial/mine"])

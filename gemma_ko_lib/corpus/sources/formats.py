@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources import aihub, community, nikl, translations
+from gemma_ko_lib.corpus.sources import aihub, aihub_layouts, community, nikl, translations
 from gemma_ko_lib.corpus.sources.records import (
     NO_FIELDS,
     TEXT_FIELDS,
@@ -193,7 +193,7 @@ def describe() -> str:
     """What is read, as `gemma-ko clean --formats` prints it."""
     columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
     lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
-    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub.LAYOUTS]
+    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub_layouts.LAYOUTS]
     lines.append(
         "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
     )
