@@ -218,11 +218,14 @@ def _add_clean(commands) -> None:
     parser = _command(
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", metavar="DIR", help="folder for the documents")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the documents"
+    )
     parser.add_argument(
         "--formats",
-        action="store_true",
+        action=_Formats,
+        nargs=0,
         help="list the formats and layouts that are read, and stop",
     )
     parser.add_argument(
@@ -310,16 +313,17 @@ def _add_clean(commands) -> None:
     )
 
 
-def _clean(arguments) -> int:
-    from gemma_ko_lib import corpus
-
-    if arguments.formats:
+class _Formats(argparse.Action):
+    def __call__(self, parser, *arguments) -> None:
         from gemma_ko_lib.corpus.sources.formats import describe
 
         print(describe())
-        return 0
-    if not arguments.inputs or not arguments.output:
-        raise UserError("gemma-ko clean needs INPUT... and -o DIR; --help says more.")
+        parser.exit()
+
+
+def _clean(arguments) -> int:
+    from gemma_ko_lib import corpus
+
     settings = corpus.CleanSettings(
         languages=tuple(arguments.languages.split(",")),
         quality=arguments.quality,

@@ -97,7 +97,7 @@ def clean(
     output_dir = Path(output_dir).expanduser().absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     files, left_out = find_files_and_notes(inputs)
-    _check_places(inputs, files, output_dir)
+    _check_places(inputs, files, left_out, output_dir)
     partial = output_dir / PARTIAL
     try:
         with only_process(output_dir):
@@ -111,9 +111,13 @@ def clean(
         raise disk_error(output_dir, error) from error
 
 
-def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> None:
+def _check_places(
+    inputs: list, files: list[InputFile], left_out: list[Note], output_dir: Path
+) -> None:
     if not files:
-        raise UserError(f"Nothing to read in {', '.join(map(str, inputs))}: no files there.")
+        why = [f"{note.name} is left out: {note.reason}" for note in left_out[:3]]
+        said = "; ".join(why) or "no files there"
+        raise UserError(f"Nothing to read in {', '.join(map(str, inputs))}: {said}.")
     # Former results are removed from the output folder, so nothing to be read may lie there.
     target = output_dir.resolve()
     for given in inputs:

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from gemma_ko_lib.corpus.documents import Note, find_files, read_file
+from gemma_ko_lib.corpus.sources import formats
 from gemma_ko_lib.corpus.sources.reading import Reading
-from gemma_ko_lib.corpus.sources.records import Fields
+from gemma_ko_lib.corpus.sources.records import TEXT_FIELDS, Fields
 
 NIKL = {"licence": "NIKL: no redistribution"}
 AIHUB = {"licence": "AI-Hub: no redistribution"}
@@ -520,3 +521,17 @@ def test_a_record_of_no_known_layout_is_named_by_its_keys(read, tmp_path):
     found, (reject, *rest) = read(tmp_path / "a.json")
     assert (found, rest) == ([], [])
     assert reject.reason.startswith("no text field (keys: alpha, beta; known: text")
+
+
+# --- What is listed -------------------------------------------------------------------
+
+
+def test_every_layout_that_is_read_is_listed(read, formats_dir):
+    listed = formats.describe()
+    found, _ = read(formats_dir / "aihub")
+    names = {document.metadata["corpus"] for document in found if "corpus" in document.metadata}
+    tables = {"AI-Hub 번역 말뭉치", "AI-Hub 한국어 대화", "AI-Hub 민원 콜센터 질의-응답"}
+    assert all(name.removeprefix("AI-Hub ") in listed for name in names - tables)
+    assert all(
+        name in listed for name in ("고객질문(요청)", "SPEAKER", "한국어 with", *TEXT_FIELDS)
+    )
