@@ -32,6 +32,7 @@ EPOCHS, HELD_OUT, PATIENCE = 3, 0.1, 4
 _EVALUATIONS = 4  # of held-out conversations in an epoch
 # A finished run goes on when one of these has grown.
 _MORE = ("size.tokens", "size.epochs")
+_MAY_CHANGE = (*_MORE, "size.learning_rate")
 
 
 def finetune(
@@ -103,7 +104,7 @@ def finetune(
         "patience": patience,
         "seed": seed,
     }
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MORE) as finished:
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return json.loads((run_dir / "summary.json").read_text("utf-8"))

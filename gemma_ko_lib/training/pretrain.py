@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
+
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.mixed_shards import pack_mixture
@@ -26,6 +28,7 @@ from gemma_ko_lib.training.tracking import check_tracker, tracker
 _EVALUATIONS = 10  # of held-out text in a run
 # A finished run goes on when one of these has grown.
 _MORE = ("size.tokens", "size.epochs")
+_MAY_CHANGE = (*_MORE, "size.learning_rate")
 
 
 def pretrain(
@@ -93,7 +96,7 @@ def pretrain(
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MORE) as finished:
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return run_dir
@@ -143,8 +146,9 @@ def _files_of(data: Path) -> list[Path]:
 
 
 def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet) -> Shards:
+    first = jax.process_index() == 0  # it alone reads all shards, to compare their digests
     if (data / MANIFEST).is_file():
-        return open_shards(data, model.tokenizer)
+        return open_shards(data, model.tokenizer, verify=first)
     folder = run_dir / "shards"
 
     def pack() -> None:
@@ -169,4 +173,4 @@ def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet)
             )
 
     on_first_host(pack)
-    return open_shards(folder, model.tokenizer)
+    return open_shards(folder, model.tokenizer, verify=first)

@@ -91,7 +91,7 @@ class Watch:
     """Stops a run whose figures or weights are not finite, or whose loss jumps.
 
     Args:
-        spike_nats: how far above its running mean a loss may be.
+        spike_nats: how far above its running mean a loss may be, beyond the chance of few tokens.
     """
 
     def __init__(self, spike_nats: float):
@@ -107,7 +107,9 @@ class Watch:
         for name, value in {"loss": loss, **figures}.items():
             if not math.isfinite(value):
                 raise _stop(f"The {name.replace('_', ' ')} is {value}", step, rows)
-        if self._seen >= 10 and loss > self._mean + self._limit:
+        # Losses of single tokens spread by some three nats; four times the error of their mean.
+        chance = 4 * 3 / math.sqrt(max(1.0, figures.get("tokens", 1.0)))
+        if self._seen >= 10 and loss > self._mean + self._limit + chance:
             raise _stop(f"The loss jumped from {self._mean:.2f} to {loss:.2f}", step, rows)
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1

@@ -87,8 +87,8 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(
     run()
     with pytest.raises(UserError, match="holds a run already.*--resume"):
         run()
-    other = dataclasses.replace(SIZE, learning_rate=1e-3)
-    with pytest.raises(UserError, match=r"was → is\):\n  size.learning_rate: not set → 0.001\n"):
+    other = dataclasses.replace(SIZE, update_tokens=128)
+    with pytest.raises(UserError, match=r"was → is\):\n  size.update_tokens: 256 → 128\n"):
         run(size=other, resume=True)
     with pytest.raises(UserError, match=r'method.name: "full" → "lomo"'):
         run(method=Method("lomo"), resume=True)
