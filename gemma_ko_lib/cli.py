@@ -279,7 +279,7 @@ def _add_clean(commands) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="evaluation sets (JSON lines) that no document may hold a piece of",
+        help="evaluation sets (JSON lines or .tsv) that no document may hold a piece of",
     )
     parser.add_argument(
         "--hold-out", type=_share, default=0.0, metavar="SHARE", help="share kept for evaluation"
@@ -782,7 +782,7 @@ def _evaluate_texts(arguments) -> None:
         progress=True,
     )
     if arguments.json:
-        return _print_json({"model": arguments.model, **dataclasses.asdict(found)})
+        return _print_json({"model": arguments.model, **found.as_dict()})
     low, high = found.interval
     print(
         f"{found.micro:.4f} bits per byte (95% {low:.4f}–{high:.4f}; mean over documents "
@@ -807,6 +807,7 @@ def _evaluate_suites(arguments) -> int:
     ]
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    bands = [_null_band(model.tokenizer, suite) for suite in suites]
     rejects = [line for suite in suites for line in suite.rejects]
     harness_figures = {}
     if tasks:
@@ -827,14 +828,17 @@ def _evaluate_suites(arguments) -> int:
         _print_json(
             {
                 "model": arguments.model,
-                "suites": [result.as_dict() for result in results],
+                "suites": [
+                    result.as_dict() | {"null_models": band}
+                    for result, band in zip(results, bands, strict=True)
+                ],
                 "lm_eval": harness_figures,
                 "rejects": rejects,
             }
         )
     else:
         if results:
-            print(evaluation.format_results(results))
+            print(evaluation.format_results(results, [b["by_group"] for b in bands]))
         for task, figures in harness_figures.items():
             print(task, *(f"{name.split(',')[0]} {x:.4f}" for name, x in figures.items()))
         for line in rejects:
@@ -842,14 +846,26 @@ def _evaluate_suites(arguments) -> int:
     return PARTIAL if rejects else 0
 
 
+def _null_band(tokenizer, suite) -> dict:
+    """What models without the skill get: each of them, and their band by group."""
+    from gemma_ko_lib.evaluation.null_models import band, null_models
+
+    found = null_models(tokenizer, suite)
+    return {
+        "accuracy": {name: result.micro for name, result in found.items()},
+        "by_group": band(list(found.values())),
+    }
+
+
 def _drawn(items: tuple, count: int | None) -> tuple:
-    """Draw `count` items, the same in every run: generated pairs repeat at even distances."""
+    """Draw `count` items, the same in every run; pairs that have a twin come with it."""
     import numpy as np
 
     if not count or count >= len(items):
         return items
-    chosen = np.random.default_rng(0).permutation(len(items))[:count]
-    return tuple(items[i] for i in sorted(chosen))
+    size = 2 if items[0].cluster else 1
+    chosen = np.random.default_rng(0).permutation(len(items) // size)[: max(1, count // size)]
+    return tuple(items[size * i + n] for i in sorted(chosen) for n in range(size))
 
 
 def _evenly(found, count: int | None):

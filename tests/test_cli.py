@@ -35,7 +35,7 @@ def test_the_road_from_raw_text_to_bits_per_byte(raw_file, tmp_path, capsys):
     for model in ("nano", run):
         text = str(tmp_path / "data" / "held_out")
         assert cli.main(["evaluate", "--model", model, "--text", text, "--json"]) == 0
-        figures.append(json.loads(capsys.readouterr().out)["micro"])
+        figures.append(json.loads(capsys.readouterr().out)["bits_per_byte"])
     assert figures[1] < figures[0]
 
 

@@ -1,7 +1,7 @@
 """Decontamination (누출 방지): documents that hold a piece of an evaluation set are left out.
 
-In goes the evaluation set as JSON lines, out come the documents that share no run of
-`NGRAM` words with any of its items; every removed one is listed with the item and the words.
+Documents that share a run of `NGRAM` words with an item are removed and listed with the item
+and the words.
 The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with two amendments. A
 shorter item, as Korean ones often are, counts as a whole. And trivial runs are no evidence:
 few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten has, since
@@ -37,7 +37,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     """Index the n-grams of evaluation sets.
 
     Args:
-        files: JSON lines; every string in a record, at any depth, is a text of its item.
+        files: JSON lines, in which every string in a record, at any depth, is a text of its item;
+            or .tsv files, in which every cell is.
         target: the folder for index.npz and items.json.
 
     Returns:
@@ -91,7 +92,13 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (byte {error.start:,}); save it as UTF-8.") from None
     found = False
+    if path.suffix == ".tsv":
+        lines = lines[1:]  # the names of the columns
     for number, line in lines:
+        if path.suffix == ".tsv":
+            found = True
+            yield number, line.split("\t")
+            continue
         try:
             record = json.loads(line)
         except ValueError as error:
@@ -102,7 +109,7 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
         found = True
         yield number, list(_strings(record))
     if not found:
-        raise UserError(f"The evaluation set {path} is empty; give a file of JSON lines.")
+        raise UserError(f"The evaluation set {path} is empty; give a file of JSON lines or a .tsv.")
 
 
 def _strings(value) -> Iterator[str]:

@@ -49,6 +49,20 @@ class BitsPerByte:
     def __float__(self) -> float:
         return self.micro
 
+    def as_dict(self) -> dict:
+        """The figures, for JSON."""
+        return {
+            "unit": "bits per byte",
+            "bits_per_byte": self.micro,
+            "mean_of_documents": self.macro,
+            "interval": self.interval if self.documents > 1 else None,
+            **({} if self.documents > 1 else {"no_interval_because": "there is one document"}),
+            "documents": self.documents,
+            "bytes": self.bytes,
+            "tokens": self.tokens,
+            "by_register": self.by_register,
+        }
+
 
 def bits_per_byte(
     model: Model,

@@ -17,6 +17,8 @@ class Item:
         choices: the texts that may follow.
         answer: index of the right one.
         group: phenomenon or category.
+        cluster: items of one cluster come from one frame and are not independent; each item is
+            one of its own where this is empty.
     """
 
     id: str
@@ -24,6 +26,7 @@ class Item:
     choices: tuple[str, ...]
     answer: int
     group: str
+    cluster: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +38,15 @@ class Suite:
         items: the questions.
         per_character: choose by log-likelihood per character, so that a long answer is not
             less likely only for its length; lm-evaluation-harness calls it acc_norm.
+        labels: the choices are classes that mean the same in every item, so that macro F1 says
+            something.
         rejects: lines that could not be read: "file, line n: why".
     """
 
     name: str
     items: tuple[Item, ...]
     per_character: bool = False
+    labels: bool = False
     rejects: tuple[str, ...] = ()
 
 
@@ -49,16 +55,19 @@ def read_suite(
     path: Path,
     to_item: Callable[[dict], Item | None],
     per_character: bool = False,
+    labels: bool = False,
     parse: Callable[[str], dict] = json_object,
 ) -> Suite:
     """Read one file of items, an item a line.
+
+    A .tsv file names its columns in the first line, which are then the fields of a record.
 
     Args:
         name: the suite's.
         path: its file.
         to_item: makes an `Item` of a record, or None of one that is not a question; raises
             KeyError, TypeError or ValueError if it cannot.
-        per_character: see `Suite`.
+        per_character, labels: see `Suite`.
         parse: makes a record of a line; raises ValueError if it cannot.
 
     Raises:
@@ -68,6 +77,8 @@ def read_suite(
         lines = numbered_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
+    if path.suffix == ".tsv" and lines:
+        parse = _by_columns(lines.pop(0)[1].lstrip("\ufeff").split("\t"))
     items, rejects, seen = [], [], set()
     for number, line in lines:
         try:
@@ -87,7 +98,17 @@ def read_suite(
     if not items:
         why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
         raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
-    return Suite(name, tuple(items), per_character, tuple(rejects))
+    return Suite(name, tuple(items), per_character, labels, tuple(rejects))
+
+
+def _by_columns(names: list[str]) -> Callable[[str], dict]:
+    def parse(line: str) -> dict:
+        cells = line.split("\t")
+        if len(cells) != len(names):
+            raise ValueError(f"{len(cells)} columns, not the {len(names)} of the first line")
+        return {name.strip(): cell.strip() for name, cell in zip(names, cells, strict=True)}
+
+    return parse
 
 
 def text_of(record: dict, field: str) -> str:

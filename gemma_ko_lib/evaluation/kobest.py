@@ -4,7 +4,7 @@ Prompts and choices are those of the harness' tasks of the same names, so that f
 compared; a space stands between a prompt and its choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
@@ -16,7 +16,8 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
 
     Args:
         tasks: of `KOBEST`.
-        data: folder of files such as *boolq*.jsonl.
+        data: a folder of files such as *boolq*.jsonl, KoBEST's own (BoolQ/test.tsv and so on, of
+            which test.tsv is taken before dev.tsv), or one task's folder of these.
 
     Raises:
         UserError: no folder, no file for any of the tasks, or two for one.
@@ -28,16 +29,68 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
         )
     suites = []
     for task in tasks:
-        files = sorted(Path(data).expanduser().glob(f"*{task}*.jsonl"))
+        files = _files(Path(data).expanduser(), task)
         if len(files) > 1:
             found = ", ".join(file.name for file in files)
             raise UserError(f"{data} has several files for {task}: {found}. Leave one of them.")
         if files:
-            suites.append(read_suite(f"kobest_{task}", files[0], _ITEMS[task]))
+            # KoBEST publishes macro F1 of all five, with the answer's place as the class.
+            to_item = _published(_ITEMS[task])
+            suites.append(read_suite(f"kobest_{task}", files[0], to_item, labels=True))
     if not suites:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
-        raise UserError(f"{data} has no file for KoBEST; it looks for {wanted}.")
+        raise UserError(
+            f"{data} has no file for KoBEST; it looks for {wanted}, or for KoBEST's own folders "
+            "(BoolQ/test.tsv or BoolQ/dev.tsv, and so on)."
+        )
     return suites
+
+
+def _files(data: Path, task: str) -> list[Path]:
+    if found := sorted(data.glob(f"*{task}*.jsonl")):
+        return found
+    folders = [data, *data.iterdir()] if data.is_dir() else []
+    folders = [folder for folder in folders if folder.resolve().name.lower() == task]
+    splits = [folder / f"{split}.tsv" for folder in folders for split in ("test", "dev")]
+    return [file for file in splits if file.is_file()][:1]
+
+
+# Columns of the published TSV files -> the fields of the hub's edition.
+_COLUMNS = {
+    "ID": "id",
+    "Text": "paragraph",
+    "Question": "question",
+    "sentence": "premise",
+    "1": "alternative_1",
+    "2": "alternative_2",
+    "Target": "word",
+    "SENTENCE1": "context_1",
+    "SENTENCE2": "context_2",
+    "Label": "label",
+}
+
+
+def _published(read: Callable[[dict], Item]) -> Callable[[dict], Item]:
+    """The same for a record with the published columns, too."""
+
+    def item(record: dict) -> Item:
+        columns = record
+        record = {_COLUMNS.get(name, name): value for name, value in columns.items()}
+        if "Text" in columns and "Question" not in columns:
+            record["sentence"] = columns["Text"]  # SentiNeg's; BoolQ's is a paragraph
+        if "choice1" in columns:
+            record["choices"] = [columns[f"choice{n}"] for n in range(1, 5)]
+        answer = next((columns[name] for name in ("Answer", "ANSWER") if name in columns), None)
+        if answer is not None:
+            # COPA counts its alternatives from 1.
+            record["label"] = {"true": 1, "false": 0}.get(str(answer).lower(), answer)
+            if str(answer) in ("1", "2") and "1" in columns:
+                record["label"] = int(answer) - 1
+        if isinstance(record.get("label"), str) and record["label"].isdecimal():
+            record["label"] = int(record["label"])
+        return read(record)
+
+    return item
 
 
 def _boolq(record: dict) -> Item:

@@ -15,7 +15,7 @@ _SENTIMENTS = ("부정", "긍정")
 
 
 def read_nsmc(data: str | Path | None) -> Suite:
-    """Read reviews with their labels, grouped by them: `macro` is then the balanced accuracy.
+    """Read reviews with their labels, grouped by them; `mean_of_groups` is the balanced accuracy.
 
     Args:
         data: NSMC's folder (its ratings_test.txt is taken) or a file: tab-separated as NSMC's, or
@@ -28,7 +28,8 @@ def read_nsmc(data: str | Path | None) -> Suite:
         raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")
     path = Path(data).expanduser()
     path = path / "ratings_test.txt" if path.is_dir() else path
-    return read_suite("nsmc", path, _item, parse=json_object if "json" in path.suffix else _columns)
+    parse = json_object if "json" in path.suffix else _columns
+    return read_suite("nsmc", path, _item, labels=True, parse=parse)
 
 
 def _columns(line: str) -> dict:

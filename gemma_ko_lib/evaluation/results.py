@@ -8,7 +8,7 @@ import numpy as np
 
 from gemma_ko_lib.evaluation.choices import Score, score_choices
 from gemma_ko_lib.evaluation.items import Suite
-from gemma_ko_lib.evaluation.statistics import check_finite, share_interval
+from gemma_ko_lib.evaluation.statistics import check_finite, cluster_interval, share_interval
 from gemma_ko_lib.models.loading import Model
 
 
@@ -21,7 +21,11 @@ class SuiteResult:
         right: for each item, 1.0 if the model chose the answer (a share if choices tied).
         margins: nats (per character, if the suite is scored so) by which the answer is ahead of
             the best other choice; negative where the model chose wrong.
+        chosen: the place of the choice that each item got.
+        answers: the place of the right one.
         groups: each item's phenomenon or category.
+        clusters: each item's cluster.
+        labels: whether the choices are classes (see `Suite`).
         majority: accuracy of always giving the most frequent answer's place.
         length_only: accuracy of always giving the shortest choice, or the longest, whichever is
             better.
@@ -30,7 +34,11 @@ class SuiteResult:
     name: str
     right: np.ndarray
     margins: np.ndarray
+    chosen: tuple[int, ...]
+    answers: tuple[int, ...]
     groups: tuple[str, ...]
+    clusters: tuple[str, ...]
+    labels: bool
     majority: float
     length_only: float
 
@@ -40,40 +48,68 @@ class SuiteResult:
         return float(self.right.mean())
 
     @property
-    def macro(self) -> float:
-        """Mean of the groups' accuracies."""
+    def mean_of_groups(self) -> float:
+        """Mean of the groups' accuracies, each group counting alike."""
         return float(np.mean([accuracy for accuracy, _, _ in self.by_group().values()]))
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95% interval of `micro`."""
-        return share_interval(self.right)
+    def macro_f1(self) -> float | None:
+        """Mean of the classes' F1, as KoBEST publishes it; None where choices are no classes."""
+        return macro_f1(self.answers, self.chosen) if self.labels else None
 
-    def by_group(self) -> dict[str, tuple[float, tuple[float, float], int]]:
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95% interval of `micro`; None where all items are of one cluster."""
+        return _interval(self.right, self.clusters)
+
+    def by_group(self) -> dict[str, tuple[float, tuple[float, float] | None, int]]:
         """Accuracy, interval and number of items of each group."""
         members = defaultdict(list)
-        for group, right in zip(self.groups, self.right, strict=True):
-            members[group].append(right)
-        return {
-            group: (float(np.mean(found)), share_interval(found), len(found))
-            for group, found in sorted(members.items())
-        }
+        for group, right, cluster in zip(self.groups, self.right, self.clusters, strict=True):
+            members[group].append((right, cluster))
+        found = {}
+        for group in sorted(members):
+            right, clusters = zip(*members[group], strict=True)
+            found[group] = (float(np.mean(right)), _interval(right, clusters), len(right))
+        return found
 
     def as_dict(self) -> dict:
-        """The figures, for JSON."""
-        return {
+        """The figures, for JSON; accuracies and F1 are shares from 0 to 1."""
+        figures = {
             "suite": self.name,
+            "unit": "share",
             "items": len(self.right),
-            "micro": self.micro,
-            "macro": self.macro,
+            "clusters": len(set(self.clusters)),
+            "accuracy": self.micro,
             "interval": self.interval,
-            "majority": self.majority,
-            "length_only": self.length_only,
+            "mean_of_groups": self.mean_of_groups,
+            "macro_f1": self.macro_f1,
+            "baselines": {"majority": self.majority, "length": self.length_only},
             "by_group": {
                 group: {"accuracy": accuracy, "interval": interval, "items": items}
                 for group, (accuracy, interval, items) in self.by_group().items()
             },
         }
+        if self.interval is None:
+            figures["no_interval_because"] = "all items are of one cluster"
+        return figures
+
+
+def macro_f1(answers: Sequence[int], chosen: Sequence[int]) -> float:
+    """Mean F1 over the classes that occur, as sklearn's f1_score(average="macro")."""
+    answers, chosen = np.asarray(answers), np.asarray(chosen)
+    scores = []
+    for label in np.union1d(answers, chosen):
+        both = np.sum((answers == label) & (chosen == label))
+        scores.append(2 * both / (np.sum(answers == label) + np.sum(chosen == label)))
+    return float(np.mean(scores))
+
+
+def _interval(right, clusters) -> tuple[float, float] | None:
+    """Wilson's where each item is a cluster of its own, by drawing clusters where not."""
+    if len(set(clusters)) == len(clusters):
+        return share_interval(right)
+    return cluster_interval(right, clusters)
 
 
 def evaluate_suite(
@@ -103,7 +139,7 @@ def evaluate_suite(
 
 def judge(suite: Suite, scores: Sequence[Sequence[Score]]) -> SuiteResult:
     """Turn scores of a suite's choices, item by item, into a result."""
-    right, margins = [], []
+    right, margins, chosen = [], [], []
     for item, its in zip(suite.items, scores, strict=True):
         values = [
             score.nats / (len(choice.strip()) if suite.per_character else 1)
@@ -114,11 +150,16 @@ def judge(suite: Suite, scores: Sequence[Sequence[Score]]) -> SuiteResult:
         tied = values.count(values[item.answer]) if margin == 0 else 1
         right.append(1 / tied if margin >= 0 else 0.0)
         margins.append(margin)
+        chosen.append(int(np.argmax(values)))
     return SuiteResult(
         suite.name,
         np.array(right),
         np.array(margins),
+        tuple(chosen),
+        tuple(item.answer for item in suite.items),
         tuple(item.group for item in suite.items),
+        tuple(item.cluster or item.id for item in suite.items),
+        suite.labels,
         majority=max(Counter(item.answer for item in suite.items).values()) / len(suite.items),
         length_only=max(_by_length(suite, min), _by_length(suite, max)),
     )
@@ -134,23 +175,41 @@ def _by_length(suite: Suite, pick) -> float:
     return hits / len(suite.items)
 
 
-def format_results(results: Sequence[SuiteResult]) -> str:
-    """A table for people: each suite, and its groups where it has several."""
+def format_results(
+    results: Sequence[SuiteResult],
+    bands: Sequence[dict[str, tuple[float, float]]] | None = None,
+) -> str:
+    """A table for people: each suite, and its groups where it has several.
+
+    Args:
+        results: of the suites.
+        bands: of each suite, what models without the skill get, by group (`null_models.band`).
+    """
     lines = [
-        f"{'':<24}{'items':>7}{'accuracy':>10}{'95%':>15}{'macro':>8}{'majority':>10}{'length':>8}"
+        f"{'':<24}{'items':>7}{'accuracy':>10}{'95%':>15}{'groups':>8}{'macro F1':>10}"
+        f"{'majority':>10}{'length':>8}" + f"{'null models':>15}" * bool(bands)
     ]
-    for result in results:
-        low, high = result.interval
+    for result, band in zip(results, bands or [{}] * len(results), strict=True):
+        f1 = "–" if result.macro_f1 is None else f"{result.macro_f1:.1%}"
         lines.append(
             f"{result.name:<24}{len(result.right):>7,}{result.micro:>10.1%}"
-            f"{f'{low:.1%}–{high:.1%}':>15}{result.macro:>8.1%}{result.majority:>10.1%}"
-            f"{result.length_only:>8.1%}"
+            f"{_span(result.interval):>15}{result.mean_of_groups:>8.1%}{f1:>10}"
+            f"{result.majority:>10.1%}{result.length_only:>8.1%}"
+            + (f"{_span(band['']):>15}" if band else "")
         )
         groups = result.by_group()
-        for group, (accuracy, (low, high), items) in groups.items() if len(groups) > 1 else ():
-            lines.append(f"  {group:<22}{items:>7,}{accuracy:>10.1%}{f'{low:.1%}–{high:.1%}':>15}")
+        for group, (accuracy, interval, items) in groups.items() if len(groups) > 1 else ():
+            lines.append(
+                f"  {group:<22}{items:>7,}{accuracy:>10.1%}{_span(interval):>15}"
+                + (f"{_span(band[group]):>51}" if band else "")
+            )
     lines.append(
-        "accuracy over items (micro) and as mean of the groups (macro); majority: the commonest "
-        "answer's place; length: the shortest choice or the longest, whichever is better"
+        "accuracy over items, and as mean of the groups; macro F1 where choices are classes; "
+        "majority: the commonest answer's place; length: the shortest choice or the longest, "
+        "whichever is better; intervals by clusters of items that are not independent"
     )
     return "\n".join(lines)
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.1%}–{interval[1]:.1%}"

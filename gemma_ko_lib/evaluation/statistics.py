@@ -64,6 +64,22 @@ def share_interval(right) -> tuple[float, float]:
     return max(0.0, float(low)), min(1.0, float(high))
 
 
+def cluster_interval(values, clusters) -> tuple[float, float] | None:
+    """95% bootstrap interval of a mean over items that come in clusters.
+
+    Args:
+        values: one number an item.
+        clusters: the cluster of each item; a cluster is drawn whole or not at all.
+
+    Returns:
+        None where there is only one cluster: nothing then says how another would have turned out.
+    """
+    values = np.asarray(values, float)
+    _, member = np.unique(np.asarray(clusters), return_inverse=True)
+    sums, sizes = np.bincount(member, values), np.bincount(member).astype(float)
+    return interval(sums, sizes) if len(sums) > 1 else None
+
+
 def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
     """Mean of second − first over the same items, and its 95% interval.
 

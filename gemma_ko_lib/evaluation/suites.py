@@ -60,7 +60,8 @@ def _from_samples(name: str) -> Suite:
         # The right one is first in every other item, so that no rule of place can win.
         turned = int(record["id"].rpartition("-")[2]) % 2
         choices = (bad, good) if turned else (good, bad)
-        return Item(record["id"], "", choices, turned, text_of(record, "phenomenon"))
+        group = text_of(record, "phenomenon")
+        return Item(record["id"], "", choices, turned, group, record.get("frame", ""))
 
     def question(record: dict) -> Item:
         choices = tuple(f" {choice}" for choice in choices_of(record, 4))

@@ -32,10 +32,11 @@ def copa(tmp_path):
 
 
 def test_a_task_of_the_harness_and_our_suite_agree(tiny_model, copa):
-    found = harness.evaluate(tiny_model, ["kobest_copa"], data=copa, log_samples=True)
+    found = harness.evaluate(tiny_model, ["kobest_copa"], data=copa)
     (suite,) = evaluation.load_suites("kobest_copa", copa)
     ours = evaluation.evaluate_suite(tiny_model, suite)
     assert found["results"]["kobest_copa"]["acc,none"] == pytest.approx(ours.micro)
+    assert found["results"]["kobest_copa"]["macro_f1,none"] == pytest.approx(ours.macro_f1)
     scores = evaluation.score_choices(
         tiny_model, [item.prompt for item in suite.items], [item.choices for item in suite.items]
     )

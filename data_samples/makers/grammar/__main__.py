@@ -2,8 +2,8 @@
 
     python -m data_samples.makers.grammar -o data_samples
 
-A line of grammar.jsonl and grammar_en.jsonl is {"id", "phenomenon", "good", "bad", "note"}.
-Same seed, same bytes.
+A line of grammar.jsonl and grammar_en.jsonl is {"id", "phenomenon", "frame", "good", "bad",
+"note"}. Same seed, same bytes. The tokenizers of Gemma 1 and 3 are needed (`load_tokenizer`).
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data_samples.makers.grammar.pairs import MinimalPair, english_pairs, korean_pairs
 from gemma_ko_lib.runtime import whole_file
+from gemma_ko_lib.tokenization import load_tokenizer
 
 
 def write_pairs(pairs: list[MinimalPair], path: Path) -> None:
@@ -28,7 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write into")
     output = parser.parse_args(arguments).output
     output.mkdir(parents=True, exist_ok=True)
-    for name, pairs in (("grammar.jsonl", korean_pairs()), ("grammar_en.jsonl", english_pairs())):
+    tokenizers = [load_tokenizer(name) for name in ("nano", "gemma1", "gemma3")]
+    for name, make in (("grammar.jsonl", korean_pairs), ("grammar_en.jsonl", english_pairs)):
+        pairs = make(tokenizers)
         write_pairs(pairs, output / name)
         print(f"{output / name}: {len(pairs)} pairs")
 

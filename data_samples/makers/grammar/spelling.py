@@ -14,10 +14,6 @@ TABLES = {
         노래를 부르다, 불을 끄다, 의자에 앉다, 공을 차다, 신발을 벗다, 질문을 하다, 물을 마시다,
         이름을 쓰다, 큰 소리로 웃다"""
     ),
-    "fun": verbs(
-        """책을 읽다, 요리를 배우다, 노래를 부르다, 자전거를 타다, 축구를 하다, 그림을 그리다,
-        영화를 보다, 이야기를 듣다, 사진을 찍다, 글을 쓰다"""
-    ),
     "means": words("대화, 투표, 양보, 웃음, 글, 노력"),
     "problem": words("문제, 갈등, 다툼, 오해"),
     "illness": words("감기, 배탈, 병, 상처, 두통, 몸살, 허리"),
@@ -33,97 +29,110 @@ TABLES = {
     "tied": words("넥타이, 끈, 리본, 신발 끈, 안전띠, 허리띠"),
     "posted": words("편지, 소포, 엽서, 짐, 책, 돈"),
     "stuck": words("우표, 사진, 종이, 스티커, 이름표, 쪽지"),
+    "born": words("아기, 아들, 딸, 쌍둥이, 알, 새끼"),
+    "fitted": words("퍼즐, 줄, 간격, 박자, 안경, 양복"),
+    "lost": words("지갑, 길, 열쇠, 우산, 가방, 돈, 반지"),
+    "salted": words("배추, 오이, 무, 고등어, 깻잎"),
+    "numb": words("다리, 팔, 손끝, 발"),
+    "season": table(
+        "s v",
+        """날씨, 춥다; 길, 멀다; 방, 덥다; 짐, 무겁다; 시험, 어렵다; 산, 높다;
+        일, 힘들다; 고추, 맵다;
+        길, 미끄럽다; 물, 차갑다""",
+    ),
+    "calm": verbs("춥다, 바쁘다, 비싸다, 멀다, 아프다, 어렵다, 맵다, 무겁다, 힘들다, 시끄럽다"),
+    "ago": words("일주일, 한 달, 두 달, 일 년, 십 년, 사흘, 나흘, 열흘"),
+    "kin": words("너, 나, 동생, 형, 언니, 친구, 아버지, 어머니"),
+    "white": table(
+        "noun v", "눈, 희다; 별, 빛나다; 꽃, 곱다; 얼음, 차갑다; 돌, 단단하다; 꿀, 달다"
+    ),
+    "agreed": words("약속, 계획, 생각, 규칙, 법, 순서, 말씀, 설명서"),
+    "whom": words("친구, 동생, 형, 누나, 후배, 선배"),
+    "inside": words("건물, 교실, 가게, 도서관, 식당, 공원, 극장, 학교"),
+    "only": words("너, 나, 돈, 물, 책, 빵, 밥, 꿈"),
 }
 
 PHENOMENA = {
     "spacing": """
-        # dependent nouns stand apart: 수, 것, 적, 줄, 지, 만큼
-        {name:은} {act.object:을} {act.verb:을}[ |]수 있다.
-        {name:은} {future} {act.object:을} {act.verb:을}[ |]것이다.
-        나는 {city}에서 {memory.noun:을} {memory.verb:은}[ |]적이 있다.
-        나는 {name:이} {act.object:을} {act.verb:는}[ |]줄 알았다.
-        {name:이} {city}에 온[ |]지 한 달이 되었다.
-        # counters stand apart
-        {name:은} {fruit:을} {native}[ |]개 샀다.
-        # particles do not
-        {name:은} {act.place}[| ]에서 {act.object:을} {act.verb:었다}.
-        {name:은} {friend}[| ]에게 {gift:을} 주었다.
-        {city}[| ]까지 기차를 탔다.
-        {name:은} {friend}[| ]보다 키가 크다.
-        {name:은} {job}[| ]처럼 말한다.
-        # 하다, 들 and endings are part of the word
-        {name:은} 어제 {hada}[| ]했다.
-        {friend}[| ]들이 {city}에 왔다.
-        {fun:을}[| ]수록 재미있다.
+        # 만큼, 대로 and 뿐 stand apart after a verb, not after a noun
+        {act.object:을} {act.verb:은}[ |]만큼 좋았다. / {kin}[| ]만큼 좋았다.
+        내가 {did.verb:은}[ |]대로 되었다. / {agreed}[| ]대로 되었다.
+        나는 {act.object:을} {act.verb:을}[ |]뿐이다. / 나에게는 {only}[| ]뿐이다.
+        # 지 stands apart where it counts time, not in an ending
+        {name:이} {act.object:을} {act.verb:은}[ |]지 {ago:이} 되었다.
+            / {trait.noun:이} 얼마나 {trait.v:은}[| ]지 모른다.
+        # 데 stands apart where it means what one does, not in the ending -는데
+        {act.object:을} {act.verb:는}[ |]데 한 시간이 걸렸다.
+            / {act.object:을} {act.verb:는}[| ]데 전화가 왔다.
+        # 밖에 stands apart where it means outside, not where it means only
+        {name:은} {inside}[ |]밖에 있다. / 나에게는 {only}[| ]밖에 없다.
+        # 같이 stands apart where it means together, not where it means like
+        {whom:과}[ |]같이 놀았다. / {white.noun}[| ]같이 {white.v:은} 것이다.
     """,
     "doe_dwae": """
         # 돼 is 되어; before a consonant ending it is 되
         {outcome.s:이} 곧 {outcome.n}[돼요|되요].
-        {outcome.s:이} 이미 {outcome.n}[됐다|됬다].
+            / {outcome.s:이} 곧 {outcome.n}[되겠다|돼겠다].
         {outcome.s:이} {outcome.n}[돼서|되서] 다행이다.
-        오늘 안에 {outcome.s:이} {outcome.n}[돼야|되야] 합니다.
-        {outcome.s:이} {outcome.n}[되면|돼면] 알려 주세요.
-        {outcome.s:이} 아직 {outcome.n}[되지|돼지] 않았다.
-        지금 {outcome.s:이} {outcome.n}[되고|돼고] 있다.
-        {outcome.s:이} 내일 {outcome.n}[된다고|됀다고] 한다.
-        여기에서 {allowed:으면} 안 [돼요|되요].
-        {allowed:어도} [되나요|돼나요]?
-        나는 커서 {job:이} [되고|돼고] 싶다.
-        {name:은} 작년에 {job:이} [됐어요|됬어요].
+            / 곧 {outcome.s:이} {outcome.n}[되는데|돼는데] 어디 가니?
+        오늘 {outcome.s:이} {outcome.n}[돼야|되야] 합니다.
+            / 오늘 {outcome.s:이} {outcome.n}[되거나|돼거나] 할 것이다.
+        {allowed:으면} 안 [돼서|되서] 참았다. / {allowed:어도} [되나요|돼나요]?
+        여기서 {allowed:어도} [돼|되]. / 여기서 {allowed:어도} [되니|돼니]?
+        나는 {job:이} [돼서|되서] 기쁘다. / 나는 {job:이} [되겠다|돼겠다].
+        {name:은} {job:이} [돼도|되도] 좋다.
+            / {name:은} {job:이} [되자|돼자] 기뻐했다.
     """,
     "an_anh": """
         # 안 is the adverb, 않 the stem of 않다 after -지
         {name:은} {act.object:을} [안|않] {act.verb:었다}.
-        {trait.noun:이} [안|않] {trait.v:어요}.
-        여기에서 {allowed:으면} [안|않] 됩니다.
-        {name:은} {act.object:을} {act.verb:지} [않았다|안았다].
-        {name:은} 요즘 {act.object:을} {act.verb:지} [않는다|안는다].
-        {trait.noun:이} 생각보다 {trait.v:지} [않다|안다].
-        {act.object:을} {act.verb:지} [않고|안고] 집에 왔다.
-        {act.object:을} {act.verb:지} [않은|안은] 사람은 {name:이다}.
-        {allowed:지} [않으면|안으면] 좋겠어요.
+            / {name:은} {act.object:을} {act.verb:지} [않겠다고|안겠다고] 했다.
+        오늘은 [안|않] {calm:어요}. / 오늘은 {calm:지} [않아요|안아요].
+        {allowed:으면} [안|않] 됩니다. / {allowed:지} [않겠어요|안겠어요].
+        왜 {act.object:을} [안|않] {act.verb:니}?
+            / 왜 {act.object:을} {act.verb:지} [않니|안니]?
+        {act.object:을} [안|않] {act.verb:고} 집에 왔다.
+            / {act.object:을} {act.verb:지} [않아서|안아서] 걱정이다.
+        {act.object:을} [안|않] {act.verb:은} 사람은 {name:이다}.
+            / {act.object:을} {act.verb:지} [않기로|안기로] 한 사람은 {name:이다}.
     """,
     "copula": """
-        # 이에요 after a consonant, 예요 after a vowel; 이예요 and 에요 are not written
-        저는 [{job:이에요}|{job:이예요}].
-        제 이름은 [{name:이에요}|{name:이예요}].
-        이것은 {friend:이} 준 [{gift:이에요}|{gift:이예요}].
-        여기가 바로 [{city:이에요}|{city:이예요}].
-        # the negative copula is 아니에요
-        저는 {job:이} [아니에요|아니예요].
-        그것은 {thing:이} [아니에요|아니예요].
-        # 거예요 is 것이에요
-        {name:은} {future} {act.object:을} {act.verb:을} [거예요|거에요].
-        이 {gift:은} {friend:이} 준 [거예요|거에요].
+        # 이에요 after a consonant, 예요 after a vowel
+        저는 [{job_c}이에요|{job_c}예요]. / 저는 [{job_o}예요|{job_o}이에요].
+        이것은 {friend:이} 준 [{gift_c}이에요|{gift_c}예요].
+            / 이것은 {friend:이} 준 [{gift_o}예요|{gift_o}이에요].
+        여기가 바로 [{city_c}이에요|{city_c}예요].
+            / 여기가 바로 [{city_o}예요|{city_o}이에요].
+        # 이야 after a consonant, 야 after a vowel
+        그 사람은 [{job_c}이야|{job_c}야]. / 그 사람은 [{job_o}야|{job_o}이야].
+        그것은 [{thing_c}이야|{thing_c}야]. / 그것은 [{thing_o}야|{thing_o}이야].
+        여기는 [{city_c}이야|{city_c}야]. / 여기는 [{city_o}야|{city_o}이야].
     """,
     "homophone": """
-        # -든지 is a choice, -던 a memory
-        무엇을 [{did.verb:든지}|{did.verb:던지}] 괜찮다.
-        {did.object:을} [{did.verb:든지}|{did.verb:던지}] 말든지 마음대로 해라.
-        어릴 때 [{memory.verb:던}|{memory.verb:든}] {memory.noun:을} 잊지 못한다.
+        # -든지 is a choice, -던지 what one remembers
+        {season.s:이} [{season.v:든지}|{season.v:던지}] 말든지 괜찮다.
+            / {season.s:이} 얼마나 [{season.v:던지}|{season.v:든지}] 모른다.
         # 으로서 is a role, 으로써 a means
         {name:은} [{job:으로서}|{job:으로써}] 책임을 다했다.
-        {name:은} [{means:으로써}|{means:으로서}] {problem:을} 풀었다.
-        # 낫다 to heal, 낳다 to give birth
+            / {name:은} [{means:으로써}|{means:으로서}] {problem:을} 풀었다.
+        # two verbs that sound alike
         {name:은} {illness:이} 다 [나았다|낳았다].
-        # 가르치다 to teach, 가리키다 to point at
-        {name:은} 학생들에게 {subject:을} [가르친다|가리킨다].
-        {name:은} 손가락으로 {pointed:을} [가리킨다|가르친다].
-        # 맞히다 to hit, 맞추다 to fit
-        {name:은} 마침내 {answered:을} [맞혔다|맞췄다].
-        # 잊다 to forget, 잃다 to lose
+            / {name}네 집에서 {born:을} [낳았다|나았다].
+        {name:은} 학생들에게 {subject:을} [가르쳤다|가리켰다].
+            / {name:은} 손가락으로 {pointed:을} [가리켰다|가르쳤다].
+        {name:은} {answered:을} [맞혔다|맞췄다].
+            / {name:은} {fitted:을} [맞췄다|맞혔다].
         {name:은} {forgot:을} [잊어버렸다|잃어버렸다].
-        # 벌이다 to hold, 벌리다 to open wide
-        마을 사람들이 {feast:을} [벌였다|벌렸다].
-        {name:은} {opened:을} 크게 [벌렸다|벌였다].
-        # 다치다 to be hurt, 닫히다 to be shut
-        {name:은} {hurt:을} [다쳤다|닫혔다].
-        바람에 {shut:이} [닫혔다|다쳤다].
-        # 메다 to shoulder, 매다 to tie
+            / {name:은} {lost:을} [잃어버렸다|잊어버렸다].
+        사람들이 {feast:을} [벌였다|벌렸다].
+            / 사람들이 {opened:을} [벌렸다|벌였다].
+        {name:은} 어제 {hurt:을} [다쳤다|닫혔다].
+            / 어제 바람에 {shut:이} [닫혔다|다쳤다].
         {name:은} {load:을} [메고|매고] 나갔다.
-        {name:은} {tied:을} [매고|메고] 나갔다.
-        # 부치다 to send, 붙이다 to stick
-        {name:은} 우체국에서 {posted:을} [부쳤다|붙였다].
-        {name:은} 봉투에 {stuck:을} [붙였다|부쳤다].
+            / {name:은} {tied:을} [매고|메고] 나갔다.
+        우체국에서 {posted:을} [부쳤다|붙였다].
+            / 봉투에 {stuck:을} [붙였다|부쳤다].
+        소금에 {salted:을} [절였다|저렸다].
+            / 오래 앉아서 {numb:이} [저렸다|절였다].
     """,
 }

@@ -1,0 +1,95 @@
+"""What a suite gives to models that know nothing of what it asks: the band to be above.
+
+A flat "50%" is not what ignorance gets: a model of random weights happens to prefer some piece,
+a frequency table prefers the commoner word, and likelihood itself prefers what has fewer tokens.
+`null_models` scores a suite with all of these, in the tokens of the model that is measured.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.evaluation.choices import Score, encode_pairs, score_choices
+from gemma_ko_lib.evaluation.items import Suite
+from gemma_ko_lib.evaluation.results import SuiteResult, judge
+from gemma_ko_lib.models.configs import CONFIGS, build_backbone
+from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.models.loading import Model
+
+SEEDS = 5
+_HIDDEN = 64
+
+
+def null_models(tokenizer, suite: Suite, seeds: int = SEEDS) -> dict[str, SuiteResult]:
+    """Results of models without the skill.
+
+    Args:
+        tokenizer: of the model that is measured.
+        suite: from `load_suites`.
+        seeds: how many models of random weights: two blocks, as wide as is needed to be one.
+
+    Returns:
+        By name: "fewest tokens", "unigram" (frequencies in the course's Korean and English
+        texts, each token by itself) and "random weights 0" and on.
+    """
+    prompts = [item.prompt for item in suite.items]
+    choices = [item.choices for item in suite.items]
+    ids = [
+        [[*ids] for _, ids in encode_pairs(tokenizer, [(p, c) for c in its])]
+        for p, its in zip(prompts, choices, strict=True)
+    ]
+    counts = _frequencies(tokenizer)
+    total = sum(counts.values()) + len(tokenizer.vocabulary)
+    nats = {
+        "fewest tokens": lambda tokens: -float(len(tokens)),
+        "unigram": lambda tokens: sum(math.log((counts[t] + 1) / total) for t in tokens),
+    }
+    found = {
+        name: judge(
+            suite, [[Score(of(tokens), len(tokens), False) for tokens in its] for its in ids]
+        )
+        for name, of in nats.items()
+    }
+    for seed in range(seeds):
+        scores = score_choices(_random_model(tokenizer, seed), prompts, choices)
+        found[f"random weights {seed}"] = judge(suite, scores)
+    return found
+
+
+def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
+    """By group, the lowest and the highest accuracy of several models; "" is the whole suite."""
+    accuracies = [{"": r.micro} | {g: a for g, (a, _, _) in r.by_group().items()} for r in results]
+    return {
+        g: (min(a[g] for a in accuracies), max(a[g] for a in accuracies)) for g in accuracies[0]
+    }
+
+
+def _frequencies(tokenizer) -> Counter:
+    texts = [
+        record["text"] for language in ("ko", "en") for record in read_samples(language, "train")
+    ]
+    return Counter(token for ids in tokenizer.encode(texts) for token in ids)
+
+
+def _random_model(tokenizer, seed: int) -> Model:
+    """A Gemma 2 of two blocks that has learnt nothing."""
+    kind, config = CONFIGS["nano"]
+    config = {
+        **config,
+        "vocabulary_size": len(tokenizer.vocabulary),
+        "num_layers": 2,
+        "hidden_dim": _HIDDEN,
+        "intermediate_dim": 4 * _HIDDEN,
+    }
+    decoder = Decoder(build_backbone(kind, config, "float32"))
+    rng = np.random.default_rng(seed)
+    params = {
+        name: np.zeros(spec.shape, "float32")  # norms: a scale of 1 + 0
+        if len(spec.shape) < 3 and "norm" in name
+        else rng.standard_normal(spec.shape, "float32") / np.float32(math.sqrt(_HIDDEN))
+        for name, spec in decoder.shapes().items()
+    }
+    return Model(f"random weights {seed}", kind, config, decoder, params, tokenizer)
