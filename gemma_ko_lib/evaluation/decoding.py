@@ -124,7 +124,7 @@ def answer(
 
 def _rounded_up(length: int) -> int:
     """To a multiple of 32, and from 256 on of an eighth to a quarter of the length."""
-    step = max(32, 1 << (length.bit_length() - 3))
+    step = max(32, 1 << max(0, length.bit_length() - 3))
     return -(-length // step) * step
 
 
