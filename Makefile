@@ -41,7 +41,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help course test lint test-real bench notebooks nano constraints clean FORCE
+.PHONY: help course test test-full lint test-real bench notebooks nano constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -54,9 +54,12 @@ course: $(STAMP)  ## run every notebook; read course-output/report.html afterwar
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
 test: lint  ## check style, run the tests, run every notebook from nothing
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/test-course
+
+test-full: MARKS := -m "not real"
+test-full: test  ## the same with the slow tests, a Ray cluster's among them
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -74,7 +77,7 @@ notebooks: $(STAMP)  ## run the notebooks and store their outputs in notebooks/
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
 
 nano: $(STAMP)  ## train the nano model anew into data_samples/nano
-	$(BIN)/python -m gemma_ko_lib.training.nano -o data_samples/nano
+	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
 
 # "fewest": one version of a package for all Pythons, where there is one. The loop
 # proves that each Python resolves.

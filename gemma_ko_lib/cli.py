@@ -3,11 +3,12 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, printable
 
 # Exit code of a run that is done, with some of its input rejected.
 PARTIAL = 3
@@ -21,7 +22,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 3 done but for
-        some records that could not be read, 130 interrupted.
+        some records that could not be read; 130 (SIGINT) or 143 (SIGTERM) interrupted, a
+        training run with a checkpoint.
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -29,11 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"gemma-ko: {error}", file=sys.stderr)
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("gemma-ko: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_pretrain,
         _add_finetune,
         _add_evaluate,
-        _add_fit,
+        _add_plan,
     ):
         add(commands)
     return parser
@@ -62,7 +64,84 @@ def _command(commands, name: str, run, summary: str) -> argparse.ArgumentParser:
 
 
 def _print_json(value) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    try:
+        print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+    except ValueError as error:
+        raise UserError(
+            f"A figure is not finite, so it cannot be given as JSON ({error})."
+        ) from None
+
+
+# --- numbers on the command line; one out of range is refused here ---
+
+
+def _whole(low: int, high: int | None = None):
+    """A type of whole numbers from `low` on, up to `high`."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            until = "" if high is None else f" to {high}"
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
+        return value
+
+    return whole
+
+
+_SEED = _whole(0, 2**32 - 1)
+
+
+def _positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    """A share from 0 up to, not including, 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
+    return value
+
+
+def _share_or_file(text: str) -> float | str:
+    """A share between 0 and 1, or the path of a file."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")
+    return value
+
+
+def _count(text: str) -> int:
+    """A number of tokens from 1: 20000, 64k (65,536), 20M, 1B."""
+    units = {"k": 1024, "m": 10**6, "b": 10**9}
+    number, unit = (
+        (text[:-1], units[text[-1:].lower()]) if text[-1:].lower() in units else (text, 1)
+    )
+    try:
+        value = round(float(number.replace("_", "").replace(",", "")) * unit)
+    except (ValueError, OverflowError):
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
+        )
+    return value
 
 
 # --- doctor ---
@@ -102,9 +181,9 @@ def _add_course(commands) -> None:
     parser = _command(commands, "course", _course, "Run the notebooks and write a report.")
     parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, t4, … or auto")
     parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
-    parser.add_argument("--jobs", type=int, default=1, help="notebooks at once")
+    parser.add_argument("--jobs", type=_whole(1), default=1, help="notebooks at once")
     parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
-    parser.add_argument("--timeout", type=int, help="seconds a notebook may take")
+    parser.add_argument("--timeout", type=_whole(1), help="seconds a notebook may take")
     parser.add_argument(
         "--store", action="store_true", help="write the outputs back into the notebooks"
     )
@@ -140,7 +219,27 @@ def _add_clean(commands) -> None:
         commands, "clean", _clean, "Turn raw files into clean documents for training."
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
-    parser.add_argument("-o", "--output", required=True, help="folder for the documents")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the documents"
+    )
+    parser.add_argument(
+        "--formats",
+        action=_Formats,
+        nargs=0,
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
         default="ko",
@@ -159,6 +258,17 @@ def _add_clean(commands) -> None:
         help="personal data: placeholder (the default), surrogate or keep",
     )
     parser.add_argument(
+        "--urls",
+        default="personal",
+        metavar="WHICH",
+        help="links to mask: personal (to a person's page, the default), all, or keep for none",
+    )
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="mask Korean names and dates of birth too (slow; some are missed, see lesson 05)",
+    )
+    parser.add_argument(
         "--duplicates",
         default="near",
         metavar="WHICH",
@@ -172,13 +282,27 @@ def _add_clean(commands) -> None:
         help="evaluation sets (JSON lines or .tsv) that no document may hold a piece of",
     )
     parser.add_argument(
-        "--hold-out", type=float, default=0.0, metavar="SHARE", help="share kept for evaluation"
+        "--hold-out", type=_share, default=0.0, metavar="SHARE", help="share kept for evaluation"
     )
     parser.add_argument(
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the surrogates")
-    parser.add_argument("--workers", type=int, default=1, help="tasks at once")
+    parser.add_argument("--seed", type=_SEED, default=0, help="of the surrogates")
+    parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
+        "--show",
+        type=_whole(1),
+        metavar="N",
+        help="print N examples of what each rule did",
+    )
+    parser.add_argument(
+        "--keep-dropped",
+        action="store_true",
+        help="write to dropped/ what is dropped, and why",
+    )
+    parser.add_argument("--workers", type=_whole(1), default=1, help="tasks at once")
     parser.add_argument("--executor", default="local", help="local, ray or slurm")
     parser.add_argument(
         "--slurm",
@@ -187,6 +311,14 @@ def _add_clean(commands) -> None:
         metavar="KEY=VALUE",
         help="options of sbatch: partition=NAME, time=HH:MM:SS, …",
     )
+
+
+class _Formats(argparse.Action):
+    def __call__(self, parser, *arguments) -> None:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        parser.exit()
 
 
 def _clean(arguments) -> int:
@@ -201,6 +333,15 @@ def _clean(arguments) -> int:
         hold_out=arguments.hold_out,
         hold_out_by=arguments.hold_out_by,
         seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
+        urls=arguments.urls,
+        names=arguments.names,
+        keep_dropped=arguments.keep_dropped,
+        **({} if arguments.show is None else {"show": arguments.show}),
     )
     report = corpus.clean(
         arguments.inputs,
@@ -214,7 +355,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report))
+    print(printable(corpus.format_report(report, arguments.show or 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 
@@ -285,7 +426,9 @@ def _add_pack(commands) -> None:
     parser.add_argument(
         "--tokenizer", required=True, metavar="SPEC", help="the model's, as for gemma-ko tokens"
     )
-    parser.add_argument("--length", type=int, required=True, metavar="N", help="tokens in a row")
+    parser.add_argument(
+        "--length", type=_whole(2), required=True, metavar="N", help="tokens in a row"
+    )
     parser.add_argument(
         "--weight",
         nargs="+",
@@ -296,7 +439,7 @@ def _add_pack(commands) -> None:
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=_positive,
         default=1.0,
         metavar="T",
         help="without weights: shares in proportion to size^(1/T); 1 as they are (the default), "
@@ -309,9 +452,9 @@ def _add_pack(commands) -> None:
         help="groups of the temperature: language, register or language/register (the default)",
     )
     parser.add_argument(
-        "--tokens", type=int, metavar="N", help="how many to write (as many as there are)"
+        "--tokens", type=_count, metavar="N", help="how many to write (as many as there are)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of order and choice")
+    parser.add_argument("--seed", type=_SEED, default=0, help="of order and choice")
     parser.add_argument("--json", action="store_true", help="the manifest on stdout")
 
 
@@ -339,7 +482,96 @@ def _pack(arguments) -> None:
     print(f"Train on them: gemma-ko pretrain --model MODEL --data {arguments.output} -o RUN")
 
 
-# --- pretrain ---
+# --- pretrain, finetune, plan ---
+
+
+def _add_method_options(parser, default: str) -> None:
+    parser.add_argument(
+        "--method", default=default, help=f"full, lora, olora, lomo or adalomo ({default})"
+    )
+    parser.add_argument("--rank", type=_whole(1), help="of LoRA's matrices (16)")
+    parser.add_argument(
+        "--alpha", type=_positive, help="LoRA's product counts alpha / rank (2 rank)"
+    )
+    parser.add_argument(
+        "--targets", nargs="+", metavar="LAYER", help="layers with LoRA (all seven)"
+    )
+    parser.add_argument("--base", metavar="int8|int4", help="keep LoRA's frozen base quantised")
+    parser.add_argument(
+        "--train-embedding",
+        nargs="?",
+        type=_positive,
+        const=0.1,
+        metavar="FRACTION",
+        help="beside LoRA train the embedding too, at this fraction of the learning rate (0.1)",
+    )
+
+
+def _add_size_options(parser, epochs: int) -> None:
+    parser.add_argument("--tokens", type=_count, metavar="N", help="tokens to train on, e.g. 20M")
+    parser.add_argument(
+        "--epochs", type=_positive, help=f"passes over the data, instead ({epochs})"
+    )
+    parser.add_argument(
+        "--update-tokens",
+        type=_count,
+        metavar="N",
+        help="tokens of one update (64k, 16k for LOMO, less for little data)",
+    )
+    parser.add_argument("--length", type=_count, metavar="N", help="tokens of a row (2048)")
+    parser.add_argument(
+        "--rows", type=_whole(1), metavar="N", help="rows computed at once (as many as fit)"
+    )
+    parser.add_argument("--learning-rate", type=_positive, metavar="RATE", help="peak, by method")
+
+
+def _method(arguments):
+    from gemma_ko_lib.training import Method
+
+    return Method(
+        arguments.method,
+        rank=arguments.rank,
+        alpha=arguments.alpha,
+        targets=tuple(arguments.targets) if arguments.targets else None,
+        base=arguments.base,
+        embedding_rate=arguments.train_embedding,
+    )
+
+
+def _size(arguments):
+    from gemma_ko_lib.training import RunSize
+
+    names = ("tokens", "epochs", "update_tokens", "length", "rows", "learning_rate")
+    return RunSize(**{name: getattr(arguments, name) for name in names})
+
+
+def _add_run_options(parser) -> None:
+    parser.add_argument("--seed", type=_SEED, default=0, help="of the order of the data (0)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a stopped run, or to more --tokens"
+    )
+    parser.add_argument(
+        "--log", metavar="WHERE", help="also log to tensorboard (RUN/tensorboard) or wandb"
+    )
+    parser.add_argument(
+        "--multi-host",
+        action="store_true",
+        help="this is one of several processes of the run, as on each host of a TPU pod",
+    )
+
+
+def _join_hosts(arguments) -> None:
+    if arguments.multi_host:
+        from gemma_ko_lib.training import hosts
+
+        hosts.join_hosts()
+
+
+def _draw_curves(run_dir) -> None:
+    from gemma_ko_lib import plotting
+
+    picture = plotting.save_run_curves(run_dir)
+    print(f"Its curves: {picture}", file=sys.stderr)
 
 
 def _add_pretrain(commands) -> None:
@@ -349,43 +581,68 @@ def _add_pretrain(commands) -> None:
     parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
     parser.add_argument("--data", required=True, help="folder of gemma-ko clean, or of shards")
     parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
-    parser.add_argument("--profile", default="auto", help="sizes: smoke, cpu, t4, … or auto")
-    parser.add_argument("--steps", type=int, help="updates, instead of the profile's")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    _add_method_options(parser, default="full")
+    _add_size_options(parser, epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
     parser.add_argument(
-        "--replay-fraction", type=float, default=0.2, help="their share of the bytes (0.2)"
+        "--replay-fraction", type=_share, default=0.2, help="their share of the tokens (0.2)"
     )
     parser.add_argument(
-        "--multi-host",
-        action="store_true",
-        help="this is one of several processes of the run, as on each host of a TPU pod",
+        "--held-out",
+        nargs="+",
+        metavar="FILE",
+        help="texts to measure on while it trains (what gemma-ko clean has held out)",
     )
+    _add_run_options(parser)
 
 
 def _pretrain(arguments) -> None:
     from gemma_ko_lib.corpus import read_documents
-    from gemma_ko_lib.training import hosts, pretrain
+    from gemma_ko_lib.training import pretrain
 
-    if arguments.multi_host:
-        hosts.join_hosts()
+    method, size = _method(arguments), _size(arguments)
+    _join_hosts(arguments)
     replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
     run = pretrain(
         arguments.model,
         arguments.data,
         arguments.output,
-        profile=arguments.profile,
-        steps=arguments.steps,
-        seed=arguments.seed,
+        method=method,
+        size=size,
         replay=replay,
         replay_fraction=arguments.replay_fraction if replay else 0.0,
+        seed=arguments.seed,
         resume=arguments.resume,
+        measure=_measure(arguments, size),
+        log_to=arguments.log,
     )
+    _draw_curves(run)
     print(f"The trained model is in {run}. Measure it: gemma-ko evaluate --model {run} --text FILE")
 
 
-# --- finetune ---
+def _measure(arguments, size):
+    """A measure of held-out text for `pretrain`, or None where there is no such text."""
+    from pathlib import Path
+
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.corpus import read_clean, read_documents
+
+    if arguments.multi_host:
+        return None  # it would need the weights of all hosts
+    if arguments.held_out:
+        documents = read_documents(arguments.held_out)
+    elif (Path(arguments.data) / "held_out").is_dir():
+        documents = read_clean(arguments.data, held_out=True)
+    else:
+        return None
+    texts = _evenly([document.text for document in documents], 64)
+    window = min(512, size.row_length)
+
+    def measure(model, weights) -> dict:
+        found = evaluation.bits_per_byte(model, texts, params=weights, window=window)
+        return {"held_out_bits_per_byte": found.micro}
+
+    return measure
 
 
 def _add_finetune(commands) -> None:
@@ -397,40 +654,42 @@ def _add_finetune(commands) -> None:
         "--data", required=True, metavar="FILE", help="JSON lines: prompt and response, or messages"
     )
     parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
-    parser.add_argument("--method", default="lora", help="lora, olora, full, lomo or adalomo")
-    parser.add_argument("--rank", type=int, help="of LoRA's matrices, instead of the profile's")
-    parser.add_argument("--alpha", type=float, help="LoRA's product counts alpha / rank")
-    parser.add_argument("--profile", default="auto", help="sizes: smoke, cpu, t4, … or auto")
-    parser.add_argument("--steps", type=int, help="updates at most, instead of the profile's")
+    _add_method_options(parser, default="lora")
+    _add_size_options(parser, epochs=3)
     parser.add_argument(
         "--held-out",
+        default=0.1,
+        type=_share_or_file,
         metavar="SHARE|FILE",
         help="share of the conversations (0.1), or a file of others, to choose the weights by",
     )
     parser.add_argument(
-        "--patience", type=int, help="measurements without a better one that end the run"
+        "--patience",
+        type=_whole(1),
+        default=4,
+        help="measurements without a better one that end the run (4)",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    _add_run_options(parser)
 
 
 def _finetune(arguments) -> int:
     from gemma_ko_lib.training import finetune
 
+    method, size = _method(arguments), _size(arguments)
+    _join_hosts(arguments)
     summary = finetune(
         arguments.model,
         arguments.data,
         arguments.output,
-        method=arguments.method,
-        profile=arguments.profile,
-        steps=arguments.steps,
-        rank=arguments.rank,
-        alpha=arguments.alpha,
-        held_out=_share_or_file(arguments.held_out),
+        method=method,
+        size=size,
+        held_out=arguments.held_out,
         patience=arguments.patience,
         seed=arguments.seed,
         resume=arguments.resume,
+        log_to=arguments.log,
     )
+    _draw_curves(arguments.output)
     loss = summary["held_out_loss"]
     print(
         f"Held-out answers: {loss['before']:.3f} nats a token before, {loss['after']:.3f} after "
@@ -440,11 +699,38 @@ def _finetune(arguments) -> int:
     return PARTIAL if summary["rejects"] else 0
 
 
-def _share_or_file(text: str | None) -> float | str | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
+def _add_plan(commands) -> None:
+    parser = _command(
+        commands,
+        "plan",
+        _plan,
+        "Say whether a training fits on a device, where its bytes go, and what to type.",
+    )
+    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_9b, a folder, …")
+    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
+    _add_method_options(parser, default="full")
+    _add_size_options(parser, epochs=1)
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="ask the TPU compiler (no TPU needed), or measure on the GPU that is here",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _plan(arguments) -> None:
+    from gemma_ko_lib.training import plan
+
+    found = plan.plan(
+        arguments.model,
+        arguments.device,
+        _method(arguments),
+        _size(arguments),
+        compiled=arguments.compile,
+    )
+    if arguments.json:
+        return _print_json({**dataclasses.asdict(found), "command": found.command})
+    print(plan.format_plan(found))
 
 
 # --- evaluate ---
@@ -467,9 +753,13 @@ def _add_evaluate(commands) -> None:
         "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
-    parser.add_argument("--documents", type=int, help="evenly spaced documents, instead of all")
-    parser.add_argument("--items", type=int, help="so many items a suite, drawn once, not all")
-    parser.add_argument("--window", type=int, default=512, help="tokens the model sees at once")
+    parser.add_argument(
+        "--documents", type=_whole(1), help="evenly spaced documents, instead of all"
+    )
+    parser.add_argument("--items", type=_whole(1), help="items of each suite, drawn once (all)")
+    parser.add_argument(
+        "--window", type=_whole(2), default=512, help="tokens the model sees at once"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -526,7 +816,12 @@ def _evaluate_suites(arguments) -> int:
         with _stdout_to_stderr():
             found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
         harness_figures = {
-            task: {name: x for name, x in figures.items() if isinstance(x, float)}
+            task: {
+                name: x
+                for name, x in figures.items()
+                # The error of a single item is not a number.
+                if isinstance(x, float) and not ("stderr" in name and math.isnan(x))
+            }
             for task, figures in found["results"].items()
         }
     if arguments.json:
@@ -563,7 +858,7 @@ def _null_band(tokenizer, suite) -> dict:
 
 
 def _drawn(items: tuple, count: int | None) -> tuple:
-    """So many of them, the same ones in every run; pairs that have a twin come with it."""
+    """Draw `count` items, the same in every run; pairs that have a twin come with it."""
     import numpy as np
 
     if not count or count >= len(items):
@@ -574,7 +869,7 @@ def _drawn(items: tuple, count: int | None) -> tuple:
 
 
 def _evenly(found, count: int | None):
-    """So many of them, spread over all."""
+    """Take `count` of them, evenly spread."""
     import numpy as np
 
     if not count or count >= len(found):
@@ -591,46 +886,8 @@ def _placed_model(name: str):
     return model
 
 
-# --- fit ---
-
-
-def _add_fit(commands) -> None:
-    parser = _command(
-        commands, "fit", _fit, "Say whether a training fits on a device, and where its bytes go."
-    )
-    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_2b, gemma2_9b, …")
-    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
-    parser.add_argument("--method", default="full", help="full (AdamW), lora, adalomo or lomo")
-    parser.add_argument(
-        "--batch", type=int, metavar="B", help="rows over all devices (the most that fit)"
-    )
-    parser.add_argument("--length", type=int, metavar="T", help="tokens a row (2048)")
-    parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="ask the TPU compiler (no TPU needed), or measure on the GPU that is here",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _fit(arguments) -> None:
-    from gemma_ko_lib.training import fit
-
-    answer = fit.fit(
-        arguments.model,
-        arguments.device,
-        arguments.method,
-        rows=arguments.batch,
-        length=arguments.length,
-        compiled=arguments.compile,
-    )
-    if arguments.json:
-        return _print_json(dataclasses.asdict(answer))
-    print(fit.format_answer(answer))
-
-
 def _stdout_to_stderr():
-    """Notices and download bars must not get into JSON on stdout."""
+    """Keep notices and download bars out of the JSON on stdout."""
     import contextlib
 
     return contextlib.redirect_stdout(sys.stderr)

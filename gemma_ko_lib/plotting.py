@@ -1,10 +1,10 @@
-"""Plots that look the same in every notebook, with Hangul that renders.
+"""Draws the plots that several notebooks need, in one style and with a font that has Hangul.
 
-Sits on top of the library: notebooks import it, no stage does. `use_korean_font()` is
-called once per notebook; the helpers draw what several notebooks need.
+A notebook calls `use_korean_font()` once, at its beginning.
 """
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -13,10 +13,11 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from gemma_ko_lib.runtime import UserError
 
-# Okabe and Ito's palette: told apart with any common form of colour blindness and in grey.
+# Okabe and Ito's palette, which can be told apart with any common colour blindness and in grey.
 LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
 OTHER_COLOURS = ("#595959", "#E69F00", "#56B4E9", "#7A5195")
 PALETTE = (*LANGUAGE_COLOURS.values(), *OTHER_COLOURS)
@@ -100,7 +101,6 @@ def line_curves(
     xlabel: str = "step",
     ylabel: str = "loss",
     title: str = "",
-    log_y: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw loss or bits-per-byte curves over steps, tokens or anything else.
@@ -113,8 +113,6 @@ def line_curves(
     for (label, (x, y)), colour in zip(curves.items(), colours_for(list(curves)), strict=True):
         # A single evaluation point would be invisible as a line.
         ax.plot(x, y, label=label, color=colour, marker="o" if len(x) <= 12 else None, ms=4)
-    if log_y:
-        ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if len(curves) > 1:
         ax.legend()
@@ -129,12 +127,12 @@ def bar_table(
     baseline: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw horizontal bars from top to bottom, each with its value: a table one sees at once.
+    """Draw horizontal bars from top to bottom, each with its value.
 
     Args:
         values: label to value.
         value_format: how a value is written at the end of its bar.
-        baseline: drawn as a dashed line, e.g. the accuracy of always saying the commonest answer.
+        baseline: drawn as a dashed line, e.g. the accuracy of the most frequent answer.
         ax: where to draw; a new figure, as high as the bars need, when None.
     """
     if ax is None:
@@ -148,3 +146,36 @@ def bar_table(
     ax.grid(visible=False, axis="y")
     ax.set(xlabel=xlabel, title=title)
     return ax
+
+
+def save_run_curves(run_dir: str | Path) -> Path:
+    """Draw a run's metrics.jsonl into curves.png beside it: loss, held-out figures, learning rate.
+
+    Args:
+        run_dir: a run folder of `gemma-ko pretrain` or `finetune`.
+
+    Returns:
+        The picture's path.
+    """
+    run_dir = Path(run_dir)
+    lines = (run_dir / "metrics.jsonl").read_text("utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    panels = [
+        ("loss", "nats a token"),
+        ("held_out_loss", "nats an answer token"),
+        ("held_out_bits_per_byte", "bits per byte"),
+        ("learning_rate", "learning rate"),
+    ]
+    panels = [panel for panel in panels if any(panel[0] in entry for entry in entries)]
+    with matplotlib.rc_context():
+        use_korean_font()
+        # Without pyplot: a command needs no screen, and leaves no figure open.
+        figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (name, unit) in zip(axes, panels, strict=True):
+            points = [(entry["step"], entry[name]) for entry in entries if name in entry]
+            line_curves({name: tuple(zip(*points, strict=True))}, "update", unit, name, ax=axis)
+            axis.set_title(name.replace("_", " "))
+        path = run_dir / "curves.png"
+        figure.savefig(path)
+    return path

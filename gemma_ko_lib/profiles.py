@@ -1,25 +1,15 @@
-"""Every size that a notebook or a command uses, for each kind of machine.
+"""The sizes of the lessons, for each kind of machine that a learner has.
 
-`smoke` is the nano model, seconds per notebook on two CPU cores, no network and no
-credentials. The others name the official preset that fits the device.
+`smoke` is the nano model: seconds per notebook on two CPU cores, no network and no credentials.
+The others take the real Gemma 3 270M. How large a run "for real" is belongs to the commands,
+which define it in tokens.
 """
 
 import dataclasses
+import difflib
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.runtime import UserError
-
-
-@dataclasses.dataclass(frozen=True)
-class LoopSizes:
-    """The part of a training loop's settings that depends on the machine."""
-
-    steps: int
-    batch_rows: int
-    accumulation: int = 1
-    learning_rate: float = 5e-5
-    warmup_steps: int = 20
-    checkpoint_every: int = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,22 +17,28 @@ class Pretrain:
     """Sizes of continued pre-training.
 
     Attributes:
-        loop: steps, batch, learning rate.
+        steps: updates.
+        batch_rows: rows of an update.
         row_length: tokens a packed row.
-        rematerialise: compute blocks twice to save memory.
-        tensor_parallel: devices over which a weight matrix is split; the rest shard by rows.
+        learning_rate: peak.
+        warmup_steps: updates until the peak.
+        checkpoint_every: updates between checkpoints.
         seeds: runs of a comparison, for an error range.
     """
 
-    loop: LoopSizes
+    steps: int
+    batch_rows: int
     row_length: int
-    rematerialise: bool = False
-    tensor_parallel: int = 1
+    learning_rate: float = 5e-5
+    warmup_steps: int = 4
+    checkpoint_every: int = 20
     seeds: int = 1
 
-
-# Full fine-tuning moves every weight, so it takes smaller steps than adapters do.
-_RATES = {"lora": 2e-4, "olora": 1e-4, "full": 2e-5, "lomo": 1e-2, "adalomo": 5e-4}
+    @property
+    def loop(self) -> dict:
+        """These sizes as arguments of `training.LoopConfig`."""
+        names = ("steps", "batch_rows", "learning_rate", "warmup_steps", "checkpoint_every")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,17 +46,11 @@ class Finetune:
     """Sizes of fine-tuning.
 
     Attributes:
-        epochs: passes over the conversations, at most.
-        batch_rows: rows in a micro-batch.
+        batch_rows: rows of an update.
         row_length: tokens a packed row.
-        accumulation: micro-batches an update.
-        learning_rates: peak, by method; AdaLomo's is relative to the size of the weights.
         rank: of LoRA and OLoRA.
-        alpha: their products count alpha / rank.
-        evaluations: measurements of the held-out loss an epoch.
-        patience: of them without a better one, until the run stops.
+        learning_rates: peak, by method, where the method's own does not suit.
         held_out: share of the conversations that is not trained on.
-        rematerialise: compute blocks twice to save memory.
         new_pieces: Korean pieces that the model gets first; none where it has its own.
         steps: updates of a comparison.
         seeds: runs of each, for a range.
@@ -69,17 +59,11 @@ class Finetune:
         answer_tokens: where an answer that does not end is cut.
     """
 
-    epochs: int
     batch_rows: int
     row_length: int
-    accumulation: int = 1
-    learning_rates: dict[str, float] = dataclasses.field(default_factory=_RATES.copy)
     rank: int = 16
-    alpha: float = 32
-    evaluations: int = 4
-    patience: int = 4
+    learning_rates: dict[str, float] = dataclasses.field(default_factory=dict)
     held_out: float = 0.1
-    rematerialise: bool = False
     new_pieces: int = 0
     steps: int = 60
     seeds: int = 3
@@ -95,7 +79,7 @@ class Corpus:
     Attributes:
         row_length: tokens a row.
         workers: processes.
-        plan_copies: of the samples, that the plan for 500 GB is measured on.
+        plan_copies: how many copies of the samples the plan for 500 GB is measured on.
     """
 
     row_length: int
@@ -108,7 +92,7 @@ class Tokens:
     """Sizes of the tokenizer lesson.
 
     Attributes:
-        tokenizers: those to compare, by name; what cannot be had here is left out aloud.
+        tokenizers: names of those to compare; one that cannot be loaded is skipped, with a message.
         new_pieces: Korean pieces to learn.
         steps: updates to train with and without them.
     """
@@ -172,8 +156,7 @@ class Distillation:
     """Sizes of the lesson on distillation; the teacher is the profile's model.
 
     Attributes:
-        loop: steps, batch, learning rate of each student.
-        row_length: tokens a row.
+        training: of each student.
         student: layers, width, FFN width, query heads and head size of the student, which has
             one key/value head.
         language: of the texts: one that the teacher knows.
@@ -181,8 +164,7 @@ class Distillation:
         seeds: students of each kind.
     """
 
-    loop: LoopSizes = LoopSizes(2000, 16, 1, 1e-3, warmup_steps=100)
-    row_length: int = 512
+    training: Pretrain = Pretrain(400, 8, 256, learning_rate=1e-3, warmup_steps=20)
     student: tuple[int, int, int, int, int] = (6, 256, 1024, 4, 64)
     language: str = "ko"
     noise: float = 0.3
@@ -223,34 +205,17 @@ class Profile:
     distillation: Distillation = Distillation()
 
 
-def _device(name: str, model: str, rows: int, accumulation: int, **rest) -> Profile:
-    loop = LoopSizes(2000, rows, accumulation, learning_rate=2e-5, warmup_steps=100)
-    return Profile(
-        name,
-        model,
-        Pretrain(loop, row_length=2048, rematerialise=True, **rest),
-        Evaluation(documents=2000, window=2048),
-        Finetune(3, rows, 2048, accumulation, rematerialise=True),
-        Corpus(row_length=2048, workers=4),
-    )
-
-
-_NANO_RATES = {"lora": 1e-2, "olora": 3e-3, "full": 1.5e-3, "lomo": 0.3, "adalomo": 1e-2}
 _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(
-            LoopSizes(18, 8, 1, 3e-3, warmup_steps=3, checkpoint_every=9), row_length=128, seeds=2
-        ),
+        Pretrain(18, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=9, seeds=2),
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
-            epochs=1,
             batch_rows=2,
             row_length=256,
-            learning_rates=_NANO_RATES,
+            learning_rates={"full": 1.5e-3},
             rank=8,
-            alpha=16,
             new_pieces=1024,
             steps=10,
             seeds=2,
@@ -263,60 +228,69 @@ _PROFILES = {
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
         HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
-        Distillation(LoopSizes(60, 4, 1, 1e-2, warmup_steps=8), 64, (2, 64, 256, 2, 32), "en"),
+        Distillation(
+            Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
+            (2, 64, 256, 2, 32),
+            "en",
+        ),
     ),
     "cpu": Profile(
         "cpu",
         "gemma3_270m",
-        Pretrain(LoopSizes(40, 2, 1, 5e-5, warmup_steps=4, checkpoint_every=20), row_length=256),
+        Pretrain(40, 2, 256),
         Evaluation(documents=300, window=256, batch_rows=4, per_group=10),
-        Finetune(2, 4, 256, steps=12, seeds=2, few_steps=24, questions=8, answer_tokens=48),
+        Finetune(4, 256, steps=12, seeds=2, few_steps=24, questions=8, answer_tokens=48),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
-        Distillation(LoopSizes(40, 4, 1, 3e-3, warmup_steps=5), 128, (6, 128, 512, 2, 64)),
+        Distillation(
+            Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5), (6, 128, 512, 2, 64)
+        ),
     ),
-    "t4": _device("t4", "gemma3_270m", rows=2, accumulation=8),
-    "l4": _device("l4", "gemma3_270m", rows=8, accumulation=4),
-    "a100": _device("a100", "gemma3_1b", rows=8, accumulation=4),
-    "h100": _device("h100", "gemma3_1b", rows=16, accumulation=2),
-    "v5e-1": _device("v5e-1", "gemma3_270m", rows=4, accumulation=8),
-    "v5e-8": _device("v5e-8", "gemma2_2b_en", rows=8, accumulation=4),
+    "gpu": Profile(
+        "gpu",
+        "gemma3_270m",
+        Pretrain(60, 8, 256, warmup_steps=6, checkpoint_every=30),
+        Evaluation(documents=300, window=512, per_group=20),
+        Finetune(8, 256, steps=40),
+    ),
+    "tpu": Profile(
+        "tpu",
+        "gemma3_270m",
+        Pretrain(60, 16, 512, warmup_steps=6, checkpoint_every=30),
+        Evaluation(documents=600, window=512, per_group=40),
+        Finetune(16, 512, steps=40),
+    ),
 }
-
-# What the accelerator's own name contains -> profile for one device.
-_BY_DEVICE = (("t4", "t4"), ("l4", "l4"), ("a100", "a100"), ("h100", "h100"), ("h200", "h100"))
 
 
 def get(name: str) -> Profile:
-    """The sizes for a profile; "auto" chooses by the accelerator and prints why.
+    """Return the sizes of a profile; "auto" chooses by the accelerator and prints why.
 
     Raises:
-        UserError: unknown name.
+        UserError: the name is unknown.
     """
     if name == "auto":
         return _choose()
     if name not in _PROFILES:
-        raise UserError(f"No profile '{name}'. There are: auto, {', '.join(_PROFILES)}.")
+        near = difflib.get_close_matches(name, _PROFILES, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UserError(f"No profile '{name}'.{hint} There are: auto, {', '.join(_PROFILES)}.")
     return _PROFILES[name]
 
 
 def names() -> list[str]:
-    """All profiles but "auto"."""
+    """List all profiles but "auto"."""
     return list(_PROFILES)
 
 
 def _choose() -> Profile:
     device = runtime.accelerator()
-    name = device.name.lower()
-    if device.kind == "tpu":
-        chosen = "v5e-8" if device.count >= 8 else "v5e-1"
-    elif device.kind == "gpu":
-        chosen = next((profile for part, profile in _BY_DEVICE if part in name), "t4")
-    else:
-        chosen = "cpu" if _real_weights_installed() else "smoke"
+    chosen = device.kind
+    if chosen == "cpu" and not _real_weights_installed():
+        chosen = "smoke"
     print(f"Profile '{chosen}': {device.count} × {device.name} found ({device.kind}).")
     return _PROFILES[chosen]
 

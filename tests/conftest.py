@@ -4,23 +4,23 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-# Tiny models spend their time in the compiler; the numbers do not depend on its effort, and
-# what one test has compiled the next, another worker or a subprocess need not compile again.
+# Tiny models spend their time in the compiler, and their numbers do not depend on its effort;
+# what one test has compiled, the next, another worker or a subprocess need not compile again.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    "JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled-tests"
 )
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{tempfile.gettempdir()}/gemma-ko-tests")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import numpy as np
 import pytest
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib.runtime import credentials
+
+ROOT = Path(__file__).parents[1]
 
 _POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
 _SMALL = {
@@ -62,12 +62,10 @@ TINY = {
     ),
 }
 
-ROOT = Path(__file__).parents[1]
-
 
 def on_eight_devices(script: str):
     """Run a script where JAX sees eight CPU devices; what its last line prints, as JSON."""
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
+    flags = "--xla_force_host_platform_device_count=8"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
@@ -111,9 +109,9 @@ def make_model(shape: str, seed: int = 0, tokenizer=None):
 @pytest.fixture(scope="session")
 def tiny_tokenizer():
     """A SentencePiece model with byte fallback and Gemma's conventions, 320 pieces."""
-    from gemma_ko_lib.training.nano import train_tokenizer
+    from gemma_ko_lib.tokenization import train_tokenizer
 
-    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320)
+    return train_tokenizer([s for s in SENTENCES if s.isascii()] * 4, 320, "tiny")
 
 
 @pytest.fixture
@@ -128,4 +126,18 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(runtime, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
+    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
+
+
+@pytest.fixture(autouse=True)
+def _compiler_effort(request):
+    """Tests marked `optimised` compile as users' programs do."""
+    if not request.node.get_closest_marker("optimised"):
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    low = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
+    jax.config.update("jax_disable_most_optimizations", low)

@@ -23,15 +23,30 @@ def test_the_road_from_raw_text_to_bits_per_byte(raw_file, tmp_path, capsys):
     data, run = str(tmp_path / "data"), str(tmp_path / "run")
     clean = ["clean", str(raw_file), "-o", data, "--hold-out", "0.3", "--hold-out-by", "film"]
     assert cli.main(clean) == 0
-    pretrain = ["pretrain", "--model", "nano", "--profile", "smoke", "--steps", "12"]
+    pretrain = "pretrain --model nano --tokens 6k --update-tokens 512 --length 128".split()
     assert cli.main([*pretrain, "--data", data, "-o", run]) == 0
-    capsys.readouterr()
+    said = capsys.readouterr()
+    assert "Training on 6,1" in said.err and "curves.png" in said.err
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000
+    log = (tmp_path / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
+    held_out = [line for line in map(json.loads, log) if "held_out_bits_per_byte" in line]
+    assert held_out[-1]["held_out_bits_per_byte"] < held_out[0]["held_out_bits_per_byte"]
     figures = []
     for model in ("nano", run):
         text = str(tmp_path / "data" / "held_out")
         assert cli.main(["evaluate", "--model", model, "--text", text, "--json"]) == 0
         figures.append(json.loads(capsys.readouterr().out)["bits_per_byte"])
     assert figures[1] < figures[0]
+
+
+def test_a_plan_is_a_command_that_can_be_typed(capsys):
+    options = ["--device", "v5e-8", "--method", "lomo"]
+    assert cli.main(["plan", "--model", "google/gemma-2-27b", *options]) == 0
+    command = capsys.readouterr().out.partition("It fits: ")[2].strip()
+    assert command == "gemma-ko pretrain --model gemma2_27b_en --data DATA -o RUN --method lomo"
+    assert cli.main(["plan", "--model", "gemma2_27b", *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fits"] and found["command"] == command
 
 
 def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
@@ -62,10 +77,9 @@ def test_tokens_measures_files(raw_file, capsys):
         (["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/run"], "{tmp}"),
         (["pretrain", "--model", "gone", "--data", "{tmp}", "-o", "{tmp}/run"], "gone"),
         (["evaluate", "--model", "gone", "--text", "{raw}"], "gone"),
-        (
-            ["pretrain", "--model", "nano", "--data", "{tmp}", "-o", "{tmp}/r", "--profile", "x"],
-            "x",
-        ),
+        (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--method", "dora"], "dora"),
+        (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--rank", "8"], "rank"),
+        (["plan", "--model", "gemma2_2b", "--device", "a100"], "a100-40 or a100-80"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--pii", "burn"], "burn"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
@@ -85,7 +99,8 @@ def test_a_file_without_a_document_is_an_error(content, tmp_path, capsys):
     path.write_bytes(content)
     assert cli.main(["clean", str(path), "-o", str(tmp_path / "out")]) == 1
     assert "bad.jsonl" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "report.json").exists()
+    # Why nothing is left stands in the report too.
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["documents"]["kept"] == 0
 
 
 def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_path, capsys):
@@ -95,3 +110,79 @@ def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_
     assert cli.main(arguments) == cli.PARTIAL == 3
     printed = capsys.readouterr().out
     assert "1 rejected" in printed and f"raw.jsonl.gz:{(len(SENTENCES) + 1) * 20 + 1}" in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "values"),
+    [
+        ("course", "--jobs", ["0", "-1", "two"]),
+        ("clean x -o y", "--hold-out", ["1", "-0.1", "nan", "half"]),
+        ("clean x -o y", "--workers", ["0", "1.5"]),
+        ("clean x -o y", "--seed", ["-1", "4294967296"]),
+        ("pack x -o y --tokenizer nano", "--length", ["1", "0", "-3"]),
+        ("pack x -o y --tokenizer nano --length 8", "--temperature", ["0", "inf", "nan"]),
+        ("pretrain --model nano --data x -o y", "--tokens", ["0", "-3", "1e999", "nan", "many"]),
+        ("pretrain --model nano --data x -o y", "--epochs", ["0", "-1"]),
+        ("pretrain --model nano --data x -o y", "--rows", ["0", "-1"]),
+        ("pretrain --model nano --data x -o y", "--learning-rate", ["0", "-1e-4", "inf"]),
+        ("pretrain --model nano --data x -o y", "--replay-fraction", ["2", "1", "-1"]),
+        ("pretrain --model nano --data x -o y", "--seed", ["-1"]),
+        ("pretrain --model nano --data x -o y", "--train-embedding", ["-1", "0"]),
+        ("finetune --model nano --data x -o y", "--rank", ["0", "-8"]),
+        ("finetune --model nano --data x -o y", "--alpha", ["0", "nan"]),
+        ("finetune --model nano --data x -o y", "--held-out", ["0", "1.5", "-1"]),
+        ("finetune --model nano --data x -o y", "--patience", ["0"]),
+        ("evaluate --model nano --text x", "--window", ["1", "0", "-5"]),
+        ("evaluate --model nano --text x", "--documents", ["0", "-1"]),
+        ("evaluate --model nano --suite grammar", "--items", ["0", "-1"]),
+        ("plan --model nano --device t4", "--length", ["0", "-2048"]),
+    ],
+)
+def test_a_number_out_of_range_is_refused_where_it_is_read(command, option, values, capsys):
+    for value in values:
+        with pytest.raises(SystemExit) as refused:
+            cli.main([*command.split(), f"{option}={value}"])
+        assert refused.value.code == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert f"argument {option}: '{value}' is n" in said  # not, neither
+
+
+def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
+    """NaN weights do not load; numbers may still overflow on the way to a figure."""
+    from gemma_ko_lib import models
+
+    load = models.load
+
+    def overflowing(name, *args):
+        model = load(name, *args)
+        model.params["final_normalization/scale"] *= float("inf")
+        return model
+
+    monkeypatch.setattr(models, "load", overflowing)
+    (tmp_path / "text.txt").write_text("The harbour was quiet.", "utf-8")
+    for what in (["--text", str(tmp_path)], ["--suite", "grammar", "--items", "4"]):
+        assert cli.main(["evaluate", "--model", "nano", *what, "--json"]) == 1
+        said = capsys.readouterr()
+        assert said.out == "" and "figures of nano are not finite" in said.err
+
+
+def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [json.dumps({"prompt": f"question {i}", "response": "yes"}) for i in range(50)]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines))
+    arguments = ["finetune", "--model", "nanoo", "--data", "data.jsonl", "-o", "runs/first"]
+    assert cli.main(arguments) == 1
+    assert "nanoo" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["data.jsonl"]
+
+
+@pytest.mark.parametrize("number", [2, 15])
+def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
+    from gemma_ko_lib.training.interruption import Stopped
+
+    def stop(*args, **kwargs):
+        raise Stopped("stopped after update 3 of 9, with a checkpoint", number)
+
+    monkeypatch.setattr("gemma_ko_lib.training.pretrain", stop)
+    assert cli.main("pretrain --model nano --data x -o y".split()) == 128 + number
+    assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -33,19 +34,25 @@ TOP_LEVEL_FOLDERS = {".ci", ".github", "data_samples", "gemma_ko_lib", "notebook
 # --- Data flows one way --------------------------------------------------------------
 
 
-def _imported_modules(source: str, package: str) -> set[str]:
-    """Full names of everything imported anywhere in a file, functions included."""
+def _imports(tree: ast.Module, package: str) -> set[tuple[str, str | None]]:
+    """Everything imported anywhere in a file, functions included: (module, name or None)."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found |= {(alias.name, None) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*parents, *filter(None, [node.module])])
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            found |= {(base, alias.name) for alias in node.names}
     return found
+
+
+def _imported_modules(source: str, package: str) -> set[str]:
+    """Full names of everything imported anywhere in a file, functions included."""
+    found = _imports(ast.parse(source), package)
+    return {base for base, _ in found} | {f"{base}.{name}" for base, name in found if name}
 
 
 def _imported_parts(source: str, package: str) -> set[str]:
@@ -89,8 +96,8 @@ def test_a_stage_imports_only_earlier_stages_runtime_and_profiles():
         ("training/loop.py", "from .. import course"),
         ("evaluation/suites.py", "from gemma_ko_lib.from_scratch import gemma"),
         ("from_scratch/gemma.py", "from gemma_ko_lib.models import load"),
-        ("runtime.py", "from gemma_ko_lib import profiles"),
-        ("course/report.py", "from gemma_ko_lib.cli import main"),
+        ("runtime/storage.py", "from gemma_ko_lib import profiles"),
+        ("course/html_report.py", "from gemma_ko_lib.cli import main"),
         ("plotting.py", "from gemma_ko_lib.course import record"),
     ],
 )
@@ -111,6 +118,91 @@ def test_the_import_rule_allows_what_flows_forward(tmp_path):
         "utf-8",
     )
     assert _wrong_imports(tmp_path) == []
+
+
+class _WithoutTypes(ast.NodeTransformer):
+    """Takes out what is imported for annotations only, which no running code does."""
+
+    def visit_If(self, node):
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def _module_graph(package_dir: Path) -> dict[str, set[str]]:
+    """For each module of the library those that it imports, in functions too."""
+    files = {}
+    for path in package_dir.rglob("*.py"):
+        parts = path.relative_to(package_dir.parent).with_suffix("").parts
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for module, path in files.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        tree = _WithoutTypes().visit(ast.parse(path.read_text("utf-8")))
+        graph[module] = {
+            whole if (whole := f"{base}.{name}") in files else base
+            for base, name in _imports(tree, package)
+        } & set(files)
+    return graph
+
+
+def _circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules each of which reaches every other by imports."""
+
+    def reached(start: str) -> set[str]:
+        found, waiting = set(), [start]
+        while waiting:
+            new = graph[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    reach = {module: reached(module) for module in graph}
+    groups = {
+        frozenset(other for other in reach[module] if module in reach[other])
+        for module in graph
+        if module in reach[module]
+    }
+    return sorted(map(sorted, groups))
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert _circles(_module_graph(PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "circle"),
+    [
+        ({"loop": "from pack.stage import loss", "loss": "from pack.stage.batch import a"}, []),
+        (
+            {"loop": "from pack.stage.loss import b", "loss": "from .loop import a"},
+            ["loop", "loss"],
+        ),
+        (
+            {"loop": "def run():\n    from . import loss", "loss": "import pack.stage.loop"},
+            ["loop", "loss"],
+        ),
+        (
+            {"a": "from . import b", "b": "from . import c", "c": "def f():\n    from .a import x"},
+            ["a", "b", "c"],
+        ),
+        (
+            {"__init__": "from pack.stage.loop import a", "loop": "from pack import stage"},
+            ["__init__", "loop"],
+        ),
+    ],
+)
+def test_a_circle_of_imports_is_found(lines, circle, tmp_path):
+    stage = tmp_path / "pack" / "stage"
+    stage.mkdir(parents=True)
+    for name, source in lines.items():
+        (stage / f"{name}.py").write_text(source, "utf-8")
+    found = _circles(_module_graph(tmp_path / "pack"))
+    expected = [f"pack.stage.{name}".removesuffix(".__init__") for name in circle]
+    assert found == ([expected] if circle else [])
+
+
+def test_no_two_modules_have_the_same_file_name():
+    names = Counter(path.name for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 # --- Importing the package -----------------------------------------------------------
@@ -281,7 +373,8 @@ def _pinned() -> set[str]:
 
 
 def test_the_extras_that_the_lessons_name_exist():
-    assert set(EXTRAS) == {"real", "lm-eval", "serve", "tpu-plan", "ray", "dev"}
+    names = "real lm-eval serve tpu-plan ray tensorboard wandb dev"
+    assert set(EXTRAS) == set(names.split())
 
 
 def test_constraints_pin_every_dependency():

@@ -5,16 +5,19 @@ folders and writes a folder with a report, which `read_clean` reads; `read_docum
 any input file, `read_records` with its rejects.
 """
 
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import CleanResult, clean_text
 from gemma_ko_lib.corpus.documents import Reject, read_documents, read_records
-from gemma_ko_lib.corpus.pipeline import CleanSettings, clean, read_clean
+from gemma_ko_lib.corpus.pipeline import clean
 from gemma_ko_lib.corpus.report import format_report
+from gemma_ko_lib.corpus.result_folder import clean_files, read_clean
 
 __all__ = [
     "CleanResult",
     "CleanSettings",
     "Reject",
     "clean",
+    "clean_files",
     "clean_text",
     "format_report",
     "read_clean",

@@ -1,119 +1,86 @@
 """The corpus stage as datatrove blocks: read, clean, mask, and at the end write.
 
-What stands between them, leaks and duplicates, has modules of its own. Examples for the
-report, one of each rule and task, are kept with personal data masked.
+What stands between them, leaks and duplicates, has modules of its own, and so has what a run
+shows of its work (`audit`).
 """
 
 import gzip
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
+import zstandard
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.io import OutputFileManager
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 from datatrove.utils.stats import Stats
 
+from gemma_ko_lib.corpus.audit import Dropped, Examples
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
-from gemma_ko_lib.corpus.documents import InputFile, Reject, read_file
+from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
+from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
-_EXAMPLE_CHARACTERS = 120
+_LONGEST_NAME = 40
 
 
 class DocumentReader(CountingStep):
-    """Read a task's files; rejects go to rejects-NNNNN.jsonl in the working folder.
+    """Read a task's files; rejects and notes go to files of the task in the working folder.
 
     Args:
         tasks: the files of each task.
-        working_dir: where rejects and progress are written.
+        working_dir: where rejects, notes and progress are written.
+        reading: what the user says about the files.
     """
 
     name = "read"
     type = "corpus"
 
-    def __init__(self, tasks: Sequence[Sequence[InputFile]], working_dir: Path):
+    def __init__(
+        self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, reading: Reading = PLAIN
+    ):
         super().__init__()
-        self.tasks, self.working_dir = tasks, working_dir
+        self.tasks, self.working_dir, self.reading = tasks, working_dir, reading
 
     def count(self, data, rank, counts):
-        """Counts records (in), documents (out), rejects, decoded and text_bytes."""
+        """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
+        notes: Counter[Note] = Counter()
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
         with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
             for file in self.tasks[rank]:
-                for record in read_file(file):
-                    if isinstance(record, Reject):
+                for record in read_file(file, self.reading):
+                    if type(record) is Note:
+                        notes[record] += 1
+                        continue
+                    if type(record) is Reject:
                         counts["rejects"] += 1
                         write_line(rejects, {**record._asdict(), "start": mask_pii(record.start)})
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
+                    for field in record.metadata.pop(UNREAD, ()):
+                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
-                        counts["decoded"] += 1
+                        counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
                         progress.report(documents)
                     yield record
+        with open(task_lines(self.working_dir, "notes", rank), "w", encoding="utf-8") as file:
+            for note, count in notes.items():
+                write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
         counts["in"] = documents + counts["rejects"]
         counts["out"], counts["text_bytes"] = documents, text_bytes
-
-
-# --- Examples -----------------------------------------------------------------------------
-
-
-class Examples:
-    """One example of each rule of a task, in NAME-NNNNN.jsonl of the working folder.
-
-    Args:
-        working_dir: the folder.
-        name: of the block.
-        rank: of the task.
-    """
-
-    def __init__(self, working_dir: Path, name: str, rank: int):
-        self._seen: set[str] = set()
-        self._path = task_lines(working_dir, f"examples-{name}", rank)
-
-    def __enter__(self):
-        self._file = open(self._path, "w", encoding="utf-8")
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
-
-    def has(self, rule: str) -> bool:
-        """Whether there is one already."""
-        return rule in self._seen
-
-    def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
-        """Keep what a rule did to a document; `after` is None where it dropped it."""
-        if rule in self._seen:
-            return
-        self._seen.add(rule)
-        record = {"rule": rule, "id": document.id}
-        if after is None:
-            record["text"] = mask_pii(before[: 2 * _EXAMPLE_CHARACTERS])
-        else:
-            before, after = excerpt(before, after)
-            record |= {"before": mask_pii(before), "after": mask_pii(after)}
-        write_line(self._file, record)
-
-
-def excerpt(before: str, after: str) -> tuple[str, str]:
-    """Cut two versions of a text down to where they differ, with some of what is around."""
-    shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    start = max(start - _EXAMPLE_CHARACTERS // 4, 0)
-    return before[start : start + _EXAMPLE_CHARACTERS], after[start : start + _EXAMPLE_CHARACTERS]
 
 
 # --- Cleaning and masking -----------------------------------------------------------------
@@ -126,21 +93,39 @@ class Cleaner(CountingStep):
         working_dir: for examples.
         languages: that are kept.
         quality: also apply the measures that need a morphological analyser.
+        show: how many examples of a rule.
+        dropped: folder for what is dropped, or None.
+        mask: what takes personal data out of it, or None.
     """
 
     name = "clean"
     type = "corpus"
 
-    def __init__(self, working_dir: Path, languages: Sequence[str], quality: bool):
+    def __init__(
+        self,
+        working_dir: Path,
+        languages: Sequence[str],
+        quality: bool,
+        show: int,
+        dropped: Path | None = None,
+        mask: Callable[[str], str] | None = None,
+    ):
         super().__init__()
         self.working_dir, self.languages, self.quality = working_dir, tuple(languages), quality
+        self.show, self.dropped, self.mask = show, dropped, mask
 
     def count(self, data, rank, counts):
-        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, dropped."""
+        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
+
+        Lost are the characters that a rule took away.
+        """
         settings = {"languages": self.languages, "quality": self.quality}
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
-        with Examples(self.working_dir, "clean", rank) as examples:
+        with (
+            Examples(self.working_dir, "clean", rank, self.show) as examples,
+            Dropped(self.dropped, "clean", rank, self.mask) as dropped,
+        ):
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
@@ -152,14 +137,16 @@ class Cleaner(CountingStep):
                 size[1] += len(text)
                 if result.changed_by:
                     counts["changed"] += 1
-                    for rule in result.changed_by:
+                    for rule, lost in zip(result.changed_by, result.lost, strict=True):
                         counts[f"{known}|changed|{rule}"] += 1
-                    if not all(map(examples.has, result.changed_by)):
-                        for step in trace(text, register, language=language, **settings):
+                        counts[f"{known}|lost|{rule}"] += lost
+                    if any(map(examples.wants, result.changed_by)):
+                        for step in trace(text, register):
                             examples.add(step[0], document, *step[1:])
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     examples.add(result.dropped_by, document, text)
+                    dropped.add(document, result.dropped_by)
                     continue
                 size[2] += 1
                 size[3] += len(result.text)
@@ -180,22 +167,27 @@ class Masker(CountingStep):
         working_dir: for examples.
         replacement: "placeholder" or "surrogate", see `pii.mask_pii`.
         seed: of the surrogates.
+        urls, names: see `pii.find_pii`.
+        show: how many examples of a kind.
     """
 
     name = "mask"
     type = "corpus"
 
-    def __init__(self, working_dir: Path, replacement: str, seed: int):
+    def __init__(
+        self, working_dir: Path, replacement: str, seed: int, urls: str, names: bool, show: int
+    ):
         super().__init__()
         self.working_dir, self.replacement, self.seed = working_dir, replacement, seed
+        self.urls, self.names, self.show = urls, names, show
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked by kind."""
         documents = 0
-        with Examples(self.working_dir, "mask", rank) as examples:
+        with Examples(self.working_dir, "mask", rank, self.show) as examples:
             for document in data:
                 documents += 1
-                if spans := find_pii(document.text):
+                if spans := find_pii(document.text, self.urls, self.names):
                     masked = mask_spans(document.text, spans, self.replacement, self.seed)
                     counts["changed"] += 1
                     for span in spans:
@@ -220,44 +212,58 @@ def is_held_out(key: str, share: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < share * 2**64
 
 
-class _GzipFiles(OutputFileManager):
+SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
+
+
+class _PackedFiles(OutputFileManager):
     """Output files whose bytes depend on their content only, not on the time of day."""
 
     def get_file(self, filename):
         if filename not in self._output_files:
             plain = self.fs.open(filename, mode="wb")
-            # Level 4 takes half the time of 6 and makes files 5% larger.
-            packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
-            packed.myfileobj = plain  # closed with it
-            # One call of zlib per megabyte instead of one per document.
+            if filename.endswith(SUFFIXES["zstd"]):
+                packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
+            else:
+                # Level 4 takes half the time of 6 and makes files 5% larger.
+                packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
+                packed.myfileobj = plain  # closed with it
+            # One call of the packer per megabyte instead of one per document.
             self._output_files[filename] = io.BufferedWriter(packed, 1 << 20)
         return self._output_files[filename]
 
 
 class CorpusWriter(JsonlWriter):
-    """datatrove's JSONL writer with reproducible gzip and a held-out side.
+    """datatrove's JSONL writer with reproducible packing and a held-out side.
 
     A line holds id, text and the document's metadata, flat.
 
     Args:
-        output_folder: where documents-NNNNN.jsonl.gz and held_out/ go.
+        output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
         hold_out: share of keys whose documents go to held_out/.
         hold_out_by: the metadata field that is the key; the id when None.
+        packing: a key of `SUFFIXES`.
     """
 
     name = "write"
     type = "corpus"
 
-    def __init__(self, output_folder: str, hold_out: float = 0.0, hold_out_by: str | None = None):
-        super().__init__(output_folder, "documents-${rank}.jsonl.gz", compression=None)
-        self.output_mg = _GzipFiles(self.output_folder)
-        self.hold_out, self.hold_out_by = hold_out, hold_out_by
+    def __init__(
+        self,
+        output_folder: str,
+        hold_out: float = 0.0,
+        hold_out_by: str | None = None,
+        packing: str = "gzip",
+    ):
+        suffix = f".jsonl{SUFFIXES[packing]}"
+        super().__init__(output_folder, f"documents-${{rank}}{suffix}", compression=None)
+        self.output_mg = _PackedFiles(self.output_folder)
+        self.hold_out, self.hold_out_by, self.suffix = hold_out, hold_out_by, suffix
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
         self.stats = Stats(str(self))
         counts: Counter[str] = Counter()
-        name = f"documents-{rank:05d}.jsonl.gz"
+        name = f"documents-{rank:05d}{self.suffix}"
         held_out_name = f"{HELD_OUT}/{name}"
         documents = text_bytes = 0
         with self:
@@ -276,7 +282,10 @@ class CorpusWriter(JsonlWriter):
             self.stat_update(label, value=value)
 
     def _write(self, document: Document, file_handler, filename: str) -> None:
-        record = {"id": document.id, "text": document.text, **document.metadata}
+        record = {"id": document.id, "text": document.text}
+        for key, value in document.metadata.items():
+            # A field of the corpus that is called "text" is not the document's.
+            record[f"source_{key}" if key in ("id", "text") else key] = value
         file_handler.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:

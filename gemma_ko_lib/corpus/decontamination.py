@@ -17,6 +17,7 @@ import numpy as np
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
+from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_lines
@@ -134,14 +135,15 @@ class Decontaminator(CountingStep):
     Args:
         index: folder of `build_index`.
         working_dir: for the list.
+        dropped: folder for the documents left out, or None.
     """
 
     name = "decontaminate"
     type = "corpus"
 
-    def __init__(self, index: Path, working_dir: Path):
+    def __init__(self, index: Path, working_dir: Path, dropped: Path | None = None):
         super().__init__()
-        self.index, self.working_dir = index, working_dir
+        self.index, self.working_dir, self.dropped = index, working_dir, dropped
 
     def count(self, data, rank, counts):
         """Counts in and out."""
@@ -150,9 +152,11 @@ class Decontaminator(CountingStep):
         names = json.loads((self.index / "items.json").read_text("utf-8"))
         # Sizes are in order, and hashes are within a size.
         index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
-        with open(
-            task_lines(self.working_dir, "contaminated", rank), "w", encoding="utf-8"
-        ) as file:
+        listed = task_lines(self.working_dir, "contaminated", rank)
+        with (
+            open(listed, "w", encoding="utf-8") as file,
+            Dropped(self.dropped, self.name, rank) as dropped,
+        ):
             for batch, words in _batches(data):
                 hits = _find(words, index)
                 for place, document in enumerate(batch):
@@ -164,6 +168,7 @@ class Decontaminator(CountingStep):
                     item, common = hits[place]
                     record = {"id": document.id, "item": names[item], "words": common}
                     write_line(file, record)
+                    dropped.add(document, self.name)
 
 
 def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[str]]]]:

@@ -12,11 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.corpus.sources.files import InputFile, Note, find_inputs
-from gemma_ko_lib.corpus.sources.records import Reject
+from gemma_ko_lib.corpus.sources.files import InputFile, find_inputs
+from gemma_ko_lib.corpus.sources.records import Note, Reject
+from gemma_ko_lib.runtime import printable
 
 if TYPE_CHECKING:
     from datatrove.data import Document
+
+    from gemma_ko_lib.corpus.sources.reading import Reading
 
 __all__ = [
     "InputFile",
@@ -53,7 +56,8 @@ def find_files_and_notes(
 
 
 def _has_text(file: InputFile) -> bool:
-    return any(not isinstance(record, Reject) for record in islice(read_file(file), _LOOKED_AT))
+    looked_at = islice(read_file(file), _LOOKED_AT)
+    return any(not isinstance(record, Reject | Note) for record in looked_at)
 
 
 def read_documents(inputs: str | Path | Iterable[str | Path]) -> Iterator["Document"]:
@@ -64,7 +68,7 @@ def read_documents(inputs: str | Path | Iterable[str | Path]) -> Iterator["Docum
     its own a document is called after its file and line, row or record.
 
     Raises:
-        UserError: a path does not exist or may not be read.
+        UserError: a path does not exist.
     """
     rejects = 0
     for record in read_records(inputs):
@@ -76,32 +80,38 @@ def read_documents(inputs: str | Path | Iterable[str | Path]) -> Iterator["Docum
         yield record
     if rejects:
         place = first.file if first.line is None else f"{first.file}:{first.line}"
-        print(f"{rejects:,} records left out; the first, {place}: {first.reason}", file=sys.stderr)
+        said = f"{rejects:,} records left out; the first, {place}: {first.reason}"
+        print(printable(said), file=sys.stderr)
 
 
 def read_records(inputs: str | Path | Iterable[str | Path]) -> Iterator["Document | Reject"]:
     """Read the documents and, where there is none to be had, the rejects.
 
     Raises:
-        UserError: a path does not exist or may not be read.
+        UserError: a path does not exist.
     """
     for file in find_files(inputs):
-        yield from read_file(file)
+        for record in read_file(file):
+            if type(record) is not Note:
+                yield record
 
 
-def read_file(file: InputFile) -> Iterator["Document | Reject"]:
-    """Read the documents and rejects of one file, by its content.
+def read_file(
+    file: InputFile, reading: "Reading | None" = None
+) -> Iterator["Document | Reject | Note"]:
+    """Read the documents and rejects of one file, by its content; and notes on how it was read.
 
-    Raises:
-        UserError: the file may not be read.
+    Args:
+        file: on disk or in a zip.
+        reading: what the user says about it.
     """
     from datatrove.data import Document
 
-    from gemma_ko_lib.corpus.sources.reading import read_passages
+    from gemma_ko_lib.corpus.sources.reading import PLAIN, read_passages
 
-    name = file.name
-    for item in read_passages(file):
-        if type(item) is Reject:
+    name, last, nth = file.name, None, 1
+    for item in read_passages(file, reading or PLAIN):
+        if type(item) is not tuple:
             yield item
             continue
         number, (text, identifier, metadata) = item
@@ -114,4 +124,9 @@ def read_file(file: InputFile) -> Iterator["Document | Reject"]:
             if "language" in metadata:
                 # The sides of a pair are one record.
                 identifier = f"{identifier}.{metadata['language']}"
+            elif number is not None:
+                # So are the dialogues or reading passages of one record.
+                nth = nth + 1 if number == last else 1
+                identifier = identifier if nth == 1 else f"{identifier}.{nth}"
+                last = number
         yield Document(text=text, id=identifier, metadata=metadata)

@@ -161,13 +161,13 @@ def _distinct(found: shingles.Shingles) -> tuple[np.ndarray, np.ndarray]:
     32 bits are enough to compare two documents: of 10,000 shingles, two of different words
     are equal by chance in one of a hundred documents.
     """
-    text = np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))
-    hashes = (found.hashes >> np.uint64(32)).astype(np.uint32)
-    order = np.lexsort((hashes, text))
-    text, hashes = text[order], hashes[order]
-    new = np.ones(len(hashes), bool)
-    new[1:] = (text[1:] != text[:-1]) | (hashes[1:] != hashes[:-1])
-    return hashes[new], np.bincount(text[new], minlength=len(found.starts) - 1)
+    texts = len(found.starts) - 1
+    text = np.repeat(np.arange(texts, dtype=np.uint64), np.diff(found.starts))
+    # One sort of numbers that begin with the text's is several times faster than one of pairs.
+    both = np.sort(text << np.uint64(32) | found.hashes >> np.uint64(32))
+    both = both[np.concatenate([[True], both[1:] != both[:-1]])]
+    counts = np.bincount((both >> np.uint64(32)).astype(np.int64), minlength=texts)
+    return both.astype(np.uint32), counts
 
 
 # --- Reading keys -----------------------------------------------------------------------

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from datatrove.data import Document
 
+from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number
 from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
@@ -227,20 +228,26 @@ class DuplicateFilter(CountingStep):
         folder: of the chunks.
         target: of the matches.
         working_dir: for the list.
+        dropped: folder for the duplicates, or None.
     """
 
     name = "duplicates"
     type = "corpus"
 
-    def __init__(self, folder: Path, target: Path, working_dir: Path):
+    def __init__(self, folder: Path, target: Path, working_dir: Path, dropped: Path | None = None):
         super().__init__()
         self.folder, self.target, self.working_dir = folder, target, working_dir
+        self.dropped = dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, exact, near."""
         removed = dict(self._removed(rank))
         chunks = Chunks(self.folder) if removed else None
-        with open(task_lines(self.working_dir, "duplicates", rank), "w", encoding="utf-8") as file:
+        listed = task_lines(self.working_dir, "duplicates", rank)
+        with (
+            open(listed, "w", encoding="utf-8") as file,
+            Dropped(self.dropped, self.name, rank) as dropped,
+        ):
             for index, document in enumerate(data):
                 counts["in"] += 1
                 if index not in removed:
@@ -248,7 +255,9 @@ class DuplicateFilter(CountingStep):
                     yield document
                     continue
                 kept, similarity = removed[index]
-                counts["exact" if math.isnan(similarity) else "near"] += 1
+                kind = "exact" if math.isnan(similarity) else "near"
+                counts[kind] += 1
+                dropped.add(document, f"{kind}_duplicate")
                 write_line(file, _listed(document, chunks.identifier(kept), similarity))
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:

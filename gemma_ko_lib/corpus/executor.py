@@ -22,6 +22,7 @@ from loguru import logger
 from gemma_ko_lib.runtime import UserError
 
 EXECUTORS = ("local", "ray", "slurm")
+_PRELOADED = ["gemma_ko_lib.corpus.blocks", "gemma_ko_lib.corpus.duplicates"]
 # What a task needs at most: a chunk of keys, or a range of them, and the interpreter.
 _TASK_MEMORY_GB = 2
 
@@ -59,12 +60,6 @@ def run_stages(
         for stage in stages:
             run(stage, workers, logs / stage.name)
     return []
-
-
-def completed_tasks(logs: Path, stage: str) -> int:
-    """How many tasks of a stage are done."""
-    folder = logs / stage / "completions"
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _check_completed(executor: PipelineExecutor, logs: Path) -> None:
@@ -120,6 +115,8 @@ class LocalExecutor(LocalPipelineExecutor):
     def _run_in_pool(self, ranks: list[int]) -> None:
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        # The server imports once what each worker of each stage would.
+        context.set_forkserver_preload([__name__, *_PRELOADED])
         pool = ProcessPoolExecutor(self.workers, context, _start_worker, (self,))
         try:
             for future in as_completed([pool.submit(_run_in_worker, rank) for rank in ranks]):

@@ -1,19 +1,22 @@
 """The corpus pipeline: raw files in, a folder of clean documents and a report out.
 
-    DIR/documents-NNNNN.jsonl.gz            id, text and metadata of each kept document
+    DIR/documents-NNNNN.jsonl.gz            id, text and metadata of each kept document (or .zst)
     DIR/held_out/documents-NNNNN.jsonl.gz   the same for evaluation, if a share was held out
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
     DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
     DIR/contaminated.jsonl                  every document with a piece of an evaluation set
+    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name
     DIR/report.json                         counters of every step, written last
 
 A folder without report.json is unfinished. The work happens in DIR/.partial, stage by
 stage, and stays there when a run is stopped: the same command then goes on with the tasks
-that are not done.
+that are not done. A former result stays until the new one is whole; then those of its files
+that its report lists are removed, and nothing else.
 """
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -21,67 +24,33 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes, read_file
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
+from gemma_ko_lib.corpus.result_folder import (
+    DROPPED,
+    LISTS,
+    MOVING,
+    PARTIAL,
+    REPORT,
+    former_files,
+    move_into_place,
+    remove_former,
+    result_files,
+)
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process, whole_file
 
 if TYPE_CHECKING:
-    from datatrove.data import Document
-
     from gemma_ko_lib.corpus.executor import Stage
 
-REPORT = "report.json"
-LISTS = ("rejects", "duplicates", "contaminated")
-_PARTIAL = ".partial"
 _PLAN = "plan.json"
-_HELD_OUT = "held_out"
-_OUTPUTS = "documents-*.jsonl.gz"
-PII = ("placeholder", "surrogate", "keep")
-DUPLICATES = ("near", "exact", "keep")
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class CleanSettings:
-    """What decides the documents of a run; where and how fast it runs does not.
-
-    Attributes:
-        languages: documents in these are kept.
-        quality: also apply FineWeb-2's measures, with words by a morphological analyser.
-        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
-        duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
-        decontaminate: evaluation sets no piece of which may be in the documents.
-        hold_out: share of documents to write to held_out/, 0 up to but not including 1.
-        hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
-        seed: of the surrogates.
-    """
-
-    languages: tuple[str, ...] = ("ko",)
-    quality: bool = False
-    pii: str = "placeholder"
-    duplicates: str = "near"
-    decontaminate: tuple[str, ...] = ()
-    hold_out: float = 0.0
-    hold_out_by: str | None = None
-    seed: int = 0
-
-    def __post_init__(self):
-        for name, known in (("pii", PII), ("duplicates", DUPLICATES)):
-            if getattr(self, name) not in known:
-                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
-        if not 0 <= self.hold_out < 1:
-            raise UserError(
-                f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
-            )
-        for path in self.decontaminate:
-            if not Path(path).is_file():
-                raise UserError(f"There is no evaluation set {path}. Check the path.")
 
 
 def clean(
@@ -128,10 +97,10 @@ def clean(
     output_dir = Path(output_dir).expanduser().absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     files, left_out = find_files_and_notes(inputs)
-    _check_places(inputs, files, output_dir)
-    partial = output_dir / _PARTIAL
+    _check_places(inputs, files, left_out, output_dir)
+    partial = output_dir / PARTIAL
     try:
-        with _only_run(output_dir):
+        with only_process(output_dir):
             _prepare(output_dir, files, settings, quiet=not progress)
             run = CorpusRun(output_dir, files, left_out, settings)
             with _show_progress(run, not progress):
@@ -142,9 +111,13 @@ def clean(
         raise disk_error(output_dir, error) from error
 
 
-def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> None:
+def _check_places(
+    inputs: list, files: list[InputFile], left_out: list[Note], output_dir: Path
+) -> None:
     if not files:
-        raise UserError(f"Nothing to read in {', '.join(map(str, inputs))}: no files there.")
+        why = [f"{note.name} is left out: {note.reason}" for note in left_out[:3]]
+        said = "; ".join(why) or "no files there"
+        raise UserError(f"Nothing to read in {', '.join(map(str, inputs))}: {said}.")
     # Former results are removed from the output folder, so nothing to be read may lie there.
     target = output_dir.resolve()
     for given in inputs:
@@ -159,57 +132,54 @@ def _check_places(inputs: list, files: list[InputFile], output_dir: Path) -> Non
 # --- One run in one folder, from where it was stopped -----------------------------------
 
 
-@contextlib.contextmanager
-def _only_run(output_dir: Path):
-    """Refuse a second run into the same folder while the first goes on."""
-    import fcntl
-
-    output_dir.mkdir(parents=True, exist_ok=True)
-    with open(output_dir / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another run is writing to {output_dir} now; wait for it, or give another folder."
-            ) from None
-        try:
-            yield
-        finally:
-            os.unlink(lock.name)
-
-
 def _prepare(
     output_dir: Path, files: list[InputFile], settings: CleanSettings, quiet: bool
 ) -> None:
     """Go on with a stopped run of the same inputs and settings, or start from nothing."""
-    partial = output_dir / _PARTIAL
+    partial = output_dir / PARTIAL
     plan = {
-        "files": [[*file, os.stat(file.path).st_mtime_ns] for file in files],
+        "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
-        "evaluation_sets": [os.stat(path).st_mtime_ns for path in settings.decontaminate],
+        "evaluation_sets": [_modified(path) for path in settings.decontaminate],
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
-    if path.is_file() and json.loads(path.read_text("utf-8")) == plan:
+    is_placed = (output_dir / REPORT).exists() and (partial / MOVING).exists()
+    if path.is_file() and json.loads(path.read_text("utf-8")) == plan and not is_placed:
         if not quiet:
             done = len(list((partial / "logs").glob("*/completions/*")))
             print(f"Going on with the stopped run: {done} tasks are done.", file=sys.stderr)
         return
-    # The report goes first: without it the rest is nothing finished.
-    for name in (REPORT, *(f"{kind}.jsonl" for kind in LISTS)):
-        (output_dir / name).unlink(missing_ok=True)
-    for folder in (output_dir, output_dir / _HELD_OUT):
-        for document_file in folder.glob(_OUTPUTS):
-            document_file.unlink()
+    own = former_files(output_dir)
+    foreign = [name for name in result_files(output_dir) if name not in own]
+    if partial.exists() and not path.is_file() and any(partial.iterdir()):
+        foreign.append(PARTIAL)
+    if foreign:
+        raise UserError(
+            f"{output_dir} holds {foreign[0]}, which no finished run there has listed in its "
+            f"{REPORT}; move it away, or give another folder with -o."
+        )
+    if own and not (output_dir / REPORT).exists():
+        # Stopped between two results: neither is whole.
+        remove_former(output_dir, own)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    path.write_text("{}", "utf-8")  # the folder is ours from now on
     if settings.decontaminate:
         from gemma_ko_lib.corpus.decontamination import build_index
 
         found = build_index(settings.decontaminate, partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
-        json.dump(plan, file, ensure_ascii=False)
+        json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8
+
+
+def _modified(path: str) -> int:
+    """When a file was changed; 0 where it has gone, as its reader will say."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def split_into_tasks(files: list[InputFile]) -> list[list[InputFile]]:
@@ -244,7 +214,7 @@ class CorpusRun:
     ):
         self.output_dir, self.settings = output_dir, settings
         self.left_out = [note._asdict() for note in left_out]
-        self.partial = output_dir / _PARTIAL
+        self.partial = output_dir / PARTIAL
         self.tasks = split_into_tasks(files)
         self.input_bytes = sum(file.size for file in files)
         self.input_files = len(files)
@@ -260,18 +230,31 @@ class CorpusRun:
         from gemma_ko_lib.corpus.decontamination import Decontaminator
         from gemma_ko_lib.corpus.duplicate_keys import DuplicateKeys, parts_for
         from gemma_ko_lib.corpus.executor import Stage
+        from gemma_ko_lib.corpus.pii import mask_pii
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
+        show, dropped = (
+            settings.show,
+            (partial / "out" / DROPPED if settings.keep_dropped else None),
+        )
+        how = {
+            "replacement": settings.pii,
+            "seed": settings.seed,
+            "urls": settings.urls,
+            "names": settings.names,
+        }
+        mask = None if settings.pii == "keep" else functools.partial(mask_pii, **how)
         read = [
-            blocks.DocumentReader(self.tasks, partial),
-            blocks.Cleaner(partial, settings.languages, settings.quality),
+            blocks.DocumentReader(self.tasks, partial, settings.reading()),
+            blocks.Cleaner(partial, settings.languages, settings.quality, show, dropped, mask),
         ]
-        if settings.pii != "keep":
-            read.append(blocks.Masker(partial, settings.pii, settings.seed))
+        if mask:
+            read.append(blocks.Masker(partial, **how, show=show))
         if settings.decontaminate:
-            read.append(Decontaminator(partial / "evaluation", partial))
-        write = [blocks.CorpusWriter(str(partial / "out"), settings.hold_out, settings.hold_out_by)]
+            read.append(Decontaminator(partial / "evaluation", partial, dropped))
+        out, side = str(partial / "out"), (settings.hold_out, settings.hold_out_by)
+        write = [blocks.CorpusWriter(out, *side, settings.compression)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
         else:
@@ -280,7 +263,7 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial)
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),
@@ -290,40 +273,56 @@ class CorpusRun:
         return [*stages, Stage("finish", [_Finish(self)], 1)] if finish else stages
 
     def finish(self) -> dict:
-        """Add the counters up, put the documents into place, write the report, tidy up."""
+        """Add the counters up, put the documents into place, write the report, tidy up.
+
+        Raises:
+            UserError: no document is left; the report is there all the same.
+        """
+        ready = self.partial / REPORT
+        if not ready.exists():
+            report = self._report()
+            with whole_file(ready) as file:
+                json.dump(report, file, ensure_ascii=False, indent=1)
+                file.write("\n")
+        report = json.loads(ready.read_text("utf-8"))
+        move_into_place(self.partial, self.output_dir)
+        shutil.rmtree(self.partial, ignore_errors=True)
+        if report["nothing_left"]:
+            raise UserError(report["nothing_left"])
+        return report
+
+    def _report(self) -> dict:
         from gemma_ko_lib.corpus.spool import join_lines
 
+        out = self.partial / "out"
+        out.mkdir(exist_ok=True)
         for kind in LISTS:
             if list(self.partial.glob(f"{kind}-*.jsonl")):
-                target = self.output_dir / f"{kind}.jsonl"
-                join_lines(self.partial, kind, range(len(self.tasks)), target)
+                join_lines(self.partial, kind, range(len(self.tasks)), out / f"{kind}.jsonl")
         try:
-            report = build_report(self.partial, self.output_dir, len(self.tasks), self.settings)
+            report = build_report(self.partial, len(self.tasks), self.settings, self.left_out)
         except UserError:
             # The same command would end the same way: there is nothing to go on with.
             shutil.rmtree(self.partial, ignore_errors=True)
             raise
-        # What the run needed on disk beside its result: a larger one can be planned by it.
-        report["working_bytes"] = {
-            name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            for name in ("spool", "keys", "matches")
-            if (folder := self.partial / name).is_dir()
-        }
-        report["files"] = _move_into_place(self.partial, self.output_dir)
+        names = result_files(out)
+        documents = [name for name in names if name.rpartition("/")[2].startswith("documents-")]
         seconds = time.time() - self.started
-        report |= {
+        return report | {
+            # What the run needed on disk beside its result: a larger one can be planned by it.
+            "working_bytes": {
+                name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                for name in ("spool", "keys", "matches")
+                if (folder := self.partial / name).is_dir()
+            },
+            "files": [{"name": name, "bytes": (out / name).stat().st_size} for name in documents],
+            "lists": [name for name in names if name not in documents],
             "input_files": self.input_files,
             "input_file_bytes": self.input_bytes,
-            "left_out": self.left_out,
             "seconds": round(seconds, 3),
             # Of UTF-8 text, which is what other cleaners count.
             "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),
         }
-        with whole_file(self.output_dir / REPORT) as file:
-            json.dump(report, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-        shutil.rmtree(self.partial, ignore_errors=True)
-        return report
 
 
 class _Finish:
@@ -365,54 +364,3 @@ def _watch(partial: Path, bar: Progress, done: threading.Event) -> None:
 
 
 _NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writing"}
-
-
-# --- The result ---------------------------------------------------------------------------
-
-
-def _move_into_place(partial: Path, output_dir: Path) -> list[dict]:
-    out = partial / "out"
-    for path in out.rglob(_OUTPUTS):
-        target = output_dir / path.relative_to(out)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(path, target)
-    # Also those that were moved before a stop in the middle of this.
-    paths = [*output_dir.glob(_OUTPUTS), *(output_dir / _HELD_OUT).glob(_OUTPUTS)]
-    names = sorted(path.relative_to(output_dir).as_posix() for path in paths)
-    return [{"name": name, "bytes": (output_dir / name).stat().st_size} for name in names]
-
-
-def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document"]:
-    """Read the documents of a finished folder.
-
-    Args:
-        folder: as written by `clean`.
-        held_out: read the held-out side instead.
-
-    Raises:
-        UserError: the folder is unfinished, files are missing or changed, or nothing was
-            held out.
-    """
-    folder = Path(folder)
-    try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder} has no {REPORT}: it is not a finished set of clean documents. "
-            "Run `gemma-ko clean` again."
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
-    entries = [e for e in report["files"] if e["name"].startswith(f"{_HELD_OUT}/") == held_out]
-    if not entries:
-        missing = "held-out documents; clean with hold_out above 0" if held_out else "documents"
-        raise UserError(f"{folder} has no {missing}.")
-    paths = [folder / entry["name"] for entry in entries]
-    for path, entry in zip(paths, entries, strict=True):
-        if not path.is_file() or path.stat().st_size != entry["bytes"]:
-            raise UserError(f"{path} is missing or changed since it was written; clean again.")
-    return (
-        document
-        for path in paths
-        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
-    )

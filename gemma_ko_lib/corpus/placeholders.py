@@ -20,8 +20,11 @@ PLACEHOLDERS = {
     "ip": "[IP주소]",
     "vehicle_plate": "[차량번호]",
     "address": "[주소]",
-    # Those that only a de-identified corpus marks:
+    "secret": "[비밀키]",
+    # Those that it finds on request; corpora mark names too:
     "name": "[이름]",
+    "birth_date": "[생년월일]",
+    # Those that only a de-identified corpus marks:
     "affiliation": "[소속]",
     "company": "[회사명]",
     "number": "[번호]",

@@ -6,6 +6,7 @@ complete whichever executor ran the tasks, and in whatever order.
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,59 +14,68 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib.runtime import UserError
 
 if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.pipeline import CleanSettings
+    from gemma_ko_lib.corpus.clean_settings import CleanSettings
 
 FORMAT = "gemma-ko clean documents 2"
 _FIRST_OF_LIST = 20
 
 
-def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSettings") -> dict:
+def build_report(
+    partial: Path, tasks: int, settings: "CleanSettings", left_out: list[dict]
+) -> dict:
     """Add the tasks' counters up.
 
     Args:
-        partial: the folder that the stages worked in.
-        output_dir: where the joined lists (rejects.jsonl …) are.
+        partial: the folder that the stages worked in; the joined lists (rejects.jsonl …) are in
+            its out/.
         tasks: of the stages that handle documents.
         settings: of the run.
+        left_out: notes on files that were not read.
 
     Raises:
-        UserError: no document is left, or none has the field to hold out by.
+        UserError: no document has the field to hold out by.
     """
     counts = _merged_counters(partial / "logs")
-    rejects = output_dir / "rejects.jsonl"
-    first, reasons = _summarise_rejects(rejects)
+    out = partial / "out"
+    rejects = _summarise_rejects(out / "rejects.jsonl")
+    notes = list(_task_records(partial, "notes", tasks))
     read, clean, write = counts["read"], counts["clean"], counts["write"]
-    registers, changed, dropped = _by_register(clean)
-    if not write["in"]:
-        raise UserError(_nothing_left(read, dropped, reasons, first, rejects))
-    if settings.hold_out_by and settings.hold_out and write["without_key"] == write["in"]:
+    registers, changed, lost, dropped = _by_register(clean)
+    if (
+        settings.hold_out_by
+        and settings.hold_out
+        and write["in"]
+        and write["without_key"] == write["in"]
+    ):
         raise UserError(
             f"No document has the field '{settings.hold_out_by}' to hold out by; give one that "
             "is there."
         )
+    shown = _examples(partial, "clean", tasks, settings.show)
     steps = [
         {
             "name": "read",
             "in": read["in"],
             "out": read["out"],
             "rejected": read["rejects"],
-            "decoded_from_cp949": read["decoded"],
+            "decoded_from": _labelled(read, "decoded|"),
+            "unread_fields": dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
         },
         {
             "name": "clean",
             "in": clean["in"],
             "out": clean["out"],
             "changed": clean["changed"],
-            "changed_by": _with_examples(changed, _examples(partial, "clean", tasks)),
-            "dropped_by": _with_examples(dropped, _examples(partial, "clean", tasks)),
+            "changed_by": _with_examples(changed, shown, lost),
+            "dropped_by": _with_examples(dropped, shown),
         },
     ]
     if settings.pii != "keep":
-        steps.append(_mask_step(counts["mask"], _examples(partial, "mask", tasks)))
+        steps.append(_mask_step(counts["mask"], partial, tasks, settings))
     if settings.decontaminate:
-        steps.append(_decontamination_step(counts["decontaminate"], partial, output_dir))
+        steps.append(_decontamination_step(counts["decontaminate"], partial, out))
     if settings.duplicates != "keep":
-        steps.append(_duplicates_step(counts, output_dir))
+        steps.append(_duplicates_step(counts, out))
     steps.append(
         {
             "name": "write",
@@ -88,7 +98,10 @@ def build_report(partial: Path, output_dir: Path, tasks: int, settings: "CleanSe
         "text_bytes": {"in": read["text_bytes"], "out": write["text_bytes"]},
         "steps": steps,
         "registers": registers,
-        "rejects": {"count": read["rejects"], "reasons": reasons, "first": first},
+        "rejects": {"count": read["rejects"], **rejects},
+        "left_out": left_out + [note for note in notes if note["kind"] != "read"],
+        "read_as": _ways_of_reading(notes),
+        "nothing_left": None if write["in"] else _nothing_left(read, dropped, rejects),
     }
 
 
@@ -106,9 +119,14 @@ def _merged_counters(logs: Path) -> defaultdict[str, Counter]:
     return merged
 
 
-def _by_register(clean: Counter) -> tuple[dict, Counter, Counter]:
-    registers = defaultdict(lambda: {"changed_by": {}, "dropped_by": {}})
-    totals = {"changed": Counter(), "dropped": Counter()}
+def _labelled(counts: Counter, prefix: str) -> dict[str, int]:
+    """The counters whose labels begin so, by what follows."""
+    return {k.removeprefix(prefix): n for k, n in counts.most_common() if k.startswith(prefix)}
+
+
+def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
+    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}})
+    totals = {"changed": Counter(), "lost": Counter(), "dropped": Counter()}
     for label, value in sorted(clean.items()):
         register, *kind = label.split("|")
         if len(kind) == 1:
@@ -119,43 +137,46 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter]:
     for counts in registers.values():
         for label in ("out", "chars_out"):
             counts.setdefault(label, 0)
-    return dict(registers), totals["changed"], totals["dropped"]
+    return dict(registers), totals["changed"], totals["lost"], totals["dropped"]
 
 
 # --- Steps --------------------------------------------------------------------------------
 
 
-def _with_examples(counts: Counter, examples: dict[str, dict]) -> dict[str, dict]:
+def _with_examples(
+    counts: Counter, examples: dict[str, list[dict]], lost: Counter | None = None
+) -> dict[str, dict]:
+    """For each rule its count, the characters that it took away, and examples."""
     return {
-        rule: {"count": count, "example": examples.get(rule)}
+        rule: {
+            "count": count,
+            **({} if lost is None else {"characters_lost": lost[rule]}),
+            "examples": examples.get(rule, []),
+        }
         for rule, count in counts.most_common()
     }
 
 
-def _examples(partial: Path, block: str, tasks: int) -> dict[str, dict]:
-    from gemma_ko_lib.corpus.spool import read_lines, task_lines
-
-    examples: dict[str, dict] = {}
-    for rank in range(tasks):
-        for example in read_lines(task_lines(partial, f"examples-{block}", rank)):
-            examples.setdefault(example.pop("rule"), example)
+def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, list[dict]]:
+    """The first examples of each rule, each with id, before and after (None if dropped)."""
+    examples: defaultdict[str, list[dict]] = defaultdict(list)
+    for example in _task_records(partial, f"examples-{block}", tasks):
+        of_rule = examples[example.pop("rule")]
+        if len(of_rule) < most:
+            of_rule.append(example)
     return examples
 
 
-def _mask_step(mask: Counter, examples: dict[str, dict]) -> dict:
-    kinds = Counter(
-        {
-            label.removeprefix("masked|"): count
-            for label, count in mask.items()
-            if label.startswith("masked|")
-        }
-    )
+def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
+    kinds = Counter(_labelled(mask, "masked|"))
     return {
         "name": "mask",
         "in": mask["in"],
         "out": mask["out"],
         "changed": mask["changed"],
-        "masked": _with_examples(kinds, examples),
+        "urls": settings.urls,
+        "names": settings.names,
+        "masked": _with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
     }
 
 
@@ -189,35 +210,63 @@ def _first(path: Path) -> list[dict]:
         return [json.loads(line) for line in islice(file, _FIRST_OF_LIST)]
 
 
-def _summarise_rejects(path: Path) -> tuple[list[dict], dict[str, int]]:
-    reasons = Counter()
+def _task_records(partial: Path, name: str, tasks: int) -> Iterator[dict]:
+    """The JSON lines of some kind that the tasks wrote, in order."""
+    from gemma_ko_lib.corpus.spool import read_lines, task_lines
+
+    for rank in range(tasks):
+        yield from read_lines(task_lines(partial, name, rank))
+
+
+def _summarise_rejects(path: Path) -> dict:
+    """Reasons with their counts, the first rejects, and files: of each its first and how many."""
+    reasons: Counter[str] = Counter()
+    files: dict[str, dict] = {}
     with open(path, encoding="utf-8") as file:
-        for line in file:
+        for reject in map(json.loads, file):
             # What stands in brackets differs from line to line.
-            reasons[json.loads(line)["reason"].split(" (")[0]] += 1
-    return _first(path), dict(reasons.most_common())
+            reasons[reject["reason"].split(" (")[0]] += 1
+            files.setdefault(reject["file"], {**reject, "count": 0})["count"] += 1
+    return {
+        "reasons": dict(reasons.most_common()),
+        "first": _first(path),
+        "files": list(files.values())[:_FIRST_OF_LIST],
+        "file_count": len(files),
+    }
 
 
-def _nothing_left(
-    read: Counter, dropped: Counter, reasons: dict, first: list[dict], rejects: Path
-) -> str:
+def _ways_of_reading(notes: list[dict]) -> list[dict]:
+    """Each way of taking a text for several documents or for one, its files, and the first."""
+    ways: dict[str, dict] = {}
+    for note in notes:
+        if note["kind"] == "read":
+            way = {"how": note["reason"], "files": 0, "first": note["name"]}
+            ways.setdefault(note["reason"], way)["files"] += 1
+    return list(ways.values())
+
+
+def _nothing_left(read: Counter, dropped: Counter, rejects: dict) -> str:
     why = [f"{count:,} × {rule}" for rule, count in dropped.most_common(3)]
-    why += [f"{count:,} × {reason}" for reason, count in list(reasons.items())[:3]]
+    why += [f"{count:,} × {reason}" for reason, count in list(rejects["reasons"].items())[:3]]
     said = f"No document is left of {read['in']:,}: {'; '.join(why)}."
-    if first:
-        line = f" line {first[0]['line']}" if first[0]["line"] else ""
-        said += f" The first is {first[0]['file']}{line}; all are listed in {rejects}."
+    if rejects["first"]:
+        said += f" The first is {_place(rejects['first'][0])}; rejects.jsonl lists all."
     return (
         f"{said} Each input needs text in UTF-8: plain text, JSON lines with a text field, or a "
-        "format that lesson 05 lists."
+        "format that `gemma-ko clean --formats` lists."
     )
 
 
 # --- On a terminal --------------------------------------------------------------------------
 
 
-def format_report(report: dict) -> str:
-    """Write a report as a few lines to read on a terminal."""
+def format_report(report: dict, show: int = 0) -> str:
+    """Write a report as a few lines to read on a terminal.
+
+    Args:
+        report: as `build_report` made it.
+        show: how many examples of each rule to print, as before and after.
+    """
     documents, text = report["documents"], report["text_bytes"]
     steps = {step["name"]: step for step in report["steps"]}
     lines = [
@@ -227,27 +276,71 @@ def format_report(report: dict) -> str:
         f"text: {text['in'] / 1e6:,.2f} MB in, {text['out'] / 1e6:,.2f} MB out; "
         f"{report['seconds']:,.1f} s, {report['mb_per_second']:,.2f} MB/s",
     ]
-    if decoded := steps["read"]["decoded_from_cp949"]:
-        lines.append(f"decoded from cp949: {decoded:,}")
+    for encoding, decoded in steps["read"]["decoded_from"].items():
+        lines.append(f"decoded from {encoding}: {decoded:,}")
+    lines += [
+        f"read as {way['how']}: {_up_to(way['files'], way['first'])}" for way in report["read_as"]
+    ]
+    for field, count in steps["read"]["unread_fields"].items():
+        lines.append(f"not read: {count:,} records have text in the list or object {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
-        lines.append(f"changed by {rule}: {changed['count']:,}")
+        lost = f"{changed['characters_lost']:,} characters less"
+        lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")
+        lines += _shown(changed["examples"][:show])
     for rule, dropped in steps["clean"]["dropped_by"].items():
-        example = dropped["example"]["text"][:40].replace("\n", " ")
-        lines.append(f"dropped by {rule}: {dropped['count']:,}, e.g. {example!r}")
+        first = [f", e.g. {_one_line(example)!r}" for example in dropped["examples"][:1]]
+        lines.append(f"dropped by {rule}: {dropped['count']:,}{''.join(first)}")
+        lines += _shown(dropped["examples"][:show])
     if mask := steps.get("mask"):
+        names = "found" if mask["names"] else "not looked for"
+        lines.append(f"personal data: URLs {mask['urls']}, names of persons {names}")
         for kind, masked in mask["masked"].items():
             lines.append(f"masked {kind}: {masked['count']:,}")
+            lines += _shown(masked["examples"][:show])
     if found := steps.get("decontaminate"):
         lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
     if found := steps.get("duplicates"):
         lines.append(f"duplicates: {found['exact']:,} exact, {found['near']:,} near")
-    lines += [
-        f"left out: {note['files']:,} files of {note['name']}: {note['reason']}"
-        for note in report["left_out"]
+    left_out = [
+        f"left out: {n['files']:,} of {n['name']}: {n['reason']}" for n in report["left_out"]
     ]
+    lines += _named(left_out, len(left_out), "left out")
     for reason, count in report["rejects"]["reasons"].items():
         lines.append(f"rejected: {count:,} × {reason}")
-    for reject in report["rejects"]["first"][:3]:
-        place = reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
-        lines.append(f"  {place}: {reject['reason']}")
+    rejected = [
+        f"  {_place(file)}: {file['reason']}"
+        + (f"; and {file['count'] - 1:,} more in this file" if file["count"] > 1 else "")
+        for file in report["rejects"]["files"]
+    ]
+    lines += _named(rejected, report["rejects"]["file_count"], "  files with rejects")
     return "\n".join(lines)
+
+
+def _named(lines: list[str], count: int, what: str) -> list[str]:
+    """Twenty lines, and the number of the others."""
+    more = count - _FIRST_OF_LIST
+    return lines[:_FIRST_OF_LIST] + ([f"{what}: {more:,} more"] if more > 0 else [])
+
+
+def _up_to(files: int, first: str) -> str:
+    return first if files == 1 else f"{files:,} files, the first {first}"
+
+
+def _place(reject: dict) -> str:
+    return reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
+
+
+def _one_line(example: dict) -> str:
+    return example["before"][:40].replace("\n", " ")
+
+
+def _shown(examples: list[dict]) -> list[str]:
+    """Two lines for each example; `repr` keeps a text from steering the terminal."""
+    lines = []
+    for example in examples:
+        lines.append(f"  {example['id']!r}")
+        if example["after"] is None:
+            lines.append(f"  - {example['before']!r}")
+        else:
+            lines += [f"  - {example['before']!r}", f"  + {example['after']!r}"]
+    return lines

@@ -1,8 +1,8 @@
-"""The course as something that runs: recorded figures, a papermill runner, metrics, a report.
+"""Runs the course: executes its notebooks, collects their figures, writes metrics and a report.
 
 Notebooks call `record`; `run_course` executes them and leaves in its output folder:
 
-    NN_name.ipynb   every notebook as executed, also one that failed
+    NN_name.ipynb   every notebook as executed, including one that failed
     metrics.json    status, seconds, peak memory and recorded figures of each
     report.html     the same with every plot, in one file
     artefacts/      what the notebooks hand to each other (their OUTPUT_DIR)
@@ -37,7 +37,7 @@ _REPORTED_PACKAGES = (
 
 
 def __getattr__(name: str):
-    # The runner's parts come when asked for: a kernel wants only `record`, and importing
+    # The runner is imported when it is first used: a kernel needs only `record`, and importing
     # nbformat alone takes seconds.
     if name in _FILE_FUNCTIONS:
         from gemma_ko_lib.course import notebook_files
@@ -105,7 +105,7 @@ def run_course(
         timeout_s: time limit of one whole notebook, from the start of its kernel; by profile
             (smoke 600 s) when None.
         kernel_name: Jupyter kernel; "python3" is this Python.
-        progress: say on stderr what is happening; failures are always told.
+        progress: report progress on stderr; failures are always reported.
         seed: passed on as SEED.
         folder: where the notebooks are; the course's own when None.
 
@@ -116,8 +116,8 @@ def run_course(
         UserError: unknown notebook, or an output folder that cannot be used.
     """
     from gemma_ko_lib.course.execution import NotebookResult, Watch
+    from gemma_ko_lib.course.html_report import write_report
     from gemma_ko_lib.course.notebook_files import find_notebooks
-    from gemma_ko_lib.course.report import write_report
 
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()
@@ -151,7 +151,7 @@ def run_course(
             course.notebooks = sorted([*course.notebooks, future.result()], key=lambda r: r.name)
             _write_metrics(course)
     finally:
-        # Reached with kernels alive after Ctrl-C or a full disk.
+        # After Ctrl-C or a full disk kernels are still alive here.
         pool.shutdown(wait=False, cancel_futures=True)
         for watch in watches.values():
             watch.stop()
@@ -175,7 +175,7 @@ def _run_notebook(
 
     from gemma_ko_lib.course.execution import count_code_cells, execute_notebook
 
-    executed.unlink(missing_ok=True)  # an earlier run's file must not pass for this one's
+    executed.unlink(missing_ok=True)  # a file of an earlier run must not be taken for this one's
     cells = count_code_cells(path)
     with Progress(cells, label, unit="cells", quiet=not progress) as bar:
         watch.on_cell = lambda done: bar.update(1, note=f"cell {done}/{cells}")
@@ -194,7 +194,7 @@ def _run_notebook(
 
 
 def describe_failure(result: "NotebookResult", cells: int | None, limit: float) -> str:
-    """Say on one screen which cell failed, what it says and how it ended."""
+    """Describe on one screen which cell failed, its source and its error."""
     source = result.failing_source.rstrip().splitlines()
     if len(source) > 15:
         source = [*source[:15], f"… {len(source) - 15} more lines"]

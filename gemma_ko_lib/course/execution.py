@@ -1,7 +1,7 @@
-"""One notebook, executed: papermill with a deadline, a progress callback and the peak memory.
+"""Executes one notebook with papermill, under a deadline, and measures its peak memory.
 
-In goes a notebook file and its parameters, out comes the executed file (always, also when a
-cell failed) and a `NotebookResult`. `course` decides which notebooks run, and when.
+The executed file is written even when a cell failed. `course` decides which notebooks run, and
+when.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ _ASK_PEAK_MEMORY = "__import__('gemma_ko_lib.runtime').runtime.peak_memory_bytes
 
 @dataclasses.dataclass
 class NotebookResult:
-    """What became of one notebook.
+    """The result of one notebook's run.
 
     Attributes:
         status: "ok", "failed" or "timeout".
         seconds: wall time, the kernel's start included.
-        peak_memory_bytes: of the kernel process, without its children; None if it died.
+        peak_memory_bytes: of the kernel process without its children; None if it died.
         metrics: name to {"value", "unit", "note"}, as passed to `course.record`.
         failing_cell: the n of `In [n]` in the executed notebook.
         error: the last lines of what went wrong.
@@ -54,10 +54,10 @@ class NotebookResult:
 
 
 class Watch:
-    """One notebook's run, seen from outside: its time limit, where it is, a way to stop it.
+    """Watches one notebook's run: keeps its time limit, knows its current cell, can stop it.
 
     Args:
-        timeout_s: how long the whole notebook may take, from when its kernel is up.
+        timeout_s: how long the whole notebook may take once its kernel is up.
     """
 
     def __init__(self, timeout_s: float):
@@ -71,11 +71,11 @@ class Watch:
         self._kernel_pid: int | None = None
 
     def seconds_left(self, cell=None) -> float:
-        """What the whole notebook may still use (nbclient takes 0 for "no limit")."""
+        """Return the time left for the whole notebook (nbclient takes 0 for "no limit")."""
         return max(self._deadline - time.monotonic(), 0.1)
 
     def stop(self) -> None:
-        """Kill the kernel with what it started; the run then ends as a dead kernel's does."""
+        """Kill the kernel and what it started; the run then ends like that of a dead kernel."""
         self.stopped = True
         if self._kernel_pid is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -93,8 +93,8 @@ class Watch:
 
 
 def _kernel_peak_memory(client, pid: int, healthy: bool) -> int | None:
-    # /proc comes first: it answers for a kernel stuck in a cell too, and VmHWM starts afresh
-    # at exec, while ru_maxrss is inherited from the process that started the kernel.
+    # /proc is asked first: it also works for a kernel that is stuck in a cell, and VmHWM starts
+    # anew at exec, while ru_maxrss is inherited from the process that started the kernel.
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
@@ -108,7 +108,7 @@ def _kernel_peak_memory(client, pid: int, healthy: bool) -> int | None:
 
 
 class _CourseClient(PapermillNotebookClient):
-    """Papermill's client, telling a `Watch` where it is."""
+    """Papermill's client, which reports to a `Watch`."""
 
     def __init__(self, nb_man, watch: Watch, **kwargs):
         super().__init__(nb_man, timeout_func=watch.seconds_left, **kwargs)
@@ -133,7 +133,7 @@ class _CourseClient(PapermillNotebookClient):
         try:
             done = super().execute_cell(cell, cell_index, **kwargs)
         except (CellTimeoutError, DeadKernelError) as error:
-            # Papermill marks only cells that raised; without this the file would look complete.
+            # Papermill marks only cells that raised; otherwise the file would look complete.
             self.nb_man.cell_exception(cell, cell_index=cell_index, exception=error)
             raise
         if runs:
@@ -158,7 +158,7 @@ class _CourseEngine(Engine):
                 resources={"metadata": {"path": str(folder)}},
                 config=_transport(sockets),
             )
-            # What the kernel process says outside its cells is told only if it dies.
+            # What the kernel process prints outside its cells is shown only if it dies.
             log = Path(sockets, "kernel.log")
             with log.open("wb") as file:
                 try:
@@ -171,7 +171,7 @@ papermill_engines.register("gemma-ko", _CourseEngine)
 
 
 def _transport(folder: str) -> Config:
-    """Sockets in a private folder: no ports for kernels to race for, or for others to read."""
+    """Put the sockets into a private folder: kernels then do not race for ports."""
     if len(folder) > 90:  # systems cut socket names off at 104 bytes
         return Config()
     return Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})
@@ -183,7 +183,7 @@ def _kernel_environment() -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([checkout, inherited] if inherited else [checkout]),
-        # Whatever the shell says: no windows, and plots arrive as outputs of their cell.
+        # Whatever the shell has set: no windows open, and plots become outputs of their cell.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
@@ -192,7 +192,7 @@ def _kernel_environment() -> dict[str, str]:
 def execute_notebook(
     notebook: Path, executed: Path, parameters: dict, watch: Watch, kernel_name: str = "python3"
 ) -> NotebookResult:
-    """Execute a notebook in a kernel of its own; never raises for what a cell does.
+    """Execute a notebook in a kernel of its own; what a cell raises does not raise here.
 
     Args:
         notebook: the file to execute.
@@ -225,7 +225,7 @@ def execute_notebook(
         result.status = "failed"
         why = "Stopped." if watch.stopped else "The kernel died in this cell, often for memory."
         result.error = _last_lines(f"{watch.kernel_log}\n{why}")
-    except Exception as error:  # an unreadable notebook or no such kernel must not stop the others
+    except Exception as error:  # an unreadable notebook or a missing kernel must not stop others
         result.status = "failed"
         result.error = _last_lines(f"{watch.kernel_log}\n{type(error).__name__}: {error}")
     if result.status != "ok":
@@ -242,10 +242,10 @@ def _last_lines(text: str, count: int = 12) -> str:
 
 
 def count_code_cells(notebook: Path) -> int | None:
-    """Code cells that an execution will run, the injected one included; None if unreadable."""
+    """Count the code cells that will run, the injected one included; None if unreadable."""
     try:
         cells = nbformat.read(notebook, as_version=4).cells
-    except Exception as error:  # the execution itself reports it, with the notebook's name
+    except Exception as error:  # the execution reports it again, as the notebook's failure
         print(f"{notebook.name}: {type(error).__name__}", file=sys.stderr)
         return None
     return 1 + sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)

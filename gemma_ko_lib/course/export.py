@@ -1,10 +1,10 @@
-"""From-scratch modules out of notebooks: what is taught in a cell is what is imported later.
+"""Writes the modules of `from_scratch` from the notebook cells that teach them.
 
     python -m gemma_ko_lib.course.export
 
-In go the cells of the notebooks that are tagged `export:NAME`, out comes
-`gemma_ko_lib/from_scratch/NAME.py`: a markdown cell becomes the module's docstring, code cells
-follow in course order. A test fails when a notebook and its module no longer agree.
+The cells that are tagged `export:NAME` become `gemma_ko_lib/from_scratch/NAME.py`: a markdown cell
+is the module's docstring, and the code cells follow in course order. A test fails when a notebook
+and its module no longer agree.
 """
 
 import ast
@@ -17,12 +17,12 @@ from gemma_ko_lib.runtime import UserError, whole_file
 
 FROM_SCRATCH = Path(__file__).parent.parent / "from_scratch"
 _TAG = "export:"
-# An import must run no experiment and draw no picture.
+# Importing a module must not run an experiment or draw a picture.
 _ALLOWED = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 
 
 def exported_sources(folder: Path | None = None) -> dict[str, str]:
-    """The source of every from-scratch module, as the notebooks say it now.
+    """Collect the source of every from-scratch module from the notebooks.
 
     Args:
         folder: where the notebooks are; the course's own when None.
@@ -43,7 +43,9 @@ def exported_sources(folder: Path | None = None) -> dict[str, str]:
                 module = tag.removeprefix(_TAG)
                 where = f"{path.name}, cell {number} (tagged {tag})"
                 if not module.isidentifier():
-                    raise UserError(f"{where}: '{module}' is no module name; tag it export:name.")
+                    raise UserError(
+                        f"{where}: '{module}' is not a module name; tag it export:name."
+                    )
                 if cell.cell_type == "markdown":
                     if module in docstrings:
                         raise UserError(f"{where}: a second docstring cell; untag one of them.")

@@ -1,7 +1,7 @@
-"""Notebook files: found, stored with their outputs, proven to match them, copied for learners.
+"""Finds notebook files, stores outputs in them, checks these, and makes the learner's copies.
 
 The committed notebooks carry the outputs of a smoke run, so that they read well unexecuted.
-Each code cell holds the hash of the source that made its outputs; an edited cell shows.
+Each code cell holds the hash of the source that made its outputs, which reveals a later edit.
 """
 
 import hashlib
@@ -167,7 +167,7 @@ def source_sha256(source: str) -> str:
 
 
 def _local_folders(executed_dir: Path, executed: NotebookNode) -> list[tuple[re.Pattern, str]]:
-    """Patterns of this machine's folders with what stands for them, the longest first."""
+    """List patterns of this machine's folders and what replaces them, the longest first."""
     folders = {
         Path.home(): "~",
         Path.cwd(): "gemma-ko",
@@ -179,7 +179,7 @@ def _local_folders(executed_dir: Path, executed: NotebookNode) -> list[tuple[re.
     if output_dir := executed.metadata.papermill.parameters.get("OUTPUT_DIR"):
         folders[Path(output_dir)] = "course-output/artefacts"
     names = {str(p): name for folder, name in folders.items() for p in (folder, folder.resolve())}
-    names.pop("/", None)  # a home of "/" stands for nothing in particular
+    names.pop("/", None)  # a home folder "/" would match every path
     patterns = [
         (re.compile(rf"(?<![\w.~-]){re.escape(name)}(?![\w-])"), names[name])
         for name in sorted(names, key=len, reverse=True)
@@ -217,10 +217,10 @@ def _is_image(mime: str) -> bool:
 
 
 def check_stored_outputs(path: str | Path) -> list[str]:
-    """Say what is wrong with a committed notebook's outputs; an empty list is good.
+    """List what is wrong with a committed notebook's outputs.
 
-    Found are: cells edited, added, removed or moved since their outputs were made, errors,
-    warnings and progress on stderr, local paths, widget state, and files over 500 KB.
+    This finds cells that were edited, added, removed or moved since their outputs were made,
+    errors, warnings and progress on stderr, local paths, widget state, and files over 500 KB.
     """
     path = Path(path)
     try:
@@ -280,9 +280,9 @@ def _as_text(value) -> str:
 
 
 def learner_copy(notebook: NotebookNode) -> NotebookNode:
-    """Copy a notebook with its solutions taken out: exercises are written once, solution inside.
+    """Copy a notebook without its solutions.
 
-    Cells tagged `solution` become an empty place to work in; everything else stays.
+    A cell tagged `solution` becomes an empty place to work in; everything else stays.
     """
     notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
     for cell in notebook.cells:

@@ -1,7 +1,7 @@
-"""Figures that a notebook passes on: `record` shows one and stores it in the cell's outputs.
+"""Passes figures on from a notebook: `record` shows one and stores it in the cell's outputs.
 
-The runner finds them again in the executed notebook, by their MIME type, so no file or
-channel beside the notebook is needed.
+The runner finds them in the executed notebook by their MIME type, so nothing but the notebook
+itself is needed.
 """
 
 import math
@@ -54,12 +54,12 @@ def _finite_number(name: str, value) -> float:
 
 
 def format_number(value: float) -> str:
-    """Write a figure the way a reader wants it: 1,234,567 and 1.235."""
+    """Format a figure for a reader, e.g. 1,234,567 or 1.235."""
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def recorded_metrics(notebook) -> dict[str, dict]:
-    """Collect what `record` left in an executed notebook: name to value, unit, note.
+    """Collect the recorded figures of an executed notebook: name to value, unit, note.
 
     A figure recorded twice keeps its last value, with a warning.
     """

@@ -1,9 +1,9 @@
-"""Which continuation does a model find likelier? Prompts and choices in, log-likelihoods out.
+"""Scores continuations: the log-likelihood that a model gives to each choice after a prompt.
 
 Questions with four answers, few-shot examples before every question, minimal pairs: many texts
-begin alike. They are laid into rows as a tree, depth first, in which a common beginning stands
-and is computed once; a token sees its own ancestors only. The vocabulary is scored only where a
-continuation is, so that a long prompt costs no logits.
+begin alike. They are laid into rows as a tree, depth first, so that a common beginning is stored
+and computed once; a token sees its own ancestors only. Logits are computed only where a
+continuation stands, so a long prompt costs none.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import numpy as np
 from gemma_ko_lib.models.decoder import TokenTree, project
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 
 # Attention costs a row's length for each token; the rows of a batch make up for short ones.
@@ -26,7 +27,7 @@ BATCH_ROWS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """What a model makes of one continuation.
+    """A model's score of one continuation.
 
     Attributes:
         nats: its log-likelihood after the prompt, at most 0.
@@ -63,8 +64,11 @@ def score_choices(
         UserError: a choice without a token.
 
     Example:
-        >>> scores = score_choices(model, ["대한민국의 수도는"], [[" 서울이다.", " 부산이다."]])
-        >>> max(range(2), key=lambda i: scores[0][i].nats)
+        >>> from gemma_ko_lib import models
+        >>> nano = models.load("nano")
+        >>> ((right, wrong),) = score_choices(nano, ["She is"], [[" happy.", " happily."]])
+        >>> right.nats > wrong.nats
+        True
     """
     flat = [
         (prompt, choice) for prompt, its in zip(prompts, choices, strict=True) for choice in its
@@ -86,8 +90,9 @@ def encode_pairs(tokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list
     for prompt, continuation in pairs:
         kept = prompt.rstrip()
         moved.append((kept, prompt[len(kept) :] + continuation))
-    before = tokenizer.encode([prompt for prompt, _ in moved])
-    whole = tokenizer.encode([prompt + continuation for prompt, continuation in moved])
+    before = encode_documents(tokenizer, [prompt for prompt, _ in moved])
+    together = [prompt + continuation for prompt, continuation in moved]
+    whole = encode_documents(tokenizer, together)
     return [
         ([tokenizer.bos_id, *prompt], ids[len(prompt) :])
         for prompt, ids in zip(before, whole, strict=True)
@@ -148,7 +153,7 @@ class _Row:
 
 
 def _plant(texts: list[list[int]]) -> list[_Row]:
-    """Lay texts into rows; sorted, neighbours have the longest beginnings in common."""
+    """Lay texts into rows, sorted, so that neighbours share the longest beginnings."""
     rows: list[_Row] = []
     row, path, previous = _Row(), [], []
     for index in sorted(range(len(texts)), key=texts.__getitem__):
@@ -180,7 +185,7 @@ def _common(a: list[int], b: list[int]) -> int:
 
 
 def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, int]):
-    """Scores of the texts in some rows: (text, Score)."""
+    """Yield (text, Score) for the texts in some rows."""
     shape = (BATCH_ROWS, length)
     tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
     until = np.full(shape, 2**30, np.int32)
@@ -209,7 +214,7 @@ def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, 
 
 
 def _padded(values: list[int]) -> np.ndarray:
-    """Up to the next power of two of chunks, so that few shapes are compiled."""
+    """Pad to the next power of two of chunks, so that few shapes are compiled."""
     chunks = -(-len(values) // CHUNK_TOKENS)
     size = CHUNK_TOKENS * (1 << (chunks - 1).bit_length())
     return np.pad(np.array(values, np.int32), (0, size - len(values)))

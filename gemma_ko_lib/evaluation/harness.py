@@ -1,11 +1,11 @@
-"""lm-evaluation-harness on the course's models: any of its tasks by name.
+"""Runs tasks of lm-evaluation-harness on the course's models.
 
     results = harness.evaluate(model, ["kmmlu", "haerae", "click"])
 
 The adapter answers the harness' three kinds of request with the course's own functions, so that a
-task run here and a suite of `gemma-ko evaluate` give the same numbers on the same items. There is
-one BOS before every text, which Gemma needs and must not see twice. Needs the extra `lm-eval`, and
-for a task's data the hub that the task names, or local files.
+task run here and a suite of `gemma-ko evaluate` give the same numbers on the same items. Every text
+gets one BOS, which Gemma needs and must not see twice. This needs the extra `lm-eval`, and a task's
+data from the hub that it names or from local files.
 """
 
 import functools
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.choices import encode_pairs, score_continuations
-from gemma_ko_lib.evaluation.generation import generate
+from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.results import macro_f1
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
@@ -81,10 +81,11 @@ class HarnessModel(LM):
             by_limit.setdefault(options.get("max_gen_toks", MAX_NEW_TOKENS), []).append(number)
         encoded = tokenizer.encode([request.args[0] for request in requests])
         texts = [""] * len(requests)
-        # Together: each call of `generate` compiles anew.
         for limit, numbers in by_limit.items():
             prompts = [[tokenizer.bos_id, *encoded[number]] for number in numbers]
-            found = generate(self._model, prompts, limit, stop_ids=(tokenizer.eos_id,))
+            found = generate(
+                self._model, prompts, limit, params=self._params, stop_ids=(tokenizer.eos_id,)
+            )
             for number, ids in zip(numbers, found, strict=True):
                 until = requests[number].args[1].get("until") or ()
                 texts[number] = _before(tokenizer.decode(ids), until)
@@ -126,7 +127,13 @@ def evaluate(
         UserError: a task that the harness does not know, or data that cannot be had.
 
     Example:
-        >>> evaluate(model, ["kobest_copa"], data="kobest")["results"]["kobest_copa"]["acc,none"]
+        >>> from gemma_ko_lib import models
+        >>> item = {"premise": "비가 왔다.", "question": "결과", "label": 0}
+        >>> item |= {"alternative_1": "땅이 젖었다.", "alternative_2": "해가 떴다."}
+        >>> _ = Path("kobest_copa.jsonl").write_text(json.dumps(item), "utf-8")
+        >>> found = evaluate(models.load("nano"), ["kobest_copa"], data=".")
+        >>> found["results"]["kobest_copa"]["acc,none"] in (0.0, 1.0)
+        True
     """
     manager = _task_manager()
     for task in tasks:

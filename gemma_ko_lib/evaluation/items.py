@@ -1,11 +1,10 @@
-"""Multiple-choice items and their files: JSONL in, a suite out, what cannot be read listed."""
+"""Multiple-choice items, and reading them from JSONL files into suites."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +56,7 @@ def read_suite(
     to_item: Callable[[dict], Item | None],
     per_character: bool = False,
     labels: bool = False,
-    parse: Callable[[str], dict] = json.loads,
+    parse: Callable[[str], dict] = json_object,
 ) -> Suite:
     """Read one file of items, an item a line.
 
@@ -66,13 +65,13 @@ def read_suite(
     Args:
         name: the suite's.
         path: its file.
-        to_item: makes an `Item` of a record, or None of one that is no question; raises KeyError,
-            TypeError or ValueError if it cannot.
+        to_item: makes an `Item` of a record, or None of one that is not a question; raises
+            KeyError, TypeError or ValueError if it cannot.
         per_character, labels: see `Suite`.
         parse: makes a record of a line; raises ValueError if it cannot.
 
     Raises:
-        UserError: no such file, or nothing readable in it.
+        UserError: the file is missing, or holds nothing readable.
     """
     try:
         lines = numbered_lines(path)
@@ -113,7 +112,7 @@ def _by_columns(names: list[str]) -> Callable[[str], dict]:
 
 
 def text_of(record: dict, field: str) -> str:
-    """A field that must hold text."""
+    """Read a field that must hold text."""
     value = record[field]
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{field} is {value!r}, not a text")
@@ -121,7 +120,7 @@ def text_of(record: dict, field: str) -> str:
 
 
 def choices_of(record: dict, count: int) -> list[str]:
-    """So many different choices, as one list or under KoBEST's published names."""
+    """Read `count` different choices, given as one list or under KoBEST's published names."""
     if "choices" in record:
         found = record["choices"]
     else:
@@ -133,7 +132,7 @@ def choices_of(record: dict, count: int) -> list[str]:
 
 
 def label_of(record: dict, field: str, count: int) -> int:
-    """The index of the right one of `count` choices."""
+    """Read the index of the right one of `count` choices."""
     value = record[field]
     if not isinstance(value, int) or not 0 <= value < count:
         raise ValueError(f"{field} is {value!r}, not a number from 0 to {count - 1}")

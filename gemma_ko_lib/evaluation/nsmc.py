@@ -1,13 +1,12 @@
-"""NSMC, Naver's film reviews (github.com/e9t/nsmc): a local file in, praise or blame to tell out.
+"""Reads NSMC, Naver's film reviews (github.com/e9t/nsmc), as a suite: praise or blame?
 
 lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
 """
 
-import json
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.items import Item, Suite, label_of, read_suite, text_of
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, json_object
 
 _COLUMNS = ("id", "document", "label")
 # NSMC's own rule: 1 to 4 of 10 stars are negative, 9 and 10 positive, the others left out.
@@ -23,13 +22,13 @@ def read_nsmc(data: str | Path | None) -> Suite:
             JSON lines with "text" or "document", and "label" (0, 1) or "rating" (1 to 10 stars).
 
     Raises:
-        UserError: no file given, or nothing readable in it.
+        UserError: no file is given, or it holds nothing readable.
     """
     if data is None:
         raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")
     path = Path(data).expanduser()
     path = path / "ratings_test.txt" if path.is_dir() else path
-    parse = json.loads if "json" in path.suffix else _columns
+    parse = json_object if "json" in path.suffix else _columns
     return read_suite("nsmc", path, _item, labels=True, parse=parse)
 
 

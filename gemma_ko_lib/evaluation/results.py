@@ -8,7 +8,7 @@ import numpy as np
 
 from gemma_ko_lib.evaluation.choices import Score, score_choices
 from gemma_ko_lib.evaluation.items import Suite
-from gemma_ko_lib.evaluation.statistics import cluster_interval, share_interval
+from gemma_ko_lib.evaluation.statistics import check_finite, cluster_interval, share_interval
 from gemma_ko_lib.models.loading import Model
 
 
@@ -128,6 +128,9 @@ def evaluate_suite(
         suite: from `load_suites`.
         params: weights to use instead of the model's own.
         progress: show progress.
+
+    Raises:
+        UserError: a score is not finite.
     """
     scores = score_choices(
         model,
@@ -136,6 +139,7 @@ def evaluate_suite(
         params=params,
         progress=progress,
     )
+    check_finite([score.nats for its in scores for score in its], model.name)
     return judge(suite, scores)
 
 

@@ -1,14 +1,35 @@
-"""How certain is a figure? 95% intervals of one model's, and of the difference of two models'.
+"""95% intervals of a model's figures, and of the difference between two models.
 
-Means and differences are bootstrapped: the 2.5th and 97.5th percentile of what resampled sets of
-items would have given, with the same draws for the same number of items, so that a figure can be
-made again. Of a share of right answers that would be no width at all where all are right, so
-shares have Wilson's interval.
+Means and differences are bootstrapped: the interval goes from the 2.5th to the 97.5th percentile
+of the figure over resampled sets of items. The same number of items gets the same draws, so that
+a figure can be reproduced. For a share of right answers the bootstrap interval has no width when
+all are right, so shares get Wilson's interval.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from gemma_ko_lib.runtime import UserError
+
 DRAWS = 2000
+
+
+def check_finite(values: Sequence[float], model: str) -> None:
+    """Check that a model's figures are finite, before anything is averaged or compared.
+
+    Args:
+        values: what the model gave.
+        model: its name, for the message.
+
+    Raises:
+        UserError: one is not finite.
+    """
+    if bad := int((~np.isfinite(values)).sum()):
+        raise UserError(
+            f"{bad:,} of {len(values):,} figures of {model} are not finite: its weights are "
+            "damaged, or overflow the dtype that it computes in."
+        )
 
 
 def draws(items: int, seed: int = 0) -> np.ndarray:
@@ -30,10 +51,10 @@ def interval(values, weights=None) -> tuple[float, float]:
 
 
 def share_interval(right) -> tuple[float, float]:
-    """95% interval of a share (Wilson, JASA 22, 1927): wide for few items, whatever came out.
+    """95% interval of a share (Wilson, JASA 22, 1927), which is wide for few items.
 
     Args:
-        right: 1 for each item that has what is counted, 0 for the others, or a part of 1.
+        right: 1 for each item that counts, 0 for the others, or a fraction.
     """
     n, share = len(right), float(np.mean(right))
     z = 1.959964
@@ -62,7 +83,7 @@ def cluster_interval(values, clusters) -> tuple[float, float] | None:
 def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
     """Mean of second − first over the same items, and its 95% interval.
 
-    Items are drawn in pairs: that both models find an item hard cancels out.
+    Items are drawn in pairs, so an item that both models find hard cancels out.
 
     Raises:
         ValueError: not the same number of items.

@@ -1,4 +1,4 @@
-"""Stage 3, models: Gemma weights in, a forward pass with its tokenizer out.
+"""Stage 3, models: Gemma's weights, its forward pass and its tokenizer.
 
 `load` gives a `Model` for nano, the real Gemma 3 270M, any KerasHub Gemma preset or a run's
 folder; `parameter_count` counts without allocating; `mesh` and `place` put weights on devices.
@@ -7,7 +7,7 @@ folder; `parameter_count` counts without allocating; `mesh` and `place` put weig
 from gemma_ko_lib.models.adapters import Lora, add_adapters, merge, unmerge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
-from gemma_ko_lib.models.expansion import expand_model
+from gemma_ko_lib.models.embeddings import expand_model
 from gemma_ko_lib.models.loading import Model, assemble, load
 from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.models.quantization import dequantize, quantize

@@ -1,7 +1,7 @@
 """LoRA and OLoRA: a frozen base and two thin matrices beside each of its kernels.
 
-Weights come in; the frozen base and the adapters, which alone are trained, go out. `Decoder`
-computes x·W + α/r·(x·A)·B wherever its weights hold adapters:
+`add_adapters` splits a model into the frozen base and the adapters, which alone are trained.
+`Decoder` computes x·W + α/r·(x·A)·B wherever its weights hold adapters:
 
     lora_a [in, rank], lora_b [rank, out], lora_scale [] (α/r, frozen)
 
@@ -129,13 +129,12 @@ def unmerge(merged: dict, adapters: dict, lora: Lora) -> dict:
     return _changed({**merged, **scales}, adapters, -1)
 
 
-def run_projection(projection: str, kernel_shape: tuple[int, ...], plain, weights: dict, x):
+def run_projection(projection: str, kernel_shape: tuple[int, ...], weights: dict, x):
     """What a linear layer computes, by the weights that are there for it.
 
     Args:
         projection: one of `kernels.PROJECTIONS`.
         kernel_shape: of the layer's kernel.
-        plain: the layer's own call, for a kernel that is not quantised.
         weights: those of the block, by name.
         x: the layer's input, [batch, length, …].
     """
@@ -144,16 +143,15 @@ def run_projection(projection: str, kernel_shape: tuple[int, ...], plain, weight
         bits = 8 if f"{projection}/kernel_int8" in weights else 4
         stored = weights[f"{projection}/kernel_int{bits}"]
         y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"])
-        y = y.reshape(kernels.output_shape(projection, x, kernel_shape))
     else:
-        y = plain(x)
-    if f"{projection}/lora_a" not in weights:
-        return y
-    a, b, scale = (weights[f"{projection}/lora_{part}"] for part in ("a", "b", "scale"))
-    # Two thin products, not one with W + scale·A·B: neither that sum nor its gradient, both as
-    # large as W, is ever formed.
-    low_rank = (rows @ a.astype(x.dtype)) * scale.astype(x.dtype)
-    return y + (low_rank @ b.astype(x.dtype)).reshape(y.shape)
+        y = rows @ kernels.to_matrix(projection, weights[f"{projection}/kernel"].astype(x.dtype))
+    if f"{projection}/lora_a" in weights:
+        a, b, scale = (weights[f"{projection}/lora_{part}"] for part in ("a", "b", "scale"))
+        # Two thin products, not one with W + scale·A·B: neither that sum nor its gradient, both
+        # as large as W, is ever formed.
+        low_rank = (rows @ a.astype(x.dtype)) * scale.astype(x.dtype)
+        y += low_rank @ b.astype(x.dtype)
+    return y.reshape(kernels.output_shape(projection, x, kernel_shape))
 
 
 def _plain_kernel(params: dict, path: str):

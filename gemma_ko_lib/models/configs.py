@@ -5,7 +5,13 @@ it counts both GeGLU branches, for Gemma 3 one. Sources: the Gemma reports (arXi
 2403.08295, 2408.00118, 2503.19786) and KerasHub's presets 0.32.
 """
 
+import difflib
 import functools
+import inspect
+import math
+import re
+
+from gemma_ko_lib.runtime import UserError
 
 _GEMMA2 = {
     "use_post_ffw_norm": True,
@@ -59,6 +65,20 @@ CONFIGS: dict[str, tuple[str, dict]] = {
         "Gemma3Backbone",
         _shape(262144, 26, 4, 1, 1152, 6912, 256, sliding_window_size=512, **_GEMMA3),
     ),
+    "vault_gemma_1b_en": (
+        "GemmaBackbone",
+        _shape(
+            256000,
+            26,
+            4,
+            4,
+            1152,
+            13824,
+            256,
+            sliding_window_size=512,
+            use_sliding_window_attention=True,
+        ),
+    ),
     "gemma3_4b_text": (
         "Gemma3Backbone",
         _shape(
@@ -74,7 +94,138 @@ CONFIGS: dict[str, tuple[str, dict]] = {
             **_GEMMA3,
         ),
     ),
+    "gemma3_12b_text": (
+        "Gemma3Backbone",
+        _shape(
+            262144,
+            48,
+            16,
+            8,
+            3840,
+            15360,
+            256,
+            sliding_window_size=1024,
+            global_rope_scaling_factor=8.0,
+            **_GEMMA3,
+        ),
+    ),
+    "gemma3_27b_text": (
+        "Gemma3Backbone",
+        _shape(
+            262144,
+            62,
+            32,
+            16,
+            5376,
+            21504,
+            128,
+            query_head_dim_normalize=False,
+            sliding_window_size=1024,
+            global_rope_scaling_factor=8.0,
+            **_GEMMA3,
+        ),
+    ),
 }
+
+
+@functools.cache
+def loadable_presets() -> dict[str, str]:
+    """KerasHub's text presets that have a shape of `CONFIGS`, with the name of that shape.
+
+    A preset has the shape of its base: the same class and number of parameters.
+    """
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    found = {name: name for name in CONFIGS}
+    for kind in ("GemmaBackbone", "Gemma3Backbone"):
+        presets = getattr(keras_hub.models, kind).presets
+        sizes = {name: about["metadata"]["params"] for name, about in presets.items()}
+        shapes = {sizes[name]: name for name in CONFIGS if name in sizes}
+        found |= {name: shapes[size] for name, size in sizes.items() if size in shapes}
+    return found
+
+
+def preset_name(name: str) -> str:
+    """KerasHub's name of a preset, from how people write it: google/gemma-2-2b-it, gemma2_2b.
+
+    Raises:
+        UserError: unknown; the nearest names are given.
+    """
+    known = loadable_presets()
+    for candidate in (name, f"{name}_en", *_other_spellings(name)):
+        if candidate in known:
+            return candidate
+    near = difflib.get_close_matches(name.lower().rpartition("/")[2], known, 3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UserError(f"No model '{name}'.{hint} There are: {', '.join(sorted(known))}.")
+
+
+def _other_spellings(name: str):
+    """The Hugging Face hub's names as KerasHub's: gemma-2-2b-it -> gemma2_instruct_2b_en."""
+    plain = name.lower().rpartition("/")[2].replace("-", "_")
+    match = re.fullmatch(r"gemma_?(1\.1_|[23]_)?(\d+m|\d+b)(_pt|_it)?(_text|_en)?", plain)
+    if match:
+        generation, size, kind, _ = match.groups()
+        head = {None: "gemma", "1.1_": "gemma_1.1", "2_": "gemma2", "3_": "gemma3"}[generation]
+        instruct = "instruct_" if kind == "_it" else ""
+        yield from (f"{head}_{instruct}{size}{end}" for end in ("_en", "_text", ""))
+    yield plain
+
+
+def shape_of(name: str) -> tuple[str, dict]:
+    """(KerasHub backbone class, its arguments) of a preset.
+
+    Raises:
+        UserError: unknown name.
+    """
+    return CONFIGS[loadable_presets()[preset_name(name)]]
+
+
+_COUNTS = (
+    "vocabulary_size",
+    "num_layers",
+    "num_query_heads",
+    "num_key_value_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "head_dim",
+)
+
+
+def check_config(kind: str, config: dict, where: str) -> None:
+    """See that a configuration out of a file is one of a Gemma.
+
+    Args:
+        kind: KerasHub backbone class.
+        config: its arguments.
+        where: for the message.
+
+    Raises:
+        UserError: another class, an argument that it does not have, one that is missing, or a
+            size that is no positive number.
+    """
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    kinds = ("GemmaBackbone", "Gemma3Backbone")
+    if kind not in kinds:
+        raise UserError(f"{where}: the backbone is {kind!r:.80}; known are {', '.join(kinds)}.")
+    known = inspect.signature(getattr(keras_hub.models, kind).__init__).parameters
+    known = set(known) - {"self", "kwargs", "dtype", "vision_encoder"}
+    for key, value in config.items():
+        if key not in known:
+            raise UserError(f"{where}: {kind} has no setting {key!r:.80}.")
+        number = isinstance(value, bool | int | float) and abs(value) < 2**31
+        if not number and value is not None:
+            raise UserError(f"{where}: {key} is {value!r:.80}, not a number that it can be.")
+    for key in _COUNTS:
+        value = config.get(key)
+        if type(value) is not int or value < 1:
+            raise UserError(f"{where}: {key} is {value!r:.80}; it must be a whole number from 1.")
+    if config["num_query_heads"] % config["num_key_value_heads"]:
+        raise UserError(
+            f"{where}: {config['num_query_heads']} query heads cannot share "
+            f"{config['num_key_value_heads']} key and value heads evenly."
+        )
 
 
 def build_backbone(kind: str, config: dict, dtype: str | None = None):
@@ -104,16 +255,14 @@ def build_backbone(kind: str, config: dict, dtype: str | None = None):
 
 @functools.cache
 def parameter_count(name: str) -> int:
-    """Number of parameters of a model of `CONFIGS`, without allocating its weights.
+    """Number of parameters of a preset, without allocating its weights.
 
     Raises:
         UserError: unknown name.
+
+    Example:
+        >>> parameter_count("gemma3_270m")
+        268098176
     """
-    import math
-
-    from gemma_ko_lib.runtime import UserError
-
-    if name not in CONFIGS:
-        raise UserError(f"No shape known for '{name}'. Known: {', '.join(CONFIGS)}.")
-    backbone = build_backbone(*CONFIGS[name])
+    backbone = build_backbone(*(CONFIGS[name] if name in CONFIGS else shape_of(name)))
     return sum(math.prod(variable.shape) for variable in backbone.variables)

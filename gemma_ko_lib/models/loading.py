@@ -8,6 +8,7 @@ and what the conversion of the GGUF package is cached as.
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -15,10 +16,27 @@ import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
-from gemma_ko_lib.models.configs import CONFIGS, build_backbone
+from gemma_ko_lib.models.belonging import (
+    FORMAT,
+    MODEL,
+    TOKENIZER,
+    WEIGHTS,
+    check_belong_together,
+    check_finite,
+    check_vocabulary,
+    read_description,
+    unreadable,
+)
+from gemma_ko_lib.models.configs import (
+    CONFIGS,
+    build_backbone,
+    check_config,
+    preset_name,
+    shape_of,
+)
 from gemma_ko_lib.models.gguf_weights import GEMMA_NOTICE, convert_package
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
+from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
 
 
 @dataclasses.dataclass
@@ -33,6 +51,7 @@ class Model:
         params: weights in the decoder's layout.
         tokenizer: its SentencePiece tokenizer.
         notice: licence notice that travels with the weights; empty for our own.
+        digest: of weights and tokenizer as they were loaded from a folder; empty otherwise.
     """
 
     name: str
@@ -42,6 +61,7 @@ class Model:
     params: decoders.Params
     tokenizer: SentencePieceTokenizer
     notice: str = ""
+    digest: str = ""
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder that `load` reads; `model.json` comes last."""
@@ -65,43 +85,58 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
 
     Example:
         >>> model = load("nano")
-        >>> model.tokenizer.encode(["Hello"])
+        >>> model.tokenizer.decode(*model.tokenizer.encode(["안녕, Gemma"]))
+        '안녕, Gemma'
     """
     dtype = dtype or runtime.choose_dtype(runtime.accelerator()).policy
     folder = Path(name).expanduser()
     if str(name) == "nano":
         return _load_folder(runtime.samples_dir() / "nano", dtype, "nano")
-    if str(name) in _preset_names():
-        return _load_preset(str(name), dtype)
     if folder.is_dir():
         return _load_folder(folder, dtype, str(name))
-    raise UserError(
-        f"No model '{name}'. Known: nano, a folder with model.json and model.safetensors, or a "
-        f"KerasHub preset: {', '.join(_preset_names())}."
-    )
+    return _load_preset(preset_name(str(name)), dtype)
 
 
-def _preset_names() -> list[str]:
-    from gemma_ko_lib.models.keras_hub import keras_hub
+def read_shape(name: str | Path) -> tuple[str, str, dict]:
+    """A model's own name, KerasHub backbone class and its arguments, without its weights.
 
-    text_classes = (keras_hub.models.GemmaBackbone, keras_hub.models.Gemma3Backbone)
-    names = {name for cls in text_classes for name in cls.presets}
-    return sorted(names | (set(CONFIGS) - {"nano"}))
+    Args:
+        name: as for `load`.
+
+    Raises:
+        UserError: unknown name, or a damaged folder.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(name), *read_description(folder)[:2]
+    preset = preset_name(str(name))
+    return preset, *shape_of(preset)
 
 
 # --- folders ---
 
 
 def save_model(model: Model, folder: str | Path) -> None:
-    """See `Model.save`."""
+    """See `Model.save`.
+
+    Raises:
+        UserError: the disk is full or not writable; or weights that are not finite.
+    """
     folder = Path(folder)
-    write_tensors(decoders.unstack(model.params), folder / "model.safetensors")
-    model.tokenizer.save(folder / "tokenizer.model")
+    weights = decoders.unstack(model.params)
+    check_finite(weights, model.name)
+    write_tensors(weights, folder / WEIGHTS)
+    model.tokenizer.save(folder / TOKENIZER)
     if model.notice:
         with runtime.whole_file(folder / "NOTICE") as file:
             file.write(model.notice + "\n")
-    description = {"format": "gemma-ko model 1", "backbone": model.kind, "config": model.config}
-    with runtime.whole_file(folder / "model.json") as file:
+    description = {
+        "format": FORMAT,
+        "backbone": model.kind,
+        "config": model.config,
+        "sha256": {name: runtime.sha256_of(folder / name) for name in (WEIGHTS, TOKENIZER)},
+    }
+    with runtime.whole_file(folder / MODEL) as file:
         json.dump(description, file, indent=1)
 
 
@@ -134,30 +169,72 @@ def write_tensors(
 def _load_folder(folder: Path, dtype: str, name: str) -> Model:
     import safetensors
 
+    kind, config, sha256 = read_description(folder)
+    for path in (folder / WEIGHTS, folder / TOKENIZER):
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is not a file; copy the folder again.")
     try:
-        description = json.loads((folder / "model.json").read_text("utf-8"))
-        proto = (folder / "tokenizer.model").read_bytes()
-        with safetensors.safe_open(folder / "model.safetensors", framework="numpy") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{folder} is not a finished model folder: {Path(str(error.filename)).name} is "
-            "missing. If it is a stopped training run, finish it with pretrain --resume."
-        ) from None
+        weights_file = safetensors.safe_open(folder / WEIGHTS, framework="numpy")
+        proto = read_proto(folder / TOKENIZER)
+        notice = folder / "NOTICE"
+        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
+        digest = check_belong_together(folder, sha256)
+    except OSError as error:
+        raise unreadable(folder, error) from None
     except (ValueError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{folder} holds a damaged file ({error}); make or copy it again."
         ) from None
-    notice = folder / "NOTICE"
-    return assemble(
-        name,
-        description["backbone"],
-        description["config"],
-        weights,
-        SentencePieceTokenizer(proto, name),
-        dtype,
-        notice.read_text("utf-8").strip() if notice.is_file() else "",
-    )
+    with weights_file as file:
+        # Before anything is built: what it costs follows from the file, not from the numbers.
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+        decoder = _build(kind, config, dtype, shapes, name)
+        try:
+            weights = {key: file.get_tensor(key) for key in shapes}
+        except (TypeError, safetensors.SafetensorError) as error:  # a kind of number numpy lacks
+            raise UserError(f"{folder / WEIGHTS} cannot be read ({error}).") from None
+    check_finite(weights, name)
+    tokenizer = SentencePieceTokenizer(proto, name)
+    check_vocabulary(config, tokenizer, name)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        params = decoders.stack(weights, decoder)
+    return Model(name, kind, config, decoder, params, tokenizer, notice, digest)
+
+
+def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> decoders.Decoder:
+    """The decoder of a configuration, when it is that of some weights.
+
+    Args:
+        shapes: of the weights, by KerasHub's names.
+    """
+    blocks = {match[1] for key in shapes if (match := re.match(r"decoder_block_(\d+)/", key))}
+    embedding = shapes.get("token_embedding/embeddings")
+    said = config["vocabulary_size"], config["hidden_dim"]
+    if config["num_layers"] != len(blocks) or embedding != said:
+        raise UserError(
+            f"{name}: the configuration says {config['num_layers']} layers and embeddings of "
+            f"{said}; the weights have {len(blocks)} and {embedding}."
+        )
+    try:
+        decoder = decoders.Decoder(build_backbone(kind, config, dtype))
+    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
+        raise UserError(
+            f"{name}: no {kind} can be built of its configuration ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]:.200})."
+        ) from error
+    expected = {
+        decoders.canonical_name(variable): tuple(variable.shape)
+        for variables in decoder.variables_by_name().values()
+        for variable in variables
+    }
+    for key in sorted(expected.keys() | shapes.keys()):
+        found, wanted = shapes.get(key, "none"), expected.get(key, "none")
+        if found != wanted:
+            raise UserError(
+                f"{name}: the weights do not fit the configuration, which says {wanted} for "
+                f"{key}; the weights have {found}."
+            )
+    return decoder
 
 
 def assemble(
@@ -175,22 +252,16 @@ def assemble(
         weights: arrays by KerasHub's names.
 
     Raises:
-        UserError: the weights are not those of the configuration.
+        UserError: the weights are not those of the configuration, or are not finite; or the
+            tokenizer has another vocabulary.
     """
-    decoder = decoders.Decoder(build_backbone(kind, config, dtype))
+    check_config(kind, config, name)
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    decoder = _build(kind, config, dtype, shapes, name)
+    check_finite(weights, name)
+    check_vocabulary(config, tokenizer, name)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        try:
-            params = decoders.stack(weights, decoder)
-        except (KeyError, ValueError) as error:
-            raise UserError(
-                f"The weights of {name} do not fit its configuration: {error}"
-            ) from None
-    for key, shape in decoder.shapes().items():
-        if params[key].shape != shape.shape:
-            raise UserError(
-                f"{name}: {key} has shape {params[key].shape}, "
-                f"its configuration says {shape.shape}."
-            )
+        params = decoders.stack(weights, decoder)
     return Model(name, kind, config, decoder, params, tokenizer, notice)
 
 

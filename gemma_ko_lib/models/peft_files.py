@@ -8,6 +8,7 @@ word need `as_plain_lora`, of twice the rank.
 """
 
 import json
+import math
 from pathlib import Path
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.adapters import Lora, add_adapters
+from gemma_ko_lib.models.belonging import all_finite
 from gemma_ko_lib.models.loading import write_tensors
 from gemma_ko_lib.runtime import UserError
 
@@ -176,8 +178,10 @@ def _block(weight, index: int | None):
 def _read(folder: Path) -> tuple[dict, dict]:
     import safetensors
 
+    if (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_file():
+        raise UserError(f"{folder / WEIGHTS} is not a file; copy the adapters again.")
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        config = runtime.read_json_object(folder / CONFIG)
         with safetensors.safe_open(folder / WEIGHTS, framework="numpy") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except FileNotFoundError as error:
@@ -188,6 +192,9 @@ def _read(folder: Path) -> tuple[dict, dict]:
         raise UserError(
             f"{folder} holds a damaged file ({error}); make or copy it again."
         ) from None
+    for key, value in tensors.items():
+        if not all_finite(value):
+            raise UserError(f"{folder / WEIGHTS}: {key} is not all finite numbers; copy it again.")
     return config, tensors
 
 
@@ -205,6 +212,9 @@ def _lora_of(config: dict, tensors: dict, path: Path) -> Lora:
         if module.partition(".")[2] in modules
     )
     try:
-        return Lora(int(config["r"]), float(config["lora_alpha"]), targets, init == "olora")
-    except (KeyError, TypeError, ValueError) as error:
+        rank, alpha = int(config["r"]), float(config["lora_alpha"])
+        if not math.isfinite(alpha):
+            raise ValueError(f"lora_alpha is {alpha}")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: r and lora_alpha must be numbers ({error}).") from None
+    return Lora(rank, alpha, targets, init == "olora")

@@ -9,6 +9,7 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -98,14 +99,19 @@ def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
     return PartitionSpec(*([None] if stacked else []), *fitted)
 
 
-def place(params: dict, mesh: Mesh | None = None) -> dict:
+def place(params: dict, mesh: Mesh | None = None, copy: bool = False) -> dict:
     """Put weights on the mesh by the rules, or whole on the first device.
 
     Every process gives the same weights and keeps its devices' pieces.
+
+    Args:
+        params: weights by name.
+        mesh: devices, or None for the first.
+        copy: never share memory with `params`, also where they are in place already.
     """
-    if mesh is None:
-        return jax.device_put(params, jax.devices()[0])
-    places = shardings(params, mesh)
+    places = shardings(params, mesh) if mesh else jax.devices()[0]
+    if copy:
+        params = {name: _own(weight) for name, weight in params.items()}
     if jax.process_count() == 1:
         return jax.device_put(params, places)
     # device_put would send every weight through the network, to compare the processes' copies.
@@ -114,6 +120,15 @@ def place(params: dict, mesh: Mesh | None = None) -> dict:
         name: jax.make_array_from_callback(weight.shape, places[name], weight.__getitem__)
         for name, weight in whole.items()
     }
+
+
+def _own(weight):
+    """A copy of an array that `device_put` would hand on, for it is on such a device already.
+
+    (Its own `may_alias=False` leaves the first device of a replicated array without a copy.)
+    """
+    here = isinstance(weight, jax.Array) and weight.devices() & set(jax.devices())
+    return jnp.copy(weight) if here else weight
 
 
 def gather(params: dict) -> dict:

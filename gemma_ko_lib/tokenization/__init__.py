@@ -1,19 +1,24 @@
-"""Stage 2, tokenization: documents in, token rows out, and what a tokenizer costs in Korean.
+"""Stage 2, tokenization: turns documents into the token rows that training reads.
 
-`load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures
-it; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and `write_shards` turn
-documents into the rows that training reads; `pack_mixture` does so with a chosen share of
-each language and register.
+`load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures what
+it costs in Korean; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and
+`write_shards` make rows of documents; `pack_mixture` does so with a chosen share of each
+language and register.
 """
 
-from gemma_ko_lib.tokenization.expansion import expand_vocabulary, learn_pieces
 from gemma_ko_lib.tokenization.gap import gap_report
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture, read_sources
 from gemma_ko_lib.tokenization.mixture import Mixture, mix_documents, parse_weights
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
-from gemma_ko_lib.tokenization.sources import load_tokenizer
-from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, Tokenizer, TokenizerJson
+from gemma_ko_lib.tokenization.tokenizer import (
+    SentencePieceTokenizer,
+    Tokenizer,
+    TokenizerJson,
+    train_tokenizer,
+)
+from gemma_ko_lib.tokenization.tokenizer_files import load_tokenizer
+from gemma_ko_lib.tokenization.vocabulary import expand_vocabulary, learn_pieces
 
 __all__ = [
     "Mixture",
@@ -32,5 +37,6 @@ __all__ = [
     "pack_mixture",
     "parse_weights",
     "read_sources",
+    "train_tokenizer",
     "write_shards",
 ]

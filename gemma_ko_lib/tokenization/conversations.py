@@ -1,32 +1,29 @@
-"""Conversations for fine-tuning: instruction JSONL in, packed rows in Gemma's turn format out.
+"""Reads conversations from JSONL and packs them into rows in Gemma's turn format.
 
     <bos><start_of_turn>user
     {question}<end_of_turn>
     <start_of_turn>model
     {answer}<end_of_turn>
 
-Only answers are trained, with the <end_of_turn> that ends them. Gemma has no system turn: a
-system message is put before the first question. What a person types is text, even where it spells
-a control token.
+The loss counts only the answers and the <end_of_turn> that ends each. Gemma has no system turn,
+so a system message is put before the first question. What a person types stays text, even where it
+spells a control token.
 """
 
 import dataclasses
 import functools
-import json
-import re
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 from gemma_ko_lib.tokenization.packing import pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
 START, END = "<start_of_turn>", "<end_of_turn>"
 _ROLES = {"user": "user", "human": "user", "assistant": "model", "model": "model", "gpt": "model"}
-# Between "<" and the rest of what would be read as one control token.
-_INSIDE_CONTROL = re.compile(r"(?<=<)(?=/?[a-z_0-9]{1,24}>)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +49,10 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     "content"}, …]} with the roles system, user and assistant.
 
     Returns:
-        The conversations, and a line for each record that is none: "file, line n: why".
+        The conversations, and a line for each record that is not one: "file, line n: why".
 
     Raises:
-        UserError: no such file, no UTF-8, or no conversation in it.
+        UserError: the file is missing, is not UTF-8, or holds no conversation.
     """
     path = Path(path).expanduser()
     try:
@@ -67,7 +64,7 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     found, rejects = [], []
     for number, line in lines:
         try:
-            found.append(_conversation(json.loads(line)))
+            found.append(_conversation(json_object(line)))
         except (ValueError, TypeError, AttributeError) as error:
             rejects.append(f"{path.name}, line {number}: {error}")
     if not found:
@@ -120,7 +117,7 @@ def _alternating(messages: list[tuple[str, str]]) -> Conversation:
 def encode_conversation(
     tokenizer: Tokenizer, turns: Sequence[Turn]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A conversation's token ids, with one BOS, and which of them are trained.
+    """Encode a conversation with one BOS, and mark the tokens that are trained.
 
     Returns:
         ids int32 [n], trained bool [n].
@@ -141,16 +138,10 @@ def encode_conversation(
 
 
 def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
-    """Token ids up to where the model's next answer starts."""
+    """Encode the turns so far, up to where the model's next answer starts."""
     ids, _ = encode_conversation(tokenizer, turns)
     start = control_id(tokenizer, START)
     return [*ids.tolist(), start, *tokenizer.encode(["model\n"])[0]]
-
-
-def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Token ids of what somebody typed: "<end_of_turn>" in it is letters, no control token."""
-    parts = _INSIDE_CONTROL.split(text)
-    return [i for ids in tokenizer.encode([part for part in parts if part]) for i in ids]
 
 
 @functools.lru_cache(maxsize=16)
@@ -194,11 +185,26 @@ class ConversationRows:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    def __getitem__(self, number: int) -> "ConversationRows":
+        """One row: the same arrays, without their first axis."""
+        names = ("token_ids", "segment_ids", "targets", "loss_weights")
+        return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in names})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows that are trained on."""
+        found = hashlib.sha256(str(self.token_ids.shape).encode())
+        for array in (self.token_ids, self.segment_ids, self.targets, self.loss_weights):
+            found.update(np.ascontiguousarray(array))
+        return found.hexdigest()
+
 
 def pack_conversations(
     conversations: Sequence[Conversation], tokenizer: Tokenizer, length: int
 ) -> ConversationRows:
-    """Pack conversations into rows; one is shortened by whole exchanges, never within one.
+    """Pack conversations into rows.
+
+    A conversation that is longer than a row loses whole exchanges from its end, never parts.
 
     Args:
         conversations: as from `read_conversations`.
@@ -228,7 +234,7 @@ def pack_conversations(
         )
     flat_ids, flat_trained = (np.concatenate(x) for x in zip(*pieces, strict=True))
     ends = np.cumsum([len(ids) for ids, _ in pieces])
-    # Places in the flat arrays are packed, so that ids and marks stay together.
+    # What is packed is places in the flat arrays, so that ids and marks stay together.
     places = (np.arange(end - len(ids), end) for (ids, _), end in zip(pieces, ends, strict=True))
     rows = list(pack_documents(places, length))
     place = np.concatenate([row.token_ids for row in rows])

@@ -1,7 +1,7 @@
-"""The Korean gap: what a tokenizer charges for Korean, measured.
+"""Measures the Korean gap: how many tokens a tokenizer needs for Korean text.
 
-An eojeol (어절) is what stands between two spaces; a token that is no whole character is a
-byte fragment, the sign that the vocabulary had nothing for that syllable.
+An eojeol (어절) is a stretch between two spaces. A token that is not a whole character is a
+byte fragment; it shows that the vocabulary has no piece for that syllable.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 
 @dataclasses.dataclass(frozen=True)
 class GapRow:
-    """What one tokenizer makes of the texts.
+    """The measurements of one tokenizer.
 
     Attributes:
         tokenizer: its name.
@@ -27,9 +27,9 @@ class GapRow:
         tokens_per_eojeol: fertility; 1 would be a token a word.
         tokens_per_character: white space included.
         bytes_per_token: UTF-8 bytes that one token carries.
-        byte_fragment_fraction: share of tokens that are pieces of a character.
-        hangul_pieces: vocabulary pieces with a Hangul syllable in them.
-        single_syllables: of the 11,172 syllables, those that are one piece by themselves.
+        byte_fragment_fraction: share of tokens that are parts of a character.
+        hangul_pieces: vocabulary pieces that contain a Hangul syllable.
+        single_syllables: how many of the 11,172 syllables are a piece by themselves.
         price_against_english: tokens for the parallel Korean over tokens for its English, or None.
     """
 
@@ -59,6 +59,12 @@ def gap_report(
 
     Raises:
         UserError: no text to measure on.
+
+    Example:
+        >>> from gemma_ko_lib.tokenization import load_tokenizer
+        >>> (row,) = gap_report(["비가 밤새 내렸다."], [load_tokenizer("nano")])
+        >>> row.tokens, row.tokens_per_eojeol
+        (24, 8.0)
     """
     texts = [text for text in texts if text.strip()]
     if not texts:
@@ -89,7 +95,7 @@ def _measure(texts: Sequence[str], tokenizer: Tokenizer, parallel) -> GapRow:
 
 
 def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:
-    """Ids of byte fragments, number of Hangul pieces, number of one-syllable pieces."""
+    """Find the ids of byte fragments, and count Hangul pieces and one-syllable pieces."""
     decode = _byte_level_decoder(tokenizer)
     fragments, hangul, syllables = set(), 0, set()
     for index, piece in enumerate(tokenizer.vocabulary):
@@ -104,8 +110,8 @@ def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:
 
 
 def _byte_level_decoder(tokenizer: Tokenizer):
-    """A function from a piece to its text, or to None where it is no whole character."""
-    # A piece with "Ġ" alone proves nothing: SentencePiece vocabularies hold the letter too.
+    """Return a function from a piece to its text, or to None where it is not a whole character."""
+    # A piece "Ġ" alone is no proof: SentencePiece vocabularies hold the letter too.
     pieces = set(tokenizer.vocabulary)
     if "Ġ" in pieces and "<0x00>" not in pieces:
         return _from_byte_alphabet

@@ -1,9 +1,10 @@
-"""Token shards of a mixture: documents of several groups in, a chosen share of each group out.
+"""Packs documents of several groups into token shards that hold a chosen share of each group.
 
-Shares are shares of the tokens that the model reads. A group that is too small for its share is
-repeated by whole epochs, and the manifest says how often.
+A share is counted in the tokens that the model reads. A group that is too small for its share is
+repeated in whole epochs, and the manifest says how often.
 """
 
+import contextlib
 import heapq
 import math
 import shutil
@@ -13,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
-from gemma_ko_lib.tokenization.pieces import Piece, PieceFile
-from gemma_ko_lib.tokenization.shards import framed_documents, write_rows
+from gemma_ko_lib.tokenization.shards import check_is_for_shards, framed_documents, write_rows
+from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -34,23 +35,25 @@ _COUNTED = ("documents", "bytes", "tokens")
 
 
 def read_sources(sources: Iterable[str | Path]) -> Iterator["Document"]:
-    """Read documents for training: files, and folders of `gemma-ko clean` but for the held-out.
+    """Read documents for training from files and from folders of `gemma-ko clean`.
+
+    The held-out documents of such a folder are left out.
 
     Raises:
         UserError: a path does not exist, or a folder is unfinished or holds such folders.
     """
     from gemma_ko_lib.corpus import read_clean, read_documents
-    from gemma_ko_lib.corpus.pipeline import REPORT
+    from gemma_ko_lib.corpus.result_folder import REPORT
 
     for source in sources:
         path = Path(source)
-        if (path / REPORT).is_file() or any(path.glob("documents-*.jsonl.gz")):
+        if (path / REPORT).is_file() or any(path.glob("documents-*.jsonl.*")):
             yield from read_clean(path)
             continue
         # Reading all files below would train on the held-out documents too.
         for report in path.rglob(REPORT):
             raise UserError(
-                f"{path} is no folder of documents, but holds one of clean documents, "
+                f"{path} is not a folder of documents, but holds one of clean documents, "
                 f"{report.parent}. Give the folders themselves."
             )
         yield from read_documents([path])
@@ -68,48 +71,45 @@ def pack_mixture(
 ) -> dict:
     """Tokenize documents, mix their groups, pack and store them as token shards.
 
-    The documents are read once. Their tokens wait on disk (4 bytes each) until all are
-    counted; memory holds a shard, whatever the size of the input. The same documents and
+    The documents are read once. Their tokens are spooled to disk (4 bytes each) until all are
+    counted; memory holds one shard, whatever the size of the input. The same documents and
     seed give the same bytes.
 
     Args:
-        documents: with "language" (or "lang") and "register" among their metadata, where known.
+        documents: their metadata hold "language" (or "lang") and "register", where known.
         tokenizer: the model's.
         folder: where the shards go; a former set there is replaced once all is tokenized.
         length: tokens a row.
         mixture: see `Mixture`; all in natural proportions by default.
-        seed: of the order, and of which documents an unfinished epoch takes.
+        seed: decides the order, and which documents an unfinished epoch takes.
         rows_per_shard: rows a file.
         progress: show progress.
 
     Returns:
-        The manifest, as written: that of `write_shards`, with "seed" and "mixture". There, a
-        group's "epochs" are tokens written over tokens that it has; each of its documents comes
-        that often, rounded up or down. No group has more tokens than its share of the
-        budget, and less than one row is missing.
+        The manifest, as written: that of `write_shards`, with "seed" and "mixture". The "epochs"
+        of a group are the tokens written divided by the tokens that it has; each of its documents
+        comes that often, rounded up or down. No group gets more tokens than its share of the
+        budget, and it gets at most one row less.
 
     Raises:
         UserError: a key without documents, or with less than a row of the budget; a document
             that two keys name; no documents; no room on the disk.
 
     Example:
-        >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=1_000_000)
-        >>> pack_mixture(read_clean("corpus"), load_tokenizer("nano"), "shards", 512, mixture)
+        >>> from gemma_ko_lib.runtime import samples_dir
+        >>> from gemma_ko_lib.tokenization import load_tokenizer
+        >>> documents = read_sources([samples_dir() / "ko", samples_dir() / "en"])
+        >>> mixture = Mixture(weights={"ko": 0.7, "en": 0.3}, tokens=50_000)
+        >>> manifest = pack_mixture(documents, load_tokenizer("nano"), "shards", 512, mixture)
+        >>> {name: round(g["share"], 2) for name, g in manifest["mixture"]["groups"].items()}
+        {'en': 0.3, 'ko': 0.7}
     """
     if length < 2:
         raise UserError(f"A row of {length} tokens has nothing to predict; give a length of 2 up.")
     folder, mixture = Path(folder), mixture or Mixture()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left_by_a_killed_run in folder.glob(".pieces-*"):
-            shutil.rmtree(left_by_a_killed_run)
-        scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
-    except OSError as error:
-        raise disk_error(folder, error) from error
-    with scratch:
-        groups, left_out = _lay_aside(
-            documents, tokenizer, Path(scratch.name), length, mixture, progress
-        )
+    check_is_for_shards(folder)
+    with only_process(folder), _scratch_in(folder) as scratch:
+        groups, left_out = _spool(documents, tokenizer, scratch, length, mixture, progress)
         wanted = _plan(groups, mixture, length)
         tokens = sum(wanted.values())
         _check_room(folder, tokens)
@@ -126,13 +126,25 @@ def pack_mixture(
             return write_rows(rows, tokenizer, folder, length, describe, rows_per_shard)
 
 
-def _lay_aside(
+@contextlib.contextmanager
+def _scratch_in(folder: Path) -> Iterator[Path]:
+    try:
+        for left_by_a_killed_run in folder.glob(".pieces-*"):
+            shutil.rmtree(left_by_a_killed_run)
+        scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    with scratch:
+        yield Path(scratch.name)
+
+
+def _spool(
     documents, tokenizer: Tokenizer, scratch: Path, length: int, mixture: Mixture, progress: bool
-) -> tuple[dict[str, PieceFile], Counter]:
-    """Tokenize all documents into one `PieceFile` a group, and count those left out."""
-    groups: dict[str, PieceFile] = {}
+) -> tuple[dict[str, TokenSpool], Counter]:
+    """Tokenize all documents into one `TokenSpool` per group, and count those left out."""
+    groups: dict[str, TokenSpool] = {}
     seen, left_out = Counter(), Counter()
-    waiting = deque()  # groups of the texts that the tokenizer has taken and not yet given back
+    waiting = deque()  # the groups of the texts that the tokenizer still has
 
     def texts() -> Iterator[str]:
         for document in documents:
@@ -158,7 +170,7 @@ def _lay_aside(
                         f"There are more than {_MOST_GROUPS} groups by {mixture.by}, the last "
                         f"'{name}'. Is that a register? Group by language, or give weights."
                     )
-                groups[name] = PieceFile(scratch, f"{len(groups):03d}")
+                groups[name] = TokenSpool(scratch, f"{len(groups):03d}")
             text_bytes = len(text.encode("utf-8"))
             for piece in split_long(ids, length):
                 groups[name].add(Piece(piece, text_bytes))
@@ -178,13 +190,18 @@ def _lay_aside(
     return dict(sorted(groups.items())), left_out
 
 
-def _plan(groups: dict[str, PieceFile], mixture: Mixture, length: int) -> dict[str, int]:
-    """Tokens that each group should give."""
+def _plan(groups: dict[str, TokenSpool], mixture: Mixture, length: int) -> dict[str, int]:
+    """Compute how many tokens each group should give."""
     sizes = {name: group.tokens for name, group in groups.items()}
     parts = shares(mixture, sizes)
-    wanted = apportion(mixture.tokens or sum(sizes.values()), parts)
+    total = mixture.tokens or sum(sizes.values())
+    if mixture.once:
+        total = round(sizes[mixture.once] / parts[mixture.once])
+    wanted = apportion(total, parts)
+    if mixture.once:  # rounding may have taken or given a token
+        wanted[mixture.once] = sizes[mixture.once]
     for name in mixture.weights:
-        # Of what fits into a row at least one piece can be taken.
+        # With this many tokens at least one piece fits.
         if wanted[name] < min(length, sizes[name]):
             raise UserError(
                 f"The share of '{name}' is {wanted[name]:,} tokens, less than one row of "
@@ -204,7 +221,7 @@ def _check_room(folder: Path, tokens: int) -> None:
 
 
 def _interleave(
-    groups: dict[str, PieceFile],
+    groups: dict[str, TokenSpool],
     wanted: dict[str, int],
     seed: int,
     drawn: dict[str, dict[str, int]],
@@ -253,7 +270,7 @@ def _describe(groups, wanted, drawn, mixture: Mixture, left_out: Counter) -> dic
 
 
 def format_mixture(manifest: dict) -> str:
-    """The mixture of a manifest as a table for people, with what to think about below it."""
+    """Format the mixture of a manifest as a table, with warnings below it."""
     mixture = manifest["mixture"]
     lines = [
         f"{'group':<24}{'documents':>11}{'tokens there':>15}{'written':>15}{'share':>9}"

@@ -1,8 +1,7 @@
 """Mixtures: which group a document belongs to, and what share of the tokens each group gets.
 
-A group is a language ("ko"), a register ("news") or both ("ko/news"). `mixed_shards` writes token
-shards by the shares that this module computes; `mix_documents` lays one text among another
-while both stream.
+A group is a language ("ko"), a register ("news") or both ("ko/news"). `mixed_shards` writes the
+token shards with the shares that are computed here.
 """
 
 import dataclasses
@@ -27,21 +26,24 @@ class Mixture:
     Attributes:
         weights: share of each group, on any scale. A key is a language, a register,
             "language/register", or "rest" for documents that no other key names; the most exact key
-            wins. What no key names is left out.
+            wins. Documents that no key names are left out.
         temperature: without weights, a group of n tokens gets a share in proportion to n^(1/T).
             1 leaves the sizes as they are, a large T makes all groups equal (Arivazhagan and
             others 2019, arXiv 1907.05019, with T = 5; mT5, arXiv 2010.11934: α = 1/T = 0.3).
-        by: which groups the temperature works on, one of `GROUPINGS`.
+        by: the groups that the temperature applies to, one of `GROUPINGS`.
         tokens: how many to write; by default as many as the groups have.
+        once: a key of the weights whose documents all come exactly once. This sets the number of
+            tokens; the other groups get their shares, as replay against forgetting wants it.
 
     Raises:
-        UserError: a weight, the temperature or the number of tokens makes no sense.
+        UserError: a setting makes no sense, or two of them contradict each other.
     """
 
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
     by: str = GROUPINGS[-1]
     tokens: int | None = None
+    once: str | None = None
 
     def __post_init__(self):
         for key, weight in self.weights.items():
@@ -63,6 +65,11 @@ class Mixture:
             raise UserError(f"No grouping by '{self.by}'; there are {', '.join(GROUPINGS)}.")
         if self.tokens is not None and self.tokens < 1:
             raise UserError(f"The number of tokens is {self.tokens:,}; give 1 or more.")
+        if self.once is not None and (self.once not in self.weights or self.tokens):
+            raise UserError(
+                f"'{self.once}' is to come once, which sets the number of tokens from its weight; "
+                "give it a weight, and no number of tokens."
+            )
 
 
 def parse_weights(given: Sequence[str]) -> dict[str, float]:
@@ -92,7 +99,7 @@ _LOOKED_AT = 2000
 
 
 def language_of(document: "Document") -> str:
-    """A document's language: what its metadata say, else the one that its script suggests."""
+    """Return a document's language: from its metadata, or else from its script."""
     from gemma_ko_lib.corpus.cleaning.language import identify
 
     known = document.metadata.get("language") or document.metadata.get("lang")
@@ -100,10 +107,10 @@ def language_of(document: "Document") -> str:
 
 
 def group_of(language: str, register: str, mixture: Mixture) -> str | None:
-    """The group that a document belongs to; None if it is left out.
+    """Return the group that a document belongs to; None if it is left out.
 
     Raises:
-        UserError: two keys name it, and none is more exact than the other.
+        UserError: two keys name it, and neither is more exact than the other.
     """
     weights = mixture.weights
     if not weights:
@@ -124,10 +131,10 @@ def group_of(language: str, register: str, mixture: Mixture) -> str | None:
 
 
 def shares(mixture: Mixture, sizes: Mapping[str, int]) -> dict[str, Fraction]:
-    """Share of each group in the tokens, adding up to 1.
+    """Compute each group's share of the tokens; the shares add up to 1.
 
     Args:
-        mixture: weights or a temperature.
+        mixture: holds weights or a temperature.
         sizes: tokens that each group has.
     """
     if mixture.weights:
@@ -143,7 +150,11 @@ def shares(mixture: Mixture, sizes: Mapping[str, int]) -> dict[str, Fraction]:
 
 
 def apportion(total: int, parts: Mapping[str, Fraction]) -> dict[str, int]:
-    """Divide a whole number by shares that add up to 1, leaving nothing (largest remainders)."""
+    """Divide a whole number by shares that add up to 1, by the method of largest remainders.
+
+    Each name gets its exact part rounded down; what is left goes, one by one, to the names with
+    the largest remainders, and to the first in order of name where these are equal.
+    """
     exact = {name: total * part for name, part in parts.items()}
     whole = {name: math.floor(value) for name, value in exact.items()}
     by_remainder = sorted(exact, key=lambda name: (whole[name] - exact[name], name))

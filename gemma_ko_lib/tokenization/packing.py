@@ -1,4 +1,4 @@
-"""Packing: whole documents side by side in rows of one length, each with its own segment.
+"""Packs whole documents side by side into rows of one length, each as its own segment.
 
 A document that fits into a row is never cut. `segment_ids` keep the documents of a row
 apart (0 is padding), so attention and loss never cross from one to the next.
@@ -7,9 +7,12 @@ apart (0 is padding), so attention and loss never cross from one to the next.
 import bisect
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TypeVar
 
 import numpy as np
+
+Piece = TypeVar("Piece", bound=Sized)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +34,9 @@ class PackedRows:
 
 
 def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:
-    """Frame one document's tokens: exactly one BOS before and one EOS after.
+    """Frame one document's tokens with exactly one BOS before and one EOS after.
 
-    A tokenizer or a caller that added one already does not lead to a second.
+    A BOS or EOS that the tokenizer or the caller has added already is not doubled.
     """
     start, end = 0, len(ids)
     while start < end and ids[start] == bos_id:
@@ -58,41 +61,60 @@ def pack_documents(
     open_rows: int = 1024,
     sorted_at_once: int = 512,
 ) -> Iterator[PackedRows]:
-    """Pack documents by best fit, longest first: each goes into the open row it fills best.
+    """Pack documents by best fit, longest first.
 
     Args:
         documents: framed token ids, each int32 [n].
         length: tokens in a row.
-        pad_id: token id written where no document is.
-        open_rows: how many rows are kept open; more rows, less padding. When one more is
-            needed, the fullest one is closed.
-        sorted_at_once: documents that are put in order of length before they are packed; short
-            ones fill what long ones leave, which saves two thirds of the padding.
+        pad_id: token id written where there is no document.
+        open_rows: how many rows are kept open, see `best_fit`; more rows leave less padding.
+        sorted_at_once: how many documents are sorted by length before they are packed; short
+            ones then fill what long ones leave, which saves two thirds of the padding.
 
     Yields:
         PackedRows of a single row, in the order in which rows are closed.
     """
+    pieces = _longest_first(documents, length, sorted_at_once)
+    for row in best_fit(pieces, length, open_rows):
+        yield fill_row(row, length, pad_id)
+
+
+def best_fit(pieces: Iterable[Piece], length: int, open_rows: int = 1024) -> Iterator[list[Piece]]:
+    """Put each piece into the open row that it fills best, or into a new one.
+
+    Args:
+        pieces: anything with a `len` of at most `length`.
+        length: tokens in a row.
+        open_rows: how many rows are kept open; when one more is needed, the fullest is closed.
+
+    Yields:
+        The pieces of a row, in the order in which rows are closed.
+
+    Example:
+        >>> list(best_fit(["aaaa", "bbb", "cc", "d"], length=5))
+        [['bbb', 'cc'], ['aaaa', 'd']]
+    """
     # (free space, row number, pieces), sorted by free space: the first row with enough
-    # room is the one that the document fills best.
-    rows: list[tuple[int, int, list[np.ndarray]]] = []
+    # room is the one that the piece fills best.
+    rows: list[tuple[int, int, list[Piece]]] = []
     count = 0
-    for piece in _longest_first(documents, length, sorted_at_once):
+    for piece in pieces:
         index = bisect.bisect_left(rows, (len(piece), -1))
         if index < len(rows):
-            free, number, pieces = rows.pop(index)
+            free, number, row = rows.pop(index)
         else:
-            free, number, pieces = length, count, []
+            free, number, row = length, count, []
             count += 1
-        pieces.append(piece)
+        row.append(piece)
         free -= len(piece)
         if free == 0:
-            yield _fill_row(pieces, length, pad_id)
+            yield row
             continue
-        bisect.insort(rows, (free, number, pieces), key=lambda row: row[:2])
+        bisect.insort(rows, (free, number, row), key=lambda row: row[:2])
         if len(rows) > open_rows:
-            yield _fill_row(rows.pop(0)[2], length, pad_id)
-    for _, _, pieces in rows:
-        yield _fill_row(pieces, length, pad_id)
+            yield rows.pop(0)[2]
+    for _, _, row in rows:
+        yield row
 
 
 def _longest_first(
@@ -103,7 +125,14 @@ def _longest_first(
         yield from sorted(some, key=len, reverse=True)
 
 
-def _fill_row(pieces: list[np.ndarray], length: int, pad_id: int) -> PackedRows:
+def fill_row(pieces: Iterable[np.ndarray], length: int, pad_id: int = 0) -> PackedRows:
+    """Lay pieces side by side in a row.
+
+    Args:
+        pieces: int32 [n] each, together at most `length` tokens.
+        length: tokens in the row.
+        pad_id: token id written behind the last piece.
+    """
     token_ids = np.full((1, length), pad_id, np.int32)
     segment_ids = np.zeros((1, length), np.int32)
     start = 0

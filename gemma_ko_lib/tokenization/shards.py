@@ -14,9 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, whole_file
+from gemma_ko_lib.runtime import (
+    Progress,
+    UserError,
+    disk_error,
+    read_json_object,
+    sha256_of,
+    whole_file,
+)
 from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents, fingerprint
 
 MANIFEST = "manifest.json"
 _SHARD_FILE = re.compile(r"(?:tokens|segments)-\d{5,}\.npy")
@@ -35,7 +42,7 @@ def write_shards(
     """Tokenize, pack and store documents.
 
     Args:
-        texts: one string a document; those with nothing but white space are left out.
+        texts: one string per document; those of white space only are left out.
         tokenizer: the model's tokenizer.
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
@@ -70,7 +77,7 @@ def write_rows(
         tokenizer: that the rows were made with.
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
-        describe: what else the manifest says; asked when all rows are written.
+        describe: gives the manifest's other fields, once all rows are written.
         rows_per_shard: rows a file.
 
     Returns:
@@ -82,7 +89,7 @@ def write_rows(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Without its manifest a half-replaced set is no set at all.
+        # Without its manifest a half-replaced set is not taken for a whole one.
         (folder / MANIFEST).unlink(missing_ok=True)
         for path in folder.iterdir():
             if _SHARD_FILE.fullmatch(path.name):
@@ -115,6 +122,22 @@ def write_rows(
     return manifest
 
 
+def check_is_for_shards(folder: Path) -> None:
+    """See that a folder can take shards: it is not there, empty, or has some already.
+
+    Raises:
+        UserError: it is something else.
+    """
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if any(name == MANIFEST or _SHARD_FILE.fullmatch(name) for name in there):
+        return
+    if other := [name for name in there if not name.startswith(".")]:
+        raise UserError(
+            f"{folder} holds something else, for example {min(other)}. Give a folder of their own "
+            "for the shards, with -o."
+        )
+
+
 def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
     for text, document in framed_documents(texts, tokenizer):
         bar.update()
@@ -130,15 +153,15 @@ def framed_documents(
     """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out.
 
     Raises:
-        UserError: the tokenizer knows no BOS or no EOS.
+        UserError: the tokenizer has no BOS or no EOS.
     """
     if tokenizer.bos_id < 0 or tokenizer.eos_id < 0:
         raise UserError(
             f"The tokenizer '{tokenizer.name}' has no token for a document's start or end, so "
-            "that packed documents could not be told apart; give one of Gemma's family."
+            "packed documents could not be told apart; give one of Gemma's family."
         )
     for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
-        for text, ids in zip(batch, tokenizer.encode(batch), strict=True):
+        for text, ids in zip(batch, encode_documents(tokenizer, batch), strict=True):
             yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
 
 
@@ -149,7 +172,7 @@ def _batches(items: Iterable, size: int) -> Iterator[list]:
 
 
 def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) -> Iterator[int]:
-    """Fill the same two arrays again and again; yields how many of their rows are new."""
+    """Fill the same two arrays again and again, and yield how many of their rows are new."""
     count = 0
     for row in rows:
         tokens[count], segments[count] = row.token_ids[0], row.segment_ids[0]
@@ -164,12 +187,7 @@ def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) 
 def _write_array(path: Path, array: np.ndarray) -> dict:
     with whole_file(path, "wb") as file:
         np.save(file, array, allow_pickle=False)
-    return {"name": path.name, "sha256": _sha256(path), "rows": len(array)}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "sha256": sha256_of(path), "rows": len(array)}
 
 
 def _map(path: Path) -> np.ndarray:
@@ -188,10 +206,13 @@ class Shards:
 
     Attributes:
         manifest: the folder's manifest.
+        digest: SHA-256 that two sets share when they hold the same rows in the same files.
     """
 
     def __init__(self, folder: Path, manifest: dict):
         self.manifest = manifest
+        files = [[entry["name"], entry["sha256"]] for entry in manifest["files"]]
+        self.digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
         names = [entry["name"] for entry in manifest["files"]]
         self._tokens = [_map(folder / name) for name in names if name.startswith("tokens")]
         self._segments = [_map(folder / name) for name in names if name.startswith("segments")]
@@ -209,44 +230,50 @@ class Shards:
 
 
 def open_shards(
-    folder: str | Path, tokenizer: Tokenizer | None = None, verify: bool = False
+    folder: str | Path, tokenizer: Tokenizer | None = None, verify: bool = True
 ) -> Shards:
     """Open a folder of shards.
 
     Args:
         folder: as written by `write_shards`.
         tokenizer: the model's tokenizer; the shards must have been made with an equal one.
-        verify: also compare every file with its SHA-256 (reads all of it).
+        verify: compare every file with its SHA-256, which reads all of it (about a second a GB);
+            of several processes one is enough.
 
     Raises:
         UserError: no manifest, a missing or changed file, or another tokenizer.
     """
     folder = Path(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json_object(folder / MANIFEST)
     except FileNotFoundError:
         raise UserError(
             f"{folder} has no {MANIFEST}: it is not a finished set of token shards. "
             "Run the command that makes them again."
         ) from None
     except ValueError as error:
-        raise UserError(
-            f"{folder / MANIFEST} is damaged ({error}); make the shards again."
-        ) from None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise UserError(f"{folder / MANIFEST} {error}; make the shards again.") from None
+    if manifest.get("format") != _FORMAT:
         raise UserError(
             f"{folder / MANIFEST} does not describe token shards of this version ({_FORMAT}); "
             "make the shards again, or give another folder."
         )
-    if tokenizer and manifest["tokenizer_fingerprint"] != fingerprint(tokenizer):
+    if tokenizer and manifest.get("tokenizer_fingerprint") != fingerprint(tokenizer):
         raise UserError(
-            f"{folder} was packed with the tokenizer '{manifest['tokenizer']}' "
-            f"({manifest['vocabulary_size']:,} pieces), but the model uses '{tokenizer.name}' "
+            f"{folder} was packed with the tokenizer '{manifest.get('tokenizer')}' "
+            f"({manifest.get('vocabulary_size')} pieces), but the model uses '{tokenizer.name}' "
             f"({len(tokenizer.vocabulary):,} pieces). Pack the documents again for this model: "
             "give pretrain the folder of cleaned .jsonl.gz files."
         )
-    for entry in manifest["files"]:
-        path = folder / entry["name"]
-        if not path.is_file() or (verify and _sha256(path) != entry["sha256"]):
-            raise _changed(path)
-    return Shards(folder, manifest)
+    try:
+        for entry in manifest["files"]:
+            path = folder / entry["name"]
+            if not path.is_file() or (verify and sha256_of(path) != entry["sha256"]):
+                raise _changed(path)
+        return Shards(folder, manifest)
+    except OSError as error:
+        raise UserError(f"Cannot read {error.filename}: {error.strerror}.") from error
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / MANIFEST} is damaged ({error!r}); make the shards again."
+        ) from None

@@ -1,11 +1,13 @@
-"""One face for every tokenizer of the course: SentencePiece models and tokenizer.json files.
+"""One interface for every tokenizer of the course: SentencePiece models and tokenizer.json files.
 
-`encode` never adds special tokens: who builds a row adds `bos_id` once per document, so
-that it cannot be there twice.
+`encode` never adds special tokens. The code that builds a row adds `bos_id` once per document,
+so it cannot be there twice.
 """
 
 import functools
 import hashlib
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,13 +17,15 @@ from gemma_ko_lib.runtime import UserError
 # SentencePiece writes a space as this character, and reads it back as a space; in a
 # text it must therefore travel as its three bytes.
 SPACE_MARK = "▁"
+_LARGEST_ID = 10_000_000
+_LARGEST = 100_000_000  # bytes; Gemma 3's tokenizer.json has 33 MB
 
 
 class Tokenizer(Protocol):
     """What the course needs of a tokenizer.
 
     Attributes:
-        name: how it was asked for.
+        name: the name or path that it was loaded by.
         vocabulary: every piece, in id order; a space is written "▁".
         bos_id, eos_id, pad_id: ids of the special tokens.
     """
@@ -46,6 +50,47 @@ def fingerprint(tokenizer: Tokenizer) -> str:
     return hashlib.sha256("\n".join(tokenizer.vocabulary).encode("utf-8")).hexdigest()
 
 
+def read_proto(path: str | Path) -> bytes:
+    """The bytes of a tokenizer file.
+
+    Raises:
+        UserError: it is larger than any tokenizer.
+        OSError: it cannot be read.
+    """
+    size = Path(path).stat().st_size
+    if size > _LARGEST:
+        raise UserError(
+            f"{path} has {size / 1e6:,.0f} MB, more than a tokenizer ({_LARGEST / 1e6:,.0f} MB)."
+        )
+    return Path(path).read_bytes()
+
+
+# Between the bracket and the rest of what would be read as one control token. Pieces for tags
+# of HTML are text.
+_INSIDE_CONTROL = re.compile(
+    r"(?<=[<\[])(?=(?:/?s|bos|eos|pad|unk|mask|cls|sep|unused[0-9]{1,5}|(?:start|end)_of_[a-z]{1,10}"
+    r"|[a-z]{1,10}_soft_token|\|[a-z_0-9]{1,40}\|)>|(?:multimodal|@BOS@|CLS|SEP|PAD|UNK|MASK)\])"
+)
+
+
+def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of what somebody wrote: "<end_of_turn>" in it is letters, no control token."""
+    parts = [part for part in _INSIDE_CONTROL.split(text) if part]
+    return [i for ids in tokenizer.encode(parts) for i in ids]
+
+
+def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of documents: whatever they spell is text.
+
+    Control tokens come from who builds a row (BOS, EOS) and from the turn template alone.
+    """
+    encoded = tokenizer.encode(texts)
+    for index, text in enumerate(texts):
+        if _INSIDE_CONTROL.search(text):
+            encoded[index] = encode_plain(tokenizer, text)
+    return encoded
+
+
 class SentencePieceTokenizer:
     """A SentencePiece model (Gemma's own format).
 
@@ -61,19 +106,17 @@ class SentencePieceTokenizer:
         self.proto = proto
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
-        except RuntimeError as error:
+            # A damaged piece shows when it is read.
+            self.vocabulary = self._processor.id_to_piece(list(range(len(self._processor))))
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{name} is not a SentencePiece model ({error}); give a tokenizer.model file."
             ) from None
-        if not self._processor.vocab_size():  # an empty file is a valid, empty protobuf
+        if not self.vocabulary:  # an empty file is a valid, empty protobuf
             raise UserError(f"{name} is empty, not a SentencePiece model; copy it again.")
         self.bos_id = self._processor.bos_id()
         self.eos_id = self._processor.eos_id()
         self.pad_id = max(self._processor.pad_id(), 0)
-
-    @functools.cached_property
-    def vocabulary(self) -> list[str]:
-        return self._processor.id_to_piece(list(range(self._processor.vocab_size())))
 
     @functools.cached_property
     def _mark_bytes(self) -> list[int]:
@@ -112,9 +155,17 @@ class TokenizerJson:
 
         self.name = name or str(path)
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(read_proto(path))
+            self._tokenizer.encode("한글 and Latin")  # some faults show only here
+            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        except OSError as error:
+            raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+        except UserError:
+            raise
         except Exception as error:  # the Rust side raises plain Exception for any bad file
-            raise UserError(f"{path} is not a tokenizer.json file ({error}).") from None
+            raise UserError(f"{path} is not a tokenizer.json file ({error!s:.200}).") from None
+        if largest > _LARGEST_ID:
+            raise UserError(f"{path} has a piece with the id {largest:,}: no vocabulary has.")
         self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")
         self.eos_id = self._special("<eos>", "</s>", "<|end_of_text|>", "<|endoftext|>")
         self.pad_id = self._special("<pad>", "<unk>", default=0)
@@ -137,3 +188,39 @@ class TokenizerJson:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
+
+
+def train_tokenizer(texts: Sequence[str], size: int, name: str) -> SentencePieceTokenizer:
+    """Train a BPE with byte fallback and Gemma's conventions.
+
+    Args:
+        texts: to learn the pieces from.
+        size: pieces in all.
+        name: of the tokenizer.
+    """
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line for text in texts for line in text.splitlines() if line),
+        model_writer=model,
+        vocab_size=size,
+        model_type="bpe",
+        byte_fallback=True,
+        split_digits=True,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        pad_piece="<pad>",
+        eos_piece="<eos>",
+        bos_piece="<bos>",
+        user_defined_symbols=["<start_of_turn>", "<end_of_turn>", "\n"],
+        num_threads=1,
+        minloglevel=2,
+    )
+    return SentencePieceTokenizer(model.getvalue(), name)

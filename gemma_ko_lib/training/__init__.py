@@ -1,26 +1,30 @@
-"""Stage 4, training: token shards and a model in, a run folder with a trained model out."""
+"""Stage 4, training: from token shards and a model to a run folder with a trained model."""
 
-from gemma_ko_lib.tokenization.mixture import mix_documents
 from gemma_ko_lib.training.answers import answer_loss, train_on_answers
-from gemma_ko_lib.training.batches import batch_iterator
+from gemma_ko_lib.training.batches import Batches
 from gemma_ko_lib.training.finetune import finetune, split_conversations
 from gemma_ko_lib.training.loop import LoopConfig, make_update, run_loop
-from gemma_ko_lib.training.loss import chunked_cross_entropy, token_nll
-from gemma_ko_lib.training.pretrain import next_token_loss, pretrain, train_on_shards
+from gemma_ko_lib.training.loss import chunked_cross_entropy, next_token_loss, token_nll
+from gemma_ko_lib.training.method import METHODS, Method
+from gemma_ko_lib.training.pretrain import pretrain
+from gemma_ko_lib.training.run import train
+from gemma_ko_lib.training.size import RunSize
 
 __all__ = [
+    "METHODS",
+    "Batches",
     "LoopConfig",
+    "Method",
+    "RunSize",
     "answer_loss",
-    "batch_iterator",
     "chunked_cross_entropy",
     "finetune",
     "make_update",
-    "mix_documents",
     "next_token_loss",
     "pretrain",
     "run_loop",
     "split_conversations",
     "token_nll",
+    "train",
     "train_on_answers",
-    "train_on_shards",
 ]

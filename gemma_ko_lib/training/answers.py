@@ -1,8 +1,7 @@
-"""Training on answers: packed conversations and a model in, the best weights it had out.
+"""Training on answers: packed conversations, of which the weights with the best answers are kept.
 
-What is trained is the method's: every weight by AdamW, LOMO or AdaLomo, or adapters beside a
-frozen base. How good the weights are is asked of conversations that are not trained on. The best
-ones so far are always on disk, and a run that no longer finds better ones ends.
+How good weights are is asked of conversations that are not trained on. The best ones so far are
+always on disk, and a run that no longer finds better ones ends.
 """
 
 import dataclasses
@@ -10,26 +9,21 @@ import functools
 import json
 from pathlib import Path
 
-import grain
 import jax
 import numpy as np
 import safetensors
 import safetensors.flax
 
-from gemma_ko_lib.models import adapters, sharding
-from gemma_ko_lib.models.adapters import Lora
+from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.loading import Model, write_tensors
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
-from gemma_ko_lib.training.batches import own_rows
+from gemma_ko_lib.training.batches import ARRAYS
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.lomo import initial_lomo_state, make_lomo_update
-from gemma_ko_lib.training.loop import LoopConfig, initial_state, make_update, run_loop
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import next_token_loss
-
-METHODS = ("lora", "olora", "full", "lomo", "adalomo")
-_ARRAYS = ("token_ids", "segment_ids", "targets", "loss_weights")
+from gemma_ko_lib.training.loop import LoopConfig, Tracker
+from gemma_ko_lib.training.loss import next_token_loss
+from gemma_ko_lib.training.method import EMBEDDING, Method
+from gemma_ko_lib.training.run import merged, train
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +50,13 @@ def train_on_answers(
     config: LoopConfig,
     run_dir: str | Path,
     *,
-    method: str = "full",
-    lora: Lora | None = None,
+    method: Method = Method("lora"),
     patience: int = 3,
     mesh=None,
     rematerialise: bool = False,
+    identity: dict | None = None,
     resume: bool = False,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> Tuned:
     """Train a model on the answers of conversations, and keep its best weights.
@@ -72,70 +67,48 @@ def train_on_answers(
         held_out: others, which decide what is best.
         config: see `LoopConfig`.
         run_dir: for metrics, checkpoints and the best weights.
-        method: one of `METHODS`.
-        lora: the adapters of "lora" and "olora".
+        method: which weights are trained, and how.
         patience: measurements in a row without a better one that end the run.
         mesh: devices, or None for one.
         rematerialise: save memory by computing blocks twice.
+        identity: what else decides the result; see `run_loop`.
         resume: go on from the newest whole checkpoint.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Raises:
         UserError: see `run_loop`.
     """
     best = _Best(Path(run_dir) / "best.safetensors", resume)
-    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
-    state, update, frozen = _begin(model, method, lora, config, schedule, mesh, rematerialise)
+    trained_names = jax.eval_shape(method.split, model.decoder.shapes())[0].keys()
 
-    def evaluate(params: dict, step: int) -> dict:
-        loss = answer_loss(
-            model, held_out, params={**frozen, **params}, batch_rows=config.batch_rows
-        )
-        best.offer(step, loss, params)
+    def evaluate(weights: dict, step: int) -> dict:
+        loss = answer_loss(model, held_out, params=weights, batch_rows=config.batch_rows)
+        best.offer(step, loss, {name: weights[name] for name in trained_names})
         stop = step - best.step >= patience * config.evaluate_every
         return {"held_out_loss": loss, **({"stop": True} if stop else {})}
 
     if not (resume and _has_stopped(run_dir)):
-        run_loop(
-            state,
-            update,
-            schedule,
-            _AnswerBatches(rows, config, mesh),
+        train(
+            model,
+            rows,
             config,
             run_dir,
-            frozen=frozen,
+            method=method,
             mesh=mesh,
+            rematerialise=rematerialise,
+            identity=identity,
             resume=resume,
             evaluate=evaluate,
+            tracker=tracker,
             quiet=quiet,
         )
     trained = best.read()
-    params = adapters.merge(frozen, trained) if frozen else trained
-    return Tuned(
-        dataclasses.replace(model, params=params),
-        trained if frozen else {},
-        best.step,
-        held_out_losses(run_dir),
-    )
-
-
-def _begin(model: Model, method: str, lora, config: LoopConfig, schedule, mesh, rematerialise):
-    """(state at step 0, update, frozen weights) of a method."""
-    params = sharding.place(model.params, mesh)
-    if method in ("lomo", "adalomo"):
-        adaptive = method == "adalomo"
-        # AdaLomo clips each matrix's update by itself.
-        clip_norm = None if adaptive else config.clip_norm
-        update = make_lomo_update(
-            model.decoder, schedule, adaptive=adaptive, clip_norm=clip_norm, mesh=mesh
-        )
-        return initial_lomo_state(params, adaptive, mesh), update, {}
-    frozen = {}
-    if method in ("lora", "olora"):
-        frozen, params = adapters.add_adapters(params, lora, config.seed)
-    optimizer = adamw(schedule, config.clip_norm, config.weight_decay)
-    update = make_update(next_token_loss(model.decoder, rematerialise), optimizer, mesh)
-    return initial_state(params, optimizer, mesh), update, frozen
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        _, frozen = method.split(model.params, config.seed)
+        tuned = merged(model, method, trained, frozen)
+    adapters = {n: w for n, w in trained.items() if n != EMBEDDING} if method.lora else {}
+    return Tuned(tuned, adapters, best.step, held_out_losses(run_dir))
 
 
 def answer_loss(
@@ -152,7 +125,7 @@ def answer_loss(
     score, params = _scorer(model.decoder), params or model.params
     total = count = 0.0
     for start in range(0, len(rows), batch_rows):
-        batch = {name: getattr(rows, name)[start : start + batch_rows] for name in _ARRAYS}
+        batch = {name: getattr(rows, name)[start : start + batch_rows] for name in ARRAYS}
         missing = batch_rows - len(batch["token_ids"])  # rows of padding count nothing
         batch = {name: np.pad(x, ((0, missing), (0, 0))) for name, x in batch.items()}
         loss, weight = score(params, batch)
@@ -180,25 +153,6 @@ def _log_lines(run_dir: str | Path) -> list[str]:
 def _has_stopped(run_dir: str | Path) -> bool:
     lines = _log_lines(run_dir)
     return bool(lines) and "stop" in json.loads(lines[-1])
-
-
-class _AnswerBatches:
-    """Shuffled batches of packed conversations, endless and resumable."""
-
-    def __init__(self, rows: ConversationRows, config: LoopConfig, mesh):
-        numbers = grain.MapDataset.range(len(rows)).seed(config.seed).shuffle().repeat()
-        numbers = numbers.batch(config.batch_rows * config.accumulation)
-        self._rows, self._numbers = rows, iter(numbers.to_iter_dataset())
-        self._own = own_rows(config.batch_rows, config.accumulation, mesh)
-        self.get_state = self._numbers.get_state
-        self.set_state = self._numbers.set_state
-
-    def __next__(self) -> dict[str, np.ndarray]:
-        numbers = next(self._numbers)[self._own]
-        return {
-            "row": numbers.astype(np.int32),
-            **{name: getattr(self._rows, name)[numbers] for name in _ARRAYS},
-        }
 
 
 class _Best:

@@ -1,7 +1,7 @@
 """Online knowledge distillation: a live teacher, a student of any size, one tokenizer.
 
-A teacher and a student model and token shards come in; a run folder and the trained student go
-out. Gemma 2 2B and 9B were trained like this (arXiv 2408.00118, section 3.2). Logits of
+The student learns the teacher's distribution over the next token instead of the one token that
+the text has. Gemma 2 2B and 9B were trained like this (arXiv 2408.00118, section 3.2). Logits of
 teacher and student exist for one chunk of positions at a time.
 """
 
@@ -20,7 +20,8 @@ from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
 from gemma_ko_lib.training.loop import LoopConfig, LossSum
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
-from gemma_ko_lib.training.pretrain import train_weights
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.run import train
 
 _TEACHER = "teacher/"
 
@@ -146,7 +147,7 @@ def _score(objective: Objective, logits, teacher_logits, target):
     gradient = share * tau * (jnp.exp(log_student) - wanted)
     if share < 1:
         log_p = jax.nn.log_softmax(logits)
-        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
+        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
         loss -= (1 - share) * jnp.sum(jnp.where(is_target, log_p, 0), axis=-1)
         gradient += (1 - share) * (jnp.exp(log_p) - is_target)
     return loss, gradient
@@ -222,6 +223,7 @@ def distil(
     run_dir: str | Path,
     *,
     objective: Objective = Objective(),
+    method: Method = Method(),
     mesh=None,
     rematerialise: bool = False,
     resume: bool = False,
@@ -237,10 +239,11 @@ def distil(
         config: see `LoopConfig`.
         run_dir: for metrics and the student's checkpoints.
         objective: see `Objective`.
+        method: how the student is trained; LOMO has a loss of its own.
         mesh: devices, or None for one.
         rematerialise: save memory by computing the student's blocks twice.
         resume: go on from the newest whole checkpoint.
-        evaluate: (student's params, step) -> figures for metrics.jsonl.
+        evaluate: (the student's weights, updates done) -> figures for metrics.jsonl.
         quiet: no progress.
 
     Returns:
@@ -250,19 +253,19 @@ def distil(
         UserError: teacher and student do not read the same tokens.
     """
     check_same_tokens(teacher, student)
-    params = train_weights(
-        student.params,
-        distilled_loss(student.decoder, teacher.decoder, objective, rematerialise),
+    return train(
+        student,
         shards,
         config,
         run_dir,
-        frozen=frozen_teacher(teacher, mesh),
+        method=method,
+        loss=distilled_loss(student.decoder, teacher.decoder, objective, rematerialise),
+        beside=frozen_teacher(teacher, mesh),
         mesh=mesh,
         resume=resume,
         evaluate=evaluate,
         quiet=quiet,
     )
-    return dataclasses.replace(student, params=params)
 
 
 def check_same_tokens(teacher: loading.Model, student: loading.Model) -> None:

@@ -1,8 +1,8 @@
-"""Fine-tuning: a file of conversations in, a model that answers out.
+"""Fine-tuning: a model learns to answer, from a file of conversations.
 
-A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` while it
-runs and, when done, `summary.json` and the model; with LoRA and OLoRA also `adapter/`, in the
-layout of the PEFT library.
+A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` (what was
+trained, at its best) and, when done, `summary.json` and the model; with LoRA and OLoRA also
+`adapter/`, in the layout of the PEFT library.
 """
 
 import dataclasses
@@ -11,11 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-
-from gemma_ko_lib import profiles, runtime
-from gemma_ko_lib.models import loading, sharding
-from gemma_ko_lib.models.adapters import Lora
+from gemma_ko_lib import runtime
 from gemma_ko_lib.models.peft_files import save_adapters
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import (
@@ -24,12 +20,19 @@ from gemma_ko_lib.tokenization.conversations import (
     pack_conversations,
     read_conversations,
 )
-from gemma_ko_lib.training.answers import METHODS, Tuned, train_on_answers
+from gemma_ko_lib.training.answers import Tuned, train_on_answers
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.loop import LoopConfig
-from gemma_ko_lib.training.memory import check_fits
-from gemma_ko_lib.training.methods import Setting
-from gemma_ko_lib.training.pretrain import claim_run, dealt_out
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare
+from gemma_ko_lib.training.run_folder import claim_run
+from gemma_ko_lib.training.size import RunSize
+from gemma_ko_lib.training.tracking import check_tracker, tracker
+
+EPOCHS, HELD_OUT, PATIENCE = 3, 0.1, 4
+_EVALUATIONS = 4  # of held-out conversations in an epoch
+# A finished run goes on when one of these has grown.
+_MORE = ("size.tokens", "size.epochs")
+_MAY_CHANGE = (*_MORE, "size.learning_rate")
 
 
 def finetune(
@@ -37,32 +40,28 @@ def finetune(
     data: str | Path,
     run_dir: str | Path,
     *,
-    method: str = "lora",
-    profile: str = "auto",
-    steps: int | None = None,
-    rank: int | None = None,
-    alpha: float | None = None,
-    held_out: float | str | Path | None = None,
-    patience: int | None = None,
+    method: Method = Method("lora"),
+    size: RunSize = RunSize(),
+    held_out: float | str | Path = HELD_OUT,
+    patience: int = PATIENCE,
     seed: int = 0,
     resume: bool = False,
+    log_to: str | None = None,
     quiet: bool = False,
 ) -> dict:
-    """What `gemma-ko finetune` does: conversations in, a finished run folder out.
+    r"""Teach a model to answer, as `gemma-ko finetune` does, into a finished run folder.
 
     Args:
         model_name: as for `models.load`.
         data: JSONL, see `read_conversations`.
         run_dir: the run folder.
-        method: one of `METHODS`.
-        profile: sizes, see `profiles.Finetune`; what follows replaces one of them.
-        steps: updates at most.
-        rank: of LoRA and OLoRA.
-        alpha: of LoRA and OLoRA; twice the rank where only that is given.
+        method: how to train.
+        size: how much; three epochs by default.
         held_out: share of the conversations, or a file of others, to choose the weights by.
         patience: measurements without a better one that end the run.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run.
+        log_to: "tensorboard" or "wandb", beside metrics.jsonl.
         quiet: no progress.
 
     Returns:
@@ -71,15 +70,18 @@ def finetune(
 
     Raises:
         UserError: more memory is needed than there is; a run is there already, or is another
-            one; no conversations, or none to hold out; a model without turn tokens; an unknown
-            method.
+            one; no conversations, or none to hold out; a model without turn tokens.
+
+    Example:
+        >>> lines = ({"prompt": f"{n} 더하기 1은?", "response": f"{n + 1}"} for n in range(40))
+        >>> _ = Path("sums.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        >>> size = RunSize(tokens=2_000, update_tokens=512, length=64)
+        >>> loss = finetune("nano", "sums.jsonl", "chat", size=size, quiet=True)["held_out_loss"]
+        >>> loss["after"] < loss["before"]
+        True
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
-    if method not in METHODS:
-        raise UserError(f"No method '{method}'. There are: {', '.join(METHODS)}.")
-    sizes = profiles.get(profile).finetune
-    held_out = sizes.held_out if held_out is None else held_out
-    lora = _lora(method, sizes, rank, alpha)
+    check_tracker(log_to)
     found, rejects = read_conversations(data)
     if isinstance(held_out, float):
         kept, other = split_conversations(found, held_out)
@@ -87,58 +89,63 @@ def finetune(
     else:
         kept, (other, more) = found, read_conversations(held_out)
         rejects = rejects + more
+    model, mesh = prepare(model_name, method, size)
+    rows, held_out_rows = (
+        pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
+    )
     settings = {
+        "command": "finetune",
         "model": str(model_name),
-        "data": str(data.absolute()),
-        "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
-        "method": method,
-        "held_out": held_out if isinstance(held_out, float) else str(Path(held_out).absolute()),
-        "row_length": sizes.row_length,
-        "lora": dataclasses.asdict(lora) if lora else None,
-        "steps": steps,
-        "patience": patience or sizes.patience,
+        "model_sha256": model.digest,
+        "data": digest([data]),
+        "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
+        "method": method.settings(),
+        "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
+        "patience": patience,
         "seed": seed,
     }
-    settings = json.loads(json.dumps(settings))  # as it will be read back: no tuples
-    on_first_host(lambda: claim_run(run_dir, settings, resume))
-    if (run_dir / "model.json").is_file():
-        print(f"{run_dir} is finished already.")
-        return json.loads((run_dir / "summary.json").read_text("utf-8"))
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
+        if finished:
+            note(f"{run_dir} is finished already.", quiet)
+            return json.loads((run_dir / "summary.json").read_text("utf-8"))
+        left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
+        note(_describe(kept, other, rows, left_out), quiet)
+        tokens = int((rows.segment_ids > 0).sum())
+        updates = size.updates(len(rows), tokens, not method.in_blocks, EPOCHS)
+        evaluations = max(1, round(_EVALUATIONS * updates.tokens / tokens))
+        config, rematerialise = loop_config(model, method, size, updates, seed, evaluations)
+        text = sum(len(turn.text.encode("utf-8")) for talk in kept for turn in talk)
+        note(describe(updates, tokens, text, config), quiet)
+        tuned = train_on_answers(
+            model,
+            rows,
+            held_out_rows,
+            config,
+            run_dir,
+            method=method,
+            patience=patience,
+            mesh=mesh,
+            rematerialise=rematerialise,
+            identity={"data": settings["data"]},
+            resume=resume,
+            tracker=tracker(log_to, run_dir, settings),
+            quiet=quiet,
+        )
+        summary = {
+            "conversations": len(kept),
+            "held_out": len(other),
+            **left_out,
+            **_figures(tuned),
+        }
 
-    model = loading.load(model_name)
-    mesh = sharding.make_mesh() if jax.device_count() > 1 else None
-    check_fits(model, _setting(sizes, method), mesh)
-    rows, held_out_rows = (
-        pack_conversations(talks, model.tokenizer, sizes.row_length) for talks in (kept, other)
-    )
-    left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
-    if not quiet:
-        print(_describe(kept, other, rows, left_out))
-    tuned = train_on_answers(
-        model,
-        rows,
-        held_out_rows,
-        dealt_out(loop_config(sizes, method, len(rows), seed, steps), mesh),
-        run_dir,
-        method=method,
-        lora=lora,
-        patience=settings["patience"],
-        mesh=mesh,
-        rematerialise=sizes.rematerialise,
-        resume=resume,
-        quiet=quiet,
-    )
-    summary = {"conversations": len(kept), "held_out": len(other), **left_out, **_figures(tuned)}
+        def save() -> None:
+            if method.lora:
+                save_adapters(run_dir / "adapter", tuned.adapters, method.lora, str(model_name))
+            with runtime.whole_file(run_dir / "summary.json") as file:
+                json.dump(summary, file, ensure_ascii=False, indent=1)
+            tuned.model.save(run_dir)
 
-    def save() -> None:
-        if lora:
-            save_adapters(run_dir / "adapter", tuned.adapters, lora, str(model_name))
-        with runtime.whole_file(run_dir / "summary.json") as file:
-            json.dump(summary, file, ensure_ascii=False, indent=1)
-        tuned.model.save(run_dir)
-        (run_dir / "best.safetensors").unlink()  # now in the model, and in adapter/
-
-    on_first_host(save)
+        on_first_host(save)
     return summary
 
 
@@ -163,55 +170,6 @@ def split_conversations(
         digest = hashlib.blake2b(question.encode(), digest_size=4).digest()
         sides[int.from_bytes(digest, "big") < held_out * 2**32].append(turns)
     return sides
-
-
-def loop_config(
-    sizes: profiles.Finetune, method: str, rows: int, seed: int = 0, steps: int | None = None
-) -> LoopConfig:
-    """The loop's settings for so many packed rows.
-
-    Args:
-        sizes: of the profile.
-        method: one of `METHODS`.
-        rows: packed rows to train on.
-        seed: order of the data.
-        steps: updates, instead of the profile's epochs.
-    """
-    accumulation = _setting(sizes, method).accumulation
-    epoch = rows / (sizes.batch_rows * accumulation)
-    steps = steps or max(1, round(sizes.epochs * epoch))
-    every = min(steps, max(1, round(epoch / sizes.evaluations)))
-    return LoopConfig(
-        steps,
-        sizes.batch_rows,
-        accumulation,
-        sizes.learning_rates[method],
-        warmup_steps=max(1, steps // 20),
-        seed=seed,
-        checkpoint_every=every,
-        evaluate_every=every,
-    )
-
-
-def _setting(sizes: profiles.Finetune, method: str) -> Setting:
-    accumulation = 1 if "lomo" in method else sizes.accumulation  # LOMO cannot add gradients up
-    return Setting(
-        "lora" if method == "olora" else method,
-        sizes.batch_rows,
-        sizes.row_length,
-        accumulation,
-        sizes.rematerialise,
-    )
-
-
-def _lora(method: str, sizes: profiles.Finetune, rank: int | None, alpha: float | None):
-    if method not in ("lora", "olora"):
-        if rank or alpha:
-            raise UserError(f"Rank and alpha belong to lora and olora; {method} has none.")
-        return None
-    scale = sizes.alpha / sizes.rank
-    rank = sizes.rank if rank is None else rank
-    return Lora(rank, scale * rank if alpha is None else alpha, olora=method == "olora")
 
 
 def _check_split(kept, other, data: Path, share: float) -> None:

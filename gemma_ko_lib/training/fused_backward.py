@@ -1,9 +1,11 @@
 """A backward pass that lets go of each gradient as soon as it has been used.
 
-A decoder's weights and one packed batch come in; each gradient is shown once to a `Visitor`,
-which may change the weight in place. The forward pass keeps the input of each block; a block's
-gradient is there alone. The tied embedding has the largest gradient of all: it is formed for one
-part of the vocabulary at a time, from both of the embedding's uses.
+The backward pass shows each gradient once to a `Visitor`, which may change the weight in place.
+The forward pass keeps the input of each block, and one block's gradient exists at a time. The
+tied embedding has the largest gradient of all: it is formed for one part of the vocabulary at a
+time, from both of the embedding's uses.
+
+Shapes: b rows, t tokens a row, d d_model, v words, g groups of blocks.
 """
 
 import dataclasses
@@ -80,7 +82,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
     """
     segments, targets = batch["segment_ids"], batch["targets"]
 
-    def run_group(x, weights):
+    def run_group(x, weights):  # x [b, t, d]
         inputs = []
         for prefix in decoder.group_prefixes:
             inputs.append(x)
@@ -88,6 +90,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
         return x, tuple(inputs)
 
     stacked = {n: w for n, w in params.items() if n.startswith("group_")}
+    # group_inputs: one [g, b, t, d] for each block of a group
     x, group_inputs = jax.lax.scan(run_group, decoder.embed(params, batch["token_ids"]), stacked)
     tail_inputs = []
     for prefix in decoder.tail_prefixes:
@@ -102,7 +105,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
 
     total, pull = jax.vjp(loss_sum, hidden, batch["loss_weights"])
     # A sum of weighted losses grows with a position's weight by that position's loss.
-    hidden_gradient, nll = pull(jnp.float32(1))
+    hidden_gradient, nll = pull(jnp.float32(1))  # [b, t, d], [b, t]
     at_target = jnp.einsum(
         "btd,btd->bt",
         hidden,
@@ -229,20 +232,20 @@ class EmbeddingGradient:
             float32 [words, d_model].
         """
         kept, words = self._kept, len(part)
-        logits = project(kept.hidden, part, self._soft_cap)
+        logits = project(kept.hidden, part, self._soft_cap)  # [b, t, words]
         is_target = (kept.batch["targets"] - start)[..., None] == jnp.arange(words)
         weights = kept.batch["loss_weights"] / kept.tokens
         by_logits = (jnp.exp(logits - kept.log_z[..., None]) - is_target) * weights[..., None]
         if self._soft_cap is not None:
             by_logits *= 1 - jnp.square(logits / self._soft_cap)
-        as_output = jnp.einsum(
+        as_output = jnp.einsum(  # [words, d]
             "btv,btd->vd",
             by_logits.astype(kept.hidden.dtype),
             kept.hidden,
             preferred_element_type=jnp.float32,
         )
         # Words outside the part are dropped.
-        tokens = kept.batch["token_ids"].reshape(-1) - start
+        tokens = kept.batch["token_ids"].reshape(-1) - start  # [b·t]
         return as_output + jax.ops.segment_sum(self._input_gradient, tokens, words)
 
     def over_parts(self, vocabulary: int, step: Callable, carry):

@@ -5,8 +5,10 @@ be one that all of them see. What goes wrong on one host ends the others within 
 JAX's coordinator notices that it is gone and stops them, each with a message.
 """
 
+import json
 import os
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +18,7 @@ from jax.experimental import multihost_utils
 from gemma_ko_lib.runtime import UserError
 
 _LONGEST_WORK = 24 * 3600  # seconds; packing a large corpus takes hours
-_MESSAGE_BYTES = 2000
+_LONGEST_MESSAGE, _MESSAGE_BYTES = 2000, 16_000  # of JSON, six bytes for a Korean letter
 
 
 def join_hosts() -> None:
@@ -46,17 +48,20 @@ def join_hosts() -> None:
         ) from error
 
 
-def on_first_host(work: Callable[[], None]) -> None:
+def on_first_host(work: Callable[[], Any]) -> Any:
     """Let the first process do what is done once for all; the others wait until it is done.
 
+    Returns:
+        On every process, what `work` returned on the first; JSON values where there are several.
+
     Raises:
-        UserError: on every process, what `work` raised on the first.
+        UserError, OSError: what `work` raised; on the other processes a UserError that says it.
     """
-    error = None
+    error, result = None, None
     if jax.process_index() == 0:
         try:
-            work()
-        except UserError as raised:
+            result = work()
+        except (UserError, OSError) as raised:
             error = raised
     if jax.process_count() > 1:
         # A barrier of the coordinator's: the devices' own would give up too early.
@@ -64,17 +69,19 @@ def on_first_host(work: Callable[[], None]) -> None:
         ocp.multihost.sync_global_processes(
             "on_first_host", timeout=_LONGEST_WORK, processes=everyone
         )
-        message = str(error or "").encode("utf-8")[:_MESSAGE_BYTES]
-        sent = np.frombuffer(message.ljust(_MESSAGE_BYTES, b"\0"), np.uint8)
-        message = multihost_utils.broadcast_one_to_all(sent).tobytes().rstrip(b"\0")
+        message = str(error)[:_LONGEST_MESSAGE] if error else None
+        sent = json.dumps([message, result]).encode().ljust(_MESSAGE_BYTES)
+        sent = np.frombuffer(sent, np.uint8)
+        message, result = json.loads(multihost_utils.broadcast_one_to_all(sent).tobytes())
         if message and error is None:
-            error = UserError(f"The first process says: {message.decode('utf-8', 'replace')}")
+            error = UserError(f"The first process says: {message}")
     if error:
         raise error
+    return result
 
 
-def on_every_host(fine: bool) -> bool:
-    """Whether all processes say that it is fine."""
+def on_any_host(flag: bool) -> bool:
+    """Whether one of the processes says so; all of them must ask."""
     if jax.process_count() == 1:
-        return fine
-    return bool(np.all(multihost_utils.process_allgather(np.array(fine))))
+        return flag
+    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))

@@ -1,12 +1,9 @@
 """LOMO and AdaLomo: full-parameter training in little more memory than the weights.
 
-A training state and a packed batch come in; the state with every weight updated goes out. The
-forward pass keeps the input of each block. The backward pass goes from block to block, and a
-block's gradient is applied in place as soon as it is there, so that no two blocks' gradients
+The forward pass keeps the input of each block. The backward pass goes from block to block and
+applies a block's gradient in place as soon as it is there, so that no two blocks' gradients
 exist together (LOMO, arXiv 2306.09782; AdaLomo, arXiv 2310.10195).
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -147,12 +144,6 @@ def lomo_places(state: TrainState, mesh=None):
             for name, moments in state.optimizer.items()
         },
     )
-
-
-def initial_lomo_state(params: dict, adaptive: bool, mesh=None) -> TrainState:
-    """`lomo_state` on its devices, with a copy of the weights (the update donates them)."""
-    make = functools.partial(lomo_state, adaptive=adaptive)
-    return jax.jit(make, out_shardings=lomo_places(jax.eval_shape(make, params), mesh))(params)
 
 
 def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:

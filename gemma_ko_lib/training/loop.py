@@ -7,10 +7,7 @@ LOMO's applies it block by block.
 """
 
 import dataclasses
-import functools
-import json
-import math
-import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -18,18 +15,24 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import struct
 
 from gemma_ko_lib.models.sharding import batch_sharding, shardings, traced_on
-from gemma_ko_lib.runtime import Progress, UserError, disk_error
+from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.training.checkpoints import Checkpoints
+from gemma_ko_lib.training.hosts import on_any_host
+from gemma_ko_lib.training.interruption import Stopped, stop_requests
+from gemma_ko_lib.training.run_log import RunLog, Watch
 
 # (all weights by name, batch) -> (sum of losses in nats, sum of weights)
 LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
 # (state, batch, frozen weights) -> (new state, figures with at least "loss" and "tokens")
 Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
+# The first update is compiled; the time of a run is reckoned from those after it.
+_TIMED_FROM, _TIMED_UNTIL = 2, 5
+# a line of metrics.jsonl -> nothing
+Tracker = Callable[[dict], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +43,9 @@ class LoopConfig:
         steps: updates.
         batch_rows: rows in one micro-batch, over all devices.
         accumulation: micro-batches an update.
+        update_rows: rows of data in an update, if the last micro-batch is not full.
         learning_rate: peak.
         warmup_steps: updates until the peak.
-        weight_decay: AdamW's.
-        clip_norm: global gradient norm.
         seed: order of the data.
         checkpoint_every: updates between checkpoints.
         evaluate_every: updates between calls of `evaluate`.
@@ -53,14 +55,18 @@ class LoopConfig:
     steps: int
     batch_rows: int
     accumulation: int = 1
+    update_rows: int | None = None
     learning_rate: float = 1e-4
     warmup_steps: int = 10
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
     evaluate_every: int = 100
     spike_nats: float = 3.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of data in an update."""
+        return self.update_rows or self.batch_rows * self.accumulation
 
 
 @struct.dataclass
@@ -131,15 +137,6 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
 
 
-def initial_state(params: dict, optimizer: optax.GradientTransformation, mesh=None) -> TrainState:
-    """`first_state` on its devices, with a copy of the weights (the update donates them)."""
-    make = functools.partial(first_state, optimizer=optimizer)
-    # What the update returns is bound to its devices; a state that was not would have it
-    # compiled a second time.
-    places = state_places(jax.eval_shape(make, params), mesh)
-    return jax.jit(make, out_shardings=places)(params)
-
-
 def first_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:
     """Step 0: the weights and the optimiser's zeros, or their shapes under `jax.eval_shape`."""
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
@@ -171,8 +168,10 @@ def run_loop(
     *,
     frozen: dict | None = None,
     mesh=None,
+    identity: dict | None = None,
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
+    tracker: Tracker | None = None,
     quiet: bool = False,
 ) -> dict:
     """Train.
@@ -188,69 +187,112 @@ def run_loop(
         run_dir: gets metrics.jsonl and checkpoints/; one for all processes.
         frozen: weights that take part untrained; they are in no checkpoint.
         mesh: the mesh the weights are on.
+        identity: JSON values that decide the result beside the state's shapes, the order of the
+            data and the rows of an update: the data by its digest, for example. A checkpoint of
+            another run is refused by them.
         resume: go on from the newest whole checkpoint.
         evaluate: (trained params, step) -> figures, at step 0, every `evaluate_every`, at the
             end; "stop" among them ends the run.
+        tracker: gets every line of metrics.jsonl too.
         quiet: no progress.
 
     Returns:
         The trained weights.
 
     Raises:
-        UserError: a loss that is not finite or has jumped; the batch is named.
+        UserError: a loss that is not finite or has jumped; the batch is named. A checkpoint
+            that cannot be restored, or checkpoints without `resume`; all files are then as they
+            were. A full disk.
+        Stopped: SIGTERM or SIGINT asked for it; a checkpoint is written.
     """
     run_dir = Path(run_dir)
-    checkpoints = Checkpoints(run_dir / "checkpoints")
+    order = {"update_rows": config.rows, "seed": config.seed}
+    checkpoints = Checkpoints(run_dir / "checkpoints", identity=order | (identity or {}))
     start = 0
+    if not resume and checkpoints.steps():
+        raise UserError(
+            f"{run_dir} holds the checkpoints of a run: resume it, or give another folder."
+        )
     if resume and (found := checkpoints.restore_latest(state)):
         start, state, data_position = found
+        if start > config.steps:
+            raise UserError(
+                f"{run_dir} has a checkpoint of update {start}, and the run is to end at "
+                f"{config.steps}. Give as many tokens as before, or more."
+            )
         batches.set_state(data_position)
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
-    log = _Log(run_dir / "metrics.jsonl" if first else Path(os.devnull), keep_until=start)
-    watch = _LossWatch(config.spike_nats)
+    log = RunLog(run_dir / "metrics.jsonl" if first else None, start, tracker)
+    watch = Watch(config.spike_nats)
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 
     def measure(step: int) -> bool:
         figures = evaluate(state.params, step) if evaluate else {}
+        watch.check_measured(step, figures)
         if figures:
             log.write({"step": step, **figures})
         return "stop" in figures
 
     try:
-        if start == 0:
-            measure(0)
-        for step in range(start + 1, config.steps + 1):
-            began = time.monotonic()
-            batch = next(batches)
-            rows = batch.pop("row")
-            state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
-            figures = {name: float(value) for name, value in figures.items()}
-            watch.check(step, figures["loss"], rows)
-            figures |= {
-                "learning_rate": float(schedule(step - 1)),
-                "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
-            }
-            log.write({"step": step, **figures})
-            progress.update(
-                1,
-                f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
-                f"{figures['tokens_per_second']:,.0f} tokens/s",
-            )
-            last = step == config.steps
-            # Before the checkpoint: a run that goes on from it has been measured at it.
-            if step % config.evaluate_every == 0 or last:
-                last |= measure(step)
-            if step % config.checkpoint_every == 0 or last:
-                checkpoints.save(step, state, batches.get_state())
-            if last:
-                break
+        with stop_requests() as asked:
+            if start == 0:
+                measure(0)
+            for step in range(start + 1, config.steps + 1):
+                began = time.monotonic()
+                batch = next(batches)
+                rows = batch.pop("row")
+                rows = rows[rows >= 0]
+                state, figures = update(state, _device_batch(batch, config, mesh), frozen or {})
+                figures = {name: float(value) for name, value in figures.items()}
+                watch.check(step, figures, rows)
+                figures |= {
+                    "learning_rate": float(schedule(step - 1)),
+                    "tokens_per_second": figures["tokens"] / (time.monotonic() - began),
+                }
+                log.write({"step": step, **figures})
+                if step == start + _TIMED_FROM:
+                    timed_from = time.monotonic()
+                elif step == start + _TIMED_UNTIL:
+                    each = (time.monotonic() - timed_from) / (_TIMED_UNTIL - _TIMED_FROM)
+                    progress.note(f"{_duration(each * (config.steps - step))} left")
+                progress.update(
+                    1,
+                    f"loss {figures['loss']:.3f}  lr {figures['learning_rate']:.1e}  "
+                    f"{figures['tokens_per_second']:,.0f} tokens/s",
+                )
+                last = step == config.steps
+                # Before the checkpoint: a run that goes on from it has been measured at it.
+                if step % config.evaluate_every == 0 or last:
+                    last |= measure(step)
+                stopped = on_any_host(bool(asked)) and not last
+                if step % config.checkpoint_every == 0 or last or stopped:
+                    watch.check_weights(step, _finite(state.params), rows)
+                    log.sync()
+                    checkpoints.save(step, state, batches.get_state())
+                if stopped:
+                    raise Stopped(
+                        f"stopped after update {step} of {config.steps}, with a checkpoint; go on "
+                        "with --resume",
+                        asked[0] if asked else signal.SIGTERM,  # another process was asked
+                    )
+                if last:
+                    break
     finally:
         progress.close()
-        checkpoints.close()
         log.close()
+        checkpoints.close()
     return state.params
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 5400 else f"{seconds / 60:,.0f} minutes"
+
+
+@jax.jit
+def _finite(params: dict) -> dict[str, jax.Array]:
+    return {name: jnp.isfinite(value).all() for name, value in params.items()}
 
 
 def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
@@ -263,52 +305,3 @@ def _device_batch(batch: dict, config: LoopConfig, mesh) -> dict:
         name: jax.make_array_from_process_local_data(batch_sharding(mesh), x, (*rows, *x.shape[2:]))
         for name, x in shaped.items()
     }
-
-
-class _LossWatch:
-    """Stops a run whose loss is no number any more, or has jumped."""
-
-    def __init__(self, spike_nats: float):
-        self._limit, self._mean, self._seen = spike_nats, 0.0, 0
-
-    def check(self, step: int, loss: float, rows: np.ndarray) -> None:
-        spike = self._seen >= 10 and loss > self._mean + self._limit
-        if not math.isfinite(loss) or spike:
-            what = f"jumped from {self._mean:.2f} to {loss:.2f}" if spike else f"is {loss}"
-            raise UserError(
-                f"The loss {what} at update {step}. The batch is rows "
-                f"{', '.join(map(str, rows.tolist()))} of the token shards: look at them with "
-                "tokenization.open_shards(folder)[row]. Earlier checkpoints are whole; go on "
-                "with --resume and a lower learning rate, or without those rows."
-            )
-        self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
-        self._seen += 1
-
-
-class _Log:
-    """metrics.jsonl: one object a line, cut back to the checkpoint when a run goes on."""
-
-    def __init__(self, path: Path, keep_until: int):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            kept = [
-                line
-                for line in (path.read_text("utf-8").splitlines() if path.is_file() else [])
-                if line.endswith("}") and json.loads(line)["step"] <= keep_until and keep_until
-            ]
-            self._file = open(path, "w", encoding="utf-8")
-        except OSError as error:
-            raise disk_error(path, error) from error
-        self._path = path
-        for line in kept:
-            self._file.write(line + "\n")
-
-    def write(self, figures: dict) -> None:
-        try:
-            self._file.write(json.dumps(figures) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise disk_error(self._path, error) from error
-
-    def close(self) -> None:
-        self._file.close()

@@ -11,10 +11,34 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gemma_ko_lib.models.decoder import project
+from gemma_ko_lib.models.decoder import Decoder, project
+from gemma_ko_lib.models.sharding import split_rows
 
-# 128 positions × 256,000 words × 4 bytes = 131 MB.
-CHUNK_TOKENS = 128
+# 512 positions × 256,000 words × 4 bytes = 524 MB. A chunk reads the whole embedding and adds to
+# its whole gradient, so that fewer positions would be bound by memory, not by arithmetic.
+CHUNK_TOKENS = 512
+
+
+def next_token_loss(decoder: Decoder, rematerialise: bool = False):
+    """The loss of pre-training, as `run_loop` wants it: sums over a packed batch.
+
+    Args:
+        decoder: the forward pass.
+        rematerialise: recompute blocks in the backward pass to save memory.
+    """
+
+    def loss_sum(params: dict, batch: dict):
+        hidden = decoder.hidden(
+            params, batch["token_ids"], batch["segment_ids"], rematerialise=rematerialise
+        )
+        embedding = params["token_embedding/embeddings"]
+        weights = batch["loss_weights"]
+        loss = chunked_cross_entropy(
+            hidden, embedding, batch["targets"], weights, soft_cap=decoder.soft_cap
+        )
+        return loss, weights.sum()
+
+    return loss_sum
 
 
 def chunked_cross_entropy(
@@ -59,17 +83,17 @@ _sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
 def _cross_entropy(logits, target):
     """Cross-entropy and its gradient by the logits."""
     log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
-    is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 2) == target[..., None]
-    nll = log_z[..., 0] - jnp.sum(jnp.where(is_target, logits, 0), axis=-1)
-    return nll, jnp.exp(logits - log_z) - is_target
+    at_target = jnp.take_along_axis(logits, target[:, None], axis=-1)
+    is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
+    return (log_z - at_target)[:, 0], jnp.exp(logits - log_z) - is_target
 
 
 def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chunk_tokens):
     """A weighted sum of losses, and its gradients formed while a chunk's logits are there.
 
     Args:
-        score: (logits of a chunk, *others of the chunk) -> (loss of each position, its gradient
-            by the logits).
+        score: (logits of a chunk [positions, vocabulary], *others of the chunk) -> (loss of each
+            position, its gradient by the logits).
         hidden: [batch, length, d_model].
         embedding: [vocabulary, d_model].
         others: what else `score` needs of each position, arrays [batch, length, …].
@@ -84,30 +108,38 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
     chunks = _chunks((hidden, weights, *others), chunk_tokens)
     compute_embedding = embedding.astype(hidden.dtype)
 
-    def add_chunk(carry, chunk):
-        total, embedding_gradient = carry
-        h, weight, *rest = chunk
+    def of_chunk(chunk):
+        batch, positions = chunk[1].shape
+        # Plain matrices: with two axes of rows the compiler makes a transposed copy of the
+        # gradient by the logits, the largest array there is.
+        h, weight, *rest = (x.reshape(batch * positions, *x.shape[2:]) for x in chunk)
         logits = project(h, compute_embedding, soft_cap)
         loss, gradient = score(logits, *rest)
-        gradient *= weight[..., None]
+        gradient *= weight[:, None]
         if soft_cap is not None:
             gradient *= 1 - jnp.square(logits / soft_cap)
         gradient = gradient.astype(h.dtype)
-        hidden_gradient = jnp.einsum("btv,vd->btd", gradient, compute_embedding)
-        embedding_gradient += jnp.einsum(
-            "btv,btd->vd", gradient, h, preferred_element_type=jnp.float32
+        hidden_gradient = gradient @ compute_embedding
+        embedding_gradient = jnp.matmul(gradient.T, h, preferred_element_type=jnp.float32)
+        rows = (
+            split_rows(x.reshape(batch, positions, *x.shape[1:])) for x in (hidden_gradient, loss)
         )
-        return (total + jnp.sum(loss * weight), embedding_gradient), (hidden_gradient, loss)
+        return (jnp.sum(loss * weight), embedding_gradient), tuple(rows)
 
-    start = (jnp.float32(0), jnp.zeros(embedding.shape, jnp.float32))
-    (total, embedding_gradient), (hidden_gradients, loss) = jax.lax.scan(add_chunk, start, chunks)
+    def add_chunk(totals, chunk):
+        more, of_positions = of_chunk(chunk)
+        return jax.tree.map(jnp.add, totals, more), of_positions
+
+    # The sum starts from the first chunk, not from an embedding's size of zeros.
+    totals, first = of_chunk([x[0] for x in chunks])
+    totals, rest = jax.lax.scan(add_chunk, totals, [x[1:] for x in chunks])
     length = hidden.shape[1]
-    gradients = (
-        _join(hidden_gradients, length),
-        embedding_gradient.astype(embedding.dtype),
-        _join(loss, length),
+    hidden_gradient, loss = (
+        _join(jnp.concatenate([one[None], more]), length)
+        for one, more in zip(first, rest, strict=True)
     )
-    return total, gradients
+    total, embedding_gradient = totals
+    return total, (hidden_gradient, embedding_gradient.astype(embedding.dtype), loss)
 
 
 def scaled(gradients, cotangent):

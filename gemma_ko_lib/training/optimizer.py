@@ -20,15 +20,32 @@ def learning_rate_schedule(
 
 
 def adamw(
-    schedule: optax.Schedule, clip_norm: float = 1.0, weight_decay: float = 0.01
+    schedule: optax.Schedule,
+    clip_norm: float | None = 1.0,
+    weight_decay: float = 0.01,
+    rates: dict[str, float] | None = None,
 ) -> optax.GradientTransformation:
-    """Global-norm clipping, then AdamW; norm scales are not decayed."""
-    return optax.chain(
-        optax.clip_by_global_norm(clip_norm),
+    """Global-norm clipping, then AdamW; norm scales are not decayed.
+
+    Args:
+        schedule: learning rate by updates done, or a constant.
+        clip_norm: of the whole gradient; None for no clipping.
+        weight_decay: times the learning rate.
+        rates: weights, by name, with a learning rate of their own: its factor.
+    """
+    steps = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
+    steps.append(
         optax.adamw(
             schedule,
             b2=0.95,
             weight_decay=weight_decay,
             mask=lambda params: {name: not name.endswith("scale") for name in params},
-        ),
+        )
     )
+    if rates:
+        steps.append(
+            optax.stateless(
+                lambda updates, _: {n: x * rates.get(n, 1.0) for n, x in updates.items()}
+            )
+        )
+    return optax.chain(*steps)

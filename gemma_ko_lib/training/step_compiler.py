@@ -1,8 +1,8 @@
-"""What a compiler says about a train step: the library's own update, on shapes only.
+"""What a compiler says about an update: the bytes of one device, or its refusal.
 
-A model, a method and a batch come in; bytes of one device go out, or the compiler's refusal.
-No weight is allocated. The TPU compiler needs no TPU: `libtpu` compiles for a described one, in
-a process of its own, so that the JAX that is already up stays as it is.
+The update is the one that training runs, on shapes only; no weight is allocated. The TPU
+compiler needs no TPU: `libtpu` compiles for a described one, in a process of its own, so that
+the JAX that is already up stays as it is.
 """
 
 import dataclasses
@@ -20,31 +20,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models import CONFIGS
+from gemma_ko_lib.models.loading import read_shape
+from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
-from gemma_ko_lib.training.methods import abstract_update
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.optimizer import learning_rate_schedule
+from gemma_ko_lib.training.size import Batching
 
-TPU_TOPOLOGIES = {"v5e-1": "v5e:1x1", "v5e-8": "v5e:2x4"}
+TPU_TOPOLOGIES = {
+    "v5e-1": "v5e:1x1",
+    "v5e-8": "v5e:2x4",
+    "v6e-1": "v6e:1x1",
+    "v6e-8": "v6e:2x4",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A train step to compile.
+    """An update to compile.
 
     Attributes:
-        model: a name of `models.CONFIGS`.
-        method: one of `methods.METHODS`.
+        model: a preset's name.
+        method: how it is trained.
         dtype: Keras dtype policy.
-        rows: rows of the batch, over all devices.
-        length: tokens a row.
+        batching: how the update is cut.
     """
 
     model: str
-    method: str
+    method: Method
     dtype: str
-    rows: int
-    length: int
+    batching: Batching
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +109,7 @@ def compile_for_tpu(step: Step, device: str) -> Compiled:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"The TPU compiler failed on {step.model}, {step.method}: {last}")
+        raise UserError(f"The TPU compiler failed on {step.model} by {step.method}: {last}")
     return Compiled(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -132,8 +138,7 @@ def compile_on(devices: list, step: Step, run: bool = False) -> Compiled:
     """
     mesh = jax.sharding.Mesh(np.array(devices).reshape(-1, 1), ("fsdp", "tensor"))
     began = time.monotonic()
-    decoder = abstract_decoder(CONFIGS[step.model], step.dtype)
-    update, arguments = abstract_update(decoder, step.method, step.rows, step.length, mesh)
+    update, arguments = abstract_update(step, mesh)
     said = functools.partial(Compiled, device=devices[0].device_kind)
     try:
         compiled = update.lower(*arguments).compile()
@@ -161,6 +166,31 @@ def compile_on(devices: list, step: Step, run: bool = False) -> Compiled:
     )
 
 
+def abstract_update(step: Step, mesh):
+    """An update and the shapes of its arguments, ready to be lowered.
+
+    Args:
+        step: what to compile.
+        mesh: real or abstract.
+
+    Returns:
+        The jitted update, and (state, batch, frozen weights) as shapes with their places.
+    """
+    method, batching = step.method, step.batching
+    _, *shape = read_shape(step.model)
+    decoder = abstract_decoder(*shape, step.dtype)
+    schedule = learning_rate_schedule(1e-5, steps=1000, warmup_steps=100)
+    update = method.update(decoder, schedule, mesh=mesh, rematerialise=batching.rematerialise)
+    state, frozen = method.abstract(decoder, mesh)
+    whole = dict.fromkeys(("token_ids", "segment_ids", "targets"), "int32")
+    shape = (batching.accumulation, batching.rows, batching.length)
+    batch = {
+        name: jax.ShapeDtypeStruct(shape, kind, sharding=batch_sharding(mesh))
+        for name, kind in {**whole, "loss_weights": "float32"}.items()
+    }
+    return update, (state, batch, frozen)
+
+
 def _peak_of_one_update(compiled, arguments) -> int | None:
     places = jax.tree.map(lambda x: x.sharding, arguments)
     zeros = jax.jit(
@@ -181,9 +211,11 @@ def _main(task: str) -> None:
     """The subprocess: one task as JSON in, one line of JSON out."""
     from jax.experimental import topologies
 
-    topology_name, step = json.loads(task)
+    topology_name, asked = json.loads(task)
+    method, batching = Method(**asked.pop("method")), Batching(**asked.pop("batching"))
+    step = Step(**asked, method=method, batching=batching)
     topology = topologies.get_topology_desc(platform="tpu", topology_name=topology_name)
-    print(json.dumps(dataclasses.asdict(compile_on(topology.devices, Step(**step)))))
+    print(json.dumps(dataclasses.asdict(compile_on(topology.devices, step))))
 
 
 if __name__ == "__main__":

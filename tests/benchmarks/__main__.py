@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks [NAME …] [--text FILE …]`: measure and print a table.
 
+`gpu` is not among those that run by default: it takes ten minutes of a GPU.
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
 
@@ -14,6 +15,7 @@ NAMES = (
     "packing",
     "cleaning",
     "pii",
+    "names",
     "duplicates",
     "pipeline",
     "decoding",
@@ -22,6 +24,7 @@ NAMES = (
     "lomo_memory",
     "scan_compile",
     "lora_step",
+    "update",
     "choices",
 )
 
@@ -35,14 +38,18 @@ def main() -> None:
     )
     parser.add_argument("--dps", metavar="DIR", help="a checkout of EleutherAI/dps, for cleaning")
     parser.add_argument("--tunix", metavar="PYTHON", help="one with google-tunix, for lora_step")
+    parser.add_argument(
+        "--torch", metavar="PYTHON", help="one with torch, transformers and peft, for update"
+    )
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
-        if name not in NAMES:
+        if name not in (*NAMES, "gpu"):
             parser.error(f"no benchmark '{name}'; there are: {', '.join(NAMES)}")
         print(f"[{name}]", flush=True)
         measure = importlib.import_module(f"tests.benchmarks.{name}").measure
         # A benchmark takes the options that its function names.
-        options = {"text_files": arguments.text, "dps": arguments.dps, "tunix": arguments.tunix}
+        options = {"text_files": arguments.text, "dps": arguments.dps}
+        options |= {"tunix": arguments.tunix, "torch": arguments.torch}
         taken = {key: options[key] for key in inspect.signature(measure).parameters}
         for what, figure in measure(**taken):
             print(f"{what:<92}{figure:>12}", flush=True)

@@ -9,14 +9,17 @@ import jax
 from jax.sharding import Mesh
 
 from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
-from gemma_ko_lib.training.methods import abstract_update
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.size import Batching
+from gemma_ko_lib.training.step_compiler import Step, abstract_update
 
 MODEL, ROWS, LENGTH = "gemma2_2b_en", 1, 128
 
 
-def _peak(decoder: Decoder, method: str) -> int:
+def _peak(method: str) -> int:
     mesh = Mesh([[jax.devices()[0]]], ("fsdp", "tensor"))
-    update, shapes = abstract_update(decoder, method, ROWS, LENGTH, mesh)
+    step = Step(MODEL, Method(method), "float32", Batching(ROWS, LENGTH, ROWS))
+    update, shapes = abstract_update(step, mesh)
     memory = update.lower(*shapes).compile().memory_analysis()
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
     return memory.argument_size_in_bytes + memory.temp_size_in_bytes + new
@@ -26,7 +29,7 @@ def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure)."""
     decoder = Decoder(build_backbone(*CONFIGS[MODEL], "float32"))
     weights = sum(x.size * x.dtype.itemsize for x in decoder.shapes().values())
-    peaks = {method: _peak(decoder, method) for method in ("full", "lomo", "adalomo")}
+    peaks = {method: _peak(method) for method in ("full", "lomo", "adalomo")}
     rows = [
         (f"weights of {MODEL}, 26 blocks, float32", f"{weights / 2**30:.2f} GiB"),
         (

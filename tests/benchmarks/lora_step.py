@@ -5,20 +5,20 @@ is all that KerasHub can; ours also on all seven layers. The programs take turns
 so that its mood hits them alike. Tunix runs by the interpreter that `--tunix` names.
 """
 
-import json
 import statistics
-import subprocess
 import time
-from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import models
 from gemma_ko_lib.models.adapters import TARGETS, Lora, add_adapters
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
-from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training.loop import first_state, make_update
+from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import next_token_loss
+from tests.benchmarks.peer import Peer
 
 SHAPE = {
     "vocabulary_size": 32_000,
@@ -58,7 +58,7 @@ def _ours(decoder, weights, tokens, targets):
     optimizer = adamw(learning_rate_schedule(1e-4, 100, 1))
     frozen, adapters = add_adapters(models.place(weights), Lora(RANK, RANK, targets))
     update = make_update(next_token_loss(decoder), optimizer)
-    state = initial_state(adapters, optimizer)
+    state = first_state(jax.tree.map(jnp.array, adapters), optimizer)
     weight = np.ones((1, ROWS, LENGTH), "float32")
 
     def steps() -> None:
@@ -92,27 +92,6 @@ def _keras_hub_fit(weights, tokens):
     return steps
 
 
-class _Tunix:
-    """The same of Tunix, in a process of its own that waits for its turn."""
-
-    def __init__(self, python: str):
-        script = Path(__file__).with_name("lora_step_tunix.py")
-        setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": RANK, "steps": STEPS}
-        self._process = subprocess.Popen(
-            [python, script, json.dumps(setting)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self) -> None:
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        while (line := self._process.stdout.readline()) != "done\n":
-            if not line:
-                raise RuntimeError("Tunix' process ended; its error stands above.")
-
-
 def measure(tunix: str | None = None) -> list[tuple[str, str]]:
     """Rows of (what, figure); `tunix` is a Python interpreter that has google-tunix."""
     decoder = models.Decoder(models.build_backbone("GemmaBackbone", SHAPE, "float32"))
@@ -123,7 +102,8 @@ def measure(tunix: str | None = None) -> list[tuple[str, str]]:
         "ours, all seven layers": _ours(decoder, weights, tokens, TARGETS),
     }
     if tunix:
-        runs["Tunix PeftTrainer, all seven layers"] = _Tunix(tunix)
+        setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": RANK, "steps": STEPS}
+        runs["Tunix PeftTrainer, all seven layers"] = Peer(tunix, "lora_step_tunix.py", setting)
     seconds = {name: [] for name in runs}
     for turn in range(TURNS + 1):
         for name, steps in runs.items():

@@ -1,7 +1,8 @@
 """The whole corpus pipeline: MB/s on one and two workers, time and memory against size.
 
 Every run is a process of its own that calls `corpus.clean` with its defaults: read, clean,
-mask, near duplicates, write. Larger inputs are made from the same texts with their words in
+mask, near duplicates, write. Beside it stands the limit: datatrove's JSONL reader and writer
+with nothing between them. Larger inputs are made from the same texts with their words in
 another order, so that they hold as much of everything, and no more duplicates.
 """
 
@@ -28,7 +29,18 @@ _LOOKS_PER_SECOND = 20
 _RUN = """
 import sys
 from gemma_ko_lib import corpus
-corpus.clean(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
+settings = corpus.CleanSettings(compression=sys.argv[4])
+corpus.clean(sys.argv[1], sys.argv[2], settings, workers=int(sys.argv[3]), progress=False)
+"""
+_BARE = """
+import sys
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers import JsonlWriter
+from loguru import logger
+logger.remove()
+blocks = [JsonlReader(sys.argv[1]), JsonlWriter(sys.argv[2])]
+LocalPipelineExecutor(blocks, tasks=4, workers=int(sys.argv[3])).run()
 """
 
 
@@ -58,10 +70,21 @@ def _write(texts, path: Path, size: int) -> None:
                 break
 
 
-def _clean(folder: Path, workers: int) -> tuple[float, float, float, float]:
+def _bare(folder: Path, workers: int) -> float:
+    """Seconds of datatrove's reader and writer alone."""
+    with tempfile.TemporaryDirectory() as output:
+        start = time.perf_counter()
+        arguments = [sys.executable, "-c", _BARE, str(folder), output, str(workers)]
+        subprocess.run(arguments, check=True, cwd=output, capture_output=True)
+        return time.perf_counter() - start
+
+
+def _clean(
+    folder: Path, workers: int, compression: str = "gzip"
+) -> tuple[float, float, float, float]:
     """Seconds, MB of text, share kept, and MiB of all processes at their peak."""
     with tempfile.TemporaryDirectory() as output:
-        arguments = [sys.executable, "-c", _RUN, str(folder), output, str(workers)]
+        arguments = [sys.executable, "-c", _RUN, str(folder), output, str(workers), compression]
         start, peak = time.perf_counter(), 0
         process = subprocess.Popen(arguments)
         while process.poll() is None:
@@ -104,6 +127,11 @@ def measure(text_files: list[str] | None = None) -> Iterator[tuple[str, str]]:
             what = f"{megabytes:.0f} MB in {_FILES} files, {kept:.0%} kept, workers: {workers}"
             yield what, f"{speeds[-1]:.2f} MB/s"
         yield "  2 workers / 1", f"{speeds[1] / speeds[0]:.2f}"
+        seconds, megabytes, *_ = _clean(four, 1, "zstd")
+        yield "  one worker, documents packed with zstd", f"{megabytes / seconds:.2f} MB/s"
+        limit = megabytes / _bare(four, 1)
+        yield "  datatrove's reader and writer alone, one worker", f"{limit:.2f} MB/s"
+        yield "  one worker / that limit", f"{speeds[0] / limit:.2f}"
         first = None
         for times in _SIZES:
             one = Path(made, f"one-file-{times}")

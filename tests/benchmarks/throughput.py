@@ -9,6 +9,8 @@ import random
 import tempfile
 import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import models
@@ -17,9 +19,9 @@ from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.tokenization.packing import document_ids
-from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training import Batches, next_token_loss
+from gemma_ko_lib.training.loop import first_state, make_update
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from gemma_ko_lib.training.pretrain import NextTokenBatches, next_token_loss
 
 LENGTH, ROWS, UPDATES = 512, 4, 6
 
@@ -28,10 +30,10 @@ def _ours(model, texts) -> tuple[float, float]:
     """Useful tokens per second, and the share of padding."""
     optimizer = adamw(learning_rate_schedule(1e-4, 100, 10))
     update = make_update(next_token_loss(model.decoder), optimizer)
-    state = initial_state(model.params, optimizer)
+    state = first_state(jax.tree.map(jnp.copy, model.params), optimizer)
     with tempfile.TemporaryDirectory() as folder:
         manifest = write_shards(texts, model.tokenizer, folder, LENGTH)
-        batches = NextTokenBatches(open_shards(folder), ROWS, seed=0)
+        batches = Batches(open_shards(folder), ROWS, seed=0)
         tokens, seconds = 0.0, 0.0
         for number in range(UPDATES + 1):
             batch = next(batches)

@@ -11,7 +11,7 @@ import pytest
 
 from gemma_ko_lib import corpus
 from gemma_ko_lib.corpus import CleanSettings, pipeline
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, only_process
 
 SETTINGS = CleanSettings(hold_out=0.2)
 
@@ -56,34 +56,36 @@ def expected(raw, tmp_path):
     return contents(tmp_path / "local")
 
 
-def _start_ray(ray, attempts=4):
-    # Ray gives its own agent 15 seconds to start, and two busy cores may need longer.
-    for attempt in range(attempts):
-        try:
-            ray.init(
-                num_cpus=2,
-                object_store_memory=100_000_000,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="error",
-            )
-            return
-        except Exception:
-            ray.shutdown()
-            if attempt == attempts - 1:
-                raise
+# Ray gives each of its processes some seconds to start; on two busy cores they need longer.
+RAY_WAITS = {
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_gcs_server_port_wait_time_s": "300",
+}
 
 
-def test_a_ray_cluster_gives_the_same_documents(raw, tmp_path, monkeypatch):
+@pytest.fixture
+def ray_cluster(monkeypatch):
     ray = pytest.importorskip("ray")
+    for name, value in RAY_WAITS.items():
+        monkeypatch.setenv(name, value)
+    ray.init(
+        num_cpus=2,
+        object_store_memory=100_000_000,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_same_documents(raw, tmp_path, monkeypatch, ray_cluster):
     # Ray starts a process for each task: two of three files are enough here.
     size = sum(path.stat().st_size for path in raw.iterdir())
     monkeypatch.setattr(pipeline, "_TASK_BYTES", size // 2)
-    _start_ray(ray)
-    try:
-        corpus.clean(raw, tmp_path / "ray", SETTINGS, 2, "ray", progress=False)
-    finally:
-        ray.shutdown()
+    corpus.clean(raw, tmp_path / "ray", SETTINGS, 2, "ray", progress=False)
     corpus.clean(raw, tmp_path / "local", SETTINGS, progress=False)
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert len(list((tmp_path / "ray").glob("documents-*"))) == 2
@@ -166,7 +168,7 @@ KILLED = """
         ("blocks", "clean_text", 10, 2),  # while reading
         ("duplicates", "_proposed_pairs", 5, 6),  # while matching
         ("blocks", "is_held_out", 3, 6 + 1 + 1),  # while writing
-        ("pipeline", "_move_into_place", 1, 6 + 1 + 1 + 6),  # with the last step to go
+        ("pipeline", "move_into_place", 1, 6 + 1 + 1 + 6),  # with the last step to go
     ],
 )
 def test_a_run_that_was_killed_goes_on_and_gives_the_same(
@@ -176,7 +178,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     script = KILLED.format(module=module, name=name, after=after, raw=str(raw), out=str(out))
     died = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True)
     assert died.returncode == -9, died.stderr.decode()
-    with pytest.raises(UserError, match="not a finished set"):
+    with pytest.raises(UserError, match="no finished folder"):
         corpus.read_clean(out)
     corpus.clean(raw, out, SETTINGS)
     assert f"Going on with the stopped run: {tasks_done} tasks" in capsys.readouterr().err
@@ -195,7 +197,7 @@ def test_other_settings_or_a_changed_file_start_from_nothing(raw, tmp_path, caps
 
 def test_two_runs_into_one_folder_at_once_are_refused(raw, tmp_path):
     with (
-        pipeline._only_run(tmp_path / "out"),
-        pytest.raises(UserError, match="Another run is writing"),
+        only_process(tmp_path / "out"),
+        pytest.raises(UserError, match="Another process is writing"),
     ):
         corpus.clean(raw, tmp_path / "out", SETTINGS, progress=False)

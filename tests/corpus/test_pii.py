@@ -151,6 +151,17 @@ FOUND = {
         "«서울시 하늘구 구름동1가 13-1» 3층",
         "주소: «구름로 152»",
     ],
+    "secret": [
+        "OPENAI_API_KEY=«sk-proj-abCD1234efGH5678ijKL9012»",
+        "키는 «sk-ant-api03-abCD1234efGH5678-ijKL9012mnOP»이고",
+        "«AKIAABCDEFGHIJKLMNOP»",
+        "token: «ghp_abcdefghijklmnopqrstuvwxyz0123456789»",
+        "«github_pat_11ABCDEFG0abcdefghijkl_mnop»으로",
+        "«xoxb-000000000000-abcdefABCDEF»",
+        "Bearer «eyJhbGciOiJub25lIn0.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJl»",
+        "«-----BEGIN RSA PRIVATE KEY-----\nTUlJRXhhbXBsZQ==\n-----END RSA PRIVATE KEY-----»\n끝",
+        "«-----BEGIN PRIVATE KEY-----\nTUlJRXhhbXBsZUV4YW1wbGVFeGFtcGxl»\n그 뒤의 글",
+    ],
 }  # fmt: skip
 
 
@@ -173,8 +184,9 @@ def test_identifiers_are_found_and_what_follows_them_stays(kind, text):
 
 
 def test_every_kind_that_has_a_form_is_in_this_file():
-    only_in_corpora = {"name", "affiliation", "company", "number", "other"}
-    assert set(FOUND) == set(PLACEHOLDERS) - only_in_corpora
+    only_in_corpora = {"affiliation", "company", "number", "other"}
+    on_request = {"name", "birth_date"}
+    assert set(FOUND) == set(PLACEHOLDERS) - only_in_corpora - on_request
 
 
 @pytest.mark.parametrize(
@@ -208,6 +220,15 @@ def test_every_kind_that_has_a_form_is_in_this_file():
         "https://gitlab.example.org/group/project", "http://blog.example.com/category/news",
         "https://www.instagram.com/p/Cabc/", "고마워 @ 영희", "me@ 다음에 봐", "hi @name",
         "MA 02110-1301, USA", "std::vector", "10:20:30",
+        # version control, copying between hosts, packages
+        "git clone git@github.com:team/repo.git", "ssh -T git@gitlab.example.org",
+        "scp a.txt hong@host.example.com:data", "rsync hong@host.example.com:/var/log .",
+        "react@18.2.0-next.abc",
+        # one separator a number
+        "011.123-4567", "010-1234.5678", "02.012-3456",
+        # what only begins like a key
+        "sk-hynix-annual-report-2024-summary", "sk-learn", "eyJhbGciOiJub25lIn0", "AKIA",
+        "-----BEGIN PUBLIC KEY-----", "ghp_short",
         # no address
         "서울시로 10분", "강남구 테헤란로 3시간", "부산 해운대구로 5명", "경기 부진으로 40",
         "다시 종로 3가",
@@ -240,6 +261,11 @@ def test_what_only_looks_personal_is_left_alone(text):
 )
 def test_particles_and_neighbours_stay(text, masked):
     assert mask_pii(text) == masked
+
+
+@pytest.mark.parametrize("text", ["", "가" * 200, "1" * 5000, "\n"])
+def test_names_are_looked_for_in_any_text(text):
+    assert find_pii(text, names=True) == []
 
 
 @pytest.mark.parametrize(
@@ -289,6 +315,60 @@ def test_check_digits_solve_their_congruences(payload):
 )  # fmt: skip
 def test_birth_dates_are_of_the_century_that_the_number_names(date, valid):
     assert checksums.has_birth_date(date.replace("-", "") + "000000") is valid
+
+
+# --- What is asked for -----------------------------------------------------------------
+
+
+LINKS = "글 http://news.example.com/a/1에서, www.example.go.kr/main과 blog.naver.com/hong을 보라"
+
+
+def test_every_url_or_none_is_masked_on_request():
+    assert mask_pii(LINKS).count("[링크]") == 1
+    assert mask_pii(LINKS, urls="all") == "글 [링크]에서, [링크]과 [링크]을 보라"
+    assert mask_pii(LINKS, urls="keep") == LINKS
+    with pytest.raises(UserError, match="personal, all, keep, not some"):
+        find_pii(LINKS, urls="some")
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("위키 https://ko.example.org/wiki/나라_(뜻)는", "https://ko.example.org/wiki/나라_(뜻)"),
+        ("(https://a.example.kr/b?c=1#d)", "https://a.example.kr/b?c=1#d"),
+        ("http://x.example.kr를", "http://x.example.kr"),
+        ("node.js와 a.py, 3.5점, e.g.", ""),
+    ],
+)
+def test_urls_end_where_the_sentence_goes_on(text, link):
+    assert "".join(text[a:b] for _, a, b in find_pii(text, urls="all")) == link
+
+
+def test_a_home_page_is_judged_alike_whatever_path_follows():
+    for path in ("", "/", "/45", "/category/a", "?page=2", "/m/45#c"):
+        assert mask_pii(f"hong123.tistory.com{path} 참고") == "[링크] 참고"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("김하늘 기자가 박바다 씨를 만났다", "[이름] 기자가 [이름] 씨를 만났다"),
+        ("제 이름은 윤서경입니다", "제 이름은 [이름]입니다"),
+        ("1990년 1월 2일생인 사람", "[생년월일]생인 사람"),
+        ("생년월일: 900102, 성별: 여", "생년월일: [생년월일], 성별: 여"),
+        ("서울시는 1990년 1월 2일 강원도와 협약했다", "서울시는 1990년 1월 2일 강원도와 협약했다"),
+        (
+            "이자율이 오르자 민주당은 국회 의원을 불렀다",
+            "이자율이 오르자 민주당은 국회 의원을 불렀다",
+        ),
+    ],
+)
+def test_names_and_dates_of_birth_are_found_on_request_only(text, masked):
+    assert mask_pii(text) == text
+    assert mask_pii(text, names=True) == masked
+    surrogates = mask_pii(text, "surrogate", names=True)
+    assert len(surrogates) == len(text)
+    assert (surrogates == text) == (masked == text)
 
 
 # --- Masking ------------------------------------------------------------------------------
@@ -407,9 +487,10 @@ def test_different_identifiers_have_different_surrogates():
     ["1", "1-", "1 ", "01", "010-", "0", "공", "공일", "a", "a.", "@", "a@", "a@b.", "골뱅이",
      "(at)", "://", "naver.com/", "blog.naver.com/", ".tistory.com", "1:", "::", "1.", "12가",
      "로 1", "서울 ", "서울시", "하늘구 ", "가동 1", "여권M1", "계좌1-", "[전화번호]", "(", "+82",
-     "at dot ", "x.kr/u/", "10조 5000 "],
+     "at dot ", "x.kr/u/", "10조 5000 ", "sk-a1", "eyJaaaaaaaa.", "www.", "a.com/",
+     "-----BEGIN PRIVATE KEY-----", "git@a.com:", "scp a@b.com:", "생년월일 ", "1990.1.1 "],
 )  # fmt: skip
 def test_long_repetitions_take_time_in_proportion(piece):
     # With a quadratic pattern this test would not end.
     text = piece * (50_000 // len(piece))
-    assert len(mask_pii(text)) > 0
+    assert len(mask_pii(text, urls="all")) > 0

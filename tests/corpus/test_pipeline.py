@@ -3,6 +3,8 @@
 import errno
 import gzip
 import json
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -64,10 +66,12 @@ def test_the_counters_add_up(raw, tmp_path):
     assert clean["in"] == read["out"]
     assert clean["in"] == clean["out"] + sum(r["count"] for r in clean["dropped_by"].values())
     assert mask["in"] == clean["out"] == mask["out"] == write["in"] == write["out"]
-    assert read["decoded_from_cp949"] == 1
+    assert read["decoded_from"] == {"cp949": 1}
     assert clean["dropped_by"]["too_short"] == {
         "count": 2,
-        "example": {"id": "raw/reviews-1.jsonl:31", "text": "굿"},
+        "examples": [
+            {"id": f"raw/reviews-{file}.jsonl:31", "before": "굿", "after": None} for file in (1, 2)
+        ],
     }
     review = report["registers"]["review"]
     assert (review["in"], review["out"]) == (396, 394)
@@ -84,6 +88,97 @@ def test_the_report_reads_well_on_a_terminal(raw, tmp_path):
     assert "402 records from 4 files: 395 kept, 0 held out, 2 dropped, 5 rejected" in text
     assert "dropped by too_short: 2, e.g. '굿'" in text
     assert "raw/reviews-1.jsonl:11: broken JSON" in text
+
+
+def test_what_each_rule_did_is_shown_as_before_and_after(raw, tmp_path):
+    report = run(raw, tmp_path / "out", show=2)
+    changed = report["steps"][1]["changed_by"]["shorten_runs"]
+    assert changed["count"] == 394
+    assert changed["characters_lost"] == 2 * 394
+    assert [(e["id"], e["before"][-4:], e["after"][-4:]) for e in changed["examples"]] == [
+        ("1-0", "ㅋㅋㅋㅋ", "화다ㅋㅋ"),
+        ("1-1", "ㅋㅋㅋㅋ", "화다ㅋㅋ"),
+    ]
+    said = corpus.format_report(report, show=1)
+    assert "changed by shorten_runs: 394, 788 characters less" in said
+    assert "  - '0번째로 봐도 재미있는 영화다ㅋㅋㅋㅋ'" in said
+    assert "'1번째로" not in said
+    assert "  - '0번째로" not in corpus.format_report(report)
+
+
+def _dropped(folder):
+    lines = [
+        line
+        for path in sorted((folder / "dropped").iterdir())
+        for line in gzip.decompress(path.read_bytes()).decode().splitlines()
+    ]
+    return [json.loads(line) for line in lines]
+
+
+def test_what_is_dropped_is_kept_on_request_with_the_rule(tmp_path):
+    raw, exam = tmp_path / "raw.jsonl", tmp_path / "exam.jsonl"
+    leaked = "세상에서 가장 깊은 호수가 어디에 있는지 묻는 문제이니 답을 고르시오 하나만"
+    texts = ["굿 010-0123-4567", "굿", *["배를 타고 섬에 들어가는 길은 늘 설렌다"] * 2, leaked]
+    lines = [{"id": str(i), "text": text, "register": "review"} for i, text in enumerate(texts)]
+    lines[0] |= {"register": "news", "movie": 7}
+    raw.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    exam.write_text(json.dumps({"question": leaked}), "utf-8")
+    settings = {"duplicates": "near", "decontaminate": (str(exam),)}
+    run(raw, tmp_path / "out", keep_dropped=True, **settings)
+    assert [(record["id"], record["dropped_by"]) for record in _dropped(tmp_path / "out")] == [
+        ("0", "too_short"),
+        ("1", "too_short"),
+        ("4", "decontaminate"),
+        ("3", "exact_duplicate"),
+    ]
+    first = _dropped(tmp_path / "out")[0]
+    assert (first["text"], first["movie"]) == ("굿 [전화번호]", 7)
+    assert [d.id for d in corpus.read_clean(tmp_path / "out")] == ["2"]
+    # The next run, which was not asked to, leaves none of it behind.
+    run(raw, tmp_path / "out", **settings)
+    assert not (tmp_path / "out" / "dropped").exists()
+
+
+def test_personal_data_is_masked_as_asked_and_the_report_says_how(tmp_path):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("김하늘 기자가 http://news.example.com/a 에 쓴 글을 옮겨 적었다.", "utf-8")
+    report = run(raw, tmp_path / "out", urls="all", names=True)
+    mask = report["steps"][2]
+    assert (mask["urls"], mask["names"]) == ("all", True)
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert document.text == "[이름] 기자가 [링크] 에 쓴 글을 옮겨 적었다."
+    said = corpus.format_report(report)
+    assert "personal data: URLs all, names of persons found" in said
+
+
+def test_text_that_no_format_reads_is_counted(tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    answer = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    record = {"text": "라면은 어떻게 끓이나요? 알려 주세요.", "tags": ["요리", "라면"]}
+    lines = [record, record | {"answers": [{"body": answer}], "text": "국수는 어떻게 삶나요? 네?"}]
+    raw.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    report = run(raw, tmp_path / "out")
+    assert report["steps"][0]["unread_fields"] == {"answers": 1}
+    assert "not read: 1 records have text in the list or object 'answers'" in corpus.format_report(
+        report
+    )
+    assert not any("unread_fields" in d.metadata for d in corpus.read_clean(tmp_path / "out"))
+
+
+def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
+    from datatrove.data import Document
+
+    writer = blocks.CorpusWriter(str(tmp_path))
+    document = Document("본문이다.", "1", metadata={"text": "다른 글", "id": 7, "date": "2024"})
+    list(writer.run([document]))
+    (line,) = gzip.decompress((tmp_path / "documents-00000.jsonl.gz").read_bytes()).splitlines()
+    assert json.loads(line) == {
+        "id": "1",
+        "text": "본문이다.",
+        "source_text": "다른 글",
+        "source_id": 7,
+        "date": "2024",
+    }
 
 
 def test_every_reject_is_kept_with_its_place(raw, tmp_path):
@@ -158,6 +253,151 @@ def test_a_second_run_replaces_the_first_and_nothing_else(raw, tmp_path):
         corpus.read_clean(tmp_path / "out", held_out=True)
 
 
+def test_the_former_result_stays_until_the_new_one_is_whole(raw, tmp_path, monkeypatch):
+    run(raw, tmp_path / "out", hold_out=0.3)
+    before = contents(tmp_path / "out")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.CorpusWriter, "_write", full)
+        with pytest.raises(UserError, match="No space left"):
+            run(raw / "news.txt", tmp_path / "out")
+    kept = {name: data for name, data in contents(tmp_path / "out").items() if name in before}
+    assert kept == before
+    assert len(list(corpus.read_clean(tmp_path / "out"))) > 200
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("again", ["news.txt", "reviews-1.jsonl"])
+def test_a_stop_between_two_results_leaves_nothing_of_either(
+    raw, tmp_path, monkeypatch, calls, again
+):
+    run(raw, tmp_path / "out", hold_out=0.3)
+    left = [calls]
+
+    def stop(whole):
+        def call(*arguments, **settings):
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(errno.EIO, "stopped")
+            return whole(*arguments, **settings)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        move = pipeline.move_into_place
+
+        def stopped(*arguments):
+            # The calls that change something.
+            patch.setattr(os, "replace", stop(os.replace))
+            patch.setattr(pathlib.Path, "unlink", stop(pathlib.Path.unlink))
+            patch.setattr(pathlib.Path, "touch", stop(pathlib.Path.touch))
+            return move(*arguments)
+
+        patch.setattr(pipeline, "move_into_place", stopped)
+        with pytest.raises(UserError, match="stopped"):
+            run(raw / "news.txt", tmp_path / "out")
+    run(raw / again, tmp_path / "out")
+    run(raw / again, tmp_path / "expected")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+    names = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert names == {path.name for path in (tmp_path / "expected").rglob("*")}
+
+
+@pytest.mark.parametrize("name", ["documents-00000.jsonl.gz", "rejects.jsonl", ".partial/mine"])
+def test_what_no_run_has_written_is_never_removed(raw, tmp_path, name):
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="which no finished run there has listed"):
+        run(raw, tmp_path / "out")
+    assert mine.read_text() == "mine"
+
+
+def test_a_report_that_is_none_is_not_taken_for_one(raw, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text('{"mine": 1}')
+    with pytest.raises(UserError, match="is not the report of a run"):
+        run(raw, tmp_path / "out")
+    assert (tmp_path / "out" / "report.json").read_text() == '{"mine": 1}'
+
+
+def test_files_with_rejects_are_named_up_to_twenty(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for number in range(25):
+        (folder / f"{number:02}.jsonl").write_text('{"text": "끊긴\n{"text": 1}\n')
+    (folder / "good.jsonl").write_text(
+        '{"text": "그날 아침 항구는 조용했고 배들은 가만히 있었다."}'
+    )
+    report = run(folder, tmp_path / "out")
+    text = corpus.format_report(report)
+    assert text.count(".jsonl:1: broken JSON") == 20
+    assert "; and 1 more in this file" in text
+    assert "files with rejects: 5 more" in text
+
+
+def test_how_texts_were_parted_and_what_was_left_out_is_said(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        lines = [f"{n}번째 손님이 맛있다고 적어 두었어요" for n in range(120)]
+        (folder / name).write_text("\n".join(lines), "utf-8")
+    (folder / "c.jsonl").write_text('{"title": "강", "text": "#redirect 내"}', "utf-8")
+    (folder / ".hidden").touch()
+    report = run(folder, tmp_path / "out")
+    assert report["documents"]["kept"] == report["documents"]["in"] == 240
+    text = corpus.format_report(report)
+    assert "read as one document a line (--documents-by file, if it is one text): 2 files" in text
+    assert "left out: 1 of raw/c.jsonl: pages that only lead to another one" in text
+    assert "left out: 1 of raw: hidden files" in text
+    assert run(folder, tmp_path / "out", documents_by="file")["documents"]["in"] == 2
+
+
+def test_a_damaged_file_counts_once(tmp_path):
+    lines = [
+        json.dumps({"text": f"그날 {n * 7919 % 997}번째 배가 항구를 떠났다."}) for n in range(3000)
+    ]
+    whole = gzip.compress("\n".join(lines).encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    report = run(tmp_path / "a.jsonl.gz", tmp_path / "out")
+    assert report["documents"]["rejected"] == 1
+    assert report["documents"]["in"] == report["documents"]["kept"] + 1
+    assert list(report["rejects"]["reasons"]) == ["truncated file; what came before was kept"]
+
+
+def test_zstd_holds_the_same_documents(raw, tmp_path):
+    run(raw, tmp_path / "gzip", hold_out=0.3)
+    run(raw, tmp_path / "zstd", hold_out=0.3, compression="zstd")
+    for held_out in (False, True):
+        same = [
+            [(d.id, d.text, d.metadata) for d in corpus.read_clean(tmp_path / name, held_out)]
+            for name in ("gzip", "zstd")
+        ]
+        assert same[0] == same[1]
+    # One after the other into one folder: nothing of the first stays.
+    run(raw, tmp_path / "gzip", compression="zstd")
+    names = {path.suffix for path in (tmp_path / "gzip").glob("documents-*")}
+    assert names == {".zst"}
+
+
+def test_a_file_with_a_name_in_cp949_and_with_escapes_is_cleaned(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    good = '{"text": "그날 아침 항구는 조용했고 배들은 안개 속에 가만히 있었다."}\n'
+    (folder / os.fsdecode("가.jsonl".encode("cp949"))).write_text(good)
+    (folder / "\x1b]0;pwn\x07\x1b[2J.jsonl").write_text("{broken\n")
+    command = [sys.executable, "-m", "gemma_ko_lib.cli", "clean", str(folder), "-o"]
+    done = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\\x1b]0;pwn\\x07" in done.stdout
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert document.metadata["source_file"] == "raw/가.jsonl"
+
+
 def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -166,7 +406,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp
         patch.setattr(blocks.CorpusWriter, "_write", full)
         with pytest.raises(UserError, match="No space left on device"):
             run(raw, tmp_path / "out")
-    with pytest.raises(UserError, match="not a finished set"):
+    with pytest.raises(UserError, match="no finished folder"):
         corpus.read_clean(tmp_path / "out")
     run(raw, tmp_path / "out")
     run(raw, tmp_path / "expected")
@@ -257,8 +497,16 @@ def test_nothing_left_says_why(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "Only English here."}\n{"text": "굿"}\nno json\n')
     with pytest.raises(UserError, match="No document is left of 3: 1 × foreign; 1 × too_short"):
         run(tmp_path / "a.jsonl", tmp_path / "out")
-    assert not (tmp_path / "out" / "report.json").exists()
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert report["nothing_left"].startswith("No document is left of 3")
+    assert report["documents"] == {"in": 3, "rejected": 1, "dropped": 2, "kept": 0, "held_out": 0}
     assert (tmp_path / "out" / "rejects.jsonl").read_text("utf-8").count("\n") == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "rejects.jsonl",
+        "report.json",
+    ]
+    with pytest.raises(UserError, match="has no documents"):
+        corpus.read_clean(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -267,6 +515,9 @@ def test_nothing_left_says_why(tmp_path):
         ({"executor": "abacus"}, "No executor 'abacus'"),
         ({"workers": 0}, "workers"),
         ({"hold_out": 1.0}, "hold_out"),
+        ({"documents_by": "page"}, "documents_by is one of auto, line, blank"),
+        ({"compression": "rar"}, "compression is one of gzip, zstd, not rar"),
+        ({"title_field": "제목"}, "title_field and id_field need text_field"),
         ({"pii": "burn"}, "pii is one of placeholder, surrogate, keep, not burn"),
         ({"duplicates": "all"}, "duplicates is one of near, exact, keep, not all"),
         ({"decontaminate": ("nowhere.jsonl",)}, "no evaluation set nowhere.jsonl"),

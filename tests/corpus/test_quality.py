@@ -11,14 +11,14 @@ from datatrove.pipeline.filters import (
 from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.cleaning import quality
 from gemma_ko_lib.corpus.cleaning.filters import Measured
-from gemma_ko_lib.corpus.cleaning.rules import QUALITY
+from gemma_ko_lib.corpus.cleaning.quality import QUALITY
 from gemma_ko_lib.corpus.samples import read_samples
 
 
 @pytest.mark.parametrize("rule", QUALITY, ids=lambda rule: rule.name)
 def test_each_measure_drops_its_example_and_only_on_request(rule):
-    assert clean_text(rule.example, rule.register, quality=True).dropped_by == rule.name
-    assert clean_text(rule.example, rule.register).dropped_by is None
+    assert clean_text(rule.example, "blog", quality=True).dropped_by == rule.name
+    assert clean_text(rule.example, "blog").dropped_by is None
 
 
 def test_one_line_registers_are_not_measured_as_web_pages():

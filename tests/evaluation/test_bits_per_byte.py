@@ -78,7 +78,7 @@ def test_a_long_document_is_scored_by_windows_that_overlap(tiny_model):
 
 @pytest.mark.parametrize("stride", [32, 40, -1])
 def test_a_stride_that_leaves_no_context_is_refused(stride, tiny_model):
-    with pytest.raises(ValueError, match="between 1 and the window of 32"):
+    with pytest.raises(UserError, match="A window of 32 tokens cannot move on by"):
         bits_per_byte(tiny_model, SENTENCES, window=32, stride=stride)
 
 

@@ -9,6 +9,8 @@ from gemma_ko_lib.evaluation import choices
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import TINY, make_model
 
+pytestmark = pytest.mark.optimised  # XLA's default effort, as users run it
+
 
 def log_probabilities(model, ids):
     """Of each next token, [length, vocab], of one text alone in a row."""

@@ -9,6 +9,7 @@ import pytest
 from gemma_ko_lib import evaluation
 from gemma_ko_lib.evaluation import harness
 from gemma_ko_lib.runtime import UserError
+from tests.conftest import make_model
 
 ITEMS = [
     {"premise": "비가 왔다.", "question": "결과", "label": 0},
@@ -78,6 +79,14 @@ def test_generation_stops_at_the_first_stop_string(tiny_model):
     assert cut == whole[: whole.index(stop)]
     with pytest.raises(UserError, match="asks for sampling"):
         adapter.generate_until([Request("The", {"do_sample": True})])
+
+
+def test_the_weights_that_are_given_generate(tiny_model, tiny_tokenizer):
+    other = make_model("gemma2", seed=1, tokenizer=tiny_tokenizer)
+    requests = [Request("The", {"max_gen_toks": 12})]
+    given = harness.HarnessModel(tiny_model, other.params).generate_until(requests)
+    assert given == harness.HarnessModel(other).generate_until(requests)
+    assert given != harness.HarnessModel(tiny_model).generate_until(requests)
 
 
 def test_a_task_that_does_not_exist_is_named(tiny_model):

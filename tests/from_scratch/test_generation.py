@@ -12,6 +12,9 @@ from gemma_ko_lib.from_scratch import gemma, generation, int8
 from tests.conftest import TINY
 from tests.from_scratch.test_gemma import SHAPES, forward, loaded, tokens_of
 
+# As few sizes of input as possible: what is compiled for one test serves the others.
+PROMPTS = [[5, 6, 7], list(range(3, 19)), [9, 8]]
+NEW = 10
 prefill = nnx.jit(gemma.prefill, static_argnums=3)
 step = nnx.jit(gemma.step)
 
@@ -50,28 +53,29 @@ def test_a_ring_holds_the_last_positions_each_in_its_slot(newest, slots):
 @pytest.mark.parametrize("shape", ["gemma1-mqa", "gemma2", "gemma3"])
 def test_greedy_text_is_what_the_full_pass_finds_likeliest(shape):
     _, _, model = loaded(shape)
-    prompts = [[5, 6, 7], tokens_of(1, 11)[0].tolist(), [9]]
-    for prompt, new in zip(prompts, generation.generate(model, prompts, 12), strict=True):
-        assert len(new) == 12
-        logits = np.asarray(forward(model, np.array([prompt + new])))[0, len(prompt) - 1 : -1]
-        assert np.all(logits.max(axis=1) - logits[np.arange(12), new] < 1e-3)
+    found = generation.generate(model, PROMPTS, NEW)
+    rows = np.zeros((3, 26), "int32")
+    for row, prompt, new in zip(rows, PROMPTS, found, strict=True):
+        row[: len(prompt) + NEW] = prompt + new
+    for logits, prompt, new in zip(np.asarray(forward(model, rows)), PROMPTS, found, strict=True):
+        logits = logits[len(prompt) - 1 :][:NEW]
+        assert np.all(logits.max(axis=1) - logits[np.arange(NEW), new] < 1e-3)
 
 
 def test_a_prompt_is_continued_alike_alone_and_in_a_batch():
     _, _, model = loaded("gemma2")
-    prompts = [[5, 6, 7], list(range(3, 19)), [9, 8]]
-    together = generation.generate(model, prompts, 10)
-    assert together == [generation.generate(model, [p], 10)[0] for p in prompts]
+    together = generation.generate(model, PROMPTS, NEW)
+    assert together == [generation.generate(model, [p], NEW)[0] for p in PROMPTS]
 
 
 def test_a_stop_token_ends_its_row_only_and_is_not_returned():
     _, _, model = loaded("gemma2")
-    prompts = [[5, 6, 7], [9, 8]]
-    free = generation.generate(model, prompts, 10)
-    stop = next(token for token in free[0] if token not in free[1])
-    stopped = generation.generate(model, prompts, 10, stop_ids=(stop,))
-    assert stopped == [free[0][: free[0].index(stop)], free[1]]
-    assert generation.generate(model, prompts[:1], 10, stop_ids=(free[0][0],)) == [[]]
+    free = generation.generate(model, PROMPTS, NEW)
+    first = free[0][0]
+    late = next(token for token in free[1][1:] if token not in [first, free[1][0], *free[2]])
+    assert first not in free[1] + free[2]
+    stopped = generation.generate(model, PROMPTS, NEW, stop_ids=(first, late))
+    assert stopped == [[], free[1][: free[1].index(late)], free[2]]
 
 
 def test_the_same_seed_draws_the_same_text_and_another_does_not():
@@ -108,12 +112,12 @@ def test_int8_steps_are_the_int8_full_pass_and_close_to_float32(shape):
     assert sum(w.size for w in matrices) > 0.9 * sum(
         w.size for w in jax.tree.leaves(nnx.state(model))
     )
-    rows, lengths = tokens_of(2, 20), np.array([3, 9])
+    rows, lengths = tokens_of(3, 26), np.array([1, 5, 12])
     whole, exact = np.asarray(forward(small, rows)), np.asarray(forward(model, rows))
     assert np.abs(whole - exact).mean() < 0.1 * exact.std()
-    logits, caches = prefill(small, rows[:, :9], lengths, 20)
+    logits, caches = prefill(small, rows[:, :12], lengths, 26)
     assert all(cache.keys.dtype == cache.values.dtype == jnp.int8 for cache in caches)
-    each = np.arange(2)
+    each = np.arange(3)
     for n in range(8):
         position = lengths + n
         logits, caches = step(small, rows[each, position], position, caches)

@@ -8,6 +8,8 @@ import pytest
 from gemma_ko_lib import models
 from tests.conftest import TINY, make_model, random_weights
 
+pytestmark = pytest.mark.optimised  # XLA's default effort, as users run it
+
 
 def _tokens(rows: int, length: int, seed: int = 0):
     return np.random.default_rng(seed).integers(3, 300, (rows, length)).astype("int32")

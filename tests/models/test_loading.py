@@ -1,13 +1,17 @@
 """Models come whole, or with a word on what is missing and what to do."""
 
 import json
+import os
 
 import gguf
+import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from gemma_ko_lib import models
 from gemma_ko_lib.models import gguf_weights, loading
+from gemma_ko_lib.models.belonging import all_finite
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
 
@@ -58,7 +62,141 @@ def test_weights_of_another_shape_are_refused(tiny_model, tmp_path):
     description = json.loads((tmp_path / "model.json").read_text())
     description["config"]["intermediate_dim"] *= 2
     (tmp_path / "model.json").write_text(json.dumps(description))
-    with pytest.raises(UserError, match="configuration says"):
+    with pytest.raises(UserError, match=r"which says \(16, 32\) for decoder_block_0/ffw_gating"):
+        models.load(tmp_path)
+
+
+# --- what belongs together, and what is no model at all ---
+
+
+def _with_description(folder, **changed):
+    description = json.loads((folder / "model.json").read_text())
+    config = description["config"] | changed.pop("config", {})
+    (folder / "model.json").write_text(json.dumps(description | {"config": config} | changed))
+
+
+def _weights(folder, **changed):
+    """Change weights, as a program that writes no digest would leave them."""
+    path = folder / "model.safetensors"
+    safetensors.numpy.save_file(safetensors.numpy.load_file(path) | changed, path)
+    _with_description(folder, sha256=None)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.model"])
+def test_a_flipped_bit_is_found(name, tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[-2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} is not the file that model.json was saved with"):
+        models.load(tmp_path)
+
+
+def test_a_tokenizer_of_the_same_size_from_elsewhere_is_refused(tiny_model, tmp_path):
+    from gemma_ko_lib.tokenization import train_tokenizer
+
+    tiny_model.save(tmp_path)
+    other = train_tokenizer(["Quite another text about the sea."] * 8, 320, "other")
+    other.save(tmp_path / "tokenizer.model")
+    with pytest.raises(UserError, match="tokenizer.model is not the file.*Copy the whole folder"):
+        models.load(tmp_path)
+
+
+def test_a_tokenizer_of_another_size_is_refused_in_old_folders_too(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    (tmp_path / "tokenizer.model").write_bytes(models.load("nano").tokenizer.proto)
+    _with_description(tmp_path, sha256=None)
+    with pytest.raises(UserError, match="4,096 pieces and the model 320 embedding rows"):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_on_either_way(value, tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    scale = np.ones(16, "float32")
+    scale[7] = value
+    _weights(tmp_path / "model", **{"final_normalization/scale": scale})
+    with pytest.raises(UserError, match="final_normalization/scale of .* are not all finite"):
+        models.load(tmp_path / "model")
+    tiny_model.params["final_normalization/scale"] = scale
+    with pytest.raises(UserError, match="final_normalization/scale of .* are not all finite"):
+        tiny_model.save(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_lone_nan_is_found_in_every_number_format(dtype):
+    array = np.linspace(-60000, 60000, 3 * 2**20 + 1).astype(jax.numpy.dtype(dtype))
+    assert all_finite(array.reshape(-1, 1))
+    for place in (0, 2**20, -1):
+        spoiled = array.copy()
+        spoiled[place] = -np.inf
+        assert not all_finite(spoiled)
+
+
+def test_a_tensor_that_no_layer_has_is_refused(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    _weights(tmp_path, **{"decoder_block_0/attention/bias": np.zeros(3, "float32")})
+    with pytest.raises(UserError, match=r"says none for decoder_block_0/attention/bias"):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"format": None}, "does not describe a model of this version"),
+        ({"sha256": ["00"]}, "'sha256' is .'00'., not an object"),
+        ({"backbone": None}, "the backbone is None"),
+        ({"backbone": "../../etc/passwd"}, "known are GemmaBackbone, Gemma3Backbone"),
+        ({"backbone": "BertBackbone"}, "the backbone is 'BertBackbone'"),
+        ({"backbone": "__loader__"}, "the backbone is '__loader__'"),
+        ({"backbone": ["GemmaBackbone"]}, "the backbone is"),
+        ({"config": {"dtype": "float64"}}, "has no setting 'dtype'"),
+        ({"config": {"colour": 3}}, "has no setting 'colour'"),
+        ({"config": {"num_layers": "4"}}, "num_layers is '4'"),
+        ({"config": {"num_layers": 0}}, "num_layers is 0"),
+        ({"config": {"num_layers": -3}}, "num_layers is -3"),
+        ({"config": {"num_layers": True}}, "num_layers is True"),
+        ({"config": {"num_layers": 10**9}}, "1000000000 layers"),
+        ({"config": {"num_layers": 10**40}}, "num_layers is 1000"),
+        ({"config": {"vocabulary_size": 2**30}}, "embeddings of"),
+        ({"config": {"head_dim": 2**30}}, "the weights do not fit the configuration"),
+        ({"config": {"head_dim": 0}}, "head_dim is 0"),
+        ({"config": {"num_key_value_heads": 3}}, "4 query heads cannot share 3"),
+        ({"config": {"attention_logit_soft_cap": float("nan")}}, "attention_logit_soft_cap is nan"),
+        ({"config": {"sliding_window_size": [4]}}, r"sliding_window_size is \[4\]"),
+    ],
+)
+def test_a_description_of_no_gemma_ends_in_a_sentence(changed, message, tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    _with_description(tmp_path, **changed)
+    with pytest.raises(UserError, match=message):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", "{", "[" * 200_000, '{"a": ' * 50_000, "\ud800", "9" * 10_000]
+)
+def test_a_description_that_is_no_object_ends_in_a_sentence(content, tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    (tmp_path / "model.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(UserError, match="model.json (is not JSON|holds)"):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors", "tokenizer.model"])
+@pytest.mark.parametrize("what", ["folder", "link to itself", "pipe"])
+def test_a_file_that_is_none_ends_in_a_sentence(name, what, tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    path = tmp_path / name
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)  # opening it would wait for ever
+    else:
+        path.symlink_to(path)
+    with pytest.raises(UserError, match=name):
         models.load(tmp_path)
 
 
@@ -156,6 +294,15 @@ def test_a_foreign_tensor_is_refused(tmp_path):
     writer.close()
     with pytest.raises(UserError, match="ssm_a"):
         gguf_weights.read_gemma3_gguf(path, num_query_heads=4, head_dim=8)
+
+
+def test_a_gguf_cut_off_anywhere_ends_in_a_sentence(tmp_path):
+    _write_gguf(tmp_path / "whole.gguf", models.unstack(make_model("gemma3").params))
+    content = (tmp_path / "whole.gguf").read_bytes()
+    for length in [*range(0, 400, 7), len(content) // 2, len(content) - 1]:
+        (tmp_path / "cut.gguf").write_bytes(content[:length])
+        with pytest.raises(UserError, match="cut.gguf is not a whole GGUF file"):
+            gguf_weights.read_gemma3_gguf(tmp_path / "cut.gguf", num_query_heads=4, head_dim=8)
 
 
 def test_a_changed_download_is_refused(tmp_path):

@@ -99,6 +99,9 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path):
         ("use_dora", True, "use_dora is True"),
         ("init_lora_weights", "pissa", "pissa"),
         ("lora_alpha", None, "must be numbers"),
+        ("lora_alpha", float("inf"), "lora_alpha is inf"),
+        ("r", float("inf"), "must be numbers"),
+        ("r", -1, "at least 1"),
     ):
         config.write_text(json.dumps({**settings, key: value}))
         with pytest.raises(UserError, match=message):
@@ -106,7 +109,16 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path):
     config.write_text(json.dumps(settings))
 
     weights = tmp_path / "adapter_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-4] + np.float32("nan").tobytes())
+    with pytest.raises(UserError, match="is not all finite numbers"):
+        load_adapters(tmp_path, model.params)
+    for content in ("[]", "null", "[" * 100_000):
+        config.write_text(content)
+        with pytest.raises(UserError, match="damaged"):
+            load_adapters(tmp_path, model.params)
+    config.write_text(json.dumps(settings))
+    weights.write_bytes(whole[:-100])
     with pytest.raises(UserError, match="damaged"):
         load_adapters(tmp_path, model.params)
     weights.unlink()

@@ -1,4 +1,4 @@
-"""Gemma's turn format, answers only, and no control token out of what a person typed."""
+"""Gemma's turn format: only answers are trained, and typed text never becomes a control token."""
 
 import json
 import re
@@ -142,3 +142,19 @@ def test_a_file_without_conversations_is_named(tmp_path):
         c.read_conversations(korean)
     with pytest.raises(UserError, match="no file"):
         c.read_conversations(tmp_path / "missing.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"prompt": "반쪽 \\ud800", "response": "네"}', "half a surrogate pair"),
+        ("[" * 100_000, "nested too deep"),
+        ("[1]", "a JSON object was expected, not list"),
+    ],
+)
+def test_a_line_that_no_tokenizer_could_take_costs_itself(tmp_path, line, reason):
+    good = json.dumps({"prompt": "안녕?", "response": "네, 안녕하세요."})
+    (tmp_path / "a.jsonl").write_text(f"{good}\n{line}\n{good}\n")
+    found, (reject,) = c.read_conversations(tmp_path / "a.jsonl")
+    assert len(found) == 2
+    assert f"line 2: {reason}" in reject

@@ -39,7 +39,7 @@ def test_without_parallel_text_there_is_no_price():
 
 
 @pytest.mark.parametrize("texts", [[], ["", "\n "]])
-def test_no_text_is_told(texts):
+def test_no_text_is_reported(texts):
     with pytest.raises(UserError, match="No text to tokenize"):
         gap_report(texts, [ByHand()])
 

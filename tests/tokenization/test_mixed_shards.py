@@ -21,10 +21,10 @@ from gemma_ko_lib.tokenization import (
     format_mixture,
     open_shards,
     pack_mixture,
-    pieces,
     read_sources,
+    token_spool,
 )
-from gemma_ko_lib.tokenization.pieces import permutation
+from gemma_ko_lib.tokenization.token_spool import permutation
 from tests.conftest import SENTENCES
 
 LENGTH = 32
@@ -56,7 +56,7 @@ def corpus(lengths: dict[str, list[int]]) -> list[Document]:
 def packed(documents, folder, mixture=None, seed=0, **options):
     """The manifest, and what each segment holds."""
     manifest = pack_mixture(documents, Numbers(), folder, LENGTH, mixture, seed, **options)
-    shards = open_shards(folder, Numbers(), verify=True)
+    shards = open_shards(folder, Numbers())
     segments = []
     for index in range(len(shards)):
         row = shards[index]
@@ -155,6 +155,16 @@ def test_each_shard_has_the_whole_mixture(tmp_path):
         assert 0.8 < korean / english < 1.25
 
 
+def test_a_group_that_comes_once_is_whole_and_the_others_have_their_share(tmp_path):
+    documents = corpus({"ko/news": [*range(2, 60)] * 3, "en/blog": [7, 9, 11]})
+    mixture = Mixture(weights={"ko": 0.75, "rest": 0.25}, once="ko")
+    manifest, _ = packed(documents, tmp_path, mixture)
+    korean, others = (manifest["mixture"]["groups"][name] for name in ("ko", "rest"))
+    assert korean["documents"] == korean["documents_there"] == 3 * 58
+    assert korean["tokens"] == korean["tokens_there"] and korean["epochs"] == 1
+    assert others["share"] == pytest.approx(0.25, abs=0.005) and others["epochs"] > 4
+
+
 # --- Seeds --------------------------------------------------------------------------------
 
 
@@ -200,7 +210,7 @@ def test_a_permutation_is_even():
 # --- What the user can put right ----------------------------------------------------------
 
 
-def test_a_key_without_documents_is_told_with_those_there_are(tmp_path):
+def test_a_key_without_documents_is_reported_with_those_there_are(tmp_path):
     documents = corpus({"ko/news": [5, 6], "en/blog": [7]})
     with pytest.raises(UserError, match=r"'nwes'.*there are: ko/news \(2\), en/blog \(1\)"):
         packed(documents, tmp_path, Mixture(weights={"nwes": 1}))
@@ -214,7 +224,7 @@ def test_documents_that_no_key_names_are_counted(tmp_path):
     assert "no weight names them: en/blog (1), ja/blog (1)" in format_mixture(manifest)
 
 
-def test_a_share_of_less_than_a_row_is_told_with_the_budget_it_needs(tmp_path):
+def test_a_share_of_less_than_a_row_is_reported_with_the_budget_it_needs(tmp_path):
     documents = corpus({"ko/news": [20] * 50, "en/news": [20] * 50})
     mixture = Mixture(weights={"ko": 9, "en": 1}, tokens=300)
     with pytest.raises(UserError, match="share of 'en' is 30 tokens.*at least 320 tokens"):
@@ -222,13 +232,13 @@ def test_a_share_of_less_than_a_row_is_told_with_the_budget_it_needs(tmp_path):
     packed(documents, tmp_path, Mixture(weights={"ko": 9, "en": 1}, tokens=320))
 
 
-def test_a_budget_that_no_disk_holds_is_told_before_it_is_full(tmp_path):
+def test_a_budget_that_no_disk_holds_is_reported_before_it_is_full(tmp_path):
     with pytest.raises(UserError, match="tokens take .* GB, and .* free"):
         packed(corpus({"ko/news": [20]}), tmp_path, Mixture(tokens=10**18))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_field_that_is_no_register_is_told(tmp_path):
+def test_a_field_that_is_not_a_register_is_reported(tmp_path):
     documents = corpus({f"ko/page{number}": [5] for number in range(300)})
     with pytest.raises(UserError, match="more than 200 groups.*Is that a register"):
         packed(documents, tmp_path)
@@ -236,12 +246,12 @@ def test_a_field_that_is_no_register_is_told(tmp_path):
     assert manifest["documents"] == 300
 
 
-def test_a_row_for_nothing_is_told(tmp_path):
+def test_a_row_of_one_token_is_reported(tmp_path):
     with pytest.raises(UserError, match="length of 2 up"):
         pack_mixture(corpus({"ko/news": [5]}), Numbers(), tmp_path, 1)
 
 
-def test_a_tokenizer_without_document_borders_is_told(tmp_path):
+def test_a_tokenizer_without_document_borders_is_reported(tmp_path):
     borderless = Numbers()
     borderless.bos_id = -1
     with pytest.raises(UserError, match="'numbers' has no token for a document's start or end"):
@@ -249,7 +259,7 @@ def test_a_tokenizer_without_document_borders_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["none", "blank"])
-def test_nothing_to_pack_is_told(texts, tmp_path):
+def test_nothing_to_pack_is_reported(texts, tmp_path):
     with pytest.raises(UserError, match="no documents to pack"):
         packed([Document(text=text, id="1") for text in texts], tmp_path)
 
@@ -262,11 +272,11 @@ def test_a_failed_run_leaves_the_former_set_as_it_was(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_full_disk_is_told_before_the_former_set_is_touched(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_the_former_set_is_touched(tmp_path, monkeypatch):
     packed(corpus({"ko/news": [5, 6]}), tmp_path)
     before = contents(tmp_path)
     full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(pieces, "open", Mock(side_effect=full), raising=False)
+    monkeypatch.setattr(token_spool, "open", Mock(side_effect=full), raising=False)
     with pytest.raises(UserError, match="No space left on device.*Free some space"):
         packed(corpus({"ko/news": [7, 8]}), tmp_path)
     assert contents(tmp_path) == before
@@ -286,7 +296,7 @@ MANY = {"ko/news": [9] * 60, "en/news": [20] * 20}
 
 
 @pytest.mark.parametrize("files_written", [0, 3])
-def test_a_killed_run_is_no_set_and_the_next_gives_the_same_bytes(files_written, tmp_path):
+def test_a_killed_run_is_not_a_set_and_the_next_gives_the_same_bytes(files_written, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     packed(corpus({"ko/news": [5, 6]}), killed)
     arguments = [sys.executable, "-c", _KILLED, str(killed), str(files_written)]
@@ -302,10 +312,16 @@ def test_what_a_killed_run_has_left_goes_and_a_smaller_set_leaves_no_files(tmp_p
     packed(corpus({"ko/news": [30] * 10}), tmp_path, rows_per_shard=2)
     (tmp_path / ".pieces-killed").mkdir()
     (tmp_path / ".pieces-killed" / "000.ids").write_bytes(b"1234")
-    (tmp_path / "notes.txt").write_text("mine")
     manifest, _ = packed(corpus({"ko/news": [30]}), tmp_path)
     names = {entry["name"] for entry in manifest["files"]}
-    assert set(contents(tmp_path)) == {*names, "manifest.json", "notes.txt"}
+    assert set(contents(tmp_path)) == {*names, "manifest.json"}
+
+
+def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something else, for example notes.txt"):
+        packed(corpus({"ko/news": [30]}), tmp_path)
+    assert set(contents(tmp_path)) == {"notes.txt"}
 
 
 # --- The command --------------------------------------------------------------------------
@@ -355,5 +371,15 @@ def test_a_folder_around_clean_ones_is_refused_for_its_held_out_documents(clean_
 
 def test_an_unfinished_clean_folder_is_refused(clean_folder):
     (clean_folder / "report.json").unlink()
-    with pytest.raises(UserError, match="not a finished set of clean documents"):
+    with pytest.raises(UserError, match="no finished folder of clean documents"):
         list(read_sources([clean_folder]))
+
+
+def test_a_refusal_leaves_no_trace_and_another_folder_is_left_alone(tmp_path):
+    with pytest.raises(UserError, match="no documents"):
+        pack_mixture([], Numbers(), tmp_path / "new" / "shards", LENGTH)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(UserError, match="holds something else, for example model.json"):
+        pack_mixture([], Numbers(), tmp_path, LENGTH)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]

@@ -1,5 +1,6 @@
-"""Shares come out as they were asked for, and a key that names nothing is told."""
+"""Shares come out as they were asked for, and a key that names nothing is an error."""
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -22,12 +23,12 @@ def test_weights_are_read_as_typed():
 
 
 @pytest.mark.parametrize("text", ["ko", "ko=", "=1", "ko=much", "", "ko:1"])
-def test_what_is_no_weight_is_told(text):
+def test_what_is_not_a_weight_is_reported(text):
     with pytest.raises(UserError, match=f"KEY=NUMBER.*not '{text}'"):
         parse_weights(["en=1", text])
 
 
-def test_two_weights_for_one_group_are_told():
+def test_two_weights_for_one_group_are_reported():
     with pytest.raises(UserError, match="two weights for 'ko'"):
         parse_weights(["ko=1", "ko=2"])
 
@@ -47,9 +48,11 @@ def test_a_weight_is_above_zero_and_finite(weight):
         ({"by": "language", "weights": {"ko": 1.0}}, "leave the grouping out"),
         ({"by": "source"}, "No grouping by 'source'; there are language, register"),
         ({"tokens": 0}, "number of tokens is 0"),
+        ({"once": "ko"}, "'ko' is to come once.*give it a weight"),
+        ({"once": "ko", "weights": {"ko": 1.0}, "tokens": 9}, "and no number of tokens"),
     ],
 )
-def test_settings_without_sense_are_told(settings, told):
+def test_settings_without_sense_are_reported(settings, told):
     with pytest.raises(UserError, match=told):
         Mixture(**settings)
 
@@ -73,7 +76,7 @@ def test_the_language_is_guessed_from_most_letters(text, language):
 
 
 @pytest.mark.parametrize("field", ["language", "lang"])
-def test_a_language_that_is_told_is_not_guessed(field):
+def test_a_known_language_is_not_guessed(field):
     assert language_of(Document(text="책방", id="1", metadata={field: "ja"})) == "ja"
 
 
@@ -86,7 +89,7 @@ def test_the_most_exact_key_wins():
     assert group_of("en", "blog", Mixture(weights={"ko": 1})) is None
 
 
-def test_a_document_that_two_keys_name_is_told():
+def test_a_document_that_two_keys_name_is_reported():
     with pytest.raises(UserError, match="ko/news are named by 'ko' and by 'news'"):
         group_of("ko", "news", Mixture(weights={"ko": 1, "news": 1}))
 
@@ -130,6 +133,24 @@ def test_a_budget_is_divided_without_rest(sizes, total):
     found = apportion(total, parts)
     assert sum(found.values()) == total
     assert all(abs(found[name] - total * part) < 1 for name, part in parts.items())
+
+
+@given(sizes=SIZES, total=st.integers(1, 10**12))
+def test_the_largest_remainders_get_what_rounding_down_left(sizes, total):
+    parts = shares(Mixture(), sizes)
+    found = apportion(total, parts)
+    remainders = {name: total * part - math.floor(total * part) for name, part in parts.items()}
+    more = [name for name, part in parts.items() if found[name] > total * part]
+    least = min((remainders[name] for name in more), default=1)
+    assert all(remainders[name] <= least for name in parts if name not in more)
+
+
+def test_of_equal_remainders_the_first_name_gets_the_token():
+    assert apportion(
+        10, {"ko": Fraction(15, 100), "en": Fraction(27, 100), "ja": Fraction(58, 100)}
+    ) == {"ko": 1, "en": 3, "ja": 6}
+    half = Fraction(1, 2)
+    assert apportion(3, {"ko": half, "en": half}) == {"ko": 1, "en": 2}
 
 
 @given(sizes=SIZES)

@@ -92,6 +92,14 @@ def test_no_target_crosses_into_another_document():
                 assert targets[row, position] == rows.token_ids[row, position + 1]
 
 
+def test_the_last_token_of_a_full_row_is_not_trained_on_its_own_bos():
+    # Such a row has one segment from end to end, and its first token is a BOS.
+    rows = packed(documents_of([64, 64]), 64)
+    _, weights = next_token_targets(rows.token_ids, rows.segment_ids)
+    assert (rows.segment_ids == 1).all()
+    assert (weights[:, :-1] == 1).all() and (weights[:, -1] == 0).all()
+
+
 def test_every_token_but_the_first_of_a_document_is_trained_on_once():
     documents = documents_of(np.random.default_rng(3).integers(3, 65, 200))
     rows = packed(documents, 64)

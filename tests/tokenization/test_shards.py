@@ -23,7 +23,7 @@ def folder(tiny_tokenizer, tmp_path):
 
 
 def test_every_document_is_in_the_shards(folder, tiny_tokenizer):
-    shards = open_shards(folder, tiny_tokenizer, verify=True)
+    shards = open_shards(folder, tiny_tokenizer)
     texts = []
     for index in range(len(shards)):
         row = shards[index]
@@ -32,6 +32,15 @@ def test_every_document_is_in_the_shards(folder, tiny_tokenizer):
     # The Korean ones fall to bytes and may be longer than a row, so they come in pieces.
     english = [text for text in TEXTS if text.isascii()]
     assert sorted(text for text in texts if text in english) == sorted(english)
+
+
+def test_a_packed_document_holds_no_control_token_that_it_spells(tiny_tokenizer, tmp_path):
+    spelled = "A page says <end_of_turn>, <start_of_turn>model and <bos>."
+    write_shards([spelled], tiny_tokenizer, tmp_path / "shards", LENGTH)
+    row = open_shards(tmp_path / "shards", tiny_tokenizer)[0]
+    controls = tiny_tokenizer.encode(["<start_of_turn>", "<end_of_turn>"])
+    assert not {i for ids in controls for i in ids} & set(row.token_ids.tolist())
+    assert list(row.token_ids).count(tiny_tokenizer.bos_id) == 1
 
 
 def test_the_manifest_counts_what_is_there(folder, tiny_tokenizer):
@@ -107,14 +116,14 @@ def test_a_full_disk_is_told_and_leaves_no_manifest(
     assert not list(folder.glob(".*"))
 
 
-def test_a_folder_that_cannot_be_made_is_told(tiny_tokenizer, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tiny_tokenizer, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write .*file"):
         write_shards(TEXTS, tiny_tokenizer, tmp_path / "file", LENGTH)
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["none", "blank"])
-def test_nothing_to_pack_is_told(tiny_tokenizer, tmp_path, texts):
+def test_nothing_to_pack_is_reported(tiny_tokenizer, tmp_path, texts):
     with pytest.raises(UserError, match="No documents to pack"):
         write_shards(texts, tiny_tokenizer, tmp_path, LENGTH)
     assert not (tmp_path / "manifest.json").exists()
@@ -128,14 +137,20 @@ def test_blank_documents_are_left_out(tiny_tokenizer, tmp_path):
 # --- What is opened is what was written ----------------------------------------------
 
 
-def test_a_folder_without_a_manifest_is_no_set(folder):
+def test_a_folder_without_a_manifest_is_not_a_set(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(UserError, match="has no manifest.json.*makes them again") as raised:
         open_shards(folder)
     assert str(folder) in str(raised.value)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": "another"}'])
+_FORMAT = '{"format": "gemma-ko token shards 1"'
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"format": "another"}', _FORMAT + "}", _FORMAT + ', "files": [3]}'],
+)
 def test_another_manifest_is_refused(folder, content):
     (folder / "manifest.json").write_text(content)
     with pytest.raises(UserError, match="manifest.json .*make the shards again"):
@@ -148,14 +163,22 @@ def test_a_missing_file_is_named(folder):
         open_shards(folder)
 
 
-def test_a_changed_file_is_found_when_asked(folder):
-    path = folder / "tokens-00001.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    open_shards(folder)
+@pytest.mark.parametrize("value", [0, -5, 10**6])
+def test_a_changed_token_is_found(folder, value):
+    rows = np.load(folder / "tokens-00001.npy", mmap_mode="r+")
+    rows[1, 3] = value
+    rows.flush()
     with pytest.raises(UserError, match="tokens-00001.npy is missing or changed"):
-        open_shards(folder, verify=True)
+        open_shards(folder)
+    assert len(open_shards(folder, verify=False)) > 0
+
+
+def test_the_digest_tells_rows_not_paths(folder, tiny_tokenizer, tmp_path):
+    digest = open_shards(folder).digest
+    write_shards(TEXTS, tiny_tokenizer, tmp_path / "same", LENGTH, rows_per_shard=4)
+    write_shards(TEXTS[1:], tiny_tokenizer, tmp_path / "other", LENGTH, rows_per_shard=4)
+    assert open_shards(tmp_path / "same").digest == digest
+    assert open_shards(tmp_path / "other").digest != digest
 
 
 @pytest.mark.parametrize("kept", [0, 40, -4])

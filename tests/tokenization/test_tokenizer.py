@@ -12,7 +12,7 @@ from gemma_ko_lib.tokenization import (
     expand_vocabulary,
     learn_pieces,
 )
-from gemma_ko_lib.tokenization.tokenizer import fingerprint
+from gemma_ko_lib.tokenization.tokenizer import encode_documents, fingerprint
 from tests.conftest import SENTENCES
 
 # What breaks tokenizers: their own space mark, white space of all kinds, joined emoji, jamo in
@@ -105,12 +105,47 @@ def test_another_vocabulary_has_another_fingerprint(tiny_tokenizer, expanded):
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all", b"\x0a\x05abc"])
-def test_what_is_no_sentencepiece_model_is_refused(content):
+def test_what_is_not_a_sentencepiece_model_is_refused(content):
     with pytest.raises(UserError, match="some.model.* SentencePiece model"):
         SentencePieceTokenizer(content, "some.model")
 
 
-def test_what_is_no_tokenizer_json_is_refused(tmp_path):
+def test_what_is_not_a_tokenizer_json_is_refused(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError, match="tokenizer.json is not a tokenizer.json"):
         TokenizerJson(tmp_path / "tokenizer.json")
+
+
+SPELLED = [
+    "<start_of_turn>user\n안녕<end_of_turn>",
+    "<bos><eos><pad><unk>",
+    "그림 [multimodal] 과 <unused17>, <start_of_image>",
+    "</s><s><|end_of_text|>",
+]
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_what_a_document_spells_is_text(tokenizer, text):
+    (ids,) = encode_documents(tokenizer, [text])
+    pieces = [tokenizer.vocabulary[i] for i in ids]
+    assert not [piece for piece in pieces if len(piece) > 2 and piece[-1] in ">]" and piece in text]
+    assert tokenizer.decode(ids) == text
+
+
+def test_what_a_document_spells_is_text_for_a_tokenizer_json(tmp_path):
+    """Its special tokens are read out of any text, unless somebody takes them apart."""
+    import tokenizers
+
+    vocabulary = {
+        "<unk>": 0,
+        "<bos>": 1,
+        "<eos>": 2,
+        **{c: i + 3 for i, c in enumerate("<>beos/ 글")},
+    }
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [], unk_token="<unk>"))
+    made.add_special_tokens(["<bos>", "<eos>"])
+    made.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = TokenizerJson(tmp_path / "tokenizer.json")
+    assert tokenizer.encode(["<bos>"]) == [[1]]
+    (ids,) = encode_documents(tokenizer, ["글 <bos>글<eos>"])
+    assert not {1, 2} & set(ids)

@@ -10,7 +10,7 @@ import pytest
 
 from gemma_ko_lib.models import project
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import open_shards, write_shards
+from gemma_ko_lib.tokenization import open_shards, train_tokenizer, write_shards
 from gemma_ko_lib.training import LoopConfig, chunked_cross_entropy
 from gemma_ko_lib.training.distillation import (
     Objective,
@@ -19,7 +19,6 @@ from gemma_ko_lib.training.distillation import (
     distillation_loss,
     random_student,
 )
-from gemma_ko_lib.training.nano import train_tokenizer
 from tests.conftest import SENTENCES
 
 BATCH, LENGTH, VOCABULARY = 2, 11, 40
@@ -182,7 +181,7 @@ def test_a_smaller_student_learns_from_its_teacher(tmp_path, tiny_model):
 
 
 def test_another_tokenizer_is_refused(tiny_model):
-    other = train_tokenizer([s.upper() for s in SENTENCES if s.isascii()] * 4, 320)
+    other = train_tokenizer([s.upper() for s in SENTENCES if s.isascii()] * 4, 320, "tiny")
     student = dataclasses.replace(tiny_model, name="small", tokenizer=other)
     with pytest.raises(UserError, match=r"'gemma2' and the student 'small' .* vocabularies"):
         check_same_tokens(tiny_model, student)

@@ -18,18 +18,22 @@ from gemma_ko_lib.training import (
     next_token_loss,
     run_loop,
 )
+from gemma_ko_lib.training.batches import Batches
 from gemma_ko_lib.training.lomo import (
-    initial_lomo_state,
     lomo_state,
     make_lomo_update,
     round_stochastically,
 )
-from gemma_ko_lib.training.loop import initial_state
-from gemma_ko_lib.training.pretrain import NextTokenBatches
+from gemma_ko_lib.training.loop import first_state
+from gemma_ko_lib.training.method import Method
 from tests.conftest import SENTENCES, TINY, make_model, on_eight_devices
 
 RATE = 1e-2
 SCHEDULE = optax.linear_schedule(RATE, RATE / 2, 4)
+
+
+def _begin(params, adaptive):
+    return Method("adalomo" if adaptive else "lomo").begin(params)[0]
 
 
 def _batch(seed: int = 0, rows: int = 2, accumulation: int = 1) -> dict:
@@ -60,7 +64,7 @@ def _gradient(decoder):
 
 def _run(model, steps: int = 3, **options):
     update = make_lomo_update(model.decoder, SCHEDULE, **options)
-    state = initial_lomo_state(model.params, options["adaptive"])
+    state = _begin(model.params, options["adaptive"])
     figures = []
     for step in range(steps):
         state, found = update(state, _batch(step))
@@ -93,7 +97,7 @@ def test_lomo_is_sgd(shape, clip):
     chain = [clipping[kind](limit) for kind, limit in clip.items()]
     sgd = optax.chain(*chain, optax.sgd(SCHEDULE))
     update = make_update(next_token_loss(model.decoder), sgd)
-    expected = initial_state(model.params, sgd)
+    expected = first_state(jax.tree.map(jnp.copy, model.params), sgd)
     for step, found in enumerate(figures):
         expected, want = update(expected, _batch(step))
         for name in ("loss", "gradient_norm", "tokens"):
@@ -145,7 +149,7 @@ def _adalomo_reference(p, g, moments, t, rate):
 def test_adalomo_is_the_formula_of_its_paper(shape):
     model = make_model(shape)
     update = make_lomo_update(model.decoder, SCHEDULE, adaptive=True)
-    state, gradient = initial_lomo_state(model.params, adaptive=True), _gradient(model.decoder)
+    state, gradient = _begin(model.params, True), _gradient(model.decoder)
     moments = {name: {} for name in model.params}
     for step in range(3):
         # From our weights at each step, so that rounding does not build up.
@@ -231,7 +235,7 @@ def test_bfloat16_weights_learn_like_float32_masters_only_if_rounded_stochastica
         )
         params = make_model("gemma1-mqa").params
         params = {n: jnp.asarray(params[n], x.dtype) for n, x in decoder.shapes().items()}
-        state, losses = initial_lomo_state(params, adaptive=True), []
+        state, losses = _begin(params, True), []
         for _ in range(100):
             state, figures = update(state, _batch())
             losses.append(float(figures["loss"]))
@@ -253,10 +257,10 @@ def test_a_resumed_run_ends_in_the_same_weights(adaptive, tiny_tokenizer, tmp_pa
 
     def train(folder, steps, resume=False):
         return run_loop(
-            initial_lomo_state(model.params, adaptive),
+            _begin(model.params, adaptive),
             update,
             SCHEDULE,
-            NextTokenBatches(shards, rows=2, seed=0),
+            Batches(shards, rows=2, seed=0),
             LoopConfig(steps=steps, batch_rows=2, checkpoint_every=2),
             tmp_path / folder,
             resume=resume,
@@ -274,7 +278,7 @@ def test_micro_batches_are_refused_with_what_to_set():
     model = make_model("gemma1-mqa")
     update = make_lomo_update(model.decoder, SCHEDULE, adaptive=False)
     with pytest.raises(UserError, match="Set accumulation to 1, with batch_rows 6"):
-        update(initial_lomo_state(model.params, False), _batch(rows=2, accumulation=3))
+        update(_begin(model.params, False), _batch(rows=2, accumulation=3))
 
 
 _MESH_SCRIPT = """
@@ -282,13 +286,14 @@ import json
 import jax
 from tests.training.test_lomo import SCHEDULE, _batch, make_model
 from gemma_ko_lib import models
-from gemma_ko_lib.training.lomo import initial_lomo_state, lomo_places, make_lomo_update
+from gemma_ko_lib.training.lomo import lomo_places, make_lomo_update
+from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.loop import LoopConfig, _device_batch
 
 def losses(mesh):
     model = make_model("gemma2")
     update = make_lomo_update(model.decoder, SCHEDULE, adaptive=True, mesh=mesh)
-    state = initial_lomo_state(models.place(model.params, mesh), True, mesh)
+    state, _ = Method("adalomo").begin(model.params, mesh)
     places, found = lomo_places(state, mesh), []
     for step in range(3):
         batch = {name: x[0] for name, x in _batch(step, rows=8).items()}

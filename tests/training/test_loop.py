@@ -9,13 +9,15 @@ import sys
 import textwrap
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
-from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train_on_shards
-from gemma_ko_lib.training.loop import initial_state
+from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train
+from gemma_ko_lib.training.loop import first_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
 
@@ -48,7 +50,7 @@ def _updated(model, batch, **options):
     schedule = learning_rate_schedule(1e-2, 10, 0)
     optimizer = adamw(schedule)
     update = make_update(next_token_loss(model.decoder), optimizer)
-    return update(initial_state(model.params, optimizer), batch)
+    return update(first_state(jax.tree.map(jnp.copy, model.params), optimizer), batch)
 
 
 def test_micro_batches_make_the_same_update_as_one_batch():
@@ -67,7 +69,7 @@ def test_the_update_is_compiled_once():
     model = make_model("gemma2")
     optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
     update = make_update(next_token_loss(model.decoder), optimizer)
-    state = initial_state(model.params, optimizer)
+    state = first_state(jax.tree.map(jnp.copy, model.params), optimizer)
     for seed in range(3):
         state, _ = update(state, _batch(rows=2, accumulation=1, seed=seed))
     assert update._cache_size() == 1
@@ -76,7 +78,7 @@ def test_the_update_is_compiled_once():
 def test_the_schedule_counts_updates_not_micro_batches(tiny_model, shards, tmp_path):
     # Gemma-EasyLM sized its schedule in micro-steps and advanced it per update.
     config = dataclasses.replace(CONFIG, accumulation=4, batch_rows=1)
-    train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    train(tiny_model, shards, config, tmp_path / "run", quiet=True)
     rates = [line["learning_rate"] for line in _figures(tmp_path / "run")]
     assert rates[0] == 0 and max(rates) == pytest.approx(config.learning_rate)
     assert rates.index(max(rates)) == config.warmup_steps
@@ -98,7 +100,7 @@ def test_nothing_is_trained_on_padding(tiny_model, shards):
 def test_training_lowers_the_loss_and_leaves_the_start_model_alone(tiny_model, shards, tmp_path):
     before = {name: np.array(value) for name, value in tiny_model.params.items()}
     config = dataclasses.replace(CONFIG, steps=25, checkpoint_every=25)
-    trained = train_on_shards(tiny_model, shards, config, tmp_path / "run", quiet=True)
+    trained = train(tiny_model, shards, config, tmp_path / "run", quiet=True)
     losses = [line["loss"] for line in _figures(tmp_path / "run")]
     assert np.mean(losses[-5:]) < 0.8 * losses[0]
     for name, value in before.items():
@@ -114,7 +116,7 @@ def _figures(run: Path) -> list[dict]:
 
 _SCRIPT = """
 import os, signal, sys
-from tests.training.test_loop import CONFIG, make_model, train_on_shards, open_shards
+from tests.training.test_loop import CONFIG, make_model, train, open_shards
 from gemma_ko_lib.tokenization import SentencePieceTokenizer
 import gemma_ko_lib.training.loop as loop
 
@@ -129,13 +131,13 @@ if when == "saving":
             os.kill(os.getpid(), signal.SIGKILL)
     loop.Checkpoints.save = save_and_die
 else:
-    check = loop._LossWatch.check
+    check = loop.Watch.check
     def check_and_die(self, step, *rest):
         check(self, step, *rest)
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-    loop._LossWatch.check = check_and_die
-train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
+    loop.Watch.check = check_and_die
+train(model, open_shards(folder + "/shards"), CONFIG, folder + "/killed", quiet=True)
 """
 
 
@@ -143,7 +145,7 @@ train_on_shards(model, open_shards(folder + "/shards"), CONFIG, folder + "/kille
 def test_a_killed_run_ends_in_the_same_weights(
     kill_at, when, tiny_model, tiny_tokenizer, shards, tmp_path
 ):
-    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
     tiny_tokenizer.save(tmp_path / "tokenizer.model")
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(tmp_path), str(kill_at), when],
@@ -153,9 +155,7 @@ def test_a_killed_run_ends_in_the_same_weights(
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-    resumed = train_on_shards(
-        tiny_model, shards, CONFIG, tmp_path / "killed", resume=True, quiet=True
-    )
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "killed", resume=True, quiet=True)
     for name, value in whole.params.items():
         np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
     steps = [line["step"] for line in _figures(tmp_path / "killed")]
@@ -164,15 +164,15 @@ def test_a_killed_run_ends_in_the_same_weights(
 
 @pytest.mark.parametrize("damage", ["truncate", "zero"])
 def test_a_torn_checkpoint_is_skipped_with_a_word(damage, tiny_model, shards, tmp_path, capsys):
-    whole = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
     newest = max((tmp_path / "run" / "checkpoints").iterdir(), key=lambda p: int(p.name))
     largest = max((f for f in newest.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
     content = largest.read_bytes()
     half = len(content) // 2
     largest.write_bytes(content[:half] + (bytes(half) if damage == "zero" else b""))
-    resumed = train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
     said = capsys.readouterr().err
-    assert f"Skipping the torn checkpoint {newest}" in said
+    assert f"Passing over the checkpoint {newest}: state/" in said
     assert f"Resuming {tmp_path / 'run'} after update {int(newest.name) - 2}" in said
     for name, value in whole.params.items():
         np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
@@ -185,31 +185,18 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(shards, tm
     model = make_model("gemma2", tokenizer=None)
     model.params["final_normalization/scale"] = np.full(16, np.nan, "float32")
     with pytest.raises(UserError, match=r"The loss is nan at update 1. The batch is rows \d+, \d+"):
-        train_on_shards(model, shards, CONFIG, tmp_path / "run", quiet=True)
+        train(model, shards, CONFIG, tmp_path / "run", quiet=True)
     assert not any((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
 
 
 def test_a_spike_stops_the_run():
-    from gemma_ko_lib.training.loop import _LossWatch
+    from gemma_ko_lib.training.run_log import Watch
 
-    watch = _LossWatch(spike_nats=3.0)
+    watch = Watch(spike_nats=3.0)
     for step in range(12):
-        watch.check(step, 4.0, np.array([step]))
+        watch.check(step, {"loss": 4.0}, np.array([step]))
     with pytest.raises(UserError, match="jumped from 4.00 to 9.00 at update 12.*rows 7"):
-        watch.check(12, 9.0, np.array([7]))
-
-
-def test_a_full_disk_is_an_error_that_says_so(tiny_model, shards, tmp_path, monkeypatch):
-    import errno
-
-    import orbax.checkpoint as ocp
-
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(ocp.CheckpointManager, "save", full)
-    with pytest.raises(UserError, match="No space left.*Free some space"):
-        train_on_shards(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+        watch.check(12, {"loss": 9.0}, np.array([7]))
 
 
 # --- meshes ---
@@ -219,14 +206,14 @@ import json
 import numpy as np
 from tests.training.test_loop import _batch, make_model, next_token_loss
 from gemma_ko_lib import models
-from gemma_ko_lib.training.loop import LoopConfig, _device_batch, initial_state, make_update
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.loop import LoopConfig, _device_batch
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.optimizer import learning_rate_schedule
 
 def begin(mesh):
     model = make_model("gemma2")
-    optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
-    update = make_update(next_token_loss(model.decoder), optimizer, mesh)
-    return update, initial_state(models.place(model.params, mesh), optimizer, mesh)
+    update = Method().update(model.decoder, learning_rate_schedule(1e-2, 10, 0), mesh=mesh)
+    return update, Method().begin(model.params, mesh)[0]
 
 def losses(mesh):
     update, state = begin(mesh)
@@ -272,3 +259,136 @@ def test_training_never_imports_tensorflow():
         text=True,
     )
     assert done.stdout.strip() == "False", done.stderr[-2000:]
+
+
+# --- being stopped, and going on ---
+
+
+def _tree(run: Path) -> dict:
+    return {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def _signalled_at(monkeypatch, step: int, number: int) -> list:
+    """Send this process a signal while an update is computed; what handles it afterwards."""
+    from gemma_ko_lib.training.run_log import Watch
+
+    check, handlers = Watch.check, []
+
+    def check_and_signal(self, now, *rest):
+        check(self, now, *rest)
+        if now == step:
+            signal.raise_signal(number)
+            handlers.append(signal.getsignal(number))
+
+    monkeypatch.setattr(Watch, "check", check_and_signal)
+    return handlers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_a_checkpoint_of_the_update(
+    number, tiny_model, shards, tmp_path, monkeypatch
+):
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        handlers = _signalled_at(patch, 3, number)
+        with pytest.raises(KeyboardInterrupt, match="stopped after update 3 of 6.*--resume") as e:
+            train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    assert e.value.exit_code == 128 + number
+    # A second one would have done what it did before, and so it does afterwards.
+    assert handlers == [before] == [signal.getsignal(number)]
+    assert (tmp_path / "run" / "checkpoints" / "3").is_dir()
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
+    assert [line["step"] for line in _figures(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_in_another_thread_a_run_leaves_the_signals_alone(tiny_model, shards, tmp_path):
+    import threading
+
+    done = []
+
+    def run():
+        train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+        done.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert done
+
+
+@pytest.mark.parametrize("what", ["restoring", "compiling"])
+def test_a_resume_that_fails_leaves_every_file_as_it_was(
+    what, tiny_model, shards, tmp_path, monkeypatch
+):
+    whole = train(tiny_model, shards, CONFIG, tmp_path / "whole", quiet=True)
+    with monkeypatch.context() as patch:
+        _signalled_at(patch, 5, signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    log = tmp_path / "run" / "metrics.jsonl"
+    log.write_text(log.read_text() + '{"step": 6, "lo')  # as a kill may leave it
+    before = _tree(tmp_path / "run")
+
+    def fail(*args, **kwargs):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        if what == "restoring":
+            import orbax.checkpoint as ocp
+
+            patch.setattr(ocp.AsyncCheckpointer, "restore", fail)
+        else:
+            patch.setattr("gemma_ko_lib.training.loop._device_batch", fail)
+        with pytest.raises((UserError, OSError), match="Input/output error"):
+            train(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    assert _tree(tmp_path / "run") == before
+    resumed = train(tiny_model, shards, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name], value, err_msg=name)
+    assert [line["step"] for line in _figures(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_other_data_under_the_same_path_is_refused(
+    tiny_model, tiny_tokenizer, shards, tmp_path, monkeypatch
+):
+    _signalled_at(monkeypatch, 3, signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    write_shards(SENTENCES * 9, tiny_tokenizer, tmp_path / "shards", length=32)
+    other = open_shards(tmp_path / "shards", tiny_tokenizer)
+    before = _tree(tmp_path / "run")
+    with pytest.raises(UserError, match=r"is of another run \(was → is\):\n  rows: "):
+        train(tiny_model, other, CONFIG, tmp_path / "run", resume=True, quiet=True)
+    assert _tree(tmp_path / "run") == before
+
+
+def test_a_run_is_not_begun_over_another_and_does_not_shrink(tiny_model, shards, tmp_path):
+    train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    before = _tree(tmp_path / "run")
+    with pytest.raises(UserError, match="holds the checkpoints of a run: resume it"):
+        train(tiny_model, shards, CONFIG, tmp_path / "run", quiet=True)
+    less = dataclasses.replace(CONFIG, steps=4)
+    with pytest.raises(UserError, match="checkpoint of update 6, and the run is to end at 4"):
+        train(tiny_model, shards, less, tmp_path / "run", resume=True, quiet=True)
+    assert _tree(tmp_path / "run") == before
+
+
+def test_a_measured_figure_that_is_no_number_stops_the_run(tiny_model, shards, tmp_path):
+    def evaluate(params, step):
+        return {"held_out_loss": float("nan") if step else 1.0}
+
+    with pytest.raises(UserError, match="held out loss is nan after update 6"):
+        train(tiny_model, shards, CONFIG, tmp_path / "run", evaluate=evaluate, quiet=True)
+    assert "NaN" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+def test_weights_that_an_update_has_spoiled_are_in_no_checkpoint():
+    from gemma_ko_lib.training.loop import _finite
+    from gemma_ko_lib.training.run_log import Watch
+
+    weights = {"scale": np.ones(4, "float32"), "kernel": np.array([1, np.inf], "float32")}
+    with pytest.raises(UserError, match="weights kernel are not finite at update 3.*rows 8"):
+        Watch(3.0).check_weights(3, _finite(weights), np.array([8]))

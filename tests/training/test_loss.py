@@ -8,6 +8,8 @@ import pytest
 from gemma_ko_lib.models import project
 from gemma_ko_lib.training import chunked_cross_entropy, token_nll
 
+pytestmark = pytest.mark.optimised  # XLA's default effort, as users run it
+
 BATCH, LENGTH, D_MODEL, VOCABULARY = 3, 13, 8, 50
 
 

@@ -1,9 +1,9 @@
 """Cleaning one text: rewriting rules to a fixed point, then filters, then scores.
 
 In goes a raw text, its register and what the corpus says about its language; out comes the
-cleaned text, the name of the rule that drops it if one does, and scores worth keeping. What
-a rule does stands beside it, in `rewriting`, `boilerplate`, `filters` and the other modules
-that `rules` lists.
+cleaned text, the name of the rule that drops it if one does, and scores worth keeping. Each
+rule stands in a module of its own kind (`markup`, `rewriting`, `boilerplate`, `filters` …), with
+its example for people; `REWRITING` and `DROPPING` list them in the order in which they run.
 """
 
 import dataclasses
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from gemma_ko_lib.corpus.cleaning.boilerplate import remove_boilerplate
 from gemma_ko_lib.corpus.cleaning.filters import (
+    LINE_FILTERS,
+    TEXT_FILTERS,
     Measured,
     RegisterSettings,
     failed_filter,
@@ -19,33 +21,52 @@ from gemma_ko_lib.corpus.cleaning.filters import (
 )
 from gemma_ko_lib.corpus.cleaning.hangul import compose_hangul, join_spaced_out
 from gemma_ko_lib.corpus.cleaning.language import Languages, identify
+from gemma_ko_lib.corpus.cleaning.markup import strip_html
 from gemma_ko_lib.corpus.cleaning.mojibake import repair_mojibake
 from gemma_ko_lib.corpus.cleaning.repeats import collapse_repeats
 from gemma_ko_lib.corpus.cleaning.rewriting import (
     is_clean,
+    is_ordinary,
     remove_invisible,
     shorten_runs,
-    strip_html,
     tidy_whitespace,
 )
-from gemma_ko_lib.corpus.cleaning.scores import advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.rules import Rule
+from gemma_ko_lib.corpus.cleaning.scores import ADVERT, advert_score, profanity_score
+from gemma_ko_lib.corpus.cleaning.verbatim import hide, restore
 
 Rewrite = Callable[[str], str]
-# Decoding comes first, since what it uncovers the others clean, and joining needs the wide
-# gaps that tidying takes away.
-CHARACTER_RULES: list[tuple[str, Rewrite]] = [
-    ("repair_mojibake", repair_mojibake),
-    ("compose_hangul", compose_hangul),
-    ("strip_html", strip_html),
-    ("remove_invisible", remove_invisible),
-    ("shorten_runs", shorten_runs),
-    ("join_spaced_out", join_spaced_out),
-    ("tidy_whitespace", tidy_whitespace),
-]
-# Boilerplate is looked for in the registers that have it. The gaps that these two leave are
-# tidied in the next pass.
-REPEATS: tuple[str, Rewrite] = ("collapse_repeats", collapse_repeats)
-BOILERPLATE: tuple[str, Rewrite] = ("remove_boilerplate", remove_boilerplate)
+# Decoding comes first, since what it uncovers the others clean. These two also see code.
+_DECODING: tuple[Rewrite, ...] = (repair_mojibake, compose_hangul)
+# Joining needs the wide gaps that tidying takes away.
+_CHARACTERS: tuple[Rewrite, ...] = (
+    remove_invisible,
+    shorten_runs,
+    join_spaced_out,
+    tidy_whitespace,
+)
+_OF_ODD_CHARACTERS = {*_DECODING, remove_invisible}
+CHARACTER_RULES = (*_DECODING, strip_html, *_CHARACTERS)
+# The gaps that the last two leave are tidied in the next pass.
+REWRITING = tuple(
+    rewrite.rule for rewrite in (*CHARACTER_RULES, collapse_repeats, remove_boilerplate)
+)
+_NESTED = Rule(
+    "nested_markup",
+    "Layers of escapes without end, which somebody piled up on purpose.",
+    "글 &" + "#38;" * 30 + "lt; 글",
+)
+_FOREIGN = Rule(
+    "foreign",
+    "Less than half of the text, in bytes of letters, is in a language that is wanted.",
+    "한국어 페이지\nThe rest of this page has never been translated into Korean at all.",
+)
+DROPPING = (
+    _NESTED,
+    _FOREIGN,
+    *(fails.rule for fails in (*TEXT_FILTERS, *LINE_FILTERS)),
+    ADVERT,
+)
 _MOST_PASSES = 12
 # Less than half of it in a wanted language, and it is a foreign text with Korean in it.
 _LEAST_WANTED = 0.5
@@ -61,6 +82,8 @@ class CleanResult:
         dropped_by: name of the rule that drops the document, or None.
         changed_by: names of the rules that changed the text; not part of what is compared,
             so that cleaning twice gives an equal result.
+        lost: characters that each of these rules took away, in the same order; below 0 where it
+            added some.
         scores: what is worth knowing about a kept text, only where there is something to
             say: "language" where it is not Korean or not what the corpus says,
             "language_score" where a model was asked, "language_share" where part of the
@@ -70,6 +93,7 @@ class CleanResult:
     text: str
     dropped_by: str | None
     changed_by: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    lost: tuple[int, ...] = dataclasses.field(default=(), compare=False)
     scores: dict[str, float | str] = dataclasses.field(default_factory=dict)
 
 
@@ -100,30 +124,23 @@ def clean_text(
     """
     steps: list[tuple[str, str, str]] = []
     cleaned = _rewrite(text, register, steps)
-    changed = tuple(dict.fromkeys(name for name, _, _ in steps))
+    by_rule: dict[str, int] = {}
+    for name, before, after in steps:
+        by_rule[name] = by_rule.get(name, 0) + len(before) - len(after)
+    changed, lost = tuple(by_rule), tuple(by_rule.values())
     if cleaned is None:
-        return CleanResult(steps[-1][2], "nested_markup", changed)
+        return CleanResult(steps[-1][2], _NESTED.name, changed, lost)
     measured = Measured(cleaned)
     found = _languages(measured, tuple(languages), language)
     limits = for_language(settings_for(cleaned, register), found.main)
     dropped_by, scores = _judge(measured, limits, found, quality)
     if dropped_by is None and (found.main != "ko" or language not in (None, "ko")):
         scores["language"] = found.main
-    return CleanResult(cleaned, dropped_by, changed, scores)
+    return CleanResult(cleaned, dropped_by, changed, lost, scores)
 
 
-def trace(
-    text: str,
-    register: str | None = None,
-    *,
-    language: str | None = None,
-    languages: tuple[str, ...] = ("ko",),
-    quality: bool = False,
-) -> list[tuple[str, str, str]]:
-    """Each rewriting that changed a text: rule, text before, text after; to show examples.
-
-    Takes what `clean_text` takes; only the register has a say in what is rewritten.
-    """
+def trace(text: str, register: str | None = None) -> list[tuple[str, str, str]]:
+    """Each rewriting that changed a text: rule, text before, text after; to show examples."""
     steps: list[tuple[str, str, str]] = []
     _rewrite(text, register, steps)
     return steps
@@ -131,21 +148,51 @@ def trace(
 
 def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]]) -> str | None:
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
+    # Rules that have nothing to do with the text as it is.
+    settled: set[Rewrite] = set()
     for _ in range(_MOST_PASSES):
-        before = text
-        rules = [] if is_clean(text) else [*CHARACTER_RULES]
-        rules.append(REPEATS)
+        before, parts = text, []
+        if not is_clean(text):
+            if is_ordinary(text):
+                settled |= _OF_ODD_CHARACTERS
+            text = _apply(_DECODING, text, parts, steps, settled)
+            if "<" in text or "&" in text:
+                # Code in HTML is found when its tags are gone.
+                text = hide(text, parts, code=False)
+                text = _apply((strip_html,), text, parts, steps, settled)
+            text = hide(text, parts)
+            text = _apply(_CHARACTERS, text, parts, steps, settled)
+        text = _apply((collapse_repeats,), text, parts, steps, settled)
+        # Boilerplate is looked for in the registers that have it.
         if settings_for(text, register).boilerplate:
-            rules.append(BOILERPLATE)
-        for name, rewrite in rules:
-            rewritten = rewrite(text)
-            if rewritten != text:
-                steps.append((name, text, rewritten))
-                text = rewritten
+            text = _apply((remove_boilerplate,), text, parts, steps, settled)
+        if parts:
+            text = restore(text, parts)
+            settled.clear()
         if text == before:
             return text
     # Only layers of escapes that somebody piled up on purpose get here.
     return None
+
+
+def _apply(
+    rules: tuple[Rewrite, ...],
+    text: str,
+    parts: list[str],
+    steps: list[tuple[str, str, str]],
+    settled: set[Rewrite],
+) -> str:
+    for rewrite in rules:
+        if rewrite in settled and not parts:
+            continue
+        rewritten = rewrite(text)
+        if rewritten == text:
+            settled.add(rewrite)
+        else:
+            steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
+            text = rewritten
+            settled.clear()
+    return text
 
 
 def _languages(measured: Measured, wanted: tuple[str, ...], hint: str | None) -> Languages:
@@ -161,7 +208,7 @@ def _judge(
 ) -> tuple[str | None, dict[str, float | str]]:
     scores: dict[str, float | str] = {}
     if found.wanted < _LEAST_WANTED:
-        return "foreign", scores
+        return _FOREIGN.name, scores
     if found.wanted < 0.995:
         scores["language_share"] = round(found.wanted, 2)
     if found.score is not None:
@@ -170,7 +217,7 @@ def _judge(
         return dropped_by, scores
     if advert := advert_score(measured.text):
         if advert >= _ADVERT:
-            return "advert", scores
+            return ADVERT.name, scores
         scores["advert"] = advert
     if quality and found.main == "ko" and limits.quality:
         # Kiwi's package takes a second to import, and most runs do without.

@@ -6,6 +6,8 @@ In goes a text, out comes the text, the same object when there is nothing to do.
 import re
 import unicodedata
 
+from gemma_ko_lib.corpus.cleaning.rules import rule
+
 _CONJOINING = re.compile("[\u1100-\u11ff]")
 # A conjoining letter that no neighbour can make a syllable with. Vowels and finals of
 # old Hangul lie outside the modern ranges and keep their syllables together.
@@ -24,6 +26,7 @@ _COMPATIBILITY = {
 }
 
 
+@rule("\u1112\u1161\u11ab\u1100\u1173\u11af \u110f\u110f", "한글 ㅋㅋ")
 def compose_hangul(text: str) -> str:
     """Compose to NFC, and write lone conjoining letters as the letters one types.
 
@@ -75,6 +78,7 @@ def is_spaced_out(text: str) -> bool:
     return _HINT.search(text) is not None and _SPACED_OUT.search(text) is not None
 
 
+@rule("안 녕 하 세 요! 오 늘 은  날 씨 가  좋 다", "안녕하세요! 오늘은 날씨가 좋다")
 def join_spaced_out(text: str) -> str:
     """Join syllables that were spaced out for emphasis, where it is certain what they spell.
 

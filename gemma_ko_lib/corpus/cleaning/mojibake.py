@@ -9,6 +9,8 @@ UTF-8 as cp949. The last mostly loses bytes, and what is lost is dropped by a fi
 import functools
 import re
 
+from gemma_ko_lib.corpus.cleaning.rules import rule
+
 # Windows-1252 shows these for the bytes that Latin-1 leaves to control characters.
 _CP1252 = {
     code.decode("cp1252"): byte
@@ -135,6 +137,7 @@ def _cp949_to_utf8(match: re.Match) -> str:
     return decoded if hangul >= 2 and hangul >= 0.6 * len(decoded) else match[0]
 
 
+@rule("ì•ˆë…•í•˜ì„¸ìš”", "안녕하세요")
 def repair_mojibake(text: str) -> str:
     """Decode again what was decoded with the wrong encoding; correct text stays as it is.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
 
 from gemma_ko_lib.corpus.cleaning.filters import Measured
+from gemma_ko_lib.corpus.cleaning.rules import Rule
 
 _DUPLICATE_LINES = 0.374
 _TOP_NGRAM = {2: 0.282, 3: 0.228, 4: 0.185}
@@ -34,7 +35,7 @@ _LONG_NUMBER = re.compile("[0-9,]{20,}")
 
 
 @functools.cache
-def _kiwi():
+def kiwi():
     """One analyser for each process: it takes seconds and half a gigabyte to load."""
     from kiwipiepy import Kiwi
 
@@ -44,7 +45,7 @@ def _kiwi():
 def words(text: str) -> list[str]:
     """The words and endings of a text, as they stand in it: 배웠습니다 → 배웠, 습니다."""
     text = _LONG_NUMBER.sub("", text)
-    spans = ((token.start, token.end) for token in _kiwi().tokenize(text))
+    spans = ((token.start, token.end) for token in kiwi().tokenize(text))
     return [word for start, end in spans if (word := text[start:end].strip())]
 
 
@@ -106,3 +107,51 @@ def _duplicate_characters(found: list[str], n: int) -> int:
             seen.add(ngram)
             position += 1
     return characters
+
+
+# What each name means; all examples are of a blog.
+QUALITY = (
+    Rule(
+        "quality_unpunctuated_lines",
+        "Hardly a line ends in punctuation: no sentences.",
+        "차림표와 값을 적은 종이\n김치찌개는 팔천 원\n된장찌개는 칠천 원\n계란말이는 오천 원",
+    ),
+    Rule(
+        "quality_duplicate_lines",
+        "Lines that stood in this document before, however short.",
+        "오늘은 맑다.\n예\n내일은 흐리고 비가 온다고 한다.\n예\n모레는 다시 갠다고 한다.\n예\n예",
+    ),
+    Rule(
+        "quality_line_breaks",
+        "More than a line break for every five words.",
+        "봄이 온다.\n꽃이\n핀다.\n새가\n운다.\n물이\n흐른다.\n나는\n간다.\n길이\n멀다.",
+    ),
+    Rule(
+        "quality_word_length",
+        "Words too short or too long on average.",
+        "브라키오사우루스 1234567890123456789 티라노사우루스 1234567890123456789 는 을 의.",
+    ),
+    Rule(
+        "quality_words_without_letters",
+        "Mostly numbers and signs.",
+        "승률 0.512, 0.498, 0.611 / 득점 31, 28, 45 / 실점 22, 30, 41 / "
+        "순위는 3, 5, 1 순서로 적은 표이다.",
+    ),
+    Rule(
+        "quality_stop_words",
+        "Fewer than two of the 21 commonest words and endings.",
+        "김하늘 서울 남산 도서관 책상 의자 연필 공책.\n박바다 부산 영도 등대 배 그물 밧줄 돛.",
+    ),
+    Rule(
+        "quality_top_ngram",
+        "One sequence of two to four words makes up much of the text.",
+        "우리 집 고양이 나비. 우리 집 강아지 보리. 우리 집 앵무새 콩이. 우리 집 거북이는 느리다.",
+    ),
+    Rule(
+        "quality_duplicate_ngrams",
+        "Sequences of 5 to 10 words that stood in this document before.",
+        "이 약은 하루 세 번 식사를 마치고 물과 함께 드십시오. 그늘지고 서늘한 곳에 두고 어린이 "
+        "손이 닿지 않게 하십시오. 눈에 들어가면 흐르는 물로 씻어 냅니다. "
+        "이 약은 하루 세 번 식사를 마치고 물과 함께 드십시오.",
+    ),
+)

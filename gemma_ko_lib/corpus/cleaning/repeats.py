@@ -5,12 +5,19 @@ In goes a text, out comes the text with one copy of what stood three times in a 
 
 import re
 
+from gemma_ko_lib.corpus.cleaning.rules import rule
+
 _EOJEOL = re.compile(r"\S+")
-_LETTER = re.compile(r"\w")
+# Digits and single letters repeat in tables.
+_LETTER = re.compile(r"[가-힣ㄱ-ㅣ]|[^\W\d_]{2}")
 _SHORTEST, _LONGEST = 3, 13
 _COPIES = 3
 
 
+@rule(
+    "제발 꼭 도와주세요 제발 꼭 도와주세요 제발 꼭 도와주세요 부탁입니다",
+    "제발 꼭 도와주세요 부탁입니다",
+)
 def collapse_repeats(text: str) -> str:
     """Keep the first of three or more copies, in a row, of a phrase of 3 to 13 eojeol.
 
@@ -21,6 +28,8 @@ def collapse_repeats(text: str) -> str:
     """
     words = text.split()
     if len(words) < _COPIES * _SHORTEST:
+        return text
+    if not _may_repeat(words):
         return text
     starts = _phrase_starts(words)
     if not starts:
@@ -37,6 +46,23 @@ def collapse_repeats(text: str) -> str:
             reached = first + length * copies
             position = spans[reached - 1][1]
     return "".join([*kept, text[position:]])
+
+
+def _may_repeat(words: list[str]) -> bool:
+    """Whether two words stand together that come again within the length of a phrase.
+
+    Looking at every fifth place is enough: in three copies of three words, five places in a
+    row have their like in the next copy.
+    """
+    for place in range(0, len(words) - _SHORTEST - 1, 5):
+        word = words[place]
+        window = words[place + _SHORTEST : place + _LONGEST + 1]
+        if word in window:
+            after = words[place + 1]
+            again = zip(window, words[place + _SHORTEST + 1 : place + _LONGEST + 2], strict=False)
+            if (word, after) in again:
+                return True
+    return False
 
 
 def _phrase_starts(words: list[str]) -> list[int]:
@@ -57,12 +83,11 @@ def _phrase_starts(words: list[str]) -> list[int]:
 
 def _copies_from(words: list[str], first: int) -> tuple[int, int]:
     """Length of the shortest phrase that stands here three times or more, and how often."""
-    # A rule of dashes is layout.
-    if not _LETTER.search("".join(words[first : first + _LONGEST])):
+    if not _LETTER.search(" ".join(words[first : first + _LONGEST])):
         return 0, 0
     for length in range(_SHORTEST, _LONGEST + 1):
         phrase = words[first : first + length]
-        if not _LETTER.search("".join(phrase)):
+        if not _LETTER.search(" ".join(phrase)):
             continue
         copies = 1
         while phrase == words[first + copies * length : first + (copies + 1) * length]:

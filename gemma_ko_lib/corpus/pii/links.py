@@ -1,7 +1,8 @@
-"""Links to a person's page: plain text in, places of blogs, cafés, channels and open chats out.
+"""Links: plain text in, places of those to a person's page out, or of all on request.
 
-Not every link is personal: one to an office's page stays. A link is looked for from its
-host's last part and slash, and from there back over a window of fixed length.
+Not every link is personal: one to an office's page stays. A link to a blog, café, channel or
+open chat is looked for from its host's last part and slash, and from there back over a window
+of fixed length.
 """
 
 import re
@@ -33,21 +34,23 @@ _HOSTS = (
     r"(?!(?:category|tags?|archives?|posts?|entry|search|feed|about|wp-[a-z]+|[0-9]+)\b)"
 )
 _HOST = re.compile(rf"(?:https?://|(?<![A-Za-z0-9.-]))(?:www\.)?(?:{_HOSTS})", re.IGNORECASE)
-_HANDLE = re.compile(
-    rf"(?:{_ID})(?:[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]|(?<=/)[가-힣]++(?:[-_][가-힣0-9]++)*)*"
-)
+_LINK_CHARACTER = r"[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]"
+_KOREAN_PATH = r"(?<=/)[가-힣]++(?:[-_][가-힣0-9]++)*"
+_HANDLE = re.compile(rf"(?:{_ID})(?:{_LINK_CHARACTER}|{_KOREAN_PATH})*")
 # From the host's last part to where its handle starts, and back to where it starts.
 _AHEAD, _BACK = 80, 40
 _HOST_CHARACTERS = re.compile(r"[A-Za-z0-9:/.-]*\Z")
 _HOST_SIGN = re.compile(r"\.(?:com|net|org|kr|io|us|me|tv|ee|ly|fm|live|site)/", re.IGNORECASE)
 _OWN_HOST = re.compile(
-    r"(?:https?://)?(?:m\.)?(?P<handle>[A-Za-z0-9][A-Za-z0-9-]{0,62})\.(?:tistory\.com|blog\.me|egloos\.com|wordpress\.com"
-    r"|blogspot\.(?:com|kr)|github\.io|modoo\.at|creatorlink\.net|notion\.site)(?![A-Za-z0-9-])"
-    r"(?:/[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*)?",
+    r"(?:https?://)?(?:m\.)?(?P<handle>[A-Za-z0-9][A-Za-z0-9-]{0,62})\.(?:tistory\.com|blog\.me|egloos\.com|wordpress\.com|medium\.com|substack\.com"
+    r"|blogspot\.(?:com|kr)|git(?:hub|lab)\.io|hashnode\.dev|modoo\.at|creatorlink\.net|notion\.site|oopy\.io"
+    r"|wixsite\.com|weebly\.com|neocities\.org|pe\.kr)(?![A-Za-z0-9-]|\.[A-Za-z0-9])"
+    r"(?:[/?#:][A-Za-z0-9\-._~:/?#@!$&'*+,;=%]*)?",
     re.IGNORECASE,
 )
 _OWN_SIGN = re.compile(
-    r"\.(?:tistory|blog\.me|egloos|wordpress|blogspot|github\.io|modoo|creatorlink|notion\.site)",
+    r"\.(?:tistory|blog\.me|egloos|wordpress|medium|substack|blogspot|git(?:hub|lab)\.io|hashnode|modoo"
+    r"|creatorlink|notion\.site|oopy|wixsite|weebly|neocities|pe\.kr)",
     re.IGNORECASE,
 )
 _NOT_HANDLES = {"www", "m", "blog", "notice", "support", "ko", "en"}
@@ -91,10 +94,30 @@ def split_link(link: str) -> tuple[str, str, str, str]:
     """A found link as (what is before the handle, the handle, own host's domain, the rest)."""
     if own := _OWN_HOST.match(link):
         start, end = own.span("handle")
-        domain = re.match("[^/]*", link[end:])[0]
+        domain = re.match("[^/?#:]*", link[end:])[0]
         return link[:start], link[start:end], domain, link[end + len(domain) :]
-    host = _HOST.match(link)
-    return host[0], link[host.end() :], "", ""
+    if host := _HOST.match(link):
+        return host[0], link[host.end() :], "", ""
+    return re.match(r"([A-Za-z]+://)?(.*?)(\.[^./]*)?([/?#:].*)?$", link).groups("")
+
+
+_EVERY = re.compile(
+    rf"(?:(?:https?|ftp)://|(?<![\w@.-])www\.)[^\s\"'<>()\[\]{{}}가-힣\x1a]++(?:{_KOREAN_PATH}|\([\w%-]{{1,60}}\)|{_LINK_CHARACTER})*+"
+    rf"|(?<![\w@./-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,5}}(?:com|net|org|kr|io|me|tv|us|jp|cn|edu|gov|info|biz|dev)"
+    rf"(?:(?=/)(?:{_KOREAN_PATH}|{_LINK_CHARACTER})++|(?![A-Za-z0-9@-]|\.[A-Za-z0-9]))",
+    re.IGNORECASE,
+)
+_EVERY_SIGN = re.compile(r"://|www\.|[A-Za-z0-9]\.[A-Za-z]{2}", re.IGNORECASE)
+
+
+def find_all_links(text: str) -> Iterator[tuple[int, int]]:
+    """Where URLs stand, whoever they lead to, and bare names of hosts.
+
+    Example: "http://news.example.com/a/1에서" → the place of "http://news.example.com/a/1".
+    """
+    if _EVERY_SIGN.search(text):
+        for link in _EVERY.finditer(text):
+            yield link.start(), link.start() + len(_trim(link[0]))
 
 
 _IN_LINK = re.compile(r"(?:://|www\.)[A-Za-z0-9\-._~:/?#@!$&*+;=%]*\Z")

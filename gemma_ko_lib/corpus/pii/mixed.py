@@ -40,8 +40,13 @@ _SAID_DOMAIN = re.compile(
 )
 _SHORT_DOMAIN = re.compile(rf"(?:{_PROVIDERS})(?![A-Za-z0-9.-]*[A-Za-z0-9])", re.IGNORECASE)
 _FILES = re.compile(
-    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)\Z", re.IGNORECASE
+    r"\.(?:png|jpe?g|gif|svg|webp|css|js|py|service|socket|timer|mount|target)\Z"
+    r"|\Av?[0-9]+\.[0-9]+[.-]",  # "react@18.2.0-next.abc" is a package
+    re.IGNORECASE,
 )
+# git@host:team/project.git, and what scp and rsync copy from.
+_REMOTE = re.compile(r":(?:[~./]|[\w.-]{1,64}/|[\w.-]{1,64}\.git\b)")
+_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z")
 
 
 def find_emails(text: str) -> Spans:
@@ -67,12 +72,23 @@ def find_emails(text: str) -> Spans:
             domain = _SAID_DOMAIN.match(text, end)
         if domain and not _FILES.search(domain[0]):
             done = domain.end()
-            yield start - len(local), done
+            if not _is_remote(text, local, start - len(local), done):
+                yield start - len(local), done
+
+
+def _is_remote(text: str, local: str, start: int, end: int) -> bool:
+    """Whether it is a place in version control or on a host, of which one copies."""
+    if local == "git":
+        return True
+    if text[end : end + 1] != ":":
+        return False
+    return bool(_REMOTE.match(text, end) or _COPIES.search(text, max(start - 80, 0), start))
 
 
 # --- IP addresses -----------------------------------------------------------------------
 
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?!\.[0-9])")
+_DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _IP_CUE = re.compile(
@@ -87,7 +103,7 @@ _VERSION_CUE = re.compile(
 
 def find_ips(text: str) -> Spans:
     """Addresses of machines that others can reach; versions and section numbers are not."""
-    if text.count(".") >= 3:
+    if _DOTTED.search(text):
         for match in _IPV4.finditer(text):
             start = match.start()
             before = text[max(start - 20, 0) : start].rpartition("\n")[2]
@@ -117,10 +133,11 @@ def find_ips(text: str) -> Spans:
 
 # --- Number plates ----------------------------------------------------------------------
 
-_PLATE = re.compile(
-    r"[0-9]{1,3} ?(?P<letter>[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주"
-    r"바사아자하허호배육해공국합])(?P<gap>[ -]?)[0-9]{4}(?![0-9])"
+_PLATE_LETTER = (
+    "[가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자하허호배육해공국합]"
 )
+_PLATE_SIGN = re.compile(rf"[0-9] ?{_PLATE_LETTER}[ -]?[0-9]{{4}}(?![0-9])")
+_PLATE = re.compile(rf"[0-9]{{1,3}} ?(?P<letter>{_PLATE_LETTER})(?P<gap>[ -]?)[0-9]{{4}}(?![0-9])")
 _PLATE_REGION = re.compile(rf"(?:{REGIONS})[ -]?\Z")
 _PLATE_CUE = re.compile(
     "차량|번호판|트럭|택시|렌터카|주차|차 ?번호|뺑소니|[가-힣]차|차 |(?<![가-힣])차[는가를도]"
@@ -138,6 +155,8 @@ _COURT = re.compile(r"(?:대법원|법원|고법|지법|헌재|헌법재판소|�
 
 def find_plates(text: str) -> Spans:
     """Number plates of vehicles, with the region that older ones carry."""
+    if not _PLATE_SIGN.search(text):
+        return
     for match in _PLATE.finditer(text):
         start, end = match.span()
         window = text[max(start - 20, 0) : start]
@@ -162,7 +181,7 @@ _PASSPORT_CUE = re.compile("여권|[Pp]assport|PASSPORT")
 
 def find_passports(text: str) -> Spans:
     """Passport numbers of both series, in a text that speaks of a passport nearby."""
-    if not _PASSPORT_CUE.search(text):
+    if not any(cue in text for cue in ("여권", "assport", "PASSPORT")):
         return
     for match in _PASSPORT.finditer(text):
         start, end = match.span()

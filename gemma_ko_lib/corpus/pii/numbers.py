@@ -14,7 +14,7 @@ from gemma_ko_lib.corpus.pii.written_forms import BLOCK
 REGIONS = "서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주"
 
 _FEWEST_DIGITS = 7
-_CLUSTER = re.compile(r"[0-9](?:[-. ()~/*_,]{0,4}+[0-9])++")
+_CLUSTER = re.compile(rf"[0-9](?:[-. ()~/*_,]{{0,4}}+[0-9]){{{_FEWEST_DIGITS - 1},}}+")
 _NOT_DIGITS = re.compile("[^0-9]+")
 _START, _END = r"(?<![0-9])(?<![0-9]-)", r"(?![0-9])(?!-[0-9])"
 
@@ -118,6 +118,10 @@ def _phone(text: str, match: re.Match) -> str | None:
     if "." in number and (
         re.search(r"[0-9]\.\Z", before) or re.match(r"\.[0-9]", text[match.end() :])
     ):
+        return None
+    # "011.123-4567" is no telephone number; after "(02)" and "+82" there is a sign of their own.
+    signs = {sign.strip(" ()") for sign in re.findall("[^0-9]+", number)[-2:]} - {""}
+    if len(signs) > 1:
         return None
     if re.search(r"[A-Za-z]-?\Z", before) and not _cued("phone", text, start):
         return None
@@ -246,9 +250,6 @@ def find_numbers(text: str) -> Iterator[tuple[int, int, int, str]]:
     """Candidates (rank, start, end, kind) in a text of plain forms; low ranks come first."""
     done = 0
     for cluster in _CLUSTER.finditer(text):
-        number = cluster[0]
-        if len(number) < _FEWEST_DIGITS or len(_NOT_DIGITS.sub("", number)) < _FEWEST_DIGITS:
-            continue
         # With "(", "+" or the name of a region before it.
         start = max(cluster.start() - 4, done)
         done = cluster.end()

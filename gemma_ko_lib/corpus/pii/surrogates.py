@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Callable
 
-from gemma_ko_lib.corpus.pii import checksums, links, mixed
+from gemma_ko_lib.corpus.pii import checksums, links, mixed, secrets
 from gemma_ko_lib.corpus.pii.written_forms import DIGITS_OF_SCRIPT, plain_forms
 
 _ROUNDS = 8
@@ -176,7 +176,39 @@ def _address(plain: str, draw: _Draw) -> str:
     )
 
 
-_BY_FORM = {"email": _email, "url": _link, "ip": _ip, "address": _address}
+def _secret(plain: str, draw: _Draw) -> str:
+    """Other letters and digits, but for the marks by which such a key is known."""
+    pieces, done = [], 0
+    for mark in secrets.MARKS.finditer(plain):
+        pieces += [_same_shape(plain[done : mark.start()], draw), mark[0]]
+        done = mark.end()
+    return "".join([*pieces, _same_shape(plain[done:], draw)])
+
+
+def _name(plain: str, draw: _Draw) -> str:
+    return draw.pick("김이박최정강조윤장임") + _same_shape(plain[1:], draw)
+
+
+def _birth_date(plain: str, draw: _Draw) -> str:
+    """A day from 1900 to 1919, written with as many digits."""
+    fields = re.findall("[0-9]+", plain)
+    if len(fields) == 1:
+        fields = [plain[:-4], plain[-4:-2], plain[-2:]]
+    new = [f"{1900 + draw.below(20)}"[-len(fields[0]) :]]
+    for field, most in zip(fields[1:], (12, 28), strict=True):
+        new.append(f"{1 + draw.below(9 if len(field) == 1 else most):0{len(field)}d}")
+    return _fill(plain, plain, "".join(new))
+
+
+_BY_FORM = {
+    "email": _email,
+    "url": _link,
+    "ip": _ip,
+    "address": _address,
+    "secret": _secret,
+    "name": _name,
+    "birth_date": _birth_date,
+}
 
 
 def surrogate(kind: str, identifier: str, seed: int) -> str:

@@ -1,8 +1,8 @@
 """What an approved user has on disk, read as documents: folders, zips, and each known format.
 
-`files`, `zips` and `streams` find and open the files, `sniffing` tells their kind from the first
-bytes and `reading` sends each to its reader.
-`lines`, `json_stream` (on `json_values` and `json_layouts`), `tables` and `web` turn one kind each
-into records, `nikl`, `aihub`,
-`translations` and `community` turn a record into text; `formats` knows which of them to ask.
+`files`, `zips` and `streams` find, open and unpack the files, `sniffing` tells their kind from
+the first bytes and `reading` sends each to its reader. `lines`, `texts`, `json_stream` (on
+`json_values` and `json_layouts`), `tables` (with `sheets`) and `web` turn one kind each into
+records or texts. `nikl`, `aihub` (by the table of `aihub_layouts`), `translations` and
+`community` turn a record into text, and `wiki` a page's markup. `formats` knows which to ask.
 """

@@ -1,23 +1,146 @@
 """AI-Hub: records of its JSON and XLSX corpora → passages.
 
-Each corpus has a layout of its own, told by its keys: no file says what it is. Speakers
-become A, B …, and of what is known about a person nothing is taken over.
+No file says which corpus it is: each is told by where its text lies, as `aihub_layouts` lists
+it. Speakers become A, B …, and of what is known about a person nothing is taken over.
 """
 
+import functools
+import re
 from collections.abc import Iterator
 
+from gemma_ko_lib.corpus.sources.aihub_layouts import LAYOUTS, Layout
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
-from gemma_ko_lib.corpus.sources.records import (
-    Origin,
-    Passage,
-    iso_date,
-    items,
-    mapping,
-    string,
-)
+from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, string
 from gemma_ko_lib.corpus.sources.tags import map_sns
 
 LICENCE = "AI-Hub: no redistribution"
+# Of a list, so many items are looked at to see whether a record has a layout.
+_LOOKED_AT = 3
+
+
+# --- Places -----------------------------------------------------------------------------
+
+Keys = tuple[str, ...]
+
+
+@functools.cache
+def _place(written: str) -> tuple[tuple[Keys, ...], ...]:
+    """Alternatives, each of joined paths, each of keys."""
+    return tuple(
+        tuple(tuple(path.strip().replace("[]", "").split(".")) for path in alternative.split("+"))
+        for alternative in written.split("|")
+        if alternative.strip()
+    )
+
+
+def _at(value, keys: Keys, kinds: tuple, most: int | None = None) -> list:
+    """What lies at the end of a path, through all lists; an inner list is one piece."""
+    if isinstance(value, list) and (keys or dict not in kinds):
+        found = []
+        for item in value[:most]:
+            inner = _at(item, keys, kinds, most)
+            found += inner if len(inner) < 2 or dict in kinds else [" ".join(inner)]
+        return found
+    if keys:
+        return _at(value.get(keys[0]), keys[1:], kinds, most) if isinstance(value, dict) else []
+    if dict in kinds:
+        return [turns] if (turns := items(value)) else []
+    value = value.strip() if isinstance(value, str) else value
+    return [value] if type(value) in kinds and value != "" else []
+
+
+def _found(record, written: str, kinds: tuple = (str,), most: int | None = None) -> list:
+    for paths in _place(written):
+        if found := [piece for keys in paths for piece in _at(record, keys, kinds, most)]:
+            return found
+    return []
+
+
+# --- Records ----------------------------------------------------------------------------
+
+
+def layout_of(record: dict, origin: Origin) -> Layout | None:
+    """The layout that a record has."""
+    candidates = _candidates((*record,))
+    return next((layout for layout in candidates if _fits(layout, record, origin)), None)
+
+
+@functools.lru_cache(maxsize=256)
+def _candidates(names: tuple[str, ...]) -> list[Layout]:
+    """Layouts whose text lies under one of these fields; cached, as files have few sets of them."""
+    return [
+        layout
+        for layout in LAYOUTS
+        if any(keys[0] in names for paths in _place(layout.turns or layout.text) for keys in paths)
+    ]
+
+
+def _fits(layout: Layout, record: dict, origin: Origin) -> bool:
+    if layout.container not in ("", origin.container) or layout.path not in origin.file:
+        return False
+    found = [record]
+    if layout.turns:
+        lists = _found(record, layout.turns, (dict,), _LOOKED_AT)
+        found = [turn for turns in lists for turn in turns[:_LOOKED_AT]]
+    return any(
+        bool(_found(item, layout.text, most=_LOOKED_AT))
+        and (not layout.needs or any(keys[0] in item for (keys,) in _place(layout.needs)))
+        for item in found
+    )
+
+
+def accepts(record: dict, origin: Origin) -> bool:
+    """Whether a record has one of the layouts."""
+    return layout_of(record, origin) is not None or bool(_emotion(record))
+
+
+def passages(record: dict, origin: Origin) -> Iterator[Passage]:
+    """The text of a record: one document, or one for each dialogue or reading passage."""
+    layout = layout_of(record, origin)
+    if layout is None:
+        yield _passage(dialogue(_emotion(record)), None, "감성대화", "chat")
+        return
+    about = {
+        name: next(map(str, _found(record, place, (str, int, float))), "")
+        for name, place in layout.about.items()
+    }
+    identifier = about.pop("id", None)
+    if "date" in about:
+        about["date"] = iso_date(about["date"])
+    if "summary" in about:
+        about["summary"] = layout.marks(about["summary"])
+    if layout.turns:
+        texts = [_dialogue(turns, layout) for turns in _found(record, layout.turns, (dict,))]
+    elif layout.each:
+        texts = list(dict.fromkeys(_found(record, layout.text)))
+    else:
+        texts = [layout.between.join(_found(record, layout.text))]
+    title = " ".join(_found(record, layout.title))
+    for text in texts:
+        if title and text and not text.startswith(title):
+            text = f"{title}\n\n{text}"
+        passage = _passage(text, identifier, layout.corpus, layout.register, **about)
+        if layout.corpus == "기계독해":
+            passage.metadata.update(_published(str(origin.root.get("version", ""))))
+        yield passage
+
+
+def _published(version: str) -> dict:
+    """KorQuAD and KLUE share the layout of AI-Hub's reading comprehension, and say who they are."""
+    if "korquad" in version.lower():
+        return {"corpus": "KorQuAD", "licence": "CC BY-ND 2.0 KR"}
+    if "klue" in version.lower():
+        return {"corpus": "KLUE-MRC", "licence": "CC BY-SA 4.0"}
+    return {}
+
+
+def _dialogue(turns: list[dict], layout: Layout) -> str:
+    def first(turn: dict, written: str):
+        return next(iter(_found(turn, written, (str, int))), "")
+
+    return dialogue(
+        (first(turn, layout.speaker), layout.marks(str(first(turn, layout.text)))) for turn in turns
+    )
 
 
 def _passage(text: str, identifier, corpus: str, register: str, **metadata) -> Passage:
@@ -25,203 +148,24 @@ def _passage(text: str, identifier, corpus: str, register: str, **metadata) -> P
     return Passage(text.strip(), str(identifier) if identifier else None, about)
 
 
-def _column(value, field: str) -> list[str]:
-    """A field of each object in a list, where it holds text."""
-    return [found for item in items(value) if (found := string(item.get(field)))]
+# 감성대화: talk.content {HS01, SS01, HS02 …}, or the columns 사람문장1, 시스템문장1 … of its table.
+_BY_TURNS = re.compile(r"(?:HS|SS|사람문장|시스템문장)(\d{1,3})")
 
 
-# --- Web text (030) and online colloquial text (031) ----------------------------------
+def _emotion(record: dict) -> list[tuple[str, str]]:
+    talk = record.get("talk")
+    content = talk.get("content") if isinstance(talk, dict) else record
+    if not isinstance(content, dict) or not {"HS01", "사람문장1"} & content.keys():
+        return []
+    turns = [(match, content[key]) for key in content if (match := _BY_TURNS.fullmatch(str(key)))]
+    turns.sort(key=lambda turn: int(turn[0][1]))
+    return [(match[0][0], string(text)) for match, text in turns]
 
 
-def accepts_web(record: dict, origin: Origin) -> bool:
-    """{content: [{sentence}], and for web pages title, subtitle, source_site, write_date}."""
-    content = items(record.get("content"))
-    return bool(content) and "sentence" in content[0]
+_NUMBER = re.compile(r"\d{1,9}")
 
 
-def web(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A page: its title, an empty line, its sentences; one sentence a line."""
-    title = " ".join(_column(record.get("title"), "sentence"))
-    body = _column(record.get("subtitle"), "sentence") + _column(record["content"], "sentence")
-    text = "\n".join(body)
-    if title and text:
-        text = f"{title}\n\n{text}"
-    if "title" not in record and "source_site" not in record:
-        yield _passage(text, None, "온라인 구어체 말뭉치", "community")
-        return
-    yield _passage(
-        text,
-        None,
-        "웹데이터 기반 한국어 말뭉치",
-        "blog",
-        title=title,
-        date=iso_date(record.get("write_date")),
-        publisher=string(record.get("source_site")),
-        category=string(record.get("board")),
-    )
-
-
-# --- Books (029) ----------------------------------------------------------------------
-
-
-def accepts_book(record: dict, origin: Origin) -> bool:
-    """{info: {kdc, published_year}, sentences: [{original_text}]}."""
-    sentences = items(record.get("sentences"))
-    return bool(sentences) and "original_text" in sentences[0]
-
-
-def book(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A paragraph of a book: its sentences run on."""
-    info = mapping(record.get("info"))
-    yield _passage(
-        " ".join(_column(record["sentences"], "original_text")),
-        None,
-        "대규모 구매도서 기반 한국어 말뭉치",
-        "book",
-        date=iso_date(info.get("published_year")),
-        category=str(info.get("kdc") or ""),
-    )
-
-
-# --- Dialogues: SNS, its second edition (297), summaries ------------------------------
-
-
-def accepts_sns(record: dict, origin: Origin) -> bool:
-    """{header: {dialogueInfo}, body: [utterances] or {dialogue: [utterances], summary}}."""
-    header = record.get("header")
-    return isinstance(header, dict) and "dialogueInfo" in header and "body" in record
-
-
-def sns(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A dialogue, one utterance a line; a summary goes into the metadata."""
-    info, body = mapping(record["header"]["dialogueInfo"]), record["body"]
-    summary = string(mapping(body).get("summary"))
-    turns = items(mapping(body).get("dialogue") if isinstance(body, dict) else body)
-    yield _passage(
-        dialogue((turn.get("participantID"), map_sns(_utterance(turn))) for turn in turns),
-        info.get("dialogueID"),
-        "한국어 대화 요약" if isinstance(body, dict) else "한국어 SNS",
-        "chat",
-        date=next(filter(None, (iso_date(turn.get("date")) for turn in turns)), None),
-        topic=string(info.get("topic")) or string(info.get("single_topic")),
-        summary=map_sns(summary),
-    )
-
-
-def _utterance(turn: dict) -> str:
-    return string(turn.get("utterance")) or string(turn.get("text"))
-
-
-def accepts_turns(record: dict, origin: Origin) -> bool:
-    """{info: {topic, keyword}, utterances: [{speaker, text}]} (012, several turns)."""
-    turns = items(record.get("utterances"))
-    return bool(turns) and "text" in turns[0]
-
-
-def turns(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A dialogue, one utterance a line."""
-    info = mapping(record.get("info"))
-    said = (
-        (turn.get("speaker"), map_sns(_utterance(turn))) for turn in items(record["utterances"])
-    )
-    topic = string(info.get("topic"))
-    yield _passage(dialogue(said), info.get("id"), "SNS 멀티턴 대화", "chat", topic=topic)
-
-
-# --- Expert domains -------------------------------------------------------------------
-
-
-def accepts_expert(record: dict, origin: Origin) -> bool:
-    """{doc_id, title, sentence: [{text, NE}]}, later rows: [{text}], or text flat beside NE."""
-    if isinstance(record.get("text"), str) and "NE" in record:
-        return True
-    parts = items(record.get("sentence")) or items(record.get("rows"))
-    return bool(parts) and "text" in parts[0] and ("doc_id" in record or "doc_type" in record)
-
-
-def expert(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A paper, patent, law or ruling: its title, an empty line, its sentences."""
-    title = string(record.get("title"))
-    parts = record.get("sentence") or record.get("rows")
-    text = string(record.get("text")) or "\n".join(_column(parts, "text"))
-    yield _passage(
-        f"{title}\n\n{text}" if title and text and not text.startswith(title) else text,
-        record.get("doc_id"),
-        "전문분야 말뭉치",
-        "expert",
-        title=title,
-        date=iso_date(record.get("date")),
-        domain=string(record.get("doc_type")),
-        publisher=string(record.get("issued_by")),
-    )
-
-
-# --- Shopping and SNS reviews (147) ---------------------------------------------------
-
-
-def accepts_review(record: dict, origin: Origin) -> bool:
-    """{RawText, Source, Domain, MainCategory, GeneralPolarity, Aspects}."""
-    return isinstance(record.get("RawText"), str)
-
-
-def review(record: dict, origin: Origin) -> Iterator[Passage]:
-    """One review."""
-    yield _passage(
-        string(record["RawText"]),
-        None,
-        "속성기반 감정분석",
-        "review",
-        domain=string(record.get("Domain")),
-        category=string(record.get("MainCategory")),
-        publisher=string(record.get("Source")),
-        polarity=str(record.get("GeneralPolarity", "")),
-    )
-
-
-# --- National records (119), large-scale model corpora (121) --------------------------
-
-
-def accepts_archive(record: dict, origin: Origin) -> bool:
-    """{title, publisher_company, category_main, collection_name, issue_date, corpus}."""
-    return isinstance(record.get("corpus"), str) and (
-        "collection_name" in record or "publisher_company" in record
-    )
-
-
-def archive(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A record of the national archives: its title, an empty line, its text."""
-    title, text = string(record.get("title")), string(record["corpus"])
-    yield _passage(
-        f"{title}\n\n{text}" if title and text else text,
-        None,
-        "국가기록물 대상 초거대AI 학습을 위한 말뭉치",
-        "expert",
-        title=title,
-        date=iso_date(record.get("issue_date")),
-        publisher=string(record.get("publisher_company")),
-        category=string(record.get("category_main")),
-    )
-
-
-def accepts_large(record: dict, origin: Origin) -> bool:
-    """{data_title, contents} or {text}, listed under data_info."""
-    return origin.container == "data_info" and any(
-        isinstance(record.get(field), str) for field in ("contents", "text")
-    )
-
-
-def large(record: dict, origin: Origin) -> Iterator[Passage]:
-    """A text; whether spoken or written, the name of its zip says."""
-    yield _passage(
-        string(record.get("contents")) or string(record.get("text")),
-        None,
-        "한국어 말뭉치 (초거대)",
-        "spoken" if "구어체" in origin.file else "book",
-        title=string(record.get("data_title")),
-    )
-
-
-# --- Dialogues as a table (한국어 대화, XLSX) -------------------------------------------
+# --- Dialogues as tables ------------------------------------------------------------------
 
 
 def starts_dialogue(row: dict, previous: dict) -> bool:
@@ -229,12 +173,37 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
     if any(row.get(field) != previous.get(field) for field in ("DOMAINID", "DOMAIN", "CATEGORY")):
         return True
     number, before = string(row.get("SENTENCEID")), string(previous.get("SENTENCEID"))
-    return number.isdecimal() and before.isdecimal() and int(number) <= int(before)
+    return all(map(_NUMBER.fullmatch, (number, before))) and int(number) <= int(before)
 
 
 def table_dialogue(rows: list[dict], origin: Origin) -> Passage:
-    """The rows of one dialogue between a customer and a shop."""
+    """The rows of one dialogue between a customer and a shop (한국어 대화, XLSX)."""
     said = ((row.get("SPEAKER"), map_sns(string(row.get("SENTENCE")))) for row in rows)
     domain, category = string(rows[0].get("DOMAIN")), string(rows[0].get("CATEGORY"))
-    text = dialogue(said)
-    return _passage(text, None, "한국어 대화", "spoken", domain=domain, category=category)
+    return _passage(dialogue(said), None, "한국어 대화", "spoken", domain=domain, category=category)
+
+
+_COMPLAINT = ("고객질문(요청)", "상담사질문(요청)", "고객답변", "상담사답변")
+
+
+def starts_complaint(row: dict, previous: dict) -> bool:
+    """Whether a row opens another call."""
+    return row.get("대화셋일련번호") != previous.get("대화셋일련번호")
+
+
+def complaint(rows: list[dict], origin: Origin) -> Passage:
+    """The rows of one call (민원 콜센터 질의-응답): each has one of four columns filled."""
+    said = (
+        (row.get("화자"), " ".join(filter(None, (string(row.get(field)) for field in _COMPLAINT))))
+        for row in rows
+    )
+    domain, category = string(rows[0].get("도메인")), string(rows[0].get("카테고리"))
+    identifier = rows[0].get("대화셋일련번호")
+    return _passage(
+        dialogue(said),
+        identifier,
+        "민원 콜센터 질의-응답",
+        "spoken",
+        domain=domain,
+        category=category,
+    )

@@ -12,13 +12,15 @@ from gemma_ko_lib.corpus.sources.records import (
     SCALARS,
     TEXT_FIELDS,
     Passage,
+    identifier_of,
     iso_date,
     string,
+    unread_fields,
 )
 
 _PETITIONS = "청와대 국민청원"
 # A known set of columns → corpus and register. The first that a record has all of counts.
-_CORPORA = (
+CORPORA = (
     ({"id", "document", "label"}, "NSMC", "review"),
     ({"num_agree", "title", "content"}, _PETITIONS, "community"),
     ({"num_agree", "title", "text"}, _PETITIONS, "community"),
@@ -35,7 +37,8 @@ _CORPORA = (
 _DATES = ("date", "begin", "created_at", "reg_date", "작성일", "날짜")
 # Who wrote it, in whatever form; a hash of a name still joins a person's texts.
 _PERSONS = frozenset(
-    ("author", "author_masked", "nickname", "user", "user_id", "writer", "작성자", "email")
+    "author author_id author_masked nick nickname user user_id user_name username writer email "
+    "작성자 작성자명 글쓴이 닉네임 아이디 이름 성명 이메일 연락처 전화번호".split()
 )
 _SHORT_DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)\.?")  # NSMC: 15.07.08
 
@@ -71,7 +74,7 @@ class Columns(NamedTuple):
 def columns_of(names: tuple[str, ...]) -> Columns:
     """Look names up; cached, since a file has one set of them or few."""
     corpus, register = next(
-        (found for columns, *found in _CORPORA if columns <= set(names)), (None, None)
+        (found for columns, *found in CORPORA if columns <= set(names)), (None, None)
     )
     known = (("corpus", corpus), ("register", register))
     return Columns(
@@ -97,16 +100,23 @@ def passage(record: dict, columns: Columns) -> Passage | None:
         return None
     del record[field]
     identifier = record.pop("id", None)
-    metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
-    for person in columns.persons:
-        metadata.pop(person, None)
     if columns.is_petition and (title := string(record.get("title"))):
         text = f"{title}\n\n{text.strip()}"
+    return Passage(text, identifier_of(identifier), metadata_of(record, columns))
+
+
+def metadata_of(record: dict, columns: Columns) -> dict:
+    """The scalar fields of a record, but for who wrote it; with what its names say."""
+    metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
+    if len(metadata) < len(record):
+        metadata |= unread_fields(record)
+    for person in columns.persons:
+        metadata.pop(person, None)
     for key, value in columns.known:
         metadata.setdefault(key, value)
     if columns.date in metadata and (written := _date(metadata[columns.date])):
         metadata["date"] = written
-    return Passage(text, None if identifier in (None, "") else str(identifier), metadata)
+    return metadata
 
 
 @functools.lru_cache(maxsize=4096)

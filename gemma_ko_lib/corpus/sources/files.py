@@ -7,6 +7,7 @@ JSON and CSV, or the sources of a corpus whose labelled files hold the same text
 
 import os
 import re
+import stat
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources import sniffing, zips
+from gemma_ko_lib.corpus.sources.records import Note
 from gemma_ko_lib.runtime import UserError
 
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
@@ -37,29 +39,14 @@ class InputFile(NamedTuple):
     size: int = 0
 
 
-class Note(NamedTuple):
-    """Files that were left out on purpose.
-
-    Attributes:
-        kind: "not text" or "twin".
-        name: the zip or folder they are in.
-        files: how many.
-        reason: why, for people.
-    """
-
-    kind: str
-    name: str
-    files: int
-    reason: str
-
-
 def find_inputs(
     inputs: str | Path | Iterable[str | Path], has_text: Callable[[InputFile], bool]
 ) -> tuple[list[InputFile], list[Note]]:
     """List what is to be read in files, zips and folders, in a stable order.
 
-    Names that start with "." are left out; a file named twice counts once. A zip that
-    cannot be listed stays in the list, for its reader to say what is wrong.
+    Names that start with "." are left out, and what is no file: a link to nothing or to a
+    folder, a pipe, a device. A file named twice counts once. A zip that cannot be listed stays
+    in the list, for its reader to say what is wrong.
 
     Args:
         inputs: paths.
@@ -70,110 +57,129 @@ def find_inputs(
         UserError: a path does not exist.
     """
     found: list[InputFile] = []
-    tops: dict[str, str] = {}
-    left_out: Counter[tuple[str, str]] = Counter()
+    tops: dict[str, str] = {}  # path → name
+    left_out: Counter[Note] = Counter()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        path = Path(given).expanduser().resolve()
-        if path.is_dir():
-            files = list(_walk(path))
-        elif path.exists():
-            files = [(path, path.name)]
-        else:
+        path = Path(given).expanduser().absolute()
+        if not path.exists():
             raise UserError(f"There is no file or folder {given}. Check the path.")
+        path = path.resolve()
+        # A file that somebody named is read, whatever it is.
+        files = _walk(path, left_out) if path.is_dir() else [(path, _shown(path.name))]
         for file, name in files:
-            # A file that somebody named is read, whatever it is.
-            if path.is_dir() and _is_no_text(name):
-                left_out[_place_and_suffix(name)] += 1
-                continue
             if str(file) in tops:
                 continue
+            try:
+                status = file.stat()
+            except OSError as error:
+                what = "link" if file.is_symlink() else "file"
+                left_out[Note("not a file", name, 1, f"{what}: {error.strerror}")] += 1
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                reason = "a pipe, socket or device is no file"
+                left_out[Note("not a file", name, 1, reason)] += 1
+                continue
             tops[str(file)] = name
-            found.extend(_within(file, name, left_out))
-    notes = [
-        Note("not text", place, count, f"{suffix} files are no corpus text")
-        for (place, suffix), count in left_out.items()
-    ]
+            found.extend(_within(InputFile(str(file), name, (), status.st_size), left_out))
     files, twins = _without_twins(_with_own_names(found, tops), has_text)
-    return files, notes + twins
+    return files, [note._replace(files=count) for note, count in left_out.items()] + twins
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+def _walk(folder: Path, left_out: Counter[Note]) -> Iterator[tuple[Path, str]]:
+    def shown(path: str) -> str:
+        return _shown(str(Path(path).relative_to(folder.parent)))
+
+    def unreadable(error: OSError) -> None:
+        left_out[Note("not a file", shown(error.filename), 1, f"folder: {error.strerror}")] += 1
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        for name in folders:
+            if os.path.islink(os.path.join(parent, name)) and not _is_hidden(name):
+                reason = "a link to a folder is not followed"
+                left_out[Note("not a file", shown(os.path.join(parent, name)), 1, reason)] += 1
+        folders.sort()
+        for name in files + folders:
+            if _is_hidden(name):
+                _leave_out(shown(os.path.join(parent, name)), left_out)
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         for name in sorted(files):
-            if not _is_hidden(name):
-                file = Path(parent, name)
-                shown = file.relative_to(folder.parent).as_posix()
-                yield file, unicodedata.normalize("NFC", shown)
+            file = os.path.join(parent, name)
+            if not _is_hidden(name) and not _leave_out(shown(file), left_out):
+                yield Path(file), shown(file)
+
+
+def _shown(path: str) -> str:
+    """Names on disk as text: bytes that are no UTF-8 are read as cp949, or written out."""
+    names = [
+        zips.readable_name(data, data.decode("utf-8", "backslashreplace"))
+        for data in os.fsencode(path).split(b"/")
+    ]
+    return unicodedata.normalize("NFC", "/".join(names))
+
+
+def _leave_out(name: str, left_out: Counter[Note]) -> bool:
+    """Whether a file is no text, by its name; counted by its folder or zip if so."""
+    place, _, file = name.rpartition("/")
+    if _is_hidden(file):
+        note = Note("hidden", place, 1, "hidden files and what systems keep beside theirs")
+    elif _CATALOGUE.search(_stem(name)):
+        note = Note("not text", place, 1, "INFO files are no corpus text")
+    elif (suffix := sniffing.extension(file)) in sniffing.NOT_TEXT:
+        note = Note("not text", place, 1, f"{suffix} files are no corpus text")
+    else:
+        return False
+    left_out[note] += 1
+    return True
 
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_FILES
 
 
-def _is_no_text(name: str) -> bool:
-    return sniffing.extension(name) in sniffing.NOT_TEXT or _is_catalogue(name)
-
-
-def _is_catalogue(name: str) -> bool:
-    return bool(_CATALOGUE.search(_stem(name)))
-
-
-def _place_and_suffix(name: str) -> tuple[str, str]:
-    place, _, file = name.rpartition("/")
-    suffix = "INFO" if _is_catalogue(name) else sniffing.extension(name)
-    return place or file, suffix
-
-
 def _with_own_names(files: list[InputFile], tops: dict[str, str]) -> list[InputFile]:
     """a/train.jsonl and b/train.jsonl: ids made from names must differ."""
-    if len(set(tops.values())) == len(tops):
-        return files
-    common = os.path.commonpath({os.path.dirname(path) for path in tops})
-    renamed = []
-    for file in files:
-        own = unicodedata.normalize("NFC", Path(file.path).relative_to(common).as_posix())
-        renamed.append(file._replace(name=own + file.name[len(tops[file.path]) :]))
-    return renamed
+    if len(set(tops.values())) < len(tops):
+        common = os.path.commonpath({os.path.dirname(path) for path in tops})
+        own = zips.numbered(_shown(os.path.relpath(path, common)) for path in tops)
+        named = dict(zip(tops, own, strict=True))
+        return [
+            file._replace(name=named[file.path] + file.name[len(tops[file.path]) :])
+            for file in files
+        ]
+    return files
 
 
 # --- Zips -----------------------------------------------------------------------------
 
 
-def _within(path: Path, name: str, left_out: Counter) -> Iterator[InputFile]:
-    size = path.stat().st_size
-    if not _may_be_zip(name) or not _is_zip(path, name):
-        yield InputFile(str(path), name, (), size)
-        return
-    yield from _members(InputFile(str(path), name, (), size), left_out)
+def _within(file: InputFile, left_out: Counter[Note]) -> Iterable[InputFile]:
+    return _members(file, left_out) if _is_zip(file) else [file]
 
 
-def _may_be_zip(name: str) -> bool:
+def _is_zip(file: InputFile) -> bool:
     known = (".json", ".jsonl", ".txt", ".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".warc")
-    return sniffing.extension(name) not in known
-
-
-def _is_zip(path: Path, name: str) -> bool:
+    if sniffing.extension(file.name) in known:
+        return False
     try:
-        with open(path, "rb") as file:
-            return sniffing.kind_of(file.read(64), name) == "zip"
+        with open(file.path, "rb") as stream:
+            return sniffing.kind_of(stream.read(64), file.name) == "zip"
     except OSError:
         return False  # its reader says why
 
 
-def _members(archive: InputFile, left_out: Counter) -> Iterator[InputFile]:
+def _members(archive: InputFile, left_out: Counter[Note]) -> Iterator[InputFile]:
     try:
         members = zips.list_members(archive.path, archive.members)
-    except zips.ZipError:
+    except (zips.ZipError, OSError):
         yield archive
         return
     for member in sorted(members, key=lambda member: member.name):
-        if any(map(_is_hidden, member.name.split("/"))):
+        *folders, last = member.name.split("/")
+        hidden = any(map(_is_hidden, folders))
+        # Whatever folder of the archive it is in: an archive has one line in the report.
+        if _leave_out(f"{archive.name}/{'.hidden' if hidden else last}", left_out):
             continue
         name = f"{archive.name}/{member.name}"
-        if _is_no_text(member.name):
-            left_out[_place_and_suffix(f"{archive.name}/{member.name.rpartition('/')[2]}")] += 1
-            continue
         file = InputFile(archive.path, name, (*archive.members, member.key), member.size)
         if member.name.lower().endswith(".zip"):
             yield from _members(file, left_out)

@@ -3,58 +3,80 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources import aihub, community, nikl, translations
+from gemma_ko_lib.corpus.sources import aihub, aihub_layouts, community, nikl, translations
 from gemma_ko_lib.corpus.sources.records import (
+    NO_FIELDS,
     TEXT_FIELDS,
+    Fields,
     Origin,
     Passage,
     Reject,
+    identifier_of,
     string,
     without_unknown,
 )
 
-
-class _Format(NamedTuple):
-    accepts: Callable[[dict, Origin], bool]
-    passages: Callable[[dict, Origin], Iterator[Passage]]
-
-
-# Told by their keys. The more keys a format asks for, the earlier it is asked.
+# Whether a corpus knows a record, and its texts. In the order in which they are asked.
 _CORPORA = (
-    _Format(nikl.accepts, nikl.passages),
-    _Format(aihub.accepts_sns, aihub.sns),
-    _Format(aihub.accepts_expert, aihub.expert),
-    _Format(aihub.accepts_web, aihub.web),
-    _Format(aihub.accepts_book, aihub.book),
-    _Format(aihub.accepts_turns, aihub.turns),
-    _Format(aihub.accepts_review, aihub.review),
-    _Format(aihub.accepts_archive, aihub.archive),
-    _Format(aihub.accepts_large, aihub.large),
-    _Format(translations.accepts, translations.passages),
+    (aihub.accepts, aihub.passages),
+    (nikl.accepts, nikl.passages),
+    (translations.accepts, translations.passages),
 )
 
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
     """Whether a format of a published corpus has records with such keys."""
-    return any(found.accepts(record, origin) for found in _CORPORA)
+    return any(accepts(record, origin) for accepts, _ in _CORPORA)
 
 
-def passages_of(record: dict, origin: Origin) -> Iterable[Passage] | str:
-    """The texts of a record, or the reason why it has none. The record is used up."""
+def passages_of(
+    record: dict, origin: Origin, fields: Fields = NO_FIELDS
+) -> Iterable[Passage] | str:
+    """The texts of a record, or the reason why it has none. The record is used up.
+
+    Args:
+        record: with its fields.
+        origin: where it stood.
+        fields: names that the user gave.
+    """
+    if fields.text:
+        return _named(record, fields)
     columns = community.columns_of((*record,))
     is_plain = columns.is_plain and not origin.container
     if is_plain and (passage := community.passage(record, columns)):
         return (passage,)
-    for found in _CORPORA:
-        if found.accepts(record, origin):
-            return map(without_unknown, found.passages(record, origin))
+    for accepts, passages in _CORPORA:
+        if accepts(record, origin):
+            return map(without_unknown, passages(record, origin))
     if not is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for field in TEXT_FIELDS:
         if field in record:
             return f"the field '{field}' is {type(record[field]).__name__}, not a string"
-    keys = ", ".join(str(key)[:30] for key in list(record)[:8])
-    return f"no text field (keys: {keys}; known: {', '.join(TEXT_FIELDS)})"
+    known = ", ".join(TEXT_FIELDS)
+    return f"no text field (keys: {_keys(record)}; known: {known}; --text-field names another)"
+
+
+def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
+    """The text under the name that the user gave, whatever else the record looks like."""
+    text = record.pop(fields.text, None)
+    if not isinstance(text, str):
+        found = f"is {type(text).__name__}, not a string" if text is not None else "is not there"
+        return f"the field '{fields.text}' {found} (keys: {_keys(record)})"
+    title = string(record.pop(fields.title, None))
+    identifier = record.pop(fields.id or "id", None)
+    if title:
+        text = f"{title}\n\n{text.strip()}"
+    metadata = community.metadata_of(record, community.columns_of((*record,)))
+    return (
+        Passage(
+            text, identifier_of(identifier), {"title": title, **metadata} if title else metadata
+        ),
+    )
+
+
+def _keys(record: dict) -> str:
+    return ", ".join(str(key)[:30] for key in list(record)[:8])
 
 
 # --- Tables: several rows may be one document -------------------------------------------
@@ -75,12 +97,19 @@ def _other_document(row: dict, previous: dict) -> bool:
 
 
 _TABLES = (
+    _Table(frozenset(("화자", "고객질문(요청)")), aihub.starts_complaint, aihub.complaint),
     _Table(frozenset(("file_id", "sentence")), _other_file, nikl.unpublished),
     _Table(frozenset(("id", "form")), _other_document, nikl.forms),
     _Table(
         frozenset(("SPEAKER", "SENTENCE", "DOMAIN")), aihub.starts_dialogue, aihub.table_dialogue
     ),
 )
+
+
+def joins_rows(record: dict, fields: Fields) -> bool:
+    """Whether several such records are one document."""
+    return not fields.text and any(table.columns <= record.keys() for table in _TABLES)
+
 
 # A table of which this many rows give no text has none in the others either.
 _ROWS_THAT_TELL = 20
@@ -89,13 +118,14 @@ Numbered = tuple[int, dict]
 
 
 def passages_of_rows(
-    rows: Iterator[Numbered | Reject], origin: Origin
+    rows: Iterator[Numbered | Reject], origin: Origin, fields: Fields = NO_FIELDS
 ) -> Iterator[tuple[int, Passage] | Reject]:
     """The texts of a table's rows, with the number of the row that each starts in.
 
     Args:
         rows: numbers and rows, all with the same columns.
         origin: of the table.
+        fields: names that the user gave.
     """
     table: _Table | None = None
     group: list[dict] = []
@@ -106,7 +136,7 @@ def passages_of_rows(
             yield item
             continue
         number, row = item
-        if refused == [] and not group:
+        if refused == [] and not group and not fields.text:
             table = next((table for table in _TABLES if table.columns <= row.keys()), None)
         if table:
             refused = None
@@ -117,7 +147,7 @@ def passages_of_rows(
                 first = number
             group.append(row)
             continue
-        found = passages_of(row, origin)
+        found = passages_of(row, origin, fields)
         if not isinstance(found, str):
             if refused:
                 yield from refused
@@ -135,3 +165,37 @@ def passages_of_rows(
     if group:
         yield first, without_unknown(table.passage(group, origin))
     yield from refused or ()
+
+
+# --- For people -------------------------------------------------------------------------------
+
+_KINDS = """\
+Files, by their content: JSON and JSON lines, CSV and TSV, .xlsx and .xls, Parquet, WARC and WET,
+HTML, a MediaWiki dump, plain text; in UTF-8, UTF-16, UTF-32 or Korean cp949; in folders, zips and
+zips within zips; packed with gzip, zstd, bzip2 or xz.
+
+Plain text is one document a file, or many: one a line, parted by blank lines, <doc …> of
+WikiExtractor, ' = title = ' before each. --documents-by says which; else the content does.
+
+A text lies under one of {fields}, or under the name that --text-field gives.
+
+모두의 말뭉치 (국립국어원): document[] with paragraph[].form, utterance[].form, sentence[].form or
+document[] in it; tables of id, form and of file_id, sentence; parallel[]: source, target.
+Translations: 한국어 with 영어, 일본어 or 중국어; ko with en, ja or zh; 원문, 번역문; sourceText,
+targetText.
+Reviews, comments, petitions, NSMC: {columns}.
+Wikis: namuwiki's and MediaWiki's markup becomes plain text; redirects are no documents.
+AI-Hub:
+"""
+
+
+def describe() -> str:
+    """What is read, as `gemma-ko clean --formats` prints it."""
+    columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
+    lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
+    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub_layouts.LAYOUTS]
+    lines.append(
+        "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
+    )
+    lines += [f"  table of {', '.join(sorted(table.columns))}" for table in _TABLES]
+    return "\n".join(lines)

@@ -7,15 +7,22 @@ from typing import BinaryIO
 import orjson
 
 from gemma_ko_lib.corpus.sources import records
-from gemma_ko_lib.corpus.sources.records import Origin, Passage, Reject
+from gemma_ko_lib.corpus.sources.records import NO_FIELDS, Fields, Origin, Passage, Reject
 
-PassagesOf = Callable[[dict, Origin], Iterable[Passage] | str]
-DECODER = json.JSONDecoder(parse_constant=lambda name: None, strict=False)
+PassagesOf = Callable[[dict, Origin, Fields], Iterable[Passage] | str]
+
+
+def _integer(digits: str) -> int | float:
+    """As orjson has it: what 64 bits do not hold is a float."""
+    return int(digits) if len(digits) < 19 else float(digits)
+
+
+DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_int=_integer, strict=False)
 _START_BYTES, _START_CHARACTERS = 300, 100
 
 
 def read_lines(
-    name: str, stream: BinaryIO, origin: Origin, passages_of: PassagesOf
+    name: str, stream: BinaryIO, origin: Origin, passages_of: PassagesOf, fields: Fields = NO_FIELDS
 ) -> Iterator[tuple[int, Passage] | Reject]:
     """The texts of a JSONL file with their line numbers; a bad line is rejected alone.
 
@@ -26,6 +33,7 @@ def read_lines(
         stream: its bytes.
         origin: of the file.
         passages_of: the texts of an object, or the reason why it has none.
+        fields: names that the user gave.
     """
     longest = records.LONGEST_RECORD
     number = found = 0
@@ -37,10 +45,10 @@ def read_lines(
             if line.isspace() or line.startswith(b"#"):
                 continue
             record = _rest_of_line(stream, line) or parse_leniently(line)
-            passages = record if isinstance(record, str) else passages_of(record, origin)
+            passages = record if isinstance(record, str) else passages_of(record, origin, fields)
         else:
             if type(record) is dict:
-                passages = passages_of(record, origin)
+                passages = passages_of(record, origin, fields)
             else:
                 passages = f"a JSON object was expected, not {type(record).__name__}"
         found += 1
@@ -105,7 +113,8 @@ def text_of(name: str, data: bytes) -> str | Reject:
     """A whole text; not text, too long and empty are rejected."""
     longest = records.LONGEST_RECORD
     if len(data) > longest:
-        return Reject(name, None, f"too long for a document ({longest:,} bytes)")
+        reason = f"too long for a document ({longest:,} bytes); --documents-by line or blank"
+        return Reject(name, None, reason)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -115,17 +115,18 @@ def _lines(forms: Iterable[str]) -> str:
 
 def _describe(record: dict, identifier: str, origin: Origin) -> tuple[_Corpus, dict]:
     about = mapping(record.get("metadata"))
-    file_about = mapping(origin.root.get("metadata"))
+    file_about = mapping(origin.root.get("metadata")) or about
     words = f"{string(file_about.get('title'))} {string(file_about.get('category'))}"
     corpus = _which(words, origin.file, identifier or string(origin.root.get("id")))
     register = corpus.register
     if corpus.name == "웹":
         register = _WEB_REGISTERS.get(identifier[:2], register)
+    is_nikl = _is_nikl(file_about, corpus, origin.file)
     return corpus, {
-        "corpus": _corpus_name(corpus.name, origin.file),
+        "corpus": _corpus_name(corpus.name, origin.file) if is_nikl else None,
         "register": register,
         "date": iso_date(about.get("date")),
-        "licence": LICENCE,
+        "licence": LICENCE if is_nikl else None,
         "title": _known(about.get("title")),
         "topic": _known(about.get("topic")),
         "original_topic": _known(about.get("original_topic")),
@@ -134,6 +135,13 @@ def _describe(record: dict, identifier: str, origin: Origin) -> tuple[_Corpus, d
         "category": _known(file_about.get("category")),
         "relation": _known(mapping(about.get("setting")).get("relation")),
     }
+
+
+def _is_nikl(about: dict, corpus: _Corpus, file: str) -> bool:
+    """Whether the institute distributes a file: others have taken the layout over."""
+    if distributor := string(about.get("distributor")):
+        return "국립국어원" in distributor
+    return corpus is not _OTHER or "NIKL" in file.upper()
 
 
 def _which(words: str, file: str, identifier: str) -> _Corpus:

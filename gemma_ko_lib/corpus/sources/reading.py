@@ -1,11 +1,11 @@
 """One file → its passages and rejects: opened, unpacked, decoded, its kind told, read.
 
 In goes an `InputFile`, on disk or in a zip; out come (number, Passage) pairs, the number
-being a line, a row or a record, None where the file is one text; and rejects.
+being a line, a row or a record, None where the file is one text; rejects; and notes.
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -17,40 +17,66 @@ from gemma_ko_lib.corpus.sources import (
     sniffing,
     streams,
     tables,
-    tags,
+    texts,
     web,
+    wiki,
     zips,
 )
 from gemma_ko_lib.corpus.sources.files import InputFile
-from gemma_ko_lib.corpus.sources.records import (
-    Origin,
-    Passage,
-    Reject,
-)
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.corpus.sources.records import NO_FIELDS, Fields, Note, Origin, Passage, Reject
 
-Numbered = tuple[int | None, Passage]
+Item = tuple[int | None, Passage] | Reject | Note
+_DEEPEST_PACKED = 3
 
 
-def read_passages(file: InputFile) -> Iterator[Numbered | Reject]:
-    """Read a file, whatever it is.
+class Reading(NamedTuple):
+    """What the user says about files that do not say it themselves.
 
-    Raises:
-        UserError: the file may not be read.
+    Attributes:
+        documents_by: how the documents of a text are parted, one of `records.DOCUMENTS_BY`.
+        fields: names of fields in tables and JSON.
     """
-    name = file.name
+
+    documents_by: str = "auto"
+    fields: Fields = NO_FIELDS
+
+
+PLAIN = Reading()
+
+
+def read_passages(file: InputFile, reading: Reading = PLAIN) -> Iterator[Item]:
+    """Read a file, whatever it is; one that cannot be read is rejected."""
     damage: list[Exception] = []
+    # What the end of a cut file looks like to its reader, and the cut, are one damage.
+    last: Reject | None = None
     try:
         with _open(file, damage) as stream:
-            yield from _read(file, stream, name, damage)
+            for item in _read(file, stream, damage, reading, 0):
+                if last:
+                    yield last
+                last = item if type(item) is Reject else None
+                if not last:
+                    yield _without_markup(item, file.name)
     except zips.ZipError as error:
-        yield Reject(name, None, str(error))
-    except OSError as error:
-        raise UserError(f"Cannot read {file.path}: {error.strerror or error}.") from error
+        damage, last = [], last or Reject(file.name, None, str(error))
+    except Exception as error:
+        # Whatever a reader did not foresee costs its file, and is named; never the run.
+        damage = [*damage, error]
     if damage:
-        is_cut = isinstance(damage[0], EOFError)
-        what = "truncated file" if is_cut else f"damaged file ({damage[0]})"
-        yield Reject(name, None, f"{what}; what came before was kept")
+        line, start = (last.line, last.start) if last else (None, "")
+        yield Reject(file.name, line, f"{_said(damage[0])}; what came before was kept", start)
+    elif last:
+        yield last
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "truncated file"
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot be read ({error.strerror})"
+    if isinstance(error, streams.DAMAGED):
+        return f"damaged file ({error})"
+    return f"not foreseen ({type(error).__name__}: {error})"
 
 
 def _open(file: InputFile, damage: list[Exception]) -> BinaryIO:
@@ -59,46 +85,64 @@ def _open(file: InputFile, damage: list[Exception]) -> BinaryIO:
     return open(file.path, "rb", buffering=streams.BUFFER)
 
 
+def _without_markup(item: Item, name: str) -> Item:
+    """Plain text of a wiki's pages; a page that leads to another one is only noted."""
+    if type(item) is Note:
+        return item
+    number, passage = item
+    text = passage.text
+    if text.startswith("#") and "title" in passage.metadata and wiki.is_redirect(text):
+        return Note("no text", name, 1, "pages that only lead to another one")
+    if "[[" in text and wiki.is_wiki(text):
+        return number, passage._replace(text=wiki.plain_text(text))
+    return item
+
+
 def _read(
-    file: InputFile, stream: BinaryIO, name: str, damage: list[Exception]
-) -> Iterator[Numbered | Reject]:
-    head = stream.peek(sniffing.HEAD_BYTES)
+    file: InputFile, stream: BinaryIO, damage: list[Exception], reading: Reading, depth: int
+) -> Iterator[Item]:
+    name = file.name
+    head = stream.peek(sniffing.HEAD_BYTES)[: sniffing.HEAD_BYTES]
     kind = sniffing.kind_of(head, name)
-    if kind in ("gzip", "zstd"):
-        yield from _read(file, streams.unpacked(stream, kind, damage), name, damage)
+    if kind in streams.PACKED and depth == _DEEPEST_PACKED:
+        yield Reject(name, None, f"packed more than {depth} times over; unpack it")
+    elif kind in streams.PACKED:
+        unpacked = streams.unpacked(stream, kind, damage)
+        yield from _read(file, unpacked, damage, reading, depth + 1)
     elif kind == "empty":
-        if not damage:
-            yield Reject(name, None, "empty file")
+        yield Reject(name, None, "empty file")
     elif kind == "not text":
         yield Reject(name, None, f"not text ({sniffing.extension(name) or 'no extension'})")
     elif kind == "zip":
-        yield from _read_zip(file)
-    elif kind == "xlsx":
-        rows = tables.read_xlsx(name, _seekable(stream))
-        yield from formats.passages_of_rows(rows, Origin(name))
-    elif kind == "parquet":
-        rows = tables.read_parquet(name, _seekable(stream))
-        yield from formats.passages_of_rows(rows, Origin(name))
+        yield from _read_zip(file, reading)
+    elif kind in ("xlsx", "parquet"):
+        read = tables.read_xlsx if kind == "xlsx" else tables.read_parquet
+        rows = read(name, stream if stream.seekable() else zips.spooled(stream))
+        yield from formats.passages_of_rows(rows, Origin(name), reading.fields)
     elif kind == "warc":
         yield from web.read_warc(name, stream)
     elif kind == "html":
-        found = web.html_passage(name, stream.read(records.LONGEST_RECORD))
+        found = web.html_passage(name, stream.read(records.LONGEST_RECORD + 1))
         yield found if isinstance(found, Reject) else (None, found)
+    elif kind == "mediawiki":
+        yield from wiki.read_dump(name, stream)
     else:
-        yield from _read_text(stream, head, kind, name)
+        yield from _read_text(file, stream, head, kind, reading)
 
 
-def _read_zip(file: InputFile) -> Iterator[Numbered | Reject]:
+def _read_zip(file: InputFile, reading: Reading) -> Iterator[Item]:
     # Zips are listed when files are looked for. What comes here is damaged, or was not
     # taken for a zip by its name.
     for member in zips.list_members(file.path, tuple(file.members)):
         name = f"{file.name}/{member.name}"
-        yield from read_passages(file._replace(name=name, members=(*file.members, member.key)))
+        inner = file._replace(name=name, members=(*file.members, member.key))
+        yield from read_passages(inner, reading)
 
 
-def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[Numbered | Reject]:
-    encoding = sniffing.encoding_of(head)
-    marked = {}
+def _read_text(
+    file: InputFile, stream: BinaryIO, head: bytes, kind: str, reading: Reading
+) -> Iterator[Item]:
+    name, encoding = file.name, sniffing.encoding_of(head)
     if encoding is None:
         if kind == "text" and sniffing.extension(name) not in (".txt", ".md", ".text"):
             suffix = sniffing.extension(name) or "no extension"
@@ -112,32 +156,42 @@ def _read_text(stream: BinaryIO, head: bytes, kind: str, name: str) -> Iterator[
             stream.read(len(sniffing.BOM))
     else:
         stream = streams.decoded(stream, encoding)
-        kind = sniffing.kind_of(stream.peek(sniffing.HEAD_BYTES), name)
-        marked = {"decoded_from": encoding}
+        head = stream.peek(sniffing.HEAD_BYTES)[: sniffing.HEAD_BYTES]
+        kind = sniffing.kind_of(head, name)
     origin = Origin(name)
     if kind == "jsonl":
-        found = lines.read_lines(name, stream, origin, formats.passages_of)
+        found = lines.read_lines(name, stream, origin, formats.passages_of, reading.fields)
     elif kind == "json":
-        found = _from_json(name, stream)
+        found = _from_json(name, stream, reading.fields)
     elif kind == "table":
-        found = formats.passages_of_rows(tables.read_csv(name, stream), origin)
+        rows = tables.read_csv(name, stream)
+        found = formats.passages_of_rows(rows, origin, reading.fields)
     else:
-        found = _from_text(name, stream)
-    if not marked:
+        found = _from_text(file, stream, head, reading.documents_by)
+    if encoding in (None, "utf-8"):
         yield from found
         return
     for item in found:
-        if not isinstance(item, Reject):
-            item[1].metadata.update(marked)
+        if type(item) is tuple:
+            item[1].metadata["decoded_from"] = encoding
         yield item
 
 
-def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
-    for item in json_stream.read_json(name, stream, formats.is_corpus_record):
+def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
+    def is_record(record: dict, origin: Origin) -> bool:
+        return fields.text in record if fields.text else formats.is_corpus_record(record, origin)
+
+    items = json_stream.read_json(name, stream, is_record)
+    first = next(items, None)
+    if isinstance(first, json_stream.Found) and formats.joins_rows(first.record, fields):
+        rows = (i if isinstance(i, Reject) else i[:2] for i in (first, *items))
+        yield from formats.passages_of_rows(rows, first.origin, fields)
+        return
+    for item in (first, *items):
         if isinstance(item, Reject):
             yield item
             continue
-        found = formats.passages_of(item.record, item.origin)
+        found = formats.passages_of(item.record, item.origin, fields)
         if isinstance(found, str):
             start = lines.beginning(orjson.dumps(item.record))
             yield Reject(name, None, f"{found} (record {item.number:,})", start)
@@ -146,15 +200,11 @@ def _from_json(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
             yield from passages or [Reject(name, None, f"empty text (record {item.number:,})")]
 
 
-def _from_text(name: str, stream: BinaryIO) -> Iterator[Numbered | Reject]:
-    text = lines.text_of(name, stream.read(records.LONGEST_RECORD + 1))
-    if isinstance(text, Reject):
-        yield text
-    elif tags.is_speech_transcript(text):
-        yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
-    else:
-        yield None, Passage(text, None, {})
-
-
-def _seekable(stream: BinaryIO) -> BinaryIO:
-    return stream if stream.seekable() else zips.spooled(stream)
+def _from_text(file: InputFile, stream: BinaryIO, head: bytes, by: str) -> Iterator[Item]:
+    if by == "auto":
+        is_long = file.size > records.LONGEST_RECORD
+        is_whole = len(head) < sniffing.HEAD_BYTES
+        by, note = texts.guess(head.decode("utf-8", "replace"), is_whole, is_long)
+        if note:
+            yield Note("read", file.name, 1, note)
+    yield from texts.read_text(file.name, stream, by)

@@ -14,6 +14,8 @@ TEXT_FIELDS = (
     *("text", "content", "document", "sentence", "form", "comments", "body"),
     *("comment", "review", "reviews", "contents", "본문", "내용", "문장", "리뷰", "댓글"),
 )
+# How the documents of a text file may be parted.
+DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 
@@ -33,6 +35,22 @@ class Reject(NamedTuple):
     start: str = ""
 
 
+class Note(NamedTuple):
+    """What was left out on purpose, or how a file was read.
+
+    Attributes:
+        kind: "not text", "not a file", "hidden", "twin", "no text"; "read" for the latter.
+        name: the zip or folder that the files are in, or the file.
+        files: how many files, or pages of a file.
+        reason: for people.
+    """
+
+    kind: str
+    name: str
+    files: int
+    reason: str
+
+
 class Passage(NamedTuple):
     """The text that a format found in a record.
 
@@ -45,6 +63,28 @@ class Passage(NamedTuple):
     text: str
     id: str | None
     metadata: dict
+
+
+class Fields(NamedTuple):
+    """Names of fields that the user gave, for tables and JSON whose names nobody can know.
+
+    Attributes:
+        text: the field that holds the text; None leaves it to the formats.
+        title: a field to stand above the text.
+        id: what documents are called by.
+    """
+
+    text: str | None = None
+    title: str | None = None
+    id: str | None = None
+
+
+NO_FIELDS = Fields()
+
+
+def identifier_of(value) -> str | None:
+    """A record's own name; None if it has none."""
+    return None if value is None or value == "" else str(value)
 
 
 def without_unknown(passage: Passage) -> Passage:
@@ -74,6 +114,31 @@ def scalars(record: dict, *without: str) -> dict:
         for key, value in record.items()
         if type(value) in SCALARS and value != "" and key not in without
     }
+
+
+UNREAD = "unread_fields"
+_SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
+
+
+def unread_fields(record: dict) -> dict[str, list[str]]:
+    """Names the lists and objects of a record that hold text, which no format reads; {} if none."""
+    fields = [
+        str(key)
+        for key, value in record.items()
+        if type(value) in (list, dict) and _holds_text(value)
+    ]
+    return {UNREAD: fields} if fields else {}
+
+
+def _holds_text(value) -> bool:
+    inner = [value]
+    while inner:
+        value = inner.pop()
+        if type(value) is str and len(value) >= _SHORTEST_TEXT:
+            return True
+        if type(value) in (list, dict):
+            inner += value.values() if type(value) is dict else value
+    return False
 
 
 def string(value) -> str:

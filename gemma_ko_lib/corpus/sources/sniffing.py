@@ -14,6 +14,8 @@ BOM = b"\xef\xbb\xbf"
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
     (b"PAR1", "parquet"),
     (b"WARC/1.", "warc"),
     (b"%PDF", "not text"),
@@ -25,7 +27,7 @@ _MAGIC = (
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0"  # Excel before 2007, Word, Hangul
-_UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_MARKED = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # Manuals, pictures and recordings, which corpora bring along.
 NOT_TEXT = frozenset(
     ".pdf .hwp .hwpx .doc .docx .ppt .pptx .png .jpg .jpeg .gif .bmp .tif .tiff .svg .webp .wav "
@@ -41,7 +43,7 @@ RATED_LINE = re.compile(r"-?\d{1,2}(?:\.\d)?\t[^\t]+")
 
 def extension(name: str) -> str:
     """The last extension of a name, without those of a packed stream: "a.JSON.gz" → ".json"."""
-    return splitext(re.sub(r"\.(?:gz|zst)$", "", name.lower()))[1]
+    return splitext(re.sub(r"\.(?:gz|zst|bz2|xz)$", "", name.lower()))[1]
 
 
 def kind_of(head: bytes, name: str) -> str:
@@ -52,8 +54,8 @@ def kind_of(head: bytes, name: str) -> str:
         name: with its extension.
 
     Returns:
-        "gzip", "zstd", "zip", "xlsx", "parquet", "warc", "html", "json", "jsonl", "table",
-        "text", "empty", or "not text".
+        "gzip", "zstd", "bzip2", "xz", "zip", "xlsx", "parquet", "warc", "html", "mediawiki",
+        "json", "jsonl", "table", "text", "empty", or "not text".
     """
     if not head:
         return "empty"
@@ -88,6 +90,8 @@ def _kind_of_text(head: bytes, suffix: str) -> str:
         return "jsonl" if _is_object(first) and _starts_object(lines[1:]) else "json"
     if _HTML_START.match(head):
         return "html"
+    if head.lstrip().startswith(b"<mediawiki"):
+        return "mediawiki"
     if suffix in (".csv", ".tsv") or is_table(head.decode("utf-8", "replace")):
         return "table"
     return "text"
@@ -131,13 +135,14 @@ def split_header(line: str) -> list[str]:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Tell "utf-8", "utf-16" or "cp949" from a text's first bytes; None if it is neither.
+    """Tell "utf-8", "utf-16", "utf-32" or "cp949" from a text's first bytes; None if it is neither.
 
     The first line that is not ASCII decides: a damaged one further down does not make a
     UTF-8 file Korean Windows' own.
     """
-    if head[:2] in _UTF16:
-        return "utf-16"
+    for mark, encoding in _MARKED:
+        if head.startswith(mark):
+            return encoding
     if b"\x00" in head:
         return None
     found = _NOT_ASCII_BYTE.search(head)

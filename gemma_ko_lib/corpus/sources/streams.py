@@ -4,18 +4,41 @@ A reader need not know that a stream is damaged: it gets all that comes before t
 and then the end. Who opened the stream looks into the list of damage afterwards.
 """
 
+import bz2
 import codecs
-import gzip
 import io
+import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
+
+import zstandard
 
 BUFFER = 1 << 20
 _CHUNK = 1 << 16
-# What a stream raises where its bytes are damaged; gzip's own error is an OSError.
-DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
+# zstandard's object unpacks all that it is given at once: 128 KB for every four bytes.
+_ZSTD_PIECE = 1 << 10
+# Text packs 3 to 30 times smaller, endless zeros a thousand times. Few bytes may do as they
+# like: they harm nobody.
+HIGHEST_RATIO = 200
+_HARMLESS_BYTES = 16_000_000
+PACKED = frozenset(("gzip", "bzip2", "xz", "zstd"))
+# What a stream raises where its bytes are damaged.
+DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile)
+
+
+class BombError(Exception):
+    """Packed bytes hold more than text ever does."""
+
+
+# What can be in a list of damage.
+DAMAGED = (*DAMAGED_STREAM, BombError, OSError, lzma.LZMAError, zstandard.ZstdError)
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether so many bytes in so few cannot be text."""
+    return unpacked > max(_HARMLESS_BYTES, HIGHEST_RATIO * packed)
 
 
 class _Pieces(io.RawIOBase):
@@ -23,16 +46,12 @@ class _Pieces(io.RawIOBase):
 
     Args:
         next_piece: the next bytes, as many as it is asked for or fewer; b"" at the end.
-        damage: where an error is added to.
-        errors: what else the pieces may raise.
+        damage: where an error is added to, one of `DAMAGED`.
     """
 
-    def __init__(
-        self, next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
-    ):
+    def __init__(self, next_piece: Callable[[int], bytes], damage: list[Exception]):
         self._next_piece, self._damage = next_piece, damage
-        self._errors = (*DAMAGED_STREAM, *errors)
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -40,8 +59,8 @@ class _Pieces(io.RawIOBase):
     def readinto(self, buffer) -> int:
         if not self._rest:
             try:
-                self._rest = self._next_piece(min(len(buffer), _CHUNK))
-            except self._errors as error:
+                self._rest = memoryview(self._next_piece(min(len(buffer), _CHUNK)))
+            except DAMAGED as error:
                 self._damage.append(error)
                 self._next_piece = lambda size: b""
         piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
@@ -49,21 +68,76 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
 
-def stream_of(
-    next_piece: Callable[[int], bytes], damage: list[Exception], errors: tuple = ()
-) -> BinaryIO:
+def stream_of(next_piece: Callable[[int], bytes], damage: list[Exception]) -> BinaryIO:
     """A stream of what a function gives piece by piece; see `_Pieces`."""
-    return io.BufferedReader(_Pieces(next_piece, damage, errors), BUFFER)
+    return io.BufferedReader(_Pieces(next_piece, damage), BUFFER)
 
 
 def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
-    """The content of a "gzip" or "zstd" stream."""
-    if kind == "gzip":
-        return stream_of(gzip.GzipFile(fileobj=stream).read1, damage)
-    import zstandard
+    """The content of a packed stream of a kind in `PACKED`, checked to its end."""
+    new = {
+        "gzip": lambda: zlib.decompressobj(wbits=31),
+        "bzip2": bz2.BZ2Decompressor,
+        "xz": lzma.LZMADecompressor,
+        "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    }[kind]
+    # zstandard's object takes no limit.
+    limit = () if kind == "zstd" else (BUFFER,)
+    pieces = _unpack(stream, new, limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
+    return stream_of(lambda size: next(pieces, b""), damage)
 
-    decompressor = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-    return stream_of(decompressor.read1, damage, (zstandard.ZstdError,))
+
+def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterator[bytes]:
+    """What a file packs, in one member or several; each must have its end."""
+    packed = unpacked = 0
+    data = stream.read1(size)
+    # Tapes are padded with zeros.
+    while data := data.lstrip(b"\0"):
+        decoder = new()
+        while not decoder.eof:
+            if not data and getattr(decoder, "needs_input", True):
+                raise EOFError
+            packed += len(data)
+            piece = decoder.decompress(data, *limit)
+            unpacked += len(piece)
+            if is_bomb(unpacked, packed):
+                raise BombError("it unpacks to far more than text does")
+            if piece:
+                yield piece
+            data = getattr(decoder, "unconsumed_tail", b"")
+            packed -= len(data)
+            if not data and not decoder.eof and getattr(decoder, "needs_input", True):
+                data = stream.read1(size)
+        packed -= len(decoder.unused_data)
+        data = decoder.unused_data or stream.read1(size)
+
+
+class Limited:
+    """A stream that refuses to be read on and on for one thing.
+
+    Args:
+        stream: bytes.
+        longest: bytes that may be read before `start_again`.
+    """
+
+    def __init__(self, stream: BinaryIO, longest: int):
+        self._stream, self._longest, self._read = stream, longest, 0
+
+    def start_again(self) -> None:
+        """The next thing begins."""
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes as wanted.
+
+        Raises:
+            ValueError: there were too many.
+        """
+        data = self._stream.read(size)
+        self._read += len(data)
+        if self._read > self._longest:
+            raise ValueError(f"too long for a record ({self._longest:,} bytes)")
+        return data
 
 
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:

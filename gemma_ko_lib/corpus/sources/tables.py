@@ -1,21 +1,23 @@
 """Tables: CSV and TSV as they are exported, Excel sheets, Parquet; one row at a time.
 
-Out come rows by column name with their number: the line of a CSV, the row of a sheet.
+Out come rows by column name with their number: the line of a CSV, the row of a sheet. `sheets`
+reads Excel's own.
 """
 
 import csv
-import datetime
+import os
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gemma_ko_lib.corpus.sources import records, sniffing
+from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams
 from gemma_ko_lib.corpus.sources.records import Reject
 
 _CHUNK = 1 << 20
 # A quoted cell longer than this was never closed.
 _LONGEST_ROW = 4_000_000
-_BATCH_ROWS = 1000
+# Stands for what was left out of a line that does not end.
+_TOO_LONG = b"\0"
 # Tables without a header that are known by their shape.
 _RATED = ("rating", "review")
 
@@ -55,6 +57,9 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             continue
         found += 1
         start = text[:100].strip()
+        if "\0" in text or len(text) > _LONGEST_ROW:
+            yield Reject(name, number, f"too long for a row ({_LONGEST_ROW:,} characters)", start)
+            continue
         if not fits:
             yield Reject(name, number, "broken row (a quote without its partner)", start)
             continue
@@ -132,7 +137,7 @@ class _Lines:
             cut = len(data) if self._ended else data.rfind(b"\n") + 1
             self._rest = data[cut:]
             if len(self._rest) > records.LONGEST_RECORD:
-                self._rest = self._rest[:_CHUNK]  # no table has such lines
+                self._rest = self._rest[:_CHUNK] + _TOO_LONG
             if cut:
                 self._text = self._text[self._at :] + data[:cut].decode("utf-8", "replace")
                 self._at = 0
@@ -150,45 +155,31 @@ def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
         name: of the file.
         file: seekable.
     """
-    import python_calamine
-
+    found = 0
     try:
-        book = python_calamine.CalamineWorkbook.from_filelike(file)
-        sheets = book.sheet_names
-    except Exception as error:  # its errors have no common class
+        for title, rows in sheets.read_sheets(file):
+            try:
+                for row in _named_rows(rows):
+                    found += 1
+                    yield row
+            except sheets.DAMAGED as error:
+                yield Reject(name, None, f"damaged sheet ('{title}': {_short(error)})")
+                found += 1
+    except sheets.DAMAGED as error:
         yield Reject(name, None, f"damaged Excel file ({_short(error)})")
         return
-    found = 0
-    for sheet in sheets:
-        try:
-            rows = book.get_sheet_by_name(sheet).iter_rows()
-            for row in _named_rows(rows):
-                found += 1
-                yield row
-        except Exception as error:
-            yield Reject(name, None, f"damaged sheet ('{sheet}': {_short(error)})")
     if not found:
         yield Reject(name, None, "no rows in the table")
 
 
-def _named_rows(rows) -> Iterator[Row]:
+def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] = []
-    for number, row in enumerate(rows, 1):
-        cells = [_cell(value) for value in row]
+    for number, cells in rows:
         if columns:
             if any(cells):
                 yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
         elif sum(map(bool, cells)) > 1:
             columns = cells
-
-
-def _cell(value) -> str:
-    # A sheet's numbers are floats: a pair is called 17, not 17.0.
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, datetime.datetime | datetime.date):
-        value = value.isoformat()
-    return str(value).strip()
 
 
 def _short(error: Exception) -> str:
@@ -198,8 +189,12 @@ def _short(error: Exception) -> str:
 # --- Parquet --------------------------------------------------------------------------
 
 
+# A batch has at most so many rows and, as the file says, so many bytes.
+_BATCH_ROWS, _BATCH_BYTES = 256, 8_000_000
+
+
 def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
-    """The rows of a Parquet file, a batch in memory at a time.
+    """The rows of a Parquet file, a few megabytes in memory at a time.
 
     Args:
         name: of the file.
@@ -208,15 +203,53 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     import pyarrow
     import pyarrow.parquet
 
-    number = 0
+    packed = file.seek(0, os.SEEK_END)
+    number = unpacked = 0
     try:
-        table = pyarrow.parquet.ParquetFile(file)
-        for batch in table.iter_batches(_BATCH_ROWS):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+        # A text that many rows share stays one text until its row is read.
+        names = pyarrow.parquet.read_schema(file).names
+        table = pyarrow.parquet.ParquetFile(file, read_dictionary=names)
+        for group in range(table.num_row_groups):
+            for batch in table.iter_batches(_rows_at_once(table.metadata, group, packed), [group]):
+                step = batch.num_rows if _decoded_bytes(batch) < _BATCH_BYTES else 1
+                for start in range(0, batch.num_rows, step):
+                    for row in batch.slice(start, step).to_pylist():
+                        number += 1
+                        size = sum(len(value) for value in row.values() if type(value) is str)
+                        unpacked += size
+                        if streams.is_bomb(unpacked, packed):
+                            raise ValueError("it unpacks to far more than text does")
+                        if size > records.LONGEST_RECORD:
+                            reason = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
+                            yield Reject(name, number, reason)
+                        else:
+                            yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        yield Reject(name, number + 1, f"damaged Parquet file ({_short(error)})")
+        reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
+        yield Reject(name, number + 1, reason)
         return
     if not number:
         yield Reject(name, None, "no rows in the table")
+
+
+def _rows_at_once(metadata, group: int, packed: int) -> int:
+    """Rows of a group to decode at a time, by the size that the file claims."""
+    found = metadata.row_group(group)
+    if streams.is_bomb(found.total_byte_size, packed):
+        raise ValueError(f"{found.total_byte_size:,} bytes in {packed:,}: no text packs so well")
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (found.total_byte_size + 1)))
+
+
+def _decoded_bytes(batch) -> int:
+    """Bytes of a batch, at most, once every row has its own copy of a shared text."""
+    import pyarrow
+    import pyarrow.compute
+
+    found = 0
+    for column in batch.columns:
+        if isinstance(column, pyarrow.DictionaryArray):
+            lengths = pyarrow.compute.binary_length(column.dictionary)
+            found += len(column) * (pyarrow.compute.max(lengths).as_py() or 0)
+        else:
+            found += column.nbytes
+    return found

@@ -111,6 +111,14 @@ _TWO_SPELLINGS = re.compile(r"\(([^()\n]*)\)/\([^()\n]*\)")
 _WORD_MARK = re.compile(r"(?<=[가-힣])/(?!\S)|(?<=[가-힣])[+*]|[+*](?=[가-힣])")
 
 
+def map_dialect(text: str) -> str:
+    """Map the marks of AI-Hub's dialect corpora: those of 모두의 말뭉치, and two spellings.
+
+    Example: "밥은 (뭇나)/(먹었니)? {laughing}" → "밥은 뭇나?".
+    """
+    return map_nikl(_TWO_SPELLINGS.sub(r"\1", text), spoken=True)
+
+
 def is_speech_transcript(text: str) -> bool:
     """Whether a plain text carries the marks: one line in five starts with one."""
     lines = [line for line in text.splitlines() if line.strip()]

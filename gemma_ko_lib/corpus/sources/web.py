@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gemma_ko_lib.corpus.cleaning.rewriting import strip_html
+from gemma_ko_lib.corpus.cleaning.markup import strip_html
 from gemma_ko_lib.corpus.sources.records import (
     LONGEST_RECORD,
     Passage,
@@ -98,6 +98,8 @@ def decode_page(data: bytes, header: str = "") -> str | None:
 
 def html_passage(name: str, data: bytes) -> Passage | Reject:
     """A saved page."""
+    if len(data) > LONGEST_RECORD:
+        return Reject(name, None, f"too long for a document ({LONGEST_RECORD:,} bytes)")
     html = decode_page(data)
     if html is None:
         return Reject(name, None, "page in an unknown encoding")
@@ -132,6 +134,13 @@ def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Rej
         yield Reject(name, None, "no pages in the WARC")
 
 
+def _is_cut(stream) -> bool:
+    """Whether fewer bytes follow a record's header than it says."""
+    while getattr(stream, "limit", 0) and stream.read(1 << 16):
+        pass
+    return getattr(stream, "limit", 0) > 0
+
+
 def _warc_passage(record) -> Passage | str | None:
     headers = record.rec_headers
     http = record.http_headers
@@ -141,7 +150,11 @@ def _warc_passage(record) -> Passage | str | None:
         return None
     if kind and not any(known in kind for known in ("html", "text/plain")):
         return None
-    data = record.content_stream().read(LONGEST_RECORD)
+    data = record.content_stream().read(LONGEST_RECORD + 1)
+    if len(data) > LONGEST_RECORD:
+        return f"too long for a document ({LONGEST_RECORD:,} bytes)"
+    if _is_cut(record.raw_stream):
+        return "truncated page"
     text = decode_page(data, kind)
     if text is None:
         return "page in an unknown encoding"

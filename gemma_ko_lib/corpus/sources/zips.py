@@ -5,6 +5,7 @@ comes a list of members or a stream of one of them. What an archive claims about
 not trusted: sizes, names and links are looked at before anything is read.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,19 +13,16 @@ import stat
 import tempfile
 import unicodedata
 import zipfile
+from collections import Counter
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.corpus.sources import streams
 
-# Text packs 3 to 30 times smaller, endless zeros a thousand times. Small members may do as
-# they like: they harm nobody.
-HIGHEST_RATIO = 200
-_HARMLESS_BYTES = 16_000_000
 DEEPEST = 3
 _SPOOL_BYTES = 64_000_000
 _NAME_IS_UTF8 = 0x800
 _ENCRYPTED = 0x1
-_CP437_HIGH = re.compile("[^\x00-\x7f]")
 
 
 class ZipError(Exception):
@@ -35,7 +33,8 @@ class Member(NamedTuple):
     """A file in an archive.
 
     Attributes:
-        key: its name as the archive writes it, to open it with.
+        key: its name as the archive writes it, to open it with; with a number behind it where
+            there are several of that name.
         name: the name to show: readable, composed, without ".." and drive letters.
         size: in bytes, unpacked.
     """
@@ -56,11 +55,14 @@ def list_members(path: str, outer: tuple[str, ...] = ()) -> list[Member]:
         ZipError: it is damaged, too deep, or would unpack to far more than text does.
     """
     archive = _archive(path, outer)
-    found = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-    unpacked = sum(info.file_size for info in found.values())
-    if _is_bomb(unpacked, _length(archive.fp)):
+    unpacked = sum(info.file_size for info in archive.members.values())
+    if streams.is_bomb(unpacked, _length(archive.file.fp)):
         raise ZipError(f"zip that would unpack to {unpacked:,} bytes: no text packs so well")
-    return [Member(key, _readable(info), info.file_size) for key, info in found.items()]
+    shown = numbered(map(_readable, archive.members.values()))
+    return [
+        Member(key, name, info.file_size)
+        for name, (key, info) in zip(shown, archive.members.items(), strict=True)
+    ]
 
 
 def open_member(path: str, members: tuple[str, ...], damage: list[Exception]) -> BinaryIO:
@@ -76,18 +78,17 @@ def open_member(path: str, members: tuple[str, ...], damage: list[Exception]) ->
     """
     *outer, key = members
     archive = _archive(path, tuple(outer))
-    try:
-        info = archive.getinfo(key)
-    except KeyError:
-        raise ZipError("no longer in its zip; start the run again") from None
+    info = archive.members.get(key)
+    if info is None:
+        raise ZipError("no longer in its zip; start the run again")
     if info.flag_bits & _ENCRYPTED:
         raise ZipError("encrypted; unpack its zip with the password and give the folder instead")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise ZipError("a link to another file, which is not followed")
-    if _is_bomb(info.file_size, info.compress_size):
+    if streams.is_bomb(info.file_size, info.compress_size):
         raise ZipError(f"would unpack to {info.file_size:,} bytes: no text packs so well")
     try:
-        packed = archive.open(info)
+        packed = archive.file.open(info)
     except (NotImplementedError, RuntimeError) as error:
         raise ZipError(f"packed in an unknown way ({error}); unpack its zip first") from None
     except (zipfile.BadZipFile, OSError, EOFError) as error:
@@ -105,19 +106,28 @@ def spooled(stream: BinaryIO) -> BinaryIO:
 
 # --- Archives -------------------------------------------------------------------------
 
+
+class _Archive(NamedTuple):
+    file: zipfile.ZipFile
+    members: dict[str, zipfile.ZipInfo]
+
+
 # The archive last read and those around it: a list of 100,000 members is not read anew for
 # each of them. By process, since processes that share an open file share its position.
-_open_archives: dict[tuple, zipfile.ZipFile] = {}
+_open_archives: dict[tuple, _Archive] = {}
 
 
-def _archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
+def _archive(path: str, outer: tuple[str, ...]) -> _Archive:
     place = (os.getpid(), path, os.stat(path).st_mtime_ns)
     key = (*place, outer)
     if key not in _open_archives:
         around = {(*place, outer[:depth]) for depth in range(len(outer))}
         for other in _open_archives.keys() - around:
-            _open_archives.pop(other).close()
-        _open_archives[key] = _open_archive(path, outer)
+            _open_archives.pop(other).file.close()
+        file = _open_archive(path, outer)
+        infos = [info for info in file.infolist() if not info.is_dir()]
+        keys = numbered(info.filename for info in infos)
+        _open_archives[key] = _Archive(file, dict(zip(keys, infos, strict=True)))
     return _open_archives[key]
 
 
@@ -144,25 +154,36 @@ def _length(stream: BinaryIO) -> int:
     return stream.seek(0, os.SEEK_END)
 
 
-def _is_bomb(unpacked: int, packed: int) -> bool:
-    return unpacked > max(_HARMLESS_BYTES, HIGHEST_RATIO * packed)
-
-
 # --- Names ----------------------------------------------------------------------------
 
 
 def _readable(info: zipfile.ZipInfo) -> str:
     name = info.filename
-    if not info.flag_bits & _NAME_IS_UTF8 and _CP437_HIGH.search(name):
+    if not info.flag_bits & _NAME_IS_UTF8:
         # zipfile took the bytes for cp437; Korean Windows writes cp949, macOS UTF-8.
-        data = name.encode("cp437")
-        for encoding in ("utf-8", "cp949"):
-            try:
-                name = data.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
+        name = readable_name(name.encode("cp437"), name)
     return safe_name(name)
+
+
+def readable_name(data: bytes, otherwise: str) -> str:
+    """A file's name in UTF-8 or, from Korean Windows, in cp949."""
+    for encoding in ("utf-8", "cp949"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    return otherwise
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, each second, third … of a kind with its number: "a.txt", "a.txt (2)"."""
+    counts: Counter[str] = Counter()
+    found: dict[str, None] = {}
+    for name in names:
+        own = name
+        while own in found:
+            counts[name] += 1
+            own = f"{name} ({counts[name] + 1})"
+        found[own] = None
+    return list(found)
 
 
 def safe_name(name: str) -> str:

@@ -1,8 +1,14 @@
 """Each format's sample gives the texts and the metadata that its layout holds."""
 
 import csv
+import json
 
 import pytest
+
+from gemma_ko_lib.corpus.documents import Note, find_files, read_file
+from gemma_ko_lib.corpus.sources import formats
+from gemma_ko_lib.corpus.sources.reading import Reading
+from gemma_ko_lib.corpus.sources.records import TEXT_FIELDS, Fields
 
 NIKL = {"licence": "NIKL: no redistribution"}
 AIHUB = {"licence": "AI-Hub: no redistribution"}
@@ -263,6 +269,73 @@ EXPECTED = {
         "expert",
         ["가람 나루터 정비 계획\n\n나루터의 석축을 고치고 배를 대는 자리를 넓힌다."],
     ),
+    "document_summary.json": (
+        "문서요약 텍스트",
+        "news",
+        [
+            "새벽 시장, 다시 불 켜다\n\n물빛동 새벽 시장이 석 달 만에 다시 열렸다.\n"
+            "상인 마흔 명이 자리를 잡았다. 두부와 나물이 가장 먼저 동났다."
+        ],
+    ),
+    "article_summary.jsonl": (
+        "문서요약 텍스트",
+        "news",
+        ["둑길에 벚나무 백 그루가 섰다.\n물을 주는 당번은 주민들이 돌아가며 맡는다."],
+    ),
+    "paper_summary.json": (
+        "논문자료 요약",
+        "expert",
+        [
+            "논둑 허물기와 물의 양\n\n"
+            "이 글은 논둑을 허문 논에서 물이 줄어드는 빠르기를 재었다.\n재는 자는 나무로 만들었다."
+        ],
+    ),
+    "book_summary.json": (
+        "도서자료 요약",
+        "book",
+        ["배는 물살보다 느렸다. 사공은 노를 내려놓고 하늘만 보았다."],
+    ),
+    "reading.json": (
+        "기계독해",
+        None,
+        ["방앗간은 여섯 시에 막내가 문을 연다.", "점심에는 기계를 세우고 체를 씻는다."],
+    ),
+    "dialect.json": (
+        "한국어 방언 발화",
+        "spoken",
+        ["A: 그 정지 문 좀 닫아라\nB: [이름]이가 벌써로 닫았다"],
+    ),
+    "dialect_sentences.json": (
+        "한국어 방언 발화",
+        "spoken",
+        ["A: 어디 가노?\nB: 장에 간다 아이가."],
+    ),
+    "emotion.json": (
+        "감성대화",
+        "chat",
+        [
+            "A: 내일 발표라 잠이 안 와.\nB: 많이 떨리겠어요.\n"
+            "A: 한 번 더 읽어 볼까 봐.\nB: 소리 내어 읽으면 나아질 거예요."
+        ],
+    ),
+    "complaint.json": (
+        "민원 콜센터 질의-응답",
+        "spoken",
+        [
+            "A: 카드를 잃어버렸어요.\nB: 바로 정지해 드리겠습니다.",
+            "이체 한도를 올리고 싶어요.",
+        ],
+    ),
+    "dialogs.json": (
+        "대화",
+        "chat",
+        ["A: 우산 챙겼어?\nB: 응, 두 개.", "버스 왔다."],
+    ),
+    "expert_plain.json": (
+        "전문분야 말뭉치",
+        "expert",
+        ["샘터 관리 지침\n\n샘터의 둘레는 한 달에 한 번 쓴다.\n겨울에는 덮개를 씌운다."],
+    ),
     "TS_01.구어체_SL/large.json": (
         "한국어 말뭉치 (초거대)",
         "spoken",
@@ -280,7 +353,7 @@ def test_a_corpus_of_ai_hub(name, read, formats_dir):
     assert (texts(found), rejects) == (expected, [])
     for document in found:
         assert document.metadata["corpus"] == f"AI-Hub {corpus}"
-        assert document.metadata["register"] == register
+        assert document.metadata.get("register") == register
         assert document.metadata["licence"] == AIHUB["licence"]
     assert len({document.id for document in found}) == len(found)
 
@@ -323,6 +396,75 @@ def test_a_translation_without_its_other_side_is_one_text(read, tmp_path):
     found, rejects = read(tmp_path / "t.csv")
     assert texts(found) == ["한쪽뿐이다.", "둘 다 있다.", "Both."]
     assert rejects == []
+
+
+@pytest.mark.parametrize(
+    ("version", "corpus", "licence"),
+    [
+        ("KorQuAD_v1.0_train", "KorQuAD", "CC BY-ND 2.0 KR"),
+        ("klue-mrc-v1.1", "KLUE-MRC", "CC BY-SA 4.0"),
+        ("x", "AI-Hub 기계독해", AIHUB["licence"]),
+    ],
+)
+def test_a_reading_corpus_that_says_who_it_is_keeps_its_licence(
+    read, tmp_path, version, corpus, licence
+):
+    qas = [{"id": str(n), "question": "무엇?", "answers": []} for n in range(3)]
+    article = {"title": "체", "paragraphs": [{"context": "체는 가루를 거른다.", "qas": qas}]}
+    (tmp_path / "a.json").write_text(json.dumps({"version": version, "data": [article]}))
+    (document,), _ = read(tmp_path / "a.json")
+    assert document.text == "체는 가루를 거른다."
+    assert (document.metadata["corpus"], document.metadata["licence"]) == (corpus, licence)
+
+
+def test_several_texts_of_one_record_have_ids_of_their_own(read, formats_dir):
+    found, _ = read(formats_dir / "aihub/reading.json")
+    assert [document.id for document in found] == ["reading.json:1", "reading.json:1.2"]
+
+
+@pytest.mark.parametrize("body", ["utterance", "paragraph", "sentence"])
+def test_a_file_of_somebody_else_is_not_called_nikls(read, tmp_path, body):
+    about = {"title": "대화 자료", "distributor": "가람연구소", "category": "구어"}
+    record = {"id": "DGDQ31000000", "metadata": about, body: [{"form": "말이 있다."}]}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    (document,), _ = read(tmp_path / "a.json")
+    assert document.text == "말이 있다."
+    assert not {"corpus", "licence"} & document.metadata.keys()
+
+
+def test_a_dialogue_of_feelings_is_read_from_its_table_too(read, tmp_path):
+    columns = ["번호", "사람문장1", "시스템문장1", "사람문장2", "시스템문장2"]
+    row = ["1", "비가 와서 못 갔어.", "아쉬웠겠어요.", "다음엔 가야지.", ""]
+    with open(tmp_path / "t.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, row])
+    (document,), _ = read(tmp_path / "t.csv")
+    assert document.text == "A: 비가 와서 못 갔어.\nB: 아쉬웠겠어요.\nA: 다음엔 가야지."
+
+
+# --- Names that the user gives --------------------------------------------------------
+
+
+def named(path, **names):
+    reading = Reading(fields=Fields(**names))
+    (file,) = find_files(path)
+    return [item for item in read_file(file, reading) if not isinstance(item, Note)]
+
+
+TABLES = {
+    "a.csv": "번호,제호,기사내용,작성자\n7,첫눈,눈이 왔다.,홍길동\n",
+    "a.jsonl": '{"번호": 7, "제호": "첫눈", "기사내용": "눈이 왔다.", "작성자": "홍길동"}\n',
+    "a.json": '{"기사": [{"번호": 7, "제호": "첫눈", "기사내용": "눈이 왔다.", "글쓴이": "나"}]}',
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_field_that_the_user_names_is_the_text(tmp_path, name):
+    (tmp_path / name).write_text(TABLES[name])
+    (document,) = named(tmp_path / name, text="기사내용", title="제호", id="번호")
+    assert (document.id, document.text) == ("7", "첫눈\n\n눈이 왔다.")
+    assert about(document) == {"title": "첫눈"}
+    (reject,) = named(tmp_path / name, text="본문내용")
+    assert reject.reason.startswith("the field '본문내용' is not there (keys: ")
 
 
 # --- What people wrote on the web -----------------------------------------------------
@@ -379,3 +521,17 @@ def test_a_record_of_no_known_layout_is_named_by_its_keys(read, tmp_path):
     found, (reject, *rest) = read(tmp_path / "a.json")
     assert (found, rest) == ([], [])
     assert reject.reason.startswith("no text field (keys: alpha, beta; known: text")
+
+
+# --- What is listed -------------------------------------------------------------------
+
+
+def test_every_layout_that_is_read_is_listed(read, formats_dir):
+    listed = formats.describe()
+    found, _ = read(formats_dir / "aihub")
+    names = {document.metadata["corpus"] for document in found if "corpus" in document.metadata}
+    tables = {"AI-Hub 번역 말뭉치", "AI-Hub 한국어 대화", "AI-Hub 민원 콜센터 질의-응답"}
+    assert all(name.removeprefix("AI-Hub ") in listed for name in names - tables)
+    assert all(
+        name in listed for name in ("고객질문(요청)", "SPEAKER", "한국어 with", *TEXT_FIELDS)
+    )

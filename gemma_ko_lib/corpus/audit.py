@@ -1,0 +1,109 @@
+"""What a run shows of its work: examples of what each rule did, and what was dropped.
+
+Each task writes both into files of its own, so that they do not depend on where it ran.
+Personal data is masked in the examples, and in what was dropped if the run masks it.
+"""
+
+import gzip
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+from datatrove.data import Document
+
+from gemma_ko_lib.corpus.pii import mask_pii
+from gemma_ko_lib.corpus.spool import task_lines, write_line
+
+_CHARACTERS = 120
+_BEFORE = 30
+
+
+class Examples:
+    """Some examples of each rule of a task, in examples-NAME-NNNNN.jsonl of the working folder.
+
+    Args:
+        working_dir: the folder.
+        name: of the block.
+        rank: of the task.
+        most: examples of a rule.
+    """
+
+    def __init__(self, working_dir: Path, name: str, rank: int, most: int):
+        self._counts: Counter[str] = Counter()
+        self._path, self._most = task_lines(working_dir, f"examples-{name}", rank), most
+
+    def __enter__(self):
+        self._file = open(self._path, "w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def wants(self, rule: str) -> bool:
+        """Whether there are still fewer than wanted."""
+        return self._counts[rule] < self._most
+
+    def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
+        """Keep what a rule did to a document; `after` is None where it dropped it."""
+        if not self.wants(rule):
+            return
+        self._counts[rule] += 1
+        if after is None:
+            before = before[: 2 * _CHARACTERS]
+        else:
+            before, after = excerpt(before, after)
+            after = mask_pii(after)
+        record = {"rule": rule, "id": document.id, "before": mask_pii(before), "after": after}
+        write_line(self._file, record)
+
+
+def excerpt(before: str, after: str) -> tuple[str, str]:
+    """Cut two versions of a text down to where they differ, with some of what is around."""
+    shorter = min(len(before), len(after))
+    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    start = max(start - _BEFORE, 0)
+    return before[start : start + _CHARACTERS], after[start : start + _CHARACTERS]
+
+
+class Dropped:
+    """What a task's block drops, in NAME-NNNNN.jsonl.gz of a folder, with the rule's name.
+
+    Args:
+        folder: None to keep nothing.
+        name: of the block.
+        rank: of the task.
+        mask: what takes personal data out of texts that are not masked yet.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        name: str,
+        rank: int,
+        mask: Callable[[str], str] | None = None,
+    ):
+        self._path = folder and folder / f"{name}-{rank:05d}.jsonl.gz"
+        self._mask = mask
+
+    def __enter__(self):
+        if self._path:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Without a name and a time, so that the same documents are the same bytes.
+            plain = open(self._path, "wb")
+            self._file = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
+            self._file.myfileobj = plain  # closed with it
+        return self
+
+    def __exit__(self, *exception):
+        if self._path:
+            self._file.close()
+
+    def add(self, document: Document, rule: str) -> None:
+        """Keep a document as it was before the rule saw it."""
+        if not self._path:
+            return
+        text = self._mask(document.text) if self._mask else document.text
+        record = {"id": document.id, "dropped_by": rule, "text": text}
+        record |= {key: value for key, value in document.metadata.items() if key not in record}
+        self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))

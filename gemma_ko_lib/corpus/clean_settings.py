@@ -1,0 +1,88 @@
+"""What decides the documents of a run of the corpus pipeline."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
+from gemma_ko_lib.runtime import UserError
+
+if TYPE_CHECKING:
+    from gemma_ko_lib.corpus.sources.reading import Reading
+
+PII = ("placeholder", "surrogate", "keep")
+URLS = ("personal", "all", "keep")
+DUPLICATES = ("near", "exact", "keep")
+COMPRESSION = ("gzip", "zstd")
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanSettings:
+    """What decides the documents of a run; where and how fast it runs does not.
+
+    Attributes:
+        languages: documents in these are kept.
+        quality: also apply FineWeb-2's measures, with words by a morphological analyser.
+        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
+        duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
+        decontaminate: evaluation sets no piece of which may be in the documents.
+        hold_out: share of documents to write to held_out/, 0 up to but not including 1.
+        hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
+        seed: of the surrogates.
+        urls: which links are personal data: "personal" (those to a person's page), "all" or,
+            with "keep", none.
+        names: names of persons and dates of birth are personal data too; see `pii.find_pii`.
+        show: how many examples of each rule the report holds.
+        keep_dropped: write what is dropped to dropped/, with the rule's name.
+        documents_by: how the documents of a text file are parted, see `sources.texts`.
+        text_field: name of the text in tables and JSON, where nobody can know it.
+        title_field: name of a title to stand above it.
+        id_field: name of what a document is called by.
+        compression: of the documents, "gzip" or "zstd".
+    """
+
+    languages: tuple[str, ...] = ("ko",)
+    quality: bool = False
+    pii: str = "placeholder"
+    duplicates: str = "near"
+    decontaminate: tuple[str, ...] = ()
+    hold_out: float = 0.0
+    hold_out_by: str | None = None
+    seed: int = 0
+    urls: str = "personal"
+    names: bool = False
+    show: int = 3
+    keep_dropped: bool = False
+    documents_by: str = "auto"
+    text_field: str | None = None
+    title_field: str | None = None
+    id_field: str | None = None
+    compression: str = "gzip"
+
+    def __post_init__(self):
+        for name, known in (
+            ("pii", PII),
+            ("duplicates", DUPLICATES),
+            ("urls", URLS),
+            ("documents_by", DOCUMENTS_BY),
+            ("compression", COMPRESSION),
+        ):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
+        if not 0 <= self.hold_out < 1:
+            raise UserError(
+                f"hold_out is a share from 0 up to, not including, 1; {self.hold_out} is not."
+            )
+        if (self.title_field or self.id_field) and not self.text_field:
+            raise UserError("title_field and id_field need text_field: the field of the text.")
+        if self.show < 0:
+            raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
+        for path in self.decontaminate:
+            if not Path(path).is_file():
+                raise UserError(f"There is no evaluation set {path}. Check the path.")
+
+    def reading(self) -> "Reading":
+        """What readers are told."""
+        from gemma_ko_lib.corpus.sources.reading import Reading
+
+        return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))

@@ -1,0 +1,141 @@
+"""The folder of a run's result: which files are its own, how they get there, and reading them."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_ko_lib.corpus.documents import InputFile, read_file
+from gemma_ko_lib.runtime import UserError, whole_file
+
+if TYPE_CHECKING:
+    from datatrove.data import Document
+
+REPORT = "report.json"
+LISTS = ("rejects", "duplicates", "contaminated")
+PARTIAL = ".partial"
+# In .partial: the names of the former result's files, which go first; then a sign that they have
+# gone, and that the new ones are being moved.
+_FORMER, MOVING = "former.json", "moving"
+DROPPED = "dropped"
+_HELD_OUT = "held_out"
+_DOCUMENTS = "documents-*.jsonl.*"
+
+
+def result_files(folder: Path) -> list[str]:
+    """Names in a folder that are those of a result's files, without the report."""
+    places = (_DOCUMENTS, f"{_HELD_OUT}/{_DOCUMENTS}", f"{DROPPED}/*-?????.jsonl.gz")
+    names = [path.relative_to(folder).as_posix() for place in places for path in folder.glob(place)]
+    return sorted(names) + [
+        f"{kind}.jsonl" for kind in LISTS if (folder / f"{kind}.jsonl").exists()
+    ]
+
+
+def former_files(output_dir: Path) -> list[str]:
+    """The files of a folder's result, as its report lists them; also of one that is half moved.
+
+    Raises:
+        UserError: what is called a report is none.
+    """
+    report = output_dir / REPORT
+    if report.exists():
+        return _listed(report)
+    partial = output_dir / PARTIAL
+    names = _listed(partial / REPORT) if (partial / REPORT).exists() else []
+    if (partial / _FORMER).exists():
+        names += json.loads((partial / _FORMER).read_text("utf-8"))
+    return names
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        lists = report.get("lists", [f"{kind}.jsonl" for kind in LISTS])
+        return [entry["name"] for entry in report["files"]] + lists
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} is not the report of a run; move it away, or give another folder with -o."
+        ) from None
+
+
+def remove_former(output_dir: Path, names: Iterable[str]) -> None:
+    """Remove the report of the result in a folder, and those of the named files that are its."""
+    # The report goes first: without it the rest is nothing finished.
+    (output_dir / REPORT).unlink(missing_ok=True)
+    for name in set(names) & set(result_files(output_dir)):
+        (output_dir / name).unlink()
+    for folder in (_HELD_OUT, DROPPED):
+        with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
+            (output_dir / folder).rmdir()
+
+
+def move_into_place(partial: Path, output_dir: Path) -> None:
+    """Put a whole result in the place of the former one; can be done again after a stop.
+
+    Args:
+        partial: its report, and its files in out/.
+        output_dir: where they go, the report last.
+    """
+    if not (partial / MOVING).exists():
+        if not (partial / _FORMER).exists():
+            names = former_files(output_dir) if (output_dir / REPORT).exists() else []
+            with whole_file(partial / _FORMER) as file:
+                json.dump(names, file)
+        remove_former(output_dir, json.loads((partial / _FORMER).read_text("utf-8")))
+        (partial / MOVING).touch()
+    for name in result_files(partial / "out"):
+        target = output_dir / name
+        target.parent.mkdir(exist_ok=True)
+        os.replace(partial / "out" / name, target)
+    os.replace(partial / REPORT, output_dir / REPORT)
+
+
+def read_clean(folder: str | Path, held_out: bool = False) -> Iterator["Document"]:
+    """Read the documents of a finished folder.
+
+    Args:
+        folder: as written by `clean`.
+        held_out: read the held-out side instead.
+
+    Raises:
+        UserError: see `clean_files`.
+    """
+    return (
+        document
+        for path in clean_files(folder, held_out)
+        for document in read_file(InputFile(str(path), path.name, (), path.stat().st_size))
+    )
+
+
+def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
+    """The files of a finished folder that hold its documents.
+
+    Args:
+        folder: as written by `clean`.
+        held_out: those of the held-out side instead.
+
+    Raises:
+        UserError: the folder is unfinished, files are missing or changed, or nothing was
+            held out.
+    """
+    folder = Path(folder)
+    try:
+        report = json.loads((folder / REPORT).read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{folder} is no finished folder of clean documents: there is no {REPORT} in it. Make "
+            "one: gemma-ko clean INPUT -o DIR."
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
+    entries = [e for e in report["files"] if e["name"].startswith(f"{_HELD_OUT}/") == held_out]
+    if not entries:
+        missing = "held-out documents; clean with hold_out above 0" if held_out else "documents"
+        raise UserError(f"{folder} has no {missing}.")
+    paths = [folder / entry["name"] for entry in entries]
+    for path, entry in zip(paths, entries, strict=True):
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            raise UserError(f"{path} is missing or changed since it was written; clean again.")
+    return paths

@@ -1,0 +1,267 @@
+"""Text files: one document, or many that are parted by lines, blank lines, tags or titles.
+
+Which it is, the first bytes tell or the user says. A file of many documents may be of any
+size: it is read by the line.
+"""
+
+import dataclasses
+import html
+import re
+from collections.abc import Iterable, Iterator
+from statistics import median
+from typing import BinaryIO, NamedTuple
+
+from gemma_ko_lib.corpus.sources import records, tags
+from gemma_ko_lib.corpus.sources.lines import beginning, text_of
+from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
+
+_OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
+_ATTRIBUTE = re.compile(r' ([\w:-]+)="([^"]*)"')
+_TITLE = re.compile(r"\s?= ([^=\s](?:[^\n]*[^=\s])?) =\s*")
+_HEADING = re.compile(r"\s?(={2,6}) ([^\n]+) \1\s*")
+
+# --- Telling --------------------------------------------------------------------------------
+
+# So many lines without a blank one are no single text, unless they look like one.
+_FEWEST_LINES = 100
+_LONGEST_LINE = 600
+# Lines of a text: indented, quoted, numbered, said by somebody, in a list or a table.
+_OF_A_TEXT = re.compile(
+    r"\s|[\"“”‘「『<#|>]|[-–—*•·○□■▶※]\s?|제?\d+\s?[조항장절편.)]|[①-⑳]"
+    r"|[가-힣A-Za-z ]{1,12}\s?[:：]"
+)
+_SENTENCE_END = re.compile(r"[.?!…][\"'”’)\]]?")
+_WITHIN = re.compile(r"[.?!…] ")
+_FEWEST_BLOCKS = 30
+
+
+class Guess(NamedTuple):
+    """How the documents of a text are parted.
+
+    Attributes:
+        by: one of `records.DOCUMENTS_BY`.
+        note: what the user is told; "" for a plain text.
+    """
+
+    by: str
+    note: str = ""
+
+
+def guess(head: str, is_whole: bool, is_long: bool) -> Guess:
+    """Tell from the beginning of a text how its documents are parted.
+
+    Args:
+        head: its first characters.
+        is_whole: nothing follows.
+        is_long: the text is too long for one document.
+    """
+    lines = head.split("\n")
+    if not is_whole:
+        del lines[-1]  # it may be cut
+    written = [line for line in lines if line.strip()]
+    if not written:
+        return Guess("file")
+    if _OPENING.fullmatch(written[0]):
+        return Guess("wikiextractor", "one document for each <doc …>")
+    if _TITLE.fullmatch(written[0]):
+        return Guess("title", "one document for each line of the form ' = title = '")
+    if tags.is_speech_transcript(head):
+        return Guess("file")
+    blocks = _blocks(lines)
+    if is_long and len(blocks) > 1:
+        return Guess("blank", "documents parted by blank lines, the file being too long for one")
+    if is_long:
+        return Guess("line", "one document a line, the file being too long for one")
+    if len(blocks) == 1 and len(written) >= _FEWEST_LINES:
+        if _are_documents(written):
+            return Guess("line", "one document a line (--documents-by file, if it is one text)")
+        return Guess("file", "one document of many lines (--documents-by line, if each is one)")
+    if len(blocks) > 2 and median(map(len, blocks)) > 1 and _are_sentences(written):
+        if len(blocks) >= _FEWEST_BLOCKS:
+            said = "documents parted by blank lines (--documents-by file, if it is one text)"
+            return Guess("blank", said)
+        return Guess(
+            "file", "one document of several blocks (--documents-by blank, if each is one)"
+        )
+    return Guess("file")
+
+
+def _blocks(lines: list[str]) -> list[list[str]]:
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        if line.strip():
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return blocks if blocks[-1] or len(blocks) == 1 else blocks[:-1]
+
+
+def _are_documents(lines: list[str]) -> bool:
+    """Comments or reviews, rather than the lines of a book, a law, a list or a wrapped text."""
+    lengths = sorted(len(line.rstrip()) for line in lines)
+    if lengths[-1] > _LONGEST_LINE:
+        return False
+    longest = lengths[int(0.98 * len(lengths))]
+    is_wrapped = longest >= 35 and sum(x > 0.85 * longest for x in lengths) > len(lengths) / 2
+    return not is_wrapped and 10 * sum(map(bool, map(_OF_A_TEXT.match, lines))) <= len(lines)
+
+
+def _are_sentences(lines: list[str]) -> bool:
+    """One sentence a line, as texts are prepared for BERT."""
+    one = sum(
+        bool(_SENTENCE_END.search(line.rstrip(), max(len(line.rstrip()) - 2, 0)))
+        and not _WITHIN.search(line)
+        for line in lines
+    )
+    return 20 * one >= 19 * len(lines)
+
+
+# --- Reading --------------------------------------------------------------------------------
+
+
+def read_text(
+    name: str, stream: BinaryIO, by: str
+) -> Iterator[tuple[int | None, Passage] | Reject | Note]:
+    """The documents of a text file, each with the number of the line that it starts in.
+
+    Args:
+        name: of the file.
+        stream: its bytes, in UTF-8.
+        by: how the documents are parted, not "auto".
+    """
+    if by == "file":
+        text = text_of(name, stream.read(records.LONGEST_RECORD + 1))
+        if isinstance(text, Reject):
+            yield text
+        elif tags.is_speech_transcript(text):
+            yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
+        else:
+            yield None, Passage(text, None, {})
+        return
+    found = 0
+    for part in _PARTS[by](_numbered_lines(stream)):
+        found += 1
+        yield part.document(name)
+        if part.remark and not part.problem:
+            yield Reject(name, part.number, part.remark)
+    if not found:
+        yield Reject(name, None, "empty text")
+
+
+@dataclasses.dataclass
+class _Part:
+    """A document as it is collected, line by line.
+
+    Attributes:
+        number: of its first line.
+        about: its metadata.
+        problem: why it is no document.
+        remark: what is wrong with the file where the document stands.
+    """
+
+    number: int
+    about: dict = dataclasses.field(default_factory=dict)
+    problem: str = ""
+    remark: str = ""
+
+    def __post_init__(self):
+        self._lines, self._size = [], 0
+
+    @property
+    def lines(self) -> int:
+        """How many were added."""
+        return len(self._lines)
+
+    def add(self, line: bytes) -> None:
+        if self._size < records.LONGEST_RECORD:
+            self._lines.append(line)
+        self._size += len(line)
+
+    def document(self, name: str) -> tuple[int, Passage] | Reject | Note:
+        data = b"".join(self._lines)
+        problem = self.problem
+        if self._size >= records.LONGEST_RECORD:
+            problem = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
+        try:
+            text = data.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            problem = problem or f"not UTF-8 (byte {error.start:,} of the document)"
+        if problem:
+            return Reject(name, self.number, problem, beginning(data))
+        if text in ("", self.about.get("title")):
+            return Note("no text", name, 1, "pages without text of their own")
+        return self.number, Passage(text, identifier_of(self.about.pop("id", None)), self.about)
+
+
+def _numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines; of one that is longer than a record may be, its first bytes only."""
+    longest, number = records.LONGEST_RECORD, 0
+    while line := stream.readline(longest):
+        number += 1
+        yield number, line
+        while len(line) == longest and not line.endswith(b"\n"):
+            line = stream.readline(longest)
+
+
+def _by_line(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
+    for number, line in lines:
+        if not line.isspace():
+            part = _Part(number)
+            part.add(line)
+            yield part
+
+
+def _by_blank(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
+    part = None
+    for number, line in lines:
+        if line.isspace():
+            if part:
+                yield part
+            part = None
+        else:
+            part = part or _Part(number)
+            part.add(line)
+    if part:
+        yield part
+
+
+def _by_title(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
+    part = None
+    for number, line in lines:
+        written = line.decode("utf-8", "surrogateescape")
+        if match := _TITLE.fullmatch(written):
+            if part:
+                yield part
+            part = _Part(number, {"title": match[1]})
+            part.add(f"{match[1]}\n\n".encode("utf-8", "surrogateescape"))
+        elif not line.isspace() or (part and part.lines > 1):
+            part = part or _Part(number)
+            heading = _HEADING.fullmatch(written)
+            part.add(heading[2].encode() + b"\n" if heading else line.lstrip(b" "))
+    if part:
+        yield part
+
+
+def _by_tag(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
+    part = None
+    for number, line in lines:
+        written = line.decode("utf-8", "replace") if line.startswith(b"<doc ") else ""
+        if opening := _OPENING.fullmatch(written):
+            if part:
+                part.remark = "a <doc …> without its </doc>"
+                yield part
+            about = {key: html.unescape(value) for key, value in _ATTRIBUTE.findall(opening[1])}
+            part = _Part(number, about)
+        elif line.strip() == b"</doc>":
+            if part:
+                yield part
+            part = None
+        elif part or not line.isspace():
+            part = part or _Part(number, problem="text outside of <doc …> and </doc>")
+            part.add(line)
+    if part:
+        part.remark = "the file ends within a <doc …>; what came before was kept"
+        yield part
+
+
+_PARTS = {"line": _by_line, "blank": _by_blank, "title": _by_title, "wikiextractor": _by_tag}

@@ -1,0 +1,152 @@
+"""Writes report.html: a run of the course as one page, without a server or other files."""
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+import jinja2
+import nbformat
+
+from gemma_ko_lib.course.recording import format_number
+from gemma_ko_lib.runtime import whole_file
+
+if TYPE_CHECKING:
+    from gemma_ko_lib.course import CourseResult
+    from gemma_ko_lib.course.execution import NotebookResult
+
+_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
+_CODE_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Gemma-Ko course: {{ course.profile }}, {{ course.started }}</title>
+<style>
+:root { color-scheme: light dark; --text: #1c1f23; --soft: #5b6470; --line: #d9dde2;
+        --page: #ffffff; --panel: #f5f6f8; --good: #0b6b4f; --bad: #b3261e; --link: #00588f; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e7e9ec; --soft: #a3abb5; --line: #3a4048; --page: #16181b;
+          --panel: #1f2226; --good: #5fd0a5; --bad: #ff8a80; --link: #7cc0f2; } }
+body { max-width: 62rem; margin: 2.5rem auto; padding: 0 1.5rem; color: var(--text);
+       background: var(--page); font: 1.125rem/1.55 system-ui, "Apple SD Gothic Neo",
+       "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", NanumGothic, sans-serif; }
+h1 { font-size: 2rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.5rem; margin: 3rem 0 .5rem; padding-top: 1rem;
+     border-top: 1px solid var(--line); }
+p.about { color: var(--soft); margin: .25rem 0 1.5rem; }
+a { color: var(--link); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { padding: .4rem .8rem .4rem 0; text-align: left; border-bottom: 1px solid var(--line);
+         vertical-align: baseline; }
+th { color: var(--soft); font-weight: 600; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.ok { color: var(--good); } .failed, .timeout { color: var(--bad); font-weight: 600; }
+.note { color: var(--soft); }
+figure { margin: 1.75rem 0; }
+figure img { max-width: 100%; background: #fff; padding: .5rem; border-radius: .4rem;
+             border: 1px solid var(--line); }
+figcaption { color: var(--soft); margin-top: .35rem; }
+pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8rem 1rem;
+      overflow-x: auto; font-size: .9rem; line-height: 1.45; }
+</style>
+</head>
+<body>
+<h1>Gemma-Ko course</h1>
+<p class="about">Profile <b>{{ course.profile }}</b>, started {{ course.started }}<br>
+{% for name, version in course.versions.items() %}{{ name }} {{ version }}
+{{- ", " if not loop.last }}{% endfor %}</p>
+
+<div class="scroll"><table>
+<thead><tr><th>Notebook</th><th>Status</th><th class="number">Time</th>
+<th class="number">Peak memory</th><th class="number">Figures</th></tr></thead>
+<tbody>
+{% for page in pages %}<tr><td><a href="#{{ page.result.name }}">{{ page.result.name }}</a></td>
+<td class="{{ page.result.status }}">{{ page.result.status }}</td>
+<td class="number">{{ page.result.seconds | seconds }}</td>
+<td class="number">{{ page.result.peak_memory_bytes | memory }}</td>
+<td class="number">{{ page.result.metrics | length }}</td></tr>
+{% endfor %}</tbody></table></div>
+
+{% for page in pages %}
+<section id="{{ page.result.name }}">
+<h2>{{ page.title }}</h2>
+<p class="about">{{ page.result.name }}:
+<span class="{{ page.result.status }}">{{ page.result.status }}</span>,
+{{ page.result.seconds | seconds }}, peak memory {{ page.result.peak_memory_bytes | memory }}</p>
+{% if page.result.error %}
+{% if page.result.failing_cell %}<p>In cell [{{ page.result.failing_cell }}]:</p>
+<pre>{{ page.result.failing_source }}</pre>{% endif %}
+<pre>{{ page.result.error }}</pre>
+{% endif %}
+{% if page.result.metrics %}
+<div class="scroll"><table>
+<thead><tr><th>Figure</th><th class="number">Value</th><th>Unit</th><th>Note</th></tr></thead>
+<tbody>
+{% for name, metric in page.result.metrics.items() %}<tr><td>{{ name }}</td>
+<td class="number">{{ metric.value | number }}</td><td>{{ metric.unit }}</td>
+<td class="note">{{ metric.note }}</td></tr>
+{% endfor %}</tbody></table></div>
+{% endif %}
+{% for plot in page.plots %}
+<figure><img src="data:image/png;base64,{{ plot.png }}" alt="{{ plot.caption }}">
+<figcaption>{{ plot.caption }}</figcaption></figure>
+{% endfor %}
+</section>
+{% endfor %}
+</body>
+</html>
+"""
+
+
+@dataclasses.dataclass
+class _Plot:
+    caption: str
+    png: str
+
+
+@dataclasses.dataclass
+class _Page:
+    result: "NotebookResult"
+    title: str
+    plots: list[_Plot]
+
+
+def write_report(course: "CourseResult") -> None:
+    """Write report.html: a summary, then each notebook's figures, plots and error."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
+    environment.filters.update(number=format_number, seconds=_seconds, memory=_memory)
+    pages = [_page(result) for result in course.notebooks]
+    with whole_file(course.report_path) as file:
+        file.write(environment.from_string(_PAGE).render(course=course, pages=pages))
+
+
+def _page(result: "NotebookResult") -> _Page:
+    """Collect a notebook's plots, each under the heading of its section."""
+    page = _Page(result, result.name, [])
+    if not result.executed_path.exists():
+        return page
+    heading = result.name
+    for cell in nbformat.read(result.executed_path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            # A comment in a fenced code block starts with # as well.
+            for level, text in _HEADING.findall(_CODE_FENCE.sub("", cell.source)):
+                heading = text
+                if level == "#" and page.title == result.name:
+                    page.title = text
+        for output in cell.get("outputs", []):
+            png = output.get("data", {}).get("image/png")
+            if png:
+                page.plots.append(_Plot(heading, "".join(png.split())))
+    return page
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+
+
+def _memory(peak: int | None) -> str:
+    return "not measured" if peak is None else f"{peak / 1e6:,.0f} MB"

@@ -1,0 +1,158 @@
+"""What a model writes: prompts as token ids, or questions to a chat model.
+
+The likeliest token, always. One compiled loop for each shape: lengths are rounded up, so that few
+shapes are met, and a batch has as many rows as there are prompts.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gemma_ko_lib.models import kv_cache
+from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.quantization import quantize_for_decoding
+from gemma_ko_lib.runtime import Progress, UserError
+from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
+
+BATCH_ROWS = 8
+
+
+def generate(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    *,
+    params: dict | None = None,
+    stop_ids: Sequence[int] = (),
+    int8: bool = False,
+    progress: bool = False,
+) -> list[list[int]]:
+    """Continue prompts.
+
+    Args:
+        model: as from `models.load`.
+        prompts: token ids, the BOS included.
+        max_new_tokens: at most so many for each.
+        params: weights to use instead of the model's own.
+        stop_ids: tokens that end a text; they are not part of it.
+        int8: read weights and cache in int8, a quarter of float32's bytes, rounded.
+        progress: show progress.
+
+    Returns:
+        New token ids of each prompt.
+
+    Raises:
+        UserError: an empty prompt, or no new token asked for.
+
+    Example:
+        >>> from gemma_ko_lib import models
+        >>> model = models.load("nano")
+        >>> prompt = [model.tokenizer.bos_id, *model.tokenizer.encode(["The library"])[0]]
+        >>> (new,) = generate(model, [prompt], 8, stop_ids=[model.tokenizer.eos_id])
+        >>> len(new) <= 8
+        True
+    """
+    for number, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise UserError(
+                f"Prompt {number} is empty, not even a BOS; there is nothing to continue."
+            )
+    if max_new_tokens < 1:
+        raise UserError(f"max_new_tokens is {max_new_tokens}; ask for at least one.")
+    params = model.params if params is None else params
+    params = quantize_for_decoding(params) if int8 else params
+    write = _writer(model.decoder)
+    stops = np.array(sorted(stop_ids), np.int32)
+    found: list[list[int]] = [[] for _ in prompts]
+    # Rows of one batch are read up to the longest, so those of a length go together.
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    with Progress(len(prompts), "Generating", "texts", quiet=not progress) as bar:
+        for start in range(0, len(order), BATCH_ROWS):
+            batch = order[start : start + BATCH_ROWS]
+            length = _rounded_up(max(len(prompts[i]) for i in batch))
+            tokens = np.zeros((len(batch), length), np.int32)
+            starts = np.array([length - len(prompts[i]) for i in batch], np.int32)
+            for row, first, i in zip(tokens, starts, batch, strict=True):
+                row[first:] = prompts[i]
+            room = _rounded_up(max_new_tokens)
+            new, counts = write(params, tokens, starts, stops, max_new_tokens, room, int8)
+            for i, row, count in zip(batch, np.asarray(new), np.asarray(counts), strict=True):
+                found[i] = row[:count].tolist()
+            bar.update(len(batch))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        text: without control tokens.
+        ended: whether it ended its turn; if not, the text was cut off.
+    """
+
+    text: str
+    ended: bool
+
+
+def answer(
+    model: Model, questions: Sequence[str], max_new_tokens: int = 256, *, progress: bool = False
+) -> list[Answer]:
+    """Ask a chat model questions, each by itself.
+
+    Args:
+        model: as from `models.load`.
+        questions: what the user says.
+        max_new_tokens: where an answer that does not end is cut.
+        progress: show progress.
+
+    Raises:
+        UserError: the model's tokenizer has no turn tokens.
+    """
+    tokenizer = model.tokenizer
+    prompts = [encode_prompt(tokenizer, (Turn("user", question),)) for question in questions]
+    end = control_id(tokenizer, END)
+    found = generate(
+        model, prompts, max_new_tokens, stop_ids=(end, tokenizer.eos_id), progress=progress
+    )
+    return [Answer(tokenizer.decode(ids).strip(), len(ids) < max_new_tokens) for ids in found]
+
+
+def _rounded_up(length: int) -> int:
+    """To a multiple of 32, and from 256 on of an eighth to a quarter of the length."""
+    step = max(32, 1 << (length.bit_length() - 3))
+    return -(-length // step) * step
+
+
+@functools.lru_cache(maxsize=8)
+def _writer(decoder):
+    @functools.partial(jax.jit, static_argnames=("room", "int8"))
+    def write(params, tokens, starts, stops, max_new_tokens, room: int, int8: bool):
+        """New tokens [batch, room], and how many of a row come before a stop token."""
+        rows, length = tokens.shape
+        logits, caches = kv_cache.read_prompts(decoder, params, tokens, starts, length + room, int8)
+        new = jnp.zeros((rows, room), jnp.int32)
+
+        def add(state):
+            n, logits, caches, new, going_on, counts = state
+            token = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+            going_on &= ~jnp.isin(token, stops)
+            new = jax.lax.dynamic_update_slice_in_dim(new, token[:, None], n, 1)
+            logits, caches = kv_cache.step(decoder, params, token, length + n, starts, caches)
+            return n + 1, logits, caches, new, going_on, counts + going_on
+
+        def more(state):
+            n, *_, going_on, _ = state
+            return (n < max_new_tokens) & jnp.any(going_on)
+
+        going_on, counts = jnp.ones(rows, bool), jnp.zeros(rows, jnp.int32)
+        *_, new, _, counts = jax.lax.while_loop(
+            more, add, (0, logits, caches, new, going_on, counts)
+        )
+        return new, counts
+
+    return write

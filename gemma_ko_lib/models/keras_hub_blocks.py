@@ -1,0 +1,239 @@
+"""KerasHub's decoder blocks as pure functions: all that is changed in KerasHub, and why.
+
+A block's own code runs, on a *view* of the block: an object with the attributes of the original,
+some of them replaced for one call. What KerasHub's `call` has no argument for (segments, trees,
+adapters, quantised kernels) reaches the block in this way, and neither the block nor its
+backbone is ever touched: traces that nest, or run in several threads, share nothing.
+"""
+
+import functools
+import importlib.metadata
+import re
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gemma_ko_lib.models import kernels
+from gemma_ko_lib.models.adapters import run_projection
+from gemma_ko_lib.runtime import UserError
+
+# What the views below were written and tested against; pyproject.toml has the same bounds.
+TESTED = ("keras>=3.15,<3.16", "keras-hub>=0.32,<0.33")
+
+
+class TokenTree(NamedTuple):
+    """Rows that hold texts with common beginnings as a tree, depth first: each token once.
+
+    Attributes:
+        positions: int32 [batch, length], the place of a token in its text.
+        visible_until: int32 [batch, length], where the part of the row ends that goes on
+            from a token; nothing at or after that place sees it.
+    """
+
+    positions: jax.Array
+    visible_until: jax.Array
+
+
+def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = None, attend=None):
+    """Run one decoder block on whole rows.
+
+    Args:
+        block: a GemmaDecoderBlock or Gemma3DecoderBlock; only its code and settings are used.
+        weights: by their names inside the block, adapters and quantised kernels among them.
+        x: [batch, length, d_model].
+        segment_ids: int32 [batch, length]; positions attend within their own segment only, 0 is
+            padding.
+        tree: the rows hold trees of texts.
+        attend: called with KerasHub's attention and what it is given: rotated queries and keys,
+            values [batch, length, heads, head_dim] and the mask; what it gives is used instead.
+
+    Returns:
+        [batch, length, d_model].
+
+    Raises:
+        UserError: the block did not ask for something that is replaced here, so that the
+            result would be wrong: the installed KerasHub is another one than was tested.
+    """
+
+    def same_document(mask):
+        mask = jnp.logical_and(mask, segment_ids[:, :, None] == segment_ids[:, None, :])
+        if tree is None:
+            return mask
+        place = jnp.arange(mask.shape[1])
+        return mask & (place[:, None] < tree.visible_until[:, None, :])
+
+    def window_of_positions(mask, size):
+        back = tree.positions[:, :, None] - tree.positions[:, None, :]
+        return jnp.logical_and(mask, back < size)
+
+    # In a tree, distance is one of positions in a text, not of places in the row.
+    moved = (None, None) if tree is None else (tree.positions, window_of_positions)
+    return _run(block, weights, x, segment_ids, same_document, *moved, attend)
+
+
+def step_block(block, weights: dict, x, place, visible, extend):
+    """Run one decoder block on the next token of each row.
+
+    Args:
+        block: as for `run_block`.
+        weights: as for `run_block`.
+        x: [batch, 1, d_model].
+        place: int32 [], of the token in its row.
+        visible: bool [batch, slots], what the token sees of its block's cache.
+        extend: called with the token's key and value [batch, 1, kv_heads, head_dim], gives those
+            of the cache's slots [batch, slots, kv_heads, head_dim], in which it stands, too.
+
+    Returns:
+        [batch, 1, d_model].
+    """
+    ones = jnp.ones(x.shape[:2], "int32")
+    mask = jnp.broadcast_to(visible[:, None], (len(x), 1, visible.shape[1]))
+    return _run(
+        block,
+        weights,
+        x,
+        ones,
+        lambda its: mask,
+        place * ones,
+        lambda mask, size: mask,  # the cache of a local layer holds no more than its window
+        lambda attend, q, k, v, mask: attend(q, *extend(k, v), mask),
+    )
+
+
+def check(backbone) -> None:
+    """Run a backbone's first block on shapes alone, with everything replaced that can be.
+
+    Raises:
+        UserError: this KerasHub's models are not built as the tested ones.
+    """
+    row = jax.ShapeDtypeStruct((1, 2), "int32")
+    try:
+        block = backbone.transformer_layers[0]
+        weights = {name_inside(v): jax.ShapeDtypeStruct(v.shape, v.dtype) for v in block.variables}
+        x = jax.ShapeDtypeStruct((1, 2, backbone.hidden_dim), block.compute_dtype)
+        run = functools.partial(run_block, attend=lambda attend, *args: attend(*args))
+        tree = TokenTree(row, row)
+        jax.eval_shape(functools.partial(run, block), weights, x, row, tree)
+        _ = backbone.token_embedding.embeddings, backbone.layer_norm.scale
+        _ = backbone.final_logit_soft_cap
+    except UserError:
+        raise
+    except Exception as error:  # of any type: the inputs are right, so the block has changed
+        raise _moved(backbone, f"{type(error).__name__}: {error}") from error
+
+
+def window(block) -> int | None:
+    """Tokens that a local block sees; None of a global one."""
+    attention = block.attention
+    return attention.sliding_window_size if attention.use_sliding_window_attention else None
+
+
+def name_inside(variable) -> str:
+    """A weight's name without its block's: "attention/query/kernel"."""
+    return re.sub(r"^decoder_block_\d+/", "", variable.path)
+
+
+class _Replacements:
+    """Functions that stand in for a block's own, and which of them it has used."""
+
+    def __init__(self):
+        self.names, self.used = set(), set()
+
+    def __call__(self, name: str, function):
+        def stand_in(*args, **kwargs):
+            self.used.add(name)
+            return function(*args, **kwargs)
+
+        self.names.add(name)
+        return stand_in
+
+
+def _run(block, weights, x, segment_ids, mask, positions=None, window=None, attend=None):
+    """Run a view of a block.
+
+    Args:
+        block, weights, x, segment_ids, attend: as for `run_block`.
+        mask: gives the mask in place of KerasHub's, with which it is called.
+        positions: int32 [batch, length] to rotate to; None for the places in the row.
+        window: joins the window of a local layer, a number of tokens, to a mask; None for
+            KerasHub's, which counts places.
+    """
+    replaced = _Replacements()
+    # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
+    # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
+    projections = {
+        name: replaced(name, functools.partial(run_projection, name, layer.kernel.shape, weights))
+        for name, layer in kernels.layers_of(block).items()
+    }
+    query, key, value, output, gating, gating_2, linear = projections.values()
+    attention = _view(
+        block.attention,
+        query_dense=query,
+        key_dense=key,
+        value_dense=value,
+        output_dense=output,
+        # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the attention
+        # layer, which would scale the queries of Gemma 2 27B wrongly.
+        query_head_dim_normalize=block.query_head_dim_normalize,
+        **_in_attention(block.attention, replaced, positions, window, attend),
+    )
+    own_mask = block._compute_attention_mask
+    view = _view(
+        block,
+        # Documents of a packed row do not see each other.
+        _compute_attention_mask=replaced(
+            "_compute_attention_mask", lambda *args: mask(own_mask(*args))
+        ),
+        attention=attention,
+        gating_ffw=gating,
+        gating_ffw_2=gating_2,
+        ffw_linear=linear,
+    )
+    values = [_value_of(variable, weights) for variable in block.variables]
+    padding_mask = (segment_ids > 0).astype("int32")
+    outputs, _ = view.stateless_call(values, [], x, padding_mask=padding_mask)
+    if unused := replaced.names - replaced.used:
+        raise _moved(block, f"it no longer uses {', '.join(sorted(unused))}")
+    return outputs
+
+
+def _view(layer, **replaced):
+    """An object that is `layer` but for some attributes."""
+    view = object.__new__(type(layer))
+    vars(view).update(vars(layer), **replaced)
+    return view
+
+
+def _in_attention(attention, replaced, positions, window, attend) -> dict:
+    """What is replaced in an attention layer, apart from its products."""
+    changes = {}
+    # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
+    if attention.logit_soft_cap is not None:
+        changes["_use_fused_attention_op"] = lambda: False
+    if positions is not None:
+        changes["rope_layer"] = lambda x, start_index: attention.rope_layer(x, positions=positions)
+    if window is not None and attention.use_sliding_window_attention:
+        size = attention.sliding_window_size
+        changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
+    if attend is not None:
+        compute = _view(attention, **changes)._compute_attention
+        changes["_compute_attention"] = lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
+    return {name: replaced(name, function) for name, function in changes.items()}
+
+
+def _value_of(variable, weights: dict):
+    name = name_inside(variable)
+    if name not in weights and f"{name}_scale" in weights:
+        # Keras asks for a kernel; `run_projection` takes the quantised one in its place.
+        return jnp.zeros(variable.shape, variable.dtype)
+    return weights[name]
+
+
+def _moved(layer, what: str) -> UserError:
+    installed = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("keras-hub", "keras"))
+    return UserError(
+        f"{type(layer).__name__} of the installed {installed} is not built as the course expects "
+        f"({what}). Install what it was tested with: "
+        f"pip install {' '.join(repr(package) for package in TESTED)}"
+    )

@@ -1,0 +1,56 @@
+"""What every stage may use: the machine, credentials, files, progress.
+
+This part imports no other of the library.
+"""
+
+from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
+from gemma_ko_lib.runtime.doctor import describe
+from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
+from gemma_ko_lib.runtime.machine import (
+    Accelerator,
+    DtypeChoice,
+    accelerator,
+    choose_dtype,
+    peak_memory_bytes,
+    platform,
+    total_memory_bytes,
+)
+from gemma_ko_lib.runtime.progress import Progress
+from gemma_ko_lib.runtime.seeds import seed_everything
+from gemma_ko_lib.runtime.storage import (
+    cache_dir,
+    json_object,
+    numbered_lines,
+    only_process,
+    read_json_object,
+    samples_dir,
+    sha256_of,
+    whole_file,
+)
+
+__all__ = [
+    "Accelerator",
+    "Credential",
+    "DtypeChoice",
+    "Progress",
+    "UserError",
+    "accelerator",
+    "cache_dir",
+    "choose_dtype",
+    "describe",
+    "disk_error",
+    "export_credentials",
+    "find_credentials",
+    "json_object",
+    "numbered_lines",
+    "only_process",
+    "peak_memory_bytes",
+    "platform",
+    "printable",
+    "read_json_object",
+    "samples_dir",
+    "seed_everything",
+    "sha256_of",
+    "total_memory_bytes",
+    "whole_file",
+]

@@ -1,0 +1,112 @@
+"""Credentials of the hubs that weights come from: where they are found, never what they are."""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from gemma_ko_lib.runtime.errors import UserError
+from gemma_ko_lib.runtime.machine import platform
+
+
+@dataclasses.dataclass(frozen=True)
+class Credential:
+    """A secret and the place it came from. Printing it shows the place only."""
+
+    source: str
+    value: str = dataclasses.field(repr=False)
+
+
+CREDENTIAL_NAMES = {
+    "kaggle": ("KAGGLE_USERNAME", "KAGGLE_KEY"),
+    "huggingface": ("HF_TOKEN",),
+}
+_CREDENTIAL_FILES = {
+    "kaggle": ("~/.kaggle/kaggle.json", "~/.config/kaggle/kaggle.json"),
+    "huggingface": ("~/.cache/huggingface/token", "~/.huggingface/token"),
+}
+
+
+def find_credentials(service: str) -> dict[str, Credential]:
+    """Look for a hub's credentials: Colab userdata, Kaggle secrets, environment, file.
+
+    Args:
+        service: "kaggle" or "huggingface".
+
+    Returns:
+        Every name the service needs, mapped to its credential; empty when one is missing.
+    """
+    names = CREDENTIAL_NAMES[service]
+    for source in (_from_colab, _from_kaggle_secrets, _from_environment):
+        values = {name: source(name) for name in names}
+        if all(values.values()):
+            return {
+                name: Credential(source.__name__.removeprefix("_from_").replace("_", " "), value)
+                for name, value in values.items()
+            }
+    return _from_file(service, names)
+
+
+def _from_colab(name: str) -> str | None:
+    if platform() != "colab":
+        return None
+    try:
+        from google.colab import userdata
+
+        return userdata.get(name)
+    except Exception as error:  # userdata raises its own types: secret absent or not granted
+        if type(error).__name__ not in ("SecretNotFoundError", "NotebookAccessError"):
+            print(f"Colab secret {name} could not be read: {type(error).__name__}", file=sys.stderr)
+        return None
+
+
+def _from_kaggle_secrets(name: str) -> str | None:
+    if platform() != "kaggle":
+        return None
+    try:
+        from kaggle_secrets import UserSecretsClient
+
+        return UserSecretsClient().get_secret(name)
+    except Exception as error:  # the client raises plain BackendError when a label is absent
+        print(f"Kaggle secret {name}: not attached ({type(error).__name__})", file=sys.stderr)
+        return None
+
+
+def _from_environment(name: str) -> str | None:
+    return os.environ.get(name) or None
+
+
+def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:
+    for candidate in _CREDENTIAL_FILES[service]:
+        path = Path(candidate).expanduser()
+        if not path.is_file():
+            continue
+        text = path.read_text("utf-8").strip()
+        if service == "huggingface":
+            return {names[0]: Credential(candidate, text)} if text else {}
+        try:
+            stored = json.loads(text)
+            values = (stored["username"], stored["key"])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{candidate} is not a Kaggle key file: it should hold "
+                '{"username": …, "key": …}. '
+                "Download a new one from kaggle.com > Settings > API."
+            ) from None
+        return {
+            name: Credential(candidate, value) for name, value in zip(names, values, strict=True)
+        }
+    return {}
+
+
+def export_credentials(service: str) -> bool:
+    """Put found credentials where the hub's client library looks: the environment.
+
+    Returns:
+        Whether the service's credentials were found.
+    """
+    found = find_credentials(service)
+    for name, credential in found.items():
+        os.environ[name] = credential.value
+    return bool(found)

@@ -1,0 +1,39 @@
+"""Errors that the user can put right."""
+
+import re
+import shutil
+from pathlib import Path
+
+
+class UserError(Exception):
+    """Something the user can put right; the message names what and how.
+
+    The command line prints it without a traceback and exits with 1.
+    """
+
+
+def disk_error(path: str | Path, error: OSError) -> UserError:
+    """Say what a failed write means and what to do."""
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return UserError(
+        f"Cannot write {path}: {error.strerror or error} ({free / 1e6:,.0f} MB free there). "
+        "Free some space or give another folder with -o, then run the same command again."
+    )
+
+
+# Control characters but for line breaks and tabs, characters that turn the direction of writing,
+# and halves of surrogate pairs.
+_NOT_PRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""A text that moves no cursor and changes no title of a terminal: "\x1b[2J" is written out.
+
+    For what others named or wrote: names of files, beginnings of records.
+    """
+    return _NOT_PRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -1,0 +1,105 @@
+"""The machine: the notebook's host, the accelerator, memory, and the dtype to train in."""
+
+import contextlib
+import dataclasses
+import os
+import resource
+import sys
+from pathlib import Path
+
+
+def platform() -> str:
+    """Name the notebook host: "colab", "kaggle" or "plain" (laptop, server, CI)."""
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return "kaggle"
+    if "COLAB_RELEASE_TAG" in os.environ or "google.colab" in sys.modules:
+        return "colab"
+    return "plain"
+
+
+@dataclasses.dataclass(frozen=True)
+class Accelerator:
+    """What JAX computes on.
+
+    Attributes:
+        kind: "cpu", "gpu" or "tpu".
+        name: the device's own name, e.g. "Tesla T4", "TPU v5 lite".
+        count: devices of the run, those of other hosts included.
+        memory_bytes: memory of one device; of the machine for a CPU.
+    """
+
+    kind: str
+    name: str
+    count: int
+    memory_bytes: int | None
+
+
+def accelerator() -> Accelerator:
+    """Ask JAX what it computes on (starts the JAX backend)."""
+    import jax
+
+    device = jax.local_devices()[0]  # another host's cannot be asked for its memory
+    if device.platform == "cpu":
+        return Accelerator("cpu", _cpu_name(), jax.device_count(), total_memory_bytes())
+    stats = device.memory_stats() or {}
+    kind = "gpu" if device.platform in ("gpu", "cuda", "rocm") else device.platform
+    return Accelerator(kind, device.device_kind, jax.device_count(), stats.get("bytes_limit"))
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()} ({os.cpu_count()} cores)"
+    return f"CPU ({os.cpu_count()} cores)"
+
+
+def total_memory_bytes() -> int | None:
+    """Bytes of main memory, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size this process has had, in bytes.
+
+    Linux keeps it as VmHWM; `ru_maxrss` there starts from the parent's figure.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class DtypeChoice:
+    """A Keras dtype policy and why it was taken."""
+
+    policy: str
+    reason: str
+
+
+def choose_dtype(device: Accelerator) -> DtypeChoice:
+    """Pick the number format to train in: a Keras dtype policy, with the reason in words."""
+    name = device.name.lower()
+    if device.kind == "tpu":
+        return DtypeChoice(
+            "mixed_bfloat16", "TPUs multiply in bfloat16; master weights stay in float32"
+        )
+    if device.kind == "gpu":
+        # Turing and older have no bfloat16 units; Gemma's residual stream passes
+        # float16's 65,504, so half precision there would need clamps in every block.
+        if any(old in name for old in ("t4", "p100", "v100", "k80", "rtx 20", "gtx")):
+            return DtypeChoice(
+                "float32",
+                f"{device.name} has no bfloat16 units, and Gemma's activations overflow float16",
+            )
+        return DtypeChoice(
+            "mixed_bfloat16",
+            f"{device.name} has bfloat16 tensor cores; master weights stay in float32",
+        )
+    return DtypeChoice("float32", "CPUs gain nothing from bfloat16 here, and float32 is exact")

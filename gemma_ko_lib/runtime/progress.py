@@ -1,0 +1,63 @@
+"""Progress: a live bar on a terminal, sparse lines in a log."""
+
+import sys
+import time
+
+
+class Progress:
+    """Progress that suits where it is read: a live bar on a terminal, sparse lines in a log.
+
+    Args:
+        total: number of units to come, or None when unknown.
+        label: what is being done.
+        unit: what is counted.
+        quiet: say nothing at all.
+    """
+
+    def __init__(self, total: int | None, label: str, unit: str = "it", quiet: bool = False):
+        from tqdm import tqdm
+
+        self._terminal = sys.stderr.isatty()
+        self._total, self._label, self._unit, self._quiet = total, label, unit, quiet
+        self._done, self._start, self._last_line = 0, time.monotonic(), time.monotonic()
+        self._bar = tqdm(
+            total=total, desc=label, unit=unit, disable=quiet or not self._terminal, leave=False
+        )
+
+    def update(self, amount: int = 1, note: str = "") -> None:
+        """Count `amount` more units; `note` is shown beside them."""
+        self._done += amount
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(amount)
+        now = time.monotonic()
+        if not self._terminal and not self._quiet and now - self._last_line > 10:
+            self._last_line = now
+            self._print_line(now, note)
+
+    def note(self, text: str) -> None:
+        """Say something once, without breaking the bar."""
+        if not self._quiet:
+            self._bar.write(f"{self._label}: {text}", file=sys.stderr)
+
+    def _print_line(self, now: float, note: str) -> None:
+        elapsed = now - self._start
+        of_total, left = "", ""
+        if self._total:
+            of_total = f"/{self._total:,}"
+            left = f", {elapsed / max(self._done, 1) * (self._total - self._done):,.0f} s left"
+        print(
+            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def close(self) -> None:
+        """Finish the bar."""
+        self._bar.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()

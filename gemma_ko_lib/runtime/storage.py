@@ -1,0 +1,169 @@
+"""Files: where they are kept, writing that is whole or not there, one process a folder."""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from gemma_ko_lib.runtime.errors import UserError, disk_error
+
+_LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
+
+
+def cache_dir() -> Path:
+    """Folder for converted weights and tokenizers: `GEMMA_KO_CACHE` or ~/.cache/gemma-ko."""
+    return Path(os.environ.get("GEMMA_KO_CACHE") or "~/.cache/gemma-ko").expanduser()
+
+
+def samples_dir() -> Path:
+    """The course's own texts: beside the library in a checkout, inside it in a wheel."""
+    package = Path(__file__).parents[1]
+    checkout = package.parent / "data_samples"
+    return checkout if checkout.is_dir() else package / "data_samples"
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path, mode: str = "w"):
+    """Open a file that appears under its name only once it is written to the end.
+
+    A crash or a full disk leaves no half-written file behind that could be taken for whole.
+
+    Raises:
+        UserError: the disk is full or the folder is not writable.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def only_process(folder: str | Path):
+    """Lock a folder for this process; a second process is refused, a killed one lets go.
+
+    The folder is created if it is missing, and removed again if it was left empty.
+
+    Raises:
+        UserError: another process holds it, or it cannot be written.
+    """
+    import fcntl
+
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = folder / ".lock"
+    with contextlib.ExitStack() as opened:
+        while True:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context(open(lock, "a+", encoding="utf-8"))
+            except OSError as error:
+                raise disk_error(folder, error) from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UserError(
+                    f"Another process is writing to {folder} now ({file.read() or 'just begun'}); "
+                    "wait for it, or give another folder with -o."
+                ) from None
+            except OSError as error:
+                print(
+                    f"{folder} cannot be locked ({error.strerror}): see that no second process "
+                    "writes to it.",
+                    file=sys.stderr,
+                )
+            # The process before may have released and removed the file after it was opened here.
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                break
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty
+                for path in made:
+                    path.rmdir()
+
+
+def read_json_object(path: str | Path) -> dict:
+    """A JSON object out of a file that a program wrote; a hostile one costs little.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the path is no file, or it does not hold a JSON object; the message says what
+            is wrong.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a file")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"is larger than {_LARGEST_JSON / 1e6:,.0f} MB")
+    try:
+        found = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"holds {type(found).__name__}, not an object")
+    return found
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a UTF-8 file that are not blank, with their numbers from 1.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    # Not splitlines, which also cuts at U+2028 and U+0085; a text may hold these.
+    lines = path.read_text("utf-8-sig").split("\n")
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def json_object(line: str) -> dict:
+    """Parse a line that must hold a JSON object which can be written as UTF-8 again.
+
+    Raises:
+        ValueError: it does not: broken, nested too deep, or with half a surrogate pair in it.
+    """
+    try:
+        record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair in a text") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"a JSON object was expected, not {type(record).__name__}")
+    return record

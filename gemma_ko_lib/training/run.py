@@ -1,0 +1,195 @@
+"""Training a model on packed rows by any method: what every kind of training shares."""
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gemma_ko_lib.models import sharding
+from gemma_ko_lib.models.loading import Model, load
+from gemma_ko_lib.runtime import UserError, sha256_of
+from gemma_ko_lib.training import plan
+from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, run_loop
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.optimizer import learning_rate_schedule
+from gemma_ko_lib.training.size import RunSize, Updates
+
+# (all weights by name, updates done) -> figures for metrics.jsonl; "stop" among them ends the run
+Evaluate = Callable[[dict, int], dict]
+_MANY_EPOCHS = 3
+
+
+def train(
+    model: Model,
+    data: PackedData,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    method: Method = Method(),
+    loss: LossSum | None = None,
+    beside: dict | None = None,
+    mesh=None,
+    rematerialise: bool = False,
+    identity: dict | None = None,
+    resume: bool = False,
+    evaluate: Evaluate | None = None,
+    tracker: Tracker | None = None,
+    quiet: bool = False,
+) -> Model:
+    """Train a model on packed rows.
+
+    Args:
+        model: start; its weights are left as they are.
+        data: `Shards` or `ConversationRows`, packed with the model's tokenizer.
+        config: how the run goes.
+        run_dir: for metrics and checkpoints.
+        method: which weights are trained, and how.
+        loss: what is minimised; the next token's cross-entropy by default.
+        beside: further weights that the loss reads and that are not trained.
+        mesh: devices, or None for one.
+        rematerialise: save memory by computing blocks twice.
+        identity: what else decides the result; see `run_loop`.
+        resume: go on from the newest whole checkpoint.
+        evaluate: see `Evaluate`.
+        tracker: gets every line of metrics.jsonl too.
+        quiet: no progress.
+
+    Returns:
+        A plain model with the trained weights; adapters are merged into it. Of several
+        processes the first has it; the others get a model without weights.
+
+    Raises:
+        UserError: see `run_loop`.
+    """
+    state, frozen = method.begin(model.params, mesh, config.seed)
+    beside = {**frozen, **(beside or {})}
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
+    options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
+    own = own_rows(config.batch_rows, config.accumulation, mesh)
+    trained = run_loop(
+        state,
+        method.update(model.decoder, schedule, **options),
+        schedule,
+        Batches(data, config.rows, config.seed, own),
+        config,
+        run_dir,
+        frozen=beside,
+        mesh=mesh,
+        identity={"method": method.settings(), "rows": data.digest, **(identity or {})},
+        resume=resume,
+        evaluate=evaluate and (lambda params, step: evaluate({**beside, **params}, step)),
+        tracker=tracker,
+        quiet=quiet,
+    )
+    return merged(model, method, trained, frozen)
+
+
+def merged(model: Model, method: Method, trained: dict, frozen: dict) -> Model:
+    """A model with trained weights merged into it, in host memory where several processes share it.
+
+    Args:
+        model: gives the decoder and the tokenizer.
+        method: how it was trained.
+        trained: weights by name.
+        frozen: as from `method.split`.
+    """
+    trained, frozen = sharding.gather(trained), sharding.gather(frozen)
+    if jax.process_index():
+        return dataclasses.replace(model, params={})
+    params = method.merge(trained, frozen, model.decoder.shapes())
+    return dataclasses.replace(model, params=params)
+
+
+# --- what the commands share ---
+
+
+def prepare(model_name: str | Path, method: Method, size: RunSize):
+    """Load a model in the method's number format and see that the training fits.
+
+    Returns:
+        (model, mesh over all devices or None for one).
+
+    Raises:
+        UserError: no such model, or it does not fit; names the nearest command that does.
+    """
+    model = load(model_name, method.dtype(plan.this_machine()))
+    plan.fitting_batching(model, method, size)
+    return model, sharding.make_mesh() if jax.device_count() > 1 else None
+
+
+def loop_config(
+    model: Model, method: Method, size: RunSize, updates: Updates, seed: int, evaluations: int
+) -> tuple[LoopConfig, bool]:
+    """The loop's settings for so many updates, and whether blocks are rematerialised.
+
+    Args:
+        model: what is trained.
+        method: how to train.
+        size: as for `prepare`.
+        updates: from `RunSize.updates`.
+        seed: order of the data.
+        evaluations: measurements of held-out text in the run.
+    """
+    exact = dataclasses.replace(size, update_tokens=updates.rows * size.row_length)
+    batching = plan.fitting_batching(model, method, exact)
+    parameters = sum(int(np.prod(x.shape)) for x in model.decoder.shapes().values())
+    config = LoopConfig(
+        steps=updates.count,
+        batch_rows=batching.rows,
+        accumulation=batching.accumulation,
+        update_rows=updates.rows,
+        learning_rate=size.learning_rate or method.learning_rate(parameters),
+        warmup_steps=max(1, updates.count // 20),
+        seed=seed,
+        checkpoint_every=max(1, updates.count // 20),
+        evaluate_every=max(1, updates.count // evaluations),
+    )
+    return config, batching.rematerialise
+
+
+def describe(updates: Updates, epoch_tokens: int, epoch_bytes: int, config: LoopConfig) -> str:
+    """What a run is about to do, in a line or two.
+
+    Args:
+        updates: of the run.
+        epoch_tokens: tokens of one pass over the data.
+        epoch_bytes: UTF-8 bytes of one pass.
+        config: of the loop.
+    """
+    epochs = updates.tokens / epoch_tokens
+    cut = f" in {config.accumulation} micro-batches" if config.accumulation > 1 else ""
+    lines = [
+        f"Training on {updates.tokens:,} tokens in {updates.count:,} updates: {epochs:.2f} epochs "
+        f"of {epoch_tokens:,} tokens ({epoch_bytes / 1e6:,.1f} MB of text), "
+        f"{updates.rows:,} rows an update{cut}, learning rate {config.learning_rate:g}"
+    ]
+    if epochs > _MANY_EPOCHS:
+        lines.append(
+            f"Warning: the data is read {epochs:.1f} times. More than {_MANY_EPOCHS} passes "
+            "teach a model its texts by heart; more text helps more."
+        )
+    return "\n".join(lines)
+
+
+def digest(paths: list[Path]) -> str:
+    """SHA-256 over the contents of files, by which data is known wherever it lies.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    try:
+        found = [sha256_of(path) for path in paths]
+    except OSError as error:
+        raise UserError(f"Cannot read {error.filename}: {error.strerror or error}.") from error
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def note(text: str, quiet: bool) -> None:
+    """Say something about a run, once for all processes."""
+    if not quiet and jax.process_index() == 0:
+        print(text, file=sys.stderr)

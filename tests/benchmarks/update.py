@@ -1,0 +1,84 @@
+"""Seconds of an update of Gemma 3 270M's shape: ours, transformers on torch, and PEFT's LoRA.
+
+2 × 256 tokens in float32, AdamW (torch's fused one), gradients clipped; all weights, or adapters
+of one rank on all seven layers. The programs take turns on one machine, so that its mood hits
+them alike; `--torch` names the interpreter of an environment with torch, transformers and peft.
+"""
+
+import statistics
+import time
+
+import numpy as np
+
+from gemma_ko_lib import models
+from gemma_ko_lib.models.adapters import Lora, add_adapters
+from gemma_ko_lib.training.loop import initial_state, make_update
+from gemma_ko_lib.training.loss import next_token_loss
+from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from tests.benchmarks.peer import Peer
+
+KIND, SHAPE = models.CONFIGS["gemma3_270m"]
+ROWS, LENGTH, RANK = 2, 256, 16
+TURNS = 5
+
+
+def _ours(rank: int):
+    """A function that does one update, of all weights where the rank is 0."""
+    decoder = models.Decoder(models.build_backbone(KIND, SHAPE, "float32"))
+    generator = np.random.default_rng(0)
+    params = models.place(
+        {
+            name: 0.02 * generator.standard_normal(shape.shape, "float32")
+            for name, shape in decoder.shapes().items()
+        }
+    )
+    frozen = {}
+    if rank:
+        frozen, params = add_adapters(params, Lora(rank, rank))
+    optimizer = adamw(learning_rate_schedule(1e-4, 100, 1))
+    update = make_update(next_token_loss(decoder), optimizer)
+    state = initial_state(params, optimizer)
+    weight = np.ones((1, ROWS, LENGTH), "float32")
+
+    def step() -> None:
+        nonlocal state
+        tokens = generator.integers(3, SHAPE["vocabulary_size"], (1, ROWS, LENGTH + 1), "int32")
+        batch = {"token_ids": tokens[..., :-1], "targets": tokens[..., 1:]}
+        batch |= {"segment_ids": weight.astype("int32"), "loss_weights": weight}
+        state, figures = update(state, batch, frozen)
+        float(figures["loss"])
+
+    return step
+
+
+def _compare(what: str, rank: int, torch: str | None) -> list[tuple[str, str]]:
+    runs = {f"ours, {what}": _ours(rank)}
+    if torch:
+        setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": rank}
+        library = "PEFT" if rank else "transformers"
+        runs[f"{library} on torch, {what}"] = Peer(torch, "update_torch.py", setting)
+    seconds = {name: [] for name in runs}
+    for turn in range(TURNS + 1):
+        for name, step in runs.items():
+            start = time.perf_counter()
+            step()
+            if turn:  # the first compiles
+                seconds[name].append(time.perf_counter() - start)
+    for run in runs.values():
+        if isinstance(run, Peer):
+            run.close()
+    first = np.array(next(iter(seconds.values())))
+    rows = []
+    for name, taken in seconds.items():
+        figure = f"{min(taken):.2f}; {statistics.median(taken):.2f}"
+        rows.append((f"  {name}: least; median of {TURNS}", figure))
+        if taken is not next(iter(seconds.values())):
+            rows.append(("    times ours (median of the turns)", f"{np.median(taken / first):.2f}"))
+    return rows
+
+
+def measure(torch: str | None = None) -> list[tuple[str, str]]:
+    """Rows of (what, figure); `torch` is a Python interpreter with torch, transformers, peft."""
+    rows = [(f"seconds of an update, Gemma 3 270M's shape, {ROWS} × {LENGTH} tokens:", "")]
+    rows += _compare("all weights", 0, torch)
+    return rows + _compare(f"LoRA of rank {RANK} on seven layers", RANK, torch)

