@@ -216,10 +216,13 @@ def _in_attention(attention, replaced, positions, window, attend) -> dict:
     if window is not None and attention.use_sliding_window_attention:
         size = attention.sliding_window_size
         changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
+    changes = {name: replaced(name, function) for name, function in changes.items()}
     if attend is not None:
         compute = _view(attention, **changes)._compute_attention
-        changes["_compute_attention"] = lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
-    return {name: replaced(name, function) for name, function in changes.items()}
+        changes["_compute_attention"] = replaced(
+            "_compute_attention", lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
+        )
+    return changes
 
 
 def _value_of(variable, weights: dict):
