@@ -172,7 +172,7 @@ def _macro_f1(samples: Sequence[dict]) -> float:
         nats = [float(response[0]) for response in sample["filtered_resps"]]
         chosen.append(nats.index(max(nats)))
         target = str(sample["target"])
-        choices = [arguments["arg_1"].strip() for arguments in sample["arguments"].values()]
+        choices = [continuation.strip() for _, continuation in sample["arguments"]]
         answers.append(choices.index(target.strip()) if target.strip() in choices else int(target))
     return macro_f1(answers, chosen)
 

@@ -106,10 +106,16 @@ def macro_f1(answers: Sequence[int], chosen: Sequence[int]) -> float:
 
 
 def _interval(right, clusters) -> tuple[float, float] | None:
-    """Wilson's where each item is a cluster of its own, by drawing clusters where not."""
+    """Wilson's where each item is a cluster of its own, and where not by drawing clusters.
+
+    Clusters that all come out alike would leave no width at all, so the interval is never
+    narrower than if the items were independent.
+    """
+    low, high = share_interval(right)
     if len(set(clusters)) == len(clusters):
-        return share_interval(right)
-    return cluster_interval(right, clusters)
+        return low, high
+    drawn = cluster_interval(right, clusters)
+    return drawn and (min(low, drawn[0]), max(high, drawn[1]))
 
 
 def evaluate_suite(

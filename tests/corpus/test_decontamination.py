@@ -93,3 +93,13 @@ def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path,
         build_index([tmp_path / "bad.jsonl"], tmp_path / "index")
     with pytest.raises(UserError, match=r"Cannot read the evaluation set .*none\.jsonl"):
         build_index([tmp_path / "none.jsonl"], tmp_path / "index")
+
+
+def test_a_tsv_is_read_without_the_names_of_its_columns(tmp_path):
+    """KoBEST is published so; every cell is a text of its item."""
+    path = tmp_path / "dev.tsv"
+    path.write_text(
+        "ID\tText\tAnswer\n1\t강은 북쪽 산에서 남쪽 바다로 천천히 흐른다\tTrue\n", "utf-8"
+    )
+    counts = build_index([path], tmp_path / "index")
+    assert (counts["items"], counts["ngrams"], counts["too_short"]) == (1, 1, 2)

@@ -8,8 +8,11 @@ import pytest
 
 from gemma_ko_lib import evaluation, runtime
 from gemma_ko_lib.evaluation import Item, Score, Suite
-from gemma_ko_lib.evaluation.statistics import interval, share_interval
+from gemma_ko_lib.evaluation.null_models import band, null_models
+from gemma_ko_lib.evaluation.results import macro_f1
+from gemma_ko_lib.evaluation.statistics import cluster_interval, interval, share_interval
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization import load_tokenizer
 
 
 def write(path, *records):
@@ -37,6 +40,55 @@ def test_kobest_is_read_in_both_layouts_with_the_harness_prompts(tmp_path):
     assert suite.items[0].prompt == "비가 왔다.  그래서"
     assert suite.items[1].prompt == "땅이 젖었다.  왜냐하면"
     assert suite.items[1].choices[suite.items[1].answer] == " 비가 왔다."
+
+
+PUBLISHED = {
+    "BoolQ": "ID\tText\tQuestion\tAnswer\n1\t문은 아홉 시에 열린다.\t열 시에 여나?\tFalse\n"
+    "2\t이 길은 바다로 간다.\t바다로 가나?\tTrue",
+    "COPA": "ID\tsentence\tquestion\t1\t2\tAnswer\n"
+    "1\t눈이 왔다.\t결과\t길이 미끄럽다.\t꽃이 폈다.\t1\n"
+    "2\t배가 아팠다.\t원인\t푹 잤다.\t많이 먹었다.\t2",
+    "HellaSwag": "context\tchoice1\tchoice2\tchoice3\tchoice4\tlabel\n"
+    "물을 끓였다.\t날았다.\t차를 탔다.\t얼렸다.\t심었다.\t1",
+    "SentiNeg": "ID\tLabel\tText\n1\t1\t빨리 와서 좋네요\n2\t0\t빨리 와도 싫네요",
+    "WiC": "ID\tTarget\tSENTENCE1\tDictionary 1\tLink 1\tSENTENCE2\tDictionary 2\tLink2\tANSWER\n"
+    "1\t눈\t[눈]이 온다.\ta\tb\t[눈]이 크다.\tc\td\tFALSE",
+}
+
+
+@pytest.fixture
+def published(tmp_path):
+    for task, text in PUBLISHED.items():
+        (tmp_path / task).mkdir()
+        (tmp_path / task / "dev.tsv").write_text(text, "utf-8")
+    return tmp_path
+
+
+def test_kobest_is_read_from_the_folders_that_it_is_published_in(published):
+    suites = {suite.name: suite for suite in evaluation.load_suites("kobest", published)}
+    assert not any(suite.rejects for suite in suites.values())
+    assert {name: [item.answer for item in suite.items] for name, suite in suites.items()} == {
+        "kobest_boolq": [0, 1],
+        "kobest_copa": [0, 1],
+        "kobest_hellaswag": [1],
+        "kobest_sentineg": [1, 0],
+        "kobest_wic": [0],
+    }
+    assert suites["kobest_boolq"].items[0].prompt.startswith("문은 아홉 시에 열린다. 질문: 열 시에")
+    assert suites["kobest_sentineg"].items[0].prompt == "문장: 빨리 와서 좋네요 긍부정:"
+    assert "문장2: [눈]이 크다." in suites["kobest_wic"].items[0].prompt
+    # One task's folder does as well, and the test set comes before the development set.
+    one = published / "BoolQ"
+    (one / "test.tsv").write_text(PUBLISHED["BoolQ"].rpartition("\n")[0], "utf-8")
+    (suite,) = evaluation.load_suites("kobest", one)
+    assert len(suite.items) == 1
+
+
+def test_a_line_of_other_columns_is_listed(published):
+    path = published / "SentiNeg" / "dev.tsv"
+    path.write_text(PUBLISHED["SentiNeg"] + "\n3\t1", "utf-8")
+    (suite,) = evaluation.load_suites("kobest_sentineg", published)
+    assert suite.rejects == ("dev.tsv, line 4: 2 columns, not the 3 of the first line",)
 
 
 def test_bad_items_are_listed_and_good_ones_kept(tmp_path):
@@ -87,7 +139,7 @@ def test_nsmc_is_read_as_published_and_from_stars(tmp_path):
     lopsided = dataclasses.replace(suite, items=suite.items[1:])
     praise = [[Score(-2.0, 1, False), Score(-1.0, 1, False)]] * 3
     result = evaluation.judge(lopsided, praise)
-    assert result.majority == pytest.approx(2 / 3) and result.macro == pytest.approx(1 / 2)
+    assert result.majority == pytest.approx(2 / 3) and result.mean_of_groups == pytest.approx(1 / 2)
 
 
 def test_a_line_ends_at_a_line_break_and_nowhere_else(tmp_path):
@@ -140,11 +192,53 @@ def test_accuracies_margins_and_baselines_by_hand():
     np.testing.assert_allclose(result.right, [1, 0, 1, 0.5])  # a tie is half a point
     np.testing.assert_allclose(result.margins, [1, -2, 2.5, 0])
     assert result.micro == pytest.approx(2.5 / 4)
-    assert result.macro == pytest.approx((0.5 + 1 + 0.5) / 3)
+    assert result.mean_of_groups == pytest.approx((0.5 + 1 + 0.5) / 3)
     assert result.majority == 3 / 4
     assert result.length_only == pytest.approx(2.5 / 4)  # the longest: wrong, right, right, tie
     low, high = result.interval
     assert low < result.micro < high
+
+
+def test_macro_f1_is_the_mean_of_the_classes():
+    answers, chosen = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 0, 0]
+    # F1 by hand: 2·2/(3+4), 2·1/(2+2), 0
+    assert macro_f1(answers, chosen) == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    suite = dataclasses.replace(suite_of([0, 1, 1], [(1, 2)] * 3, "aaa"), labels=True)
+    always_first = [[Score(-1.0, 1, False), Score(-2.0, 1, False)]] * 3
+    assert evaluation.judge(suite, always_first).macro_f1 == pytest.approx(1 / 4)
+
+
+def test_items_of_one_frame_count_as_one_draw():
+    """Ten frames of ten items, each frame all right or all wrong: ten observations, not 100."""
+    right, frames = np.repeat([1.0, 0.0] * 5, 10), np.repeat(np.arange(10), 10)
+    low, high = cluster_interval(right, frames)
+    assert high - low > 2 * np.diff(share_interval(right))[0]
+    np.testing.assert_allclose((low, high), interval([1.0, 0.0] * 5))
+    assert cluster_interval(right, ["one"] * 100) is None
+
+
+def test_json_says_what_its_figures_are():
+    suite = suite_of([0, 1], [(1, 2)] * 2, "ab")
+    suite = dataclasses.replace(
+        suite, items=tuple(dataclasses.replace(item, cluster="x") for item in suite.items)
+    )
+    found = evaluation.judge(suite, [[Score(-1.0, 1, False), Score(-2.0, 1, False)]] * 2).as_dict()
+    assert (found["unit"], found["items"], found["clusters"]) == ("share", 2, 1)
+    assert found["accuracy"] == 0.5 and found["macro_f1"] is None
+    assert found["interval"] is None and "one cluster" in found["no_interval_because"]
+
+
+def test_models_without_the_skill_get_half_of_the_minimal_pairs():
+    (suite,) = evaluation.load_suites("grammar")
+    some = [item for item in suite.items if item.group in ("an_anh", "topic_subject", "voice")]
+    suite = dataclasses.replace(suite, items=tuple(some))
+    found = null_models(load_tokenizer("nano"), suite, seeds=2)
+    assert set(found) == {"fewest tokens", "unigram", "random weights 0", "random weights 1"}
+    bands = band(list(found.values()))
+    assert set(bands) == {"", "an_anh", "topic_subject", "voice"}
+    for name in ("fewest tokens", "unigram"):
+        assert [a for a, _, _ in found[name].by_group().values()] == pytest.approx([0.5] * 3)
+    assert all(0.35 <= low <= high <= 0.65 for low, high in bands.values())
 
 
 def test_per_character_scores_do_not_punish_length():
