@@ -109,8 +109,8 @@ class Decoder:
             segment_ids: int32 [batch, length]; positions attend within their own
                 segment only, 0 is padding.
             tree: the rows hold trees of texts.
-            rematerialise: recompute each group of blocks in the backward pass
-                instead of keeping its activations.
+            rematerialise: recompute each group of blocks in the backward pass, instead of
+                keeping what its linear layers returned.
 
         Returns:
             [batch, length, d_model] in the compute dtype.
@@ -121,14 +121,15 @@ class Decoder:
                 x = self.run_block(prefix, weights, x, segment_ids, tree)
             return x, None
 
+        # What lies between the linear layers is cheaper to compute again than to keep.
+        keep = None if rematerialise else jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+        checkpoint = functools.partial(jax.checkpoint, policy=keep)
         x = self.embed(params, token_ids)
         stacked = {n: w for n, w in params.items() if n.startswith("group_")}
-        body = jax.checkpoint(run_group) if rematerialise else run_group
-        x, _ = jax.lax.scan(body, x, stacked)
+        x, _ = jax.lax.scan(checkpoint(run_group), x, stacked)
         for prefix in self.tail_prefixes:
             run = functools.partial(self.run_block, prefix)
-            run = jax.checkpoint(run) if rematerialise else run
-            x = run(params, x, segment_ids, tree)
+            x = checkpoint(run)(params, x, segment_ids, tree)
         return self.normalize(params, x)
 
     # --- its parts, for who takes gradients block by block ---

@@ -117,7 +117,9 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
         if jax.tree.leaves(rest)[0].shape[0]:
             totals, _ = jax.lax.scan(add_micro_batch, totals, rest)
         loss, weight, gradient = totals
-        gradient = jax.tree.map(lambda g: g / weight.astype(g.dtype), gradient)
+        # By a product: compilers repeat it wherever the gradient is read, but store a quotient.
+        per_token = 1 / weight
+        gradient = jax.tree.map(lambda g: g * per_token.astype(g.dtype), gradient)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer, params)
         new_state = TrainState(
             step=state.step + 1,

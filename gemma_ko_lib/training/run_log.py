@@ -108,7 +108,7 @@ class Watch:
             if not math.isfinite(value):
                 raise _stop(f"The {name.replace('_', ' ')} is {value}", step, rows)
         # Losses of single tokens spread by some three nats; four times the error of their mean.
-        chance = 4 * 3 / math.sqrt(max(1.0, figures.get("tokens", 1.0)))
+        chance = 4 * 3 / math.sqrt(max(1.0, figures.get("tokens", math.inf)))
         if self._seen >= 10 and loss > self._mean + self._limit + chance:
             raise _stop(f"The loss jumped from {self._mean:.2f} to {loss:.2f}", step, rows)
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
