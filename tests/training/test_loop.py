@@ -199,6 +199,17 @@ def test_a_spike_stops_the_run():
         watch.check(12, {"loss": 9.0}, np.array([7]))
 
 
+def test_a_loss_over_few_tokens_may_spread():
+    from gemma_ko_lib.training.run_log import Watch
+
+    watch = Watch(spike_nats=3.0)
+    for step in range(12):
+        watch.check(step, {"loss": 4.0, "tokens": 16}, np.array([step]))
+    watch.check(12, {"loss": 8.0, "tokens": 16}, np.array([7]))
+    with pytest.raises(UserError, match="jumped"):
+        watch.check(13, {"loss": 12.0, "tokens": 16}, np.array([7]))
+
+
 # --- meshes ---
 
 _MESH_SCRIPT = """
