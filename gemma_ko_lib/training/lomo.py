@@ -45,7 +45,7 @@ def make_lomo_update(
             compiler may move small ones, and the next update would be compiled again.
 
     Returns:
-        An update as from `make_update`, for a state from `initial_lomo_state`.
+        An update as from `make_update`, for a state as from `lomo_state`.
 
     Raises:
         ValueError: both ways of clipping at once.

@@ -11,10 +11,8 @@ import time
 import numpy as np
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models.adapters import Lora, add_adapters
-from gemma_ko_lib.training.loop import initial_state, make_update
-from gemma_ko_lib.training.loss import next_token_loss
-from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.method import Method
+from gemma_ko_lib.training.optimizer import learning_rate_schedule
 from tests.benchmarks.peer import Peer
 
 KIND, SHAPE = models.CONFIGS["gemma3_270m"]
@@ -26,18 +24,13 @@ def _ours(rank: int):
     """A function that does one update, of all weights where the rank is 0."""
     decoder = models.Decoder(models.build_backbone(KIND, SHAPE, "float32"))
     generator = np.random.default_rng(0)
-    params = models.place(
-        {
-            name: 0.02 * generator.standard_normal(shape.shape, "float32")
-            for name, shape in decoder.shapes().items()
-        }
-    )
-    frozen = {}
-    if rank:
-        frozen, params = add_adapters(params, Lora(rank, rank))
-    optimizer = adamw(learning_rate_schedule(1e-4, 100, 1))
-    update = make_update(next_token_loss(decoder), optimizer)
-    state = initial_state(params, optimizer)
+    params = {
+        name: 0.02 * generator.standard_normal(shape.shape, "float32")
+        for name, shape in decoder.shapes().items()
+    }
+    method = Method("lora", rank=rank, alpha=rank) if rank else Method("full")
+    update = method.update(decoder, learning_rate_schedule(1e-4, 100, 1))
+    state, frozen = method.begin(params)
     weight = np.ones((1, ROWS, LENGTH), "float32")
 
     def step() -> None:
