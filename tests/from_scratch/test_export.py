@@ -51,7 +51,7 @@ def test_tagged_cells_become_a_module_and_the_others_do_not(tmp_path):
         ([("text", "export:tiny", "A."), ("text", "export:tiny", "B.")], "second docstring"),
         ([("code", "export:tiny", "y = 1\nprint(y)")], "cell 1 .*line 2 does something"),
         ([("code", "export:tiny", "%pip install x")], "not plain Python"),
-        ([("code", "export:not-a-name", "x = 1")], "no module name"),
+        ([("code", "export:not-a-name", "x = 1")], "is not a module name"),
     ],
 )
 def test_what_cannot_become_a_module_is_named(cells, message, tmp_path):
