@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ PACKAGE = ROOT / "gemma_ko_lib"
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
-    if ">>> " in path.read_text("utf-8")
+    if re.search(r"^ +>>> ", path.read_text("utf-8"), re.MULTILINE)
 )
 
 
