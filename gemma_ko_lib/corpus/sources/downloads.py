@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 from gemma_ko_lib.runtime import Progress, UserError, only_process, sha256_of
 
 _CHUNK = 1 << 16
-_SECONDS_OF_SILENCE = 30
-_ATTEMPTS = 4  # without a byte between them
+_SECONDS_OF_SILENCE = 20
+_ATTEMPTS = 3  # without a byte between them
 _KEPT_FREE = 50_000_000  # bytes that a download leaves on the disk
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
 _CUT = (urllib.error.URLError, http.client.HTTPException, OSError)
@@ -138,7 +138,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
             failures = 0 if file.tell() > before else failures + 1
             if failures == _ATTEMPTS:
                 break
-            time.sleep(2**failures / 4)
+            time.sleep(failures)
     if file.tell():
         raise UserError(
             f"The download of {remote.address} stopped after {file.tell():,} of {wanted:,} bytes: "
