@@ -121,7 +121,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
         while file.tell() < wanted:
             before = file.tell()
             try:
-                _append(file, remote.address, wanted, bar)
+                _append(file, remote, wanted, bar)
                 reason = "the connection ended"
             except urllib.error.HTTPError as error:
                 reason = f"it answers {error.code} {error.reason}"
@@ -154,13 +154,20 @@ class _Full(Exception):
         self.error = error
 
 
-def _append(file: BinaryIO, address: str, wanted: int, bar: Progress) -> None:
+def _append(file: BinaryIO, remote: Remote, wanted: int, bar: Progress) -> None:
     """Append what one connection gives."""
-    request = urllib.request.Request(address, headers={"User-Agent": "gemma-ko"})
+    request = urllib.request.Request(remote.address, headers={"User-Agent": "gemma-ko"})
     start = file.tell()
     if start:
         request.add_header("Range", f"bytes={start}-{wanted - 1}")
     with urllib.request.urlopen(request, timeout=_SECONDS_OF_SILENCE) as answer:
+        size = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        size = size or answer.headers.get("Content-Length")
+        if size and size.isdecimal() and int(size) != remote.bytes:
+            raise UserError(
+                f"{remote.address} has {int(size):,} bytes, not the {remote.bytes:,} that the "
+                "table lists: it is another file, or the mirror's copy is cut."
+            )
         if start and answer.status != 206:  # the server knows no ranges
             answer.read(start)
         while file.tell() < wanted:

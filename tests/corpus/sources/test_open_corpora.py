@@ -172,10 +172,12 @@ def test_another_content_is_refused_and_removed(mirror):
     assert not _kept().exists()
 
 
-def test_an_empty_file_is_not_the_corpus(mirror):
-    mirror.files["/nsmc/ratings_train.txt"] = b""
-    with pytest.raises(UserError, match="cannot be fetched.*put it there"):
-        fetch("open:nsmc")
+def test_an_empty_or_shorter_file_is_not_the_corpus(mirror):
+    for content in (b"", TABLE[:-1]):
+        mirror.files["/nsmc/ratings_train.txt"] = content
+        with pytest.raises(UserError, match=f"has {len(content):,} bytes, not the .* table lists"):
+            fetch("open:nsmc")
+        assert not _kept().exists()
 
 
 def test_what_is_not_there_names_the_place_for_a_file_by_hand(mirror):
