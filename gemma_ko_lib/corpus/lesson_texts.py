@@ -14,7 +14,7 @@ from gemma_ko_lib.corpus.sources.records import Note, Reject
 from gemma_ko_lib.profiles import Profile
 from gemma_ko_lib.runtime import UserError, samples_dir
 
-_CORPORA = {"ko": ("petitions", "wikipedia-ko")}  # of other languages Wikipedia alone
+_CORPORA = {"ko": ("nsmc", "petitions", "wikipedia-ko")}  # of other languages Wikipedia alone
 # A token of Gemma 3 is 4 bytes of Korean; a tenth of the text is held out, some is dropped.
 _BYTES_A_TOKEN = 6
 _LEAST_BYTES = 1_000_000

@@ -59,6 +59,6 @@ def test_public_text_is_cleaned_masked_and_split(asked, capsys, tmp_path):
     assert not any("0123" in record["text"] for split in found.values() for record in split)
     said = capsys.readouterr().out
     assert "open:petitions" in said and "KOGL" in said and "not reached: open:wikipedia-ko" in said
-    # No pass over the text is needed twice.
+    # Even one of them alone is not read more than three times, at 4 bytes a token.
     (_, limit), sizes = asked["names"][0], profile.pretrain
-    assert 2 * limit.bytes >= 4 * sizes.steps * sizes.batch_rows * sizes.row_length
+    assert 3 * 0.9 * limit.bytes >= 4 * sizes.steps * sizes.batch_rows * sizes.row_length
