@@ -60,6 +60,12 @@ def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
     assert "do-not-print-me" not in out + capsys.readouterr().out
 
 
+def test_the_bare_command_prints_help(capsys):
+    assert cli.main([]) == 0
+    printed = capsys.readouterr().out
+    assert "usage: gemma-ko" in printed and "pretrain" in printed
+
+
 def test_tokens_measures_files(raw_file, capsys):
     assert cli.main(["tokens", str(raw_file), "--tokenizer", "nano", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["tokenizers"][0]
@@ -85,6 +91,21 @@ def test_tokens_measures_files(raw_file, capsys):
         (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
         (["course", "--only", "77"], "77"),
+        (["course", "--profile", "cpuu", "-o", "{tmp}/out"], "Did you mean cpu?"),
+        (["plan", "--model", "gemma3_270n", "--device", "t4"], "Did you mean gemma3_270m"),
+        (["tokens", "{raw}", "--tokenizer", "gema3"], "Did you mean gemma3?"),
+        (["evaluate", "--model", "nano", "--suite", "grammer"], "Did you mean grammar?"),
+        (["clean", "open:petition", "-o", "{tmp}/out"], "Did you mean open:petitions?"),
+        # What is a path is called one.
+        (
+            ["pretrain", "--model", "nano", "--data", "{tmp}/no", "-o", "{tmp}/r"],
+            "no folder {tmp}/no",
+        ),
+        (
+            ["pretrain", "--model", "{tmp}/no", "--data", "{tmp}", "-o", "{tmp}/r"],
+            "no folder {tmp}/no",
+        ),
+        (["evaluate", "--model", "runs/no", "--text", "{raw}"], "There is no folder runs/no"),
     ],
 )
 def test_a_mistake_is_named_without_a_traceback(arguments, named, raw_file, tmp_path, capsys):

@@ -44,7 +44,7 @@ def _doctor(arguments) -> None:
 
 def _add_course(commands) -> None:
     parser = command(commands, "course", _course, "Run the notebooks and write a report.")
-    parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, gpu, tpu or auto")
     parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
     parser.add_argument("--jobs", type=whole(1), default=1, help="notebooks at once")
     parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
@@ -58,12 +58,14 @@ def _add_course(commands) -> None:
 
 
 def _course(arguments) -> int:
-    from gemma_ko_lib import course
+    from gemma_ko_lib import course, profiles
 
     if arguments.learner_copies:
         for path in course.write_learner_copies(arguments.learner_copies):
             print(path)
         return 0
+    if arguments.profile != "auto":
+        profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
         profile=arguments.profile,
         only=arguments.only,
