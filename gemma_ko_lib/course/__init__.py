@@ -113,11 +113,18 @@ def run_course(
         The result; a failing notebook does not stop the others and does not raise.
 
     Raises:
-        UserError: unknown notebook, or an output folder that cannot be used.
+        UserError: unknown notebook, an output folder that cannot be used, or the packages of
+            the extra "course" are not installed.
     """
-    from gemma_ko_lib.course.execution import NotebookResult, Watch
-    from gemma_ko_lib.course.html_report import write_report
-    from gemma_ko_lib.course.notebook_files import find_notebooks
+    try:
+        from gemma_ko_lib.course.execution import NotebookResult, Watch
+        from gemma_ko_lib.course.html_report import write_report
+        from gemma_ko_lib.course.notebook_files import find_notebooks
+    except ImportError as error:
+        raise UserError(
+            f"Running the course needs {error.name}: pip install 'gemma-ko[course]', or in a "
+            "checkout pip install -c constraints.txt -e '.[course]'."
+        ) from None
 
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()

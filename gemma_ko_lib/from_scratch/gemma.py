@@ -250,7 +250,7 @@ class Gemma(gemma1.Gemma):
         self.config = config
         d, layers = config.d_model, range(config.num_layers)
         self.embedding = gemma1.weight(rngs, (config.vocab_size, d), d)
-        self.blocks = nnx.List(
+        self.blocks = nnx.data(
             [Block(config, config.is_local(n), rngs) for n in layers]
         )
         self.final_norm = RMSNorm(d)

@@ -249,7 +249,7 @@ def test_an_unknown_name_is_answered_with_near_ones(model, device, message):
 
 def test_without_the_tpu_compiler_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(step_compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu-plan\]'"):
+    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu\]'"):
         plan.plan("gemma3_270m", "v5e-1", compiled=True)
 
 
