@@ -162,8 +162,10 @@ def _run(block, weights, x, segment_ids, mask, positions=None, window=None, atte
     replaced = _Replacements()
     # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
     # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
+    dtype = kernels.product_dtype(block)
+    run = functools.partial(run_projection, dtype=dtype)
     projections = {
-        name: replaced(name, functools.partial(run_projection, name, layer.kernel.shape, weights))
+        name: replaced(name, functools.partial(run, name, layer.kernel.shape, weights))
         for name, layer in kernels.layers_of(block).items()
     }
     query, key, value, output, gating, gating_2, linear = projections.values()
@@ -208,8 +210,9 @@ def _view(layer, **replaced):
 def _in_attention(attention, replaced, positions, window, attend) -> dict:
     """What is replaced in an attention layer, apart from its products."""
     changes = {}
+    narrow = kernels.product_dtype(attention) != attention.compute_dtype
     # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
-    if attention.logit_soft_cap is not None:
+    if attention.logit_soft_cap is not None and not narrow:
         changes["_use_fused_attention_op"] = lambda: False
     if positions is not None:
         changes["rope_layer"] = lambda x, start_index: attention.rope_layer(x, positions=positions)
@@ -217,12 +220,36 @@ def _in_attention(attention, replaced, positions, window, attend) -> dict:
         size = attention.sliding_window_size
         changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
     changes = {name: replaced(name, function) for name, function in changes.items()}
-    if attend is not None:
-        compute = _view(attention, **changes)._compute_attention
+    if attend is not None or narrow:
+        view = _view(attention, **changes)
+        compute = functools.partial(_attend, view) if narrow else view._compute_attention
+        attend = attend or (lambda compute, *args: compute(*args))
         changes["_compute_attention"] = replaced(
             "_compute_attention", lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
         )
     return changes
+
+
+def _attend(attention, q, k, v, mask):
+    """KerasHub's attention where products are of another number format than what is between them.
+
+    Args:
+        attention: KerasHub's layer.
+        q, k, v: [batch, length, heads, head_dim], as many heads as each has.
+        mask: bool [batch, length, length].
+    """
+    *batch_length, heads, head_dim = q.shape
+    scale = head_dim if attention.query_head_dim_normalize else attention.hidden_dim // heads
+    q = (q * scale**-0.5).reshape(*batch_length, k.shape[2], -1, head_dim)
+    dtype = kernels.product_dtype(attention)
+    scores = kernels.product("btkgh,bskh->bkgts", q, k, dtype)
+    if (cap := attention.logit_soft_cap) is not None:
+        scores = cap * jnp.tanh(scores / cap)
+    if attention.use_sliding_window_attention:
+        mask = attention._mask_sliding_window(mask, cache_update_index=0)
+    shares = attention.softmax(scores, mask=mask[:, None, None])
+    found = kernels.product("bkgts,bskh->btkgh", shares, v, dtype)
+    return found.reshape(*batch_length, heads, head_dim)
 
 
 def _value_of(variable, weights: dict):
