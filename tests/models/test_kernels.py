@@ -28,12 +28,14 @@ def _loss(decoder):
 
 
 def _products(jaxpr):
-    """Every product of a computation, loops and calls included."""
+    """Every product that sums, loops and calls included; rotary angles are an outer one."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
+        sums = equation.params.get("dimension_numbers", [()])[0] != ((), ())
+        if equation.primitive.name == "dot_general" and sums:
             yield equation
-        for inner in jax.core.jaxprs_in_params(equation.params):
-            yield from _products(inner)
+        for inner in jax.tree.leaves(list(equation.params.values())):
+            if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
+                yield from _products(getattr(inner, "jaxpr", inner))
 
 
 @pytest.mark.parametrize("shape", TINY)
