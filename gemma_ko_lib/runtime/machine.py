@@ -97,8 +97,8 @@ def choose_dtype(device: Accelerator) -> DtypeChoice:
             return DtypeChoice(
                 "mixed_float16",
                 f"{device.name} has tensor cores for float16, not for bfloat16: products are "
-                "float16, all else float32. Their numbers were compared with float32's on a CPU; "
-                "the card has not been timed yet",
+                "float16, all else float32 (checked against float32 on a CPU; not timed on such "
+                "a card yet)",
             )
         if any(old in name for old in ("p100", "k80", "gtx")):
             return DtypeChoice(

@@ -23,6 +23,7 @@ from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.training.checkpoints import Checkpoints
 from gemma_ko_lib.training.hosts import on_any_host
 from gemma_ko_lib.training.interruption import Stopped, stop_requests
+from gemma_ko_lib.training.loss_scale import LossScale
 from gemma_ko_lib.training.run_log import RunLog, Watch
 
 # (all weights by name, batch) -> (sum of losses in nats, sum of weights)
@@ -31,8 +32,6 @@ LossSum = Callable[[dict, dict], tuple[jax.Array, jax.Array]]
 Update = Callable[["TrainState", dict, dict], tuple["TrainState", dict]]
 # The first update is compiled; the time of a run is reckoned from those after it.
 _TIMED_FROM, _TIMED_UNTIL = 2, 5
-# What float16 leaves room for above the gradients of a summed loss, see `LossScale`.
-_FIRST_LOSS_SCALE, _DOUBLED_AFTER = 2.0**10, 200
 # a line of metrics.jsonl -> nothing
 Tracker = Callable[[dict], None]
 
@@ -69,33 +68,6 @@ class LoopConfig:
     def rows(self) -> int:
         """Rows of data in an update."""
         return self.update_rows or self.batch_rows * self.accumulation
-
-
-@struct.dataclass
-class LossScale:
-    """What a loss is multiplied by so that float16 holds its gradients (arXiv 1710.03740).
-
-    It halves when a gradient is not finite, and doubles after 200 updates that were.
-
-    Attributes:
-        factor: a power of two.
-        good: updates since it last changed.
-    """
-
-    factor: jax.Array
-    good: jax.Array
-
-    @classmethod
-    def first(cls) -> "LossScale":
-        """That of the first update."""
-        return cls(jnp.float32(_FIRST_LOSS_SCALE), jnp.int32(0))
-
-    def after(self, finite) -> "LossScale":
-        """That of the next update, by whether this one's gradient was finite."""
-        doubled = finite & (self.good + 1 == _DOUBLED_AFTER)
-        factor = jnp.where(finite, jnp.where(doubled, 2.0, 1.0), 0.5) * self.factor
-        good = jnp.where(finite & ~doubled, self.good + 1, 0)
-        return LossScale(jnp.clip(factor, 1, 2.0**24), good)
 
 
 @struct.dataclass

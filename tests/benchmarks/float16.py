@@ -24,7 +24,8 @@ from gemma_ko_lib.models import kernels
 from gemma_ko_lib.tokenization.packing import next_token_targets
 from gemma_ko_lib.training import LoopConfig, Method, next_token_loss
 
-TEXTS, CHARACTERS, LENGTH, GRADIENT_ROWS = 1000, 160, 256, 24
+TEXTS, CHARACTERS, LENGTH, GRADIENT_ROWS = 1000, 160, 256, 8
+LOGITS_EVERY = 8  # pairs of rows: logits cost more than all else
 CONFIG = LoopConfig(steps=30, batch_rows=1, warmup_steps=3, checkpoint_every=30)
 EMBEDDING = "token_embedding/embeddings"
 
@@ -90,7 +91,7 @@ def _logits(exact: models.Model, narrow: models.Model, data) -> list[tuple[str, 
     """Rows on all texts: errors of hidden states, loss and next word, and largest values."""
     largest = _Largest(narrow.decoder)
     run_exact, run_narrow = (jax.jit(m.decoder.hidden) for m in (exact, narrow))
-    embedding = exact.params[EMBEDDING]
+    embedding, norm = exact.params[EMBEDDING], jnp.linalg.norm
 
     @jax.jit
     def compare(hidden, narrow_hidden, targets):
@@ -101,54 +102,61 @@ def _logits(exact: models.Model, narrow: models.Model, data) -> list[tuple[str, 
         same = jnp.argmax(one, -1) == jnp.argmax(other, -1)
         return *at_target, divergence, same, jnp.abs(one - other).max(-1)
 
-    found = []
-    for batch in _batches(data, len(data)):
+    found, apart = [], []
+    for number, batch in enumerate(_batches(data, len(data))):
         inputs = batch["token_ids"], batch["segment_ids"]
         hidden = run_exact(exact.params, *inputs)
         with largest.patch:
             narrow_hidden = run_narrow(narrow.params, *inputs)
             jax.effects_barrier()
-        for row in range(2):
-            real = batch["loss_weights"][row] > 0
-            columns = compare(hidden[row], narrow_hidden[row], batch["targets"][row])
+        real = batch["segment_ids"] > 0
+        errors = norm(narrow_hidden - hidden, axis=-1) / norm(hidden, axis=-1)
+        apart.append(np.asarray(errors)[real])
+        if number % LOGITS_EVERY == 0:
+            real = batch["loss_weights"][0] > 0
+            columns = compare(hidden[0], narrow_hidden[0], batch["targets"][0])
             found.append([np.asarray(column)[real] for column in columns])
-    log_p, log_q, divergence, same, apart = (
-        np.concatenate(column) for column in zip(*found, strict=True)
-    )
+    columns = (np.concatenate(column) for column in zip(*found, strict=True))
+    log_p, log_q, divergence, same, logits_apart = columns
+    apart = np.concatenate(apart)
     return [
-        ("tokens compared", f"{len(log_p):,}"),
+        ("tokens", f"{len(apart):,}"),
+        ("hidden states' relative error: median", f"{np.median(apart):.2%}"),
+        ("  largest", f"{apart.max():.2%}"),
+        ("tokens whose logits were compared", f"{len(log_p):,}"),
         ("loss in float32, nats a token", f"{-log_p.mean():.5f}"),
         ("loss with float16 products", f"{-log_q.mean():.5f}"),
         ("KL divergence of the next word: mean", f"{divergence.mean():.1e}"),
         ("  largest", f"{divergence.max():.1e}"),
-        ("logits apart at most", f"{apart.max():.3f}"),
+        ("logits apart at most", f"{logits_apart.max():.3f}"),
         ("the same likeliest word", f"{same.mean():.2%}"),
         *((f"largest value {where}", f"{value:,.1f}") for where, value in largest.found.items()),
     ]
 
 
 def _gradient(exact: models.Model, narrow: models.Model, data) -> list[tuple[str, str]]:
-    """Rows on the gradient of the summed loss of some rows."""
+    """Rows on gradients of the summed loss of two rows."""
 
-    def sums(model):
+    def gradient_of(model):
         loss = next_token_loss(model.decoder)
-        gradient = jax.jit(jax.grad(lambda params, batch: loss(params, batch)[0]))
-        total = None
-        for batch in _batches(data, GRADIENT_ROWS):
-            more = gradient(model.params, batch)
-            total = jax.tree.map(jnp.add, total, more) if total else more
-        return total
+        return jax.jit(jax.grad(lambda params, batch: loss(params, batch)[0]))
 
-    right, found = sums(exact), sums(narrow)
-    norm = jnp.linalg.norm
-    errors = {n: float(norm(found[n] - g) / norm(g)) for n, g in right.items()}
-    whole = [
-        sum(float(norm(x)) ** 2 for x in tree.values()) ** 0.5
-        for tree in (right, {n: found[n] - g for n, g in right.items()})
-    ]
+    @jax.jit
+    def squares(right, found):
+        return {
+            name: jnp.stack([jnp.sum(r**2), jnp.sum((found[name] - r) ** 2)])
+            for name, r in right.items()
+        }
+
+    run_exact, run_narrow, sums = gradient_of(exact), gradient_of(narrow), {}
+    for batch in _batches(data, GRADIENT_ROWS):
+        more = squares(run_exact(exact.params, batch), run_narrow(narrow.params, batch))
+        sums = {name: sums.get(name, 0) + np.asarray(pair) for name, pair in more.items()}
+    errors = {name: np.sqrt(wrong / right) for name, (right, wrong) in sums.items()}
+    right, wrong = sum(sums.values())
     worst = max(errors, key=errors.get)
     return [
-        ("gradient's relative error, all weights", f"{whole[1] / whole[0]:.2%}"),
+        ("gradients' relative error, all weights", f"{np.sqrt(wrong / right):.2%}"),
         ("  median weight", f"{np.median(list(errors.values())):.2%}"),
         (f"  worst weight, {worst}", f"{errors[worst]:.2%}"),
     ]

@@ -9,7 +9,7 @@ from gemma_ko_lib.runtime import Accelerator
 @pytest.mark.parametrize(
     "kind, name, policy, reason",
     [
-        ("gpu", "Tesla T4", "mixed_float16", "not been timed"),
+        ("gpu", "Tesla T4", "mixed_float16", "not timed"),
         ("gpu", "Tesla V100-SXM2-16GB", "mixed_float16", "tensor cores for float16"),
         ("gpu", "Tesla P100-PCIE-16GB", "float32", "no tensor cores"),
         ("gpu", "NVIDIA L4", "mixed_bfloat16", "tensor cores"),
