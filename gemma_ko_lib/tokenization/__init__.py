@@ -1,11 +1,12 @@
 """Stage 2, tokenization: turns documents into the token rows that training reads.
 
 `load_tokenizer` reads any tokenizer of the course by name or file; `gap_report` measures what
-it costs in Korean; `expand_vocabulary` adds Korean pieces to it; `pack_documents` and
-`write_shards` make rows of documents; `pack_mixture` does so with a chosen share of each
-language and register.
+it costs in Korean; `cut_vocabulary` keeps the pieces that some texts use, `expand_vocabulary` adds
+Korean ones; `pack_documents` and `write_shards` make rows of documents; `pack_mixture` does so with
+a chosen share of each language and register.
 """
 
+from gemma_ko_lib.tokenization.cutting import count_pieces, cut_vocabulary, rank_pieces
 from gemma_ko_lib.tokenization.gap import gap_report
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture, read_sources
 from gemma_ko_lib.tokenization.mixture import Mixture, mix_documents, parse_weights
@@ -26,6 +27,8 @@ __all__ = [
     "SentencePieceTokenizer",
     "Tokenizer",
     "TokenizerJson",
+    "count_pieces",
+    "cut_vocabulary",
     "expand_vocabulary",
     "format_mixture",
     "gap_report",
@@ -36,6 +39,7 @@ __all__ = [
     "pack_documents",
     "pack_mixture",
     "parse_weights",
+    "rank_pieces",
     "read_sources",
     "train_tokenizer",
     "write_shards",
