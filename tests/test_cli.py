@@ -6,6 +6,7 @@ import json
 import pytest
 
 from gemma_ko_lib import cli
+from gemma_ko_lib.cli.options import PARTIAL
 from tests.conftest import SENTENCES
 
 
@@ -107,7 +108,7 @@ def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_
     with gzip.open(raw_file, "at", encoding="utf-8") as file:
         file.write('{"text": "broken off')
     arguments = ["clean", str(raw_file), "-o", str(tmp_path / "out"), "--duplicates", "keep"]
-    assert cli.main(arguments) == cli.PARTIAL == 3
+    assert cli.main(arguments) == PARTIAL == 3
     printed = capsys.readouterr().out
     assert "1 rejected" in printed and f"raw.jsonl.gz:{(len(SENTENCES) + 1) * 20 + 1}" in printed
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from gemma_ko_lib.models import kv_cache
 from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.quantization import quantize_for_decoding
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
@@ -64,7 +63,7 @@ def generate(
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens is {max_new_tokens}; ask for at least one.")
     params = model.params if params is None else params
-    params = quantize_for_decoding(params) if int8 else params
+    weights = kv_cache.lay_out(model.decoder, params, int8)
     write = _writer(model.decoder)
     stops = np.array(sorted(stop_ids), np.int32)
     found: list[list[int]] = [[] for _ in prompts]
@@ -79,7 +78,7 @@ def generate(
             for row, first, i in zip(tokens, starts, batch, strict=True):
                 row[first:] = prompts[i]
             room = _rounded_up(max_new_tokens)
-            new, counts = write(params, tokens, starts, stops, max_new_tokens, room, int8)
+            new, counts = write(weights, tokens, starts, stops, max_new_tokens, room, int8)
             for i, row, count in zip(batch, np.asarray(new), np.asarray(counts), strict=True):
                 found[i] = row[:count].tolist()
             bar.update(len(batch))
@@ -131,28 +130,31 @@ def _rounded_up(length: int) -> int:
 @functools.lru_cache(maxsize=8)
 def _writer(decoder):
     @functools.partial(jax.jit, static_argnames=("room", "int8"))
-    def write(params, tokens, starts, stops, max_new_tokens, room: int, int8: bool):
+    def write(weights, tokens, starts, stops, max_new_tokens, room: int, int8: bool):
         """New tokens [batch, room], and how many of a row come before a stop token."""
         rows, length = tokens.shape
-        logits, caches = kv_cache.read_prompts(decoder, params, tokens, starts, length + room, int8)
-        new = jnp.zeros((rows, room), jnp.int32)
 
-        def add(state):
-            n, logits, caches, new, going_on, counts = state
+        def add(n, logits, new, going_on, counts):
             token = jnp.argmax(logits, axis=-1).astype(jnp.int32)
             going_on &= ~jnp.isin(token, stops)
             new = jax.lax.dynamic_update_slice_in_dim(new, token[:, None], n, 1)
-            logits, caches = kv_cache.step(decoder, params, token, length + n, starts, caches)
-            return n + 1, logits, caches, new, going_on, counts + going_on
+            return token, new, going_on, counts + going_on
 
         def more(state):
-            n, *_, going_on, _ = state
+            n, _, (_, _, going_on, _) = state
             return (n < max_new_tokens) & jnp.any(going_on)
 
-        going_on, counts = jnp.ones(rows, bool), jnp.zeros(rows, jnp.int32)
-        *_, new, _, counts = jax.lax.while_loop(
-            more, add, (0, logits, caches, new, going_on, counts)
-        )
+        def go_on(state):
+            n, caches, (token, *written) = state
+            place = length + n - 1
+            logits, caches = kv_cache.step(decoder, weights, token, place, starts, caches)
+            return n + 1, caches, add(n, logits, *written)
+
+        capacity = length + room
+        logits, caches = kv_cache.read_prompts(decoder, weights, tokens, starts, capacity, int8)
+        nothing = jnp.zeros((rows, room), jnp.int32), jnp.ones(rows, bool), jnp.zeros(rows, int)
+        state = 1, caches, add(0, logits, *nothing)
+        _, _, (_, new, _, counts) = jax.lax.while_loop(more, go_on, state)
         return new, counts
 
     return write

@@ -143,6 +143,8 @@ def run_projection(projection: str, kernel_shape: tuple[int, ...], weights: dict
         bits = 8 if f"{projection}/kernel_int8" in weights else 4
         stored = weights[f"{projection}/kernel_int{bits}"]
         y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"])
+    elif f"{projection}/matrix" in weights:  # from `kv_cache.lay_out`
+        y = rows @ weights[f"{projection}/matrix"].mT
     else:
         y = rows @ kernels.to_matrix(projection, weights[f"{projection}/kernel"].astype(x.dtype))
     if f"{projection}/lora_a" in weights:

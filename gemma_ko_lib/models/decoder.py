@@ -7,7 +7,6 @@ depth. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 
 import functools
 import re
-from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -144,20 +143,18 @@ class Decoder:
         """The same for the blocks after the last group."""
         return [f"tail_{i}/" for i in range(len(self._tail))]
 
-    def layers(self, params: Params) -> Iterator[tuple]:
-        """Every block in order, with its weights by their names inside."""
-        runs = [(prefix, g) for g in range(self.num_groups) for prefix in self.group_prefixes]
-        for prefix, group in [*runs, *((prefix, None) for prefix in self.tail_prefixes)]:
-            block, weights = self._block(prefix, params)
-            yield block, weights if group is None else {n: w[group] for n, w in weights.items()}
+    @property
+    def blocks(self) -> list:
+        """A block to run for every layer, in order: its group's template, or itself."""
+        return [*self._templates * self.num_groups, *self._tail]
 
-    def _block(self, prefix: str, weights: Params) -> tuple:
-        """A block, and its weights by their names inside."""
-        kind, number = prefix.rstrip("/").split("_")
-        block = (self._templates if kind == "group" else self._tail)[int(number)]
-        return block, {
-            n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)
-        }
+    def layers(self, params: Params) -> list[Params]:
+        """The weights of every layer, in order, by their names inside its block."""
+        groups = [_inside(prefix, params) for prefix in self.group_prefixes]
+        return [
+            *({n: w[g] for n, w in its.items()} for g in range(self.num_groups) for its in groups),
+            *(_inside(prefix, params) for prefix in self.tail_prefixes),
+        ]
 
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
@@ -176,7 +173,9 @@ class Decoder:
             segment_ids: as for `hidden`.
             tree: as for `hidden`.
         """
-        block, inside = self._block(prefix, weights)
+        kind, number = prefix.rstrip("/").split("_")
+        block = (self._templates if kind == "group" else self._tail)[int(number)]
+        inside = _inside(prefix, weights)
         outputs = keras_hub_blocks.run_block(block, inside, x, segment_ids, tree)
         return split_rows(outputs)
 
@@ -230,6 +229,10 @@ def project(hidden, embedding, soft_cap: float | None):
         preferred_element_type=jnp.float32,
     )
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
+
+
+def _inside(prefix: str, weights: Params) -> Params:
+    return {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
 
 
 def unstack(params: Params) -> dict[str, np.ndarray]:

@@ -227,8 +227,7 @@ def _in_attention(attention, replaced, positions, window, attend) -> dict:
 
 def _value_of(variable, weights: dict):
     name = name_inside(variable)
-    if name not in weights and f"{name}_scale" in weights:
-        # Keras asks for a kernel; `run_projection` takes the quantised one in its place.
+    if name.endswith("/kernel"):  # `run_projection` takes it, or what stands in its place
         return jnp.zeros(variable.shape, variable.dtype)
     return weights[name]
 

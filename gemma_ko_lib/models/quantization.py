@@ -1,6 +1,6 @@
 """A frozen base kept in int8 or int4.
 
-    kernel_int8 [in, out], or kernel_int4 [in/2, out], rows 2i and 2i+1 in one byte
+    kernel_int8 [out, in], or kernel_int4 [in/2, out], rows 2i and 2i+1 in one byte
     kernel_scale [in / rows a group, out] bfloat16
 
 stand in the place of a layer's "kernel" (see `kernels` for [in, out]; stacked weights have
@@ -46,20 +46,6 @@ def quantize(params: dict, bits: int) -> dict:
     return quantised
 
 
-def quantize_for_decoding(params: dict) -> dict:
-    """Weights with every kernel and the embedding in int8: a quarter of float32 to read a token.
-
-    Args:
-        params: in the decoder's layout; they are not changed.
-    """
-    quantised = quantize(params, 8)
-    embedding = quantised.pop("token_embedding/embeddings")
-    stored, scale = to_int8(embedding, -1)
-    quantised["token_embedding/embeddings_int8"] = stored
-    quantised["token_embedding/embeddings_scale"] = scale
-    return quantised
-
-
 def to_int8(x, axis: int):
     """Integers of -127 to 127 and their float32 scale, which is the same along an axis."""
     x = x.astype("float32")
@@ -100,7 +86,7 @@ def _quantize_matrix(matrix, bits: int):
     integers = jnp.clip(jnp.round(grouped / scale), -limit, limit)
     integers = integers.astype("int8").reshape(*stack, rows, columns)
     scale = scale[..., 0, :].astype("bfloat16")
-    return (integers if bits == 8 else _pack(integers)), scale
+    return (integers.mT if bits == 8 else _pack(integers)), scale
 
 
 @jax.jit
@@ -108,10 +94,10 @@ def dequantize_matrix(stored, scale):
     """Integers and scales of one layer -> float32 [..., in, out].
 
     Args:
-        stored: int8 [..., in, out], or uint8 [..., in/2, out] with two rows a byte.
+        stored: int8 [..., out, in], or uint8 [..., in/2, out] with two rows a byte.
         scale: [..., groups, out].
     """
-    integers = stored if stored.dtype == jnp.int8 else _unpack(stored)
+    integers = stored.mT if stored.dtype == jnp.int8 else _unpack(stored)
     *stack, rows, columns = integers.shape
     groups = scale.shape[-2]
     grouped = integers.reshape(*stack, groups, rows // groups, columns).astype("float32")
@@ -137,7 +123,10 @@ def product(rows, stored, scale):
     Under `jax.checkpoint` the backward pass dequantises again; otherwise the dequantised
     matrix of every group would be kept for it, the whole model in float.
     """
-    if stored.dtype == jnp.int8:  # one scale a column: the product may come first
-        stored, rows = jax.lax.optimization_barrier((stored, rows))  # see `kv_cache`
-        return (rows @ stored.astype(rows.dtype)) * scale[..., 0, :].astype(rows.dtype)
+    if stored.dtype == jnp.int8:
+        # One scale a column, so the product may come first. Where the integers are the same for
+        # all turns of a loop, as in decoding, the compiler would widen them once, ahead of it,
+        # and read floats in every turn; so they are bound to the rows.
+        stored, rows = jax.lax.optimization_barrier((stored, rows))
+        return (rows @ stored.astype(rows.dtype).mT) * scale[..., 0, :].astype(rows.dtype)
     return rows @ dequantize_matrix(stored, scale).astype(rows.dtype)

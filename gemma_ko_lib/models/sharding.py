@@ -29,7 +29,9 @@ _RULES: list[tuple[str, tuple]] = [
     (r"(attention/attention_output|ffw_linear)/lora_a", ("tensor", None)),
     (r"(attention/attention_output|ffw_linear)/lora_b", (None, "fsdp")),
     (r".*/lora_scale", ()),
-    # Quantised kernels and their scales, matrices [in, out].
+    # Quantised kernels and their scales, matrices [in, out]; but int8 [out, in].
+    (r"(attention/(query|key|value)|ffw_gating(_2)?)/kernel_int8", ("tensor", "fsdp")),
+    (r"(attention/attention_output|ffw_linear)/kernel_int8", ("fsdp", "tensor")),
     (r"(attention/(query|key|value)|ffw_gating(_2)?)/kernel_\w+", ("fsdp", "tensor")),
     (r"(attention/attention_output|ffw_linear)/kernel_\w+", ("tensor", "fsdp")),
     # RecurrentGemma, by the names of Google's files. Its heads are also the blocks of the

@@ -141,7 +141,8 @@ def test_a_setting_that_a_method_does_not_have_is_refused(arguments, message):
 
 @BY_NAME
 def test_the_options_that_it_names_make_the_same_method(method):
-    from gemma_ko_lib.cli import _method, _parser
+    from gemma_ko_lib.cli import _parser
+    from gemma_ko_lib.cli.training_commands import _method
 
     words = "pretrain --model nano --data d -o r".split()
     assert dataclasses.replace(_method(_parser().parse_args([*words, *method.options()]))) == method

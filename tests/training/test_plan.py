@@ -8,7 +8,8 @@ import jax
 import pytest
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.cli import _method, _parser, _size
+from gemma_ko_lib.cli import _parser
+from gemma_ko_lib.cli.training_commands import _method, _size
 from gemma_ko_lib.models import CONFIGS, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
 from gemma_ko_lib.runtime import Accelerator, UserError

@@ -1,0 +1,54 @@
+"""`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
+
+import argparse
+import os
+import sys
+
+from gemma_ko_lib import __version__
+from gemma_ko_lib.cli import (
+    corpus_commands,
+    course_commands,
+    evaluation_commands,
+    tokenization_commands,
+    training_commands,
+)
+from gemma_ko_lib.runtime import UserError, printable
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments; those of the process by default.
+
+    Returns:
+        Exit code: 0 done, 1 something the user can put right, 2 wrong usage, 3 done but for
+        some records that could not be read; 130 (SIGINT) or 143 (SIGTERM) interrupted, a
+        training run with a checkpoint.
+    """
+    # XLA and absl announce missing GPUs on every start; a real error still gets through.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments) or 0
+    except UserError as error:
+        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gemma-ko", description="Put Korean on Gemma.")
+    parser.add_argument("--version", action="version", version=f"gemma-ko {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for stage in (
+        course_commands,
+        corpus_commands,
+        tokenization_commands,
+        training_commands,
+        evaluation_commands,
+    ):
+        stage.add(commands)
+    return parser

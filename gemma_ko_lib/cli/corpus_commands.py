@@ -1,0 +1,162 @@
+"""`gemma-ko clean`."""
+
+import argparse
+import os
+
+from gemma_ko_lib.cli.options import PARTIAL, SEED, command, share, whole
+from gemma_ko_lib.runtime import UserError, printable
+
+
+def add(commands) -> None:
+    """Register the commands of this module."""
+    _add_clean(commands)
+
+
+def _add_clean(commands) -> None:
+    parser = command(commands, "clean", _clean, "Turn raw files into clean documents for training.")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the documents"
+    )
+    parser.add_argument(
+        "--formats",
+        action=_Formats,
+        nargs=0,
+        help="list the formats and layouts that are read, and stop",
+    )
+    parser.add_argument(
+        "--documents-by",
+        default="auto",
+        metavar="HOW",
+        help="documents of a text file: line, blank (parted by blank lines), file (the file is "
+        "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of the text in tables and JSON, if unknown"
+    )
+    parser.add_argument("--title-field", metavar="NAME", help="field of a title to put above it")
+    parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
+    parser.add_argument(
+        "--languages",
+        default="ko",
+        metavar="LIST",
+        help="keep documents in these languages, e.g. ko,en,zh,ja (ko)",
+    )
+    parser.add_argument(
+        "--quality",
+        action="store_true",
+        help="also apply FineWeb-2's measures, with a morphological analyser (slow)",
+    )
+    parser.add_argument(
+        "--pii",
+        default="placeholder",
+        metavar="HOW",
+        help="personal data: placeholder (the default), surrogate or keep",
+    )
+    parser.add_argument(
+        "--urls",
+        default="personal",
+        metavar="WHICH",
+        help="links to mask: personal (to a person's page, the default), all, or keep for none",
+    )
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="mask Korean names and dates of birth too (slow; some are missed, see lesson 05)",
+    )
+    parser.add_argument(
+        "--duplicates",
+        default="near",
+        metavar="WHICH",
+        help="take out near (and exact, the default) or exact duplicates, or keep all",
+    )
+    parser.add_argument(
+        "--decontaminate",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="evaluation sets (JSON lines or .tsv) that no document may hold a piece of",
+    )
+    parser.add_argument(
+        "--hold-out", type=share, default=0.0, metavar="SHARE", help="share kept for evaluation"
+    )
+    parser.add_argument(
+        "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="of the surrogates")
+    parser.add_argument(
+        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
+    )
+    parser.add_argument(
+        "--show",
+        type=whole(1),
+        metavar="N",
+        help="print N examples of what each rule did",
+    )
+    parser.add_argument(
+        "--keep-dropped",
+        action="store_true",
+        help="write to dropped/ what is dropped, and why",
+    )
+    parser.add_argument("--workers", type=whole(1), default=1, help="tasks at once")
+    parser.add_argument("--executor", default="local", help="local, ray or slurm")
+    parser.add_argument(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of sbatch: partition=NAME, time=HH:MM:SS, …",
+    )
+
+
+class _Formats(argparse.Action):
+    def __call__(self, parser, *arguments) -> None:
+        from gemma_ko_lib.corpus.sources.formats import describe
+
+        print(describe())
+        parser.exit()
+
+
+def _clean(arguments) -> int:
+    from gemma_ko_lib import corpus
+
+    settings = corpus.CleanSettings(
+        languages=tuple(arguments.languages.split(",")),
+        quality=arguments.quality,
+        pii=arguments.pii,
+        duplicates=arguments.duplicates,
+        decontaminate=tuple(os.path.abspath(path) for path in arguments.decontaminate),
+        hold_out=arguments.hold_out,
+        hold_out_by=arguments.hold_out_by,
+        seed=arguments.seed,
+        documents_by=arguments.documents_by,
+        text_field=arguments.text_field,
+        title_field=arguments.title_field,
+        id_field=arguments.id_field,
+        compression=arguments.compression,
+        urls=arguments.urls,
+        names=arguments.names,
+        keep_dropped=arguments.keep_dropped,
+        **({} if arguments.show is None else {"show": arguments.show}),
+    )
+    report = corpus.clean(
+        arguments.inputs,
+        arguments.output,
+        settings,
+        workers=arguments.workers,
+        executor=arguments.executor,
+        slurm=_key_values("--slurm", arguments.slurm),
+    )
+    if arguments.executor == "slurm":
+        print(f"Handed in as jobs {', '.join(report['jobs'])}.")
+        print(f"When the last of them is done, {arguments.output}/report.json is there.")
+        return 0
+    print(printable(corpus.format_report(report, arguments.show or 0)))
+    return PARTIAL if report["rejects"]["count"] else 0
+
+
+def _key_values(option: str, given: list[str]) -> dict[str, str]:
+    for text in given:
+        if "=" not in text:
+            raise UserError(f"{option} takes KEY=VALUE, not '{text}'.")
+    return dict(text.split("=", 1) for text in given)

@@ -1,0 +1,76 @@
+"""`gemma-ko doctor` and `gemma-ko course`."""
+
+from gemma_ko_lib.cli.options import command, print_json, whole
+
+
+def add(commands) -> None:
+    """Register the commands of this module."""
+    _add_doctor(commands)
+    _add_course(commands)
+
+
+# --- doctor ---
+
+
+def _add_doctor(commands) -> None:
+    parser = command(
+        commands, "doctor", _doctor, "Show environment, accelerator, dtype and credentials found."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _doctor(arguments) -> None:
+    from gemma_ko_lib import runtime
+
+    found = runtime.describe()
+    if arguments.json:
+        return print_json(found)
+    device = found["accelerator"]
+    memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
+    print(f"platform     {found['platform']}, Python {found['python']}")
+    print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
+    print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    print(f"disk         {found['disk_free_bytes'] / 2**30:.0f} GiB free here")
+    print(f"cache        {found['cache_dir']}")
+    for service, names in found["credentials"].items():
+        places = ", ".join(f"{name} ({source})" for name, source in names.items())
+        print(f"credentials  {service}: {places or 'none found'}")
+    for package, version in found["packages"].items():
+        print(f"package      {package} {version or 'NOT INSTALLED'}")
+
+
+# --- course ---
+
+
+def _add_course(commands) -> None:
+    parser = command(commands, "course", _course, "Run the notebooks and write a report.")
+    parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, t4, … or auto")
+    parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="notebooks at once")
+    parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
+    parser.add_argument("--timeout", type=whole(1), help="seconds a notebook may take")
+    parser.add_argument(
+        "--store", action="store_true", help="write the outputs back into the notebooks"
+    )
+    parser.add_argument(
+        "--learner-copies", metavar="DIR", help="write notebooks without solutions, run nothing"
+    )
+
+
+def _course(arguments) -> int:
+    from gemma_ko_lib import course
+
+    if arguments.learner_copies:
+        for path in course.write_learner_copies(arguments.learner_copies):
+            print(path)
+        return 0
+    result = course.run_course(
+        profile=arguments.profile,
+        only=arguments.only,
+        jobs=arguments.jobs,
+        output_dir=arguments.output,
+        timeout_s=arguments.timeout,
+    )
+    if result.ok and arguments.store:
+        course.store_outputs(arguments.output, course.notebooks_dir())
+    return result.exit_code

@@ -1,0 +1,159 @@
+"""`gemma-ko evaluate`."""
+
+import dataclasses
+import math
+
+from gemma_ko_lib.cli.options import (
+    PARTIAL,
+    command,
+    evenly,
+    print_json,
+    stdout_to_stderr,
+    whole,
+)
+
+
+def add(commands) -> None:
+    """Register the commands of this module."""
+    _add_evaluate(commands)
+
+
+def _add_evaluate(commands) -> None:
+    parser = command(
+        commands, "evaluate", _evaluate, "Measure a model in bits per byte, or by questions."
+    )
+    parser.add_argument(
+        "--model", required=True, help="nano, gemma3_270m, a preset or a run folder"
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", nargs="+", metavar="FILE", help="texts or folders: bits per byte")
+    what.add_argument(
+        "--suite",
+        nargs="+",
+        metavar="NAME",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
+        "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
+    )
+    parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
+    parser.add_argument(
+        "--documents", type=whole(1), help="evenly spaced documents, instead of all"
+    )
+    parser.add_argument("--items", type=whole(1), help="items of each suite, drawn once (all)")
+    parser.add_argument(
+        "--window", type=whole(2), default=512, help="tokens the model sees at once"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _evaluate(arguments) -> int | None:
+    return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
+
+
+def _evaluate_texts(arguments) -> None:
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.corpus import read_documents
+
+    documents = evenly(list(read_documents(arguments.text)), arguments.documents)
+    model = _placed_model(arguments.model)
+    registers = [document.metadata.get("register") or "" for document in documents]
+    found = evaluation.bits_per_byte(
+        model,
+        [document.text for document in documents],
+        registers=registers,
+        window=arguments.window,
+        progress=True,
+    )
+    if arguments.json:
+        return print_json({"model": arguments.model, **found.as_dict()})
+    low, high = found.interval
+    print(
+        f"{found.micro:.4f} bits per byte (95% {low:.4f}–{high:.4f}; mean over documents "
+        f"{found.macro:.4f}) on {found.documents:,} documents, {found.bytes:,} bytes"
+    )
+    for register, value in found.by_register.items():
+        print(f"  {register:<16}{value:.4f}")
+
+
+def _evaluate_suites(arguments) -> int:
+    from gemma_ko_lib import evaluation
+
+    tasks = [n.removeprefix("lm_eval:") for n in arguments.suite if n.startswith("lm_eval:")]
+    suites = [
+        suite
+        for name in arguments.suite
+        if not name.startswith("lm_eval:")
+        for suite in evaluation.load_suites(name, arguments.data)
+    ]
+    suites = [
+        dataclasses.replace(suite, items=_drawn(suite.items, arguments.items)) for suite in suites
+    ]
+    model = _placed_model(arguments.model)
+    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    bands = [_null_band(model.tokenizer, suite) for suite in suites]
+    rejects = [line for suite in suites for line in suite.rejects]
+    harness_figures = {}
+    if tasks:
+        from gemma_ko_lib.evaluation import harness
+
+        with stdout_to_stderr():
+            found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
+        harness_figures = {
+            task: {
+                name: x
+                for name, x in figures.items()
+                # The error of a single item is not a number.
+                if isinstance(x, float) and not ("stderr" in name and math.isnan(x))
+            }
+            for task, figures in found["results"].items()
+        }
+    if arguments.json:
+        print_json(
+            {
+                "model": arguments.model,
+                "suites": [
+                    result.as_dict() | {"null_models": band}
+                    for result, band in zip(results, bands, strict=True)
+                ],
+                "lm_eval": harness_figures,
+                "rejects": rejects,
+            }
+        )
+    else:
+        if results:
+            print(evaluation.format_results(results, [b["by_group"] for b in bands]))
+        for task, figures in harness_figures.items():
+            print(task, *(f"{name.split(',')[0]} {x:.4f}" for name, x in figures.items()))
+        for line in rejects:
+            print(f"not read: {line}")
+    return PARTIAL if rejects else 0
+
+
+def _null_band(tokenizer, suite) -> dict:
+    """What models without the skill get: each of them, and their band by group."""
+    from gemma_ko_lib.evaluation.null_models import band, null_models
+
+    found = null_models(tokenizer, suite)
+    return {
+        "accuracy": {name: result.micro for name, result in found.items()},
+        "by_group": band(list(found.values())),
+    }
+
+
+def _drawn(items: tuple, count: int | None) -> tuple:
+    """Draw `count` items, the same in every run; pairs that have a twin come with it."""
+    import numpy as np
+
+    if not count or count >= len(items):
+        return items
+    size = 2 if items[0].cluster else 1
+    chosen = np.random.default_rng(0).permutation(len(items) // size)[: max(1, count // size)]
+    return tuple(items[size * i + n] for i in sorted(chosen) for n in range(size))
+
+
+def _placed_model(name: str):
+    from gemma_ko_lib import models
+
+    with stdout_to_stderr():
+        model = models.load(name)
+    model.params = models.place(model.params)
+    return model

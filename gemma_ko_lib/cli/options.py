@@ -1,0 +1,119 @@
+"""What the commands share: their parsers, numbers, exit codes, and a clean stdout."""
+
+import argparse
+import contextlib
+import json
+import math
+import sys
+
+from gemma_ko_lib.runtime import UserError
+
+# Exit code of a run that is done, with some of its input rejected.
+PARTIAL = 3
+
+
+def command(commands, name: str, run, summary: str) -> argparse.ArgumentParser:
+    """Make the parser of one command, which `run(arguments)` carries out."""
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def print_json(value) -> None:
+    """Print one JSON object on stdout.
+
+    Raises:
+        UserError: a figure is not finite.
+    """
+    try:
+        print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+    except ValueError as error:
+        raise UserError(
+            f"A figure is not finite, so it cannot be given as JSON ({error})."
+        ) from None
+
+
+# --- numbers; one out of range is refused here ---
+
+
+def whole(low: int, high: int | None = None):
+    """A type of whole numbers from `low` on, up to `high`."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            until = "" if high is None else f" to {high}"
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
+        return value
+
+    return whole
+
+
+SEED = whole(0, 2**32 - 1)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """A share from 0 up to, not including, 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
+    return value
+
+
+def share_or_file(text: str) -> float | str:
+    """A share between 0 and 1, or the path of a file."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")
+    return value
+
+
+def count(text: str) -> int:
+    """A number of tokens from 1: 20000, 64k (65,536), 20M, 1B."""
+    units = {"k": 1024, "m": 10**6, "b": 10**9}
+    number, unit = (
+        (text[:-1], units[text[-1:].lower()]) if text[-1:].lower() in units else (text, 1)
+    )
+    try:
+        value = round(float(number.replace("_", "").replace(",", "")) * unit)
+    except (ValueError, OverflowError):
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
+        )
+    return value
+
+
+def evenly(found, count: int | None):
+    """Take `count` of them, evenly spread."""
+    import numpy as np
+
+    if not count or count >= len(found):
+        return found
+    return [found[i] for i in np.linspace(0, len(found) - 1, count).astype(int)]
+
+
+def stdout_to_stderr():
+    """Keep notices and download bars out of the JSON on stdout."""
+    return contextlib.redirect_stdout(sys.stderr)
