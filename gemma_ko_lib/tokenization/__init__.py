@@ -19,6 +19,7 @@ from gemma_ko_lib.tokenization.tokenizer import (
     train_tokenizer,
 )
 from gemma_ko_lib.tokenization.tokenizer_files import load_tokenizer
+from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
 from gemma_ko_lib.tokenization.vocabulary import expand_vocabulary, learn_pieces
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "read_sources",
     "train_tokenizer",
     "write_shards",
+    "write_tokenizer_json",
 ]
