@@ -43,6 +43,12 @@ def add(commands) -> None:
     )
     parser.add_argument("--add", type=count, metavar="N", help="learn so many new Korean pieces")
     parser.add_argument("--learn-from", nargs="+", metavar="DOCS", help="documents to learn from")
+    parser.add_argument(
+        "--measure",
+        nargs="+",
+        metavar="DOCS",
+        help="texts to show the cost on, of other languages too (every tenth of the documents)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -60,7 +66,7 @@ def _vocabulary(arguments) -> None:
     with stdout_to_stderr():
         model = models.load(arguments.model)
     tokenizer, found = model.tokenizer, {"model": arguments.model}
-    groups, rest = _held_out(arguments.keep_from or arguments.learn_from)
+    groups, rest = _texts(arguments.keep_from or arguments.learn_from, arguments.measure)
     if arguments.keep_from:
         counts = tokenization.count_pieces(tokenizer, rest)
         ranked = tokenization.rank_pieces(tokenizer, counts)
@@ -95,24 +101,24 @@ def _vocabulary(arguments) -> None:
     _print(found, arguments.output)
 
 
-def _held_out(inputs) -> tuple[dict[str, list[str]], list[str]]:
-    """Texts to measure on by language and register, or by file; and the texts of the others."""
-    from gemma_ko_lib import tokenization
+def _texts(inputs, measure) -> tuple[dict[str, list[str]], list[str]]:
+    """Texts to measure on by language and register, or by file; and the texts to count."""
+    from gemma_ko_lib.tokenization import read_sources
 
-    groups, rest = collections.defaultdict(list), []
-    for number, document in enumerate(tokenization.read_sources(inputs)):
-        if number % _HELD_OUT:
-            rest.append(document.text)
-            continue
+    documents = list(read_sources(inputs))
+    held_out = list(read_sources(measure)) if measure else documents[::_HELD_OUT]
+    rest = [d.text for i, d in enumerate(documents) if measure or i % _HELD_OUT]
+    if not rest or not held_out:
+        raise UserError(
+            f"{', '.join(measure or inputs)}: at least two documents are needed, one to count on "
+            "and one to measure on."
+        )
+    groups = collections.defaultdict(list)
+    for document in held_out:
         about = document.metadata
         names = [about[key] for key in ("language", "register") if about.get(key)]
         group = "/".join(names) or Path(about["source_file"]).name.partition(".")[0]
         groups[group].append(document.text[:_LETTERS])
-    if not rest:
-        raise UserError(
-            f"{', '.join(inputs)}: at least two documents are needed, to count on one "
-            "and to measure on another."
-        )
     return {group: evenly(texts, _DOCUMENTS) for group, texts in groups.items()}, rest
 
 
