@@ -38,7 +38,8 @@ def change_vocabulary(
     Example:
         >>> from gemma_ko_lib import models, tokenization
         >>> nano = models.load("nano")
-        >>> ranked = tokenization.rank_pieces(nano.tokenizer, [0] * 4096)
+        >>> counts = tokenization.count_pieces(nano.tokenizer, ["The rain fell all night."])
+        >>> ranked = tokenization.rank_pieces(nano.tokenizer, counts)
         >>> cut = tokenization.cut_vocabulary(nano.tokenizer, ranked, 2048)
         >>> change_vocabulary(nano, cut).config["vocabulary_size"]
         2048
