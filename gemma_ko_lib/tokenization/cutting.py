@@ -86,8 +86,8 @@ def cut_vocabulary(
         >>> nano = load_tokenizer("nano")
         >>> ranked = rank_pieces(nano, count_pieces(nano, ["The rain fell all night."]))
         >>> cut = cut_vocabulary(nano, ranked, 400)
-        >>> len(cut.encode(["all night"])[0]), cut.decode(cut.encode(["쀍"])[0])
-        (2, '쀍')
+        >>> len(cut.vocabulary), cut.decode(*cut.encode(["the rain, 쀍"]))
+        (400, 'the rain, 쀍')
     """
     from sentencepiece import sentencepiece_model_pb2 as schema
 
