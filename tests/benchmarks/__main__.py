@@ -26,6 +26,7 @@ NAMES = (
     "scan_compile",
     "lora_step",
     "update",
+    "vocabulary",
     "choices",
 )
 
