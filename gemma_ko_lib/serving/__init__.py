@@ -7,6 +7,7 @@ import importlib
 
 _MODULES = {
     "export_gguf": "gguf_export",
+    "export_transformers": "transformers_export",
 }
 
 __all__ = sorted(_MODULES)
