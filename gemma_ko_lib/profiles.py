@@ -95,11 +95,13 @@ class Tokens:
         tokenizers: names of those to compare; one that cannot be loaded is skipped, with a message.
         new_pieces: Korean pieces to learn.
         steps: updates to train with and without them.
+        kept_pieces: pieces that the cut vocabulary keeps.
     """
 
     tokenizers: tuple[str, ...]
     new_pieces: int
     steps: int
+    kept_pieces: int = 24_576
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +226,7 @@ _PROFILES = {
             answer_tokens=24,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
-        Tokens(("nano",), new_pieces=1024, steps=16),
+        Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
         HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),

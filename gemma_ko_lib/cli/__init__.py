@@ -11,6 +11,7 @@ from gemma_ko_lib.cli import (
     evaluation_commands,
     tokenization_commands,
     training_commands,
+    vocabulary_commands,
 )
 from gemma_ko_lib.runtime import UserError, printable
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         course_commands,
         corpus_commands,
         tokenization_commands,
+        vocabulary_commands,
         training_commands,
         evaluation_commands,
     ):

@@ -25,6 +25,7 @@ NAMES = (
     "scan_compile",
     "lora_step",
     "update",
+    "vocabulary",
     "choices",
 )
 
