@@ -9,6 +9,7 @@ from gemma_ko_lib.cli import (
     corpus_commands,
     course_commands,
     evaluation_commands,
+    serving_commands,
     tokenization_commands,
     training_commands,
 )
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         tokenization_commands,
         training_commands,
         evaluation_commands,
+        serving_commands,
     ):
         stage.add(commands)
     return parser

@@ -1,0 +1,1 @@
+"""Stage 6, serving: a model on its way out: exported, served, compared."""
