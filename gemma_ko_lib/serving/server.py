@@ -161,10 +161,7 @@ def _process_metrics(state: State) -> list[str]:
         f"process_cpu_seconds_total {used.ru_utime + used.ru_stime:.3f}",
         f"process_peak_memory_bytes {peak_memory_bytes()}",
         *(f'gemma_ko_requests_total{{status="{s}"}} {n}' for s, n in state.answered.items()),
-        *(
-            f'gemma_ko_requests_busy{{model="{name}"}} {state.busy[name]}'
-            for name in state.engines
-        ),
+        *(f'gemma_ko_requests_busy{{model="{name}"}} {state.busy[name]}' for name in state.engines),
         *(
             f'gemma_ko_load_seconds{{model="{e.name}"}} {e.load_seconds:.3f}'
             for e in state.engines.values()
@@ -204,7 +201,10 @@ class _Answers(_Handler):
         size = _answers_wanted(request)
         if state.stopping:
             raise _Refused(503, "stopping", "The server is stopping.")
-        if state.busy[engine.name] + size > engine.slots + state.queue:
+        room = engine.slots + state.queue
+        if size > room:
+            raise _Refused(400, "out_of_range", f"{size} answers in one request; at most {room}.")
+        if state.busy[engine.name] + size > room:
             raise _Refused(
                 503, "queue_full", f"{state.busy[engine.name]} requests wait already; try again."
             )
@@ -250,13 +250,14 @@ class _Answers(_Handler):
         name = request.setdefault("model", next(iter(engines)))
         if not isinstance(name, str) or name not in engines:
             raise _Refused(
-                404, "model_not_found", f"No model {name!r:.80} here; there is {', '.join(engines)}."
+                404,
+                "model_not_found",
+                f"No model {name!r:.80} here; there is {', '.join(engines)}.",
             )
         return engines[name]
 
     async def _hand_on(self, engine: Engine, request: dict) -> None:
-        """Send the request to the engine; leaving the block early closes the line, and with it
-        llama.cpp's work on it."""
+        # Leaving the block early closes the line, which ends llama.cpp's work on the request.
         url = engine.url + self.request.path
         async with self.state.http.stream(
             "POST", url, json=request, headers=engine.headers
