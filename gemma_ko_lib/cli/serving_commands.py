@@ -3,12 +3,14 @@
 import json
 import os
 
-from gemma_ko_lib.cli.options import command, whole
+from gemma_ko_lib.cli.options import command, duration, print_json, size, stdout_to_stderr, whole
 
 
 def add(commands) -> None:
     """Register the commands of this module."""
     _add_serve(commands)
+    _add_chat(commands)
+    _add_compare(commands)
 
 
 def _add_serve(commands) -> None:
@@ -27,9 +29,13 @@ def _add_serve(commands) -> None:
         "--context", type=whole(64), default=2048, help="tokens of each request, answer included"
     )
     parser.add_argument("--queue", type=whole(0, 1000), default=32, help="requests that may wait")
-    parser.add_argument("--threads", type=whole(1), help="cores (those that are free now)")
+    _add_threads(parser)
     parser.add_argument("--ui", action="store_true", help="with llama.cpp's page")
     parser.add_argument("--json", action="store_true", help="say where it listens as JSON")
+
+
+def _add_threads(parser) -> None:
+    parser.add_argument("--threads", type=whole(1), help="cores (those that are free now)")
 
 
 def _serve(arguments) -> None:
@@ -85,3 +91,102 @@ def _serve(arguments) -> None:
             ready=ready,
         )
     )
+
+
+def _add_chat(commands) -> None:
+    parser = command(commands, "chat", _chat, "Talk with a model in the terminal.")
+    parser.add_argument("model", metavar="MODEL", help="GGUF file, run folder, or a model's name")
+    parser.add_argument(
+        "--context", type=whole(64), default=4096, help="tokens of the whole conversation"
+    )
+    _add_threads(parser)
+
+
+def _chat(arguments) -> None:
+    import contextlib
+    import signal
+
+    from gemma_ko_lib.serving import chat, engine
+
+    ((name, model),) = engine.named([arguments.model]).items()
+    loaded = engine.load(
+        name,
+        engine.find_gguf(model),
+        slots=1,
+        context=arguments.context,
+        threads=arguments.threads or engine.free_cores(),
+        queue=0,
+    )
+    # llama.cpp takes Ctrl-C for the end of all.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # history and arrow keys, where Python has it
+    chat.talk(loaded, input, lambda text: print(text, end="", flush=True))
+
+
+def _add_compare(commands) -> None:
+    parser = command(
+        commands, "compare", _compare, "Measure what can be served, and choose one of it."
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="VARIANT", help="GGUF file, run folder, or a model's name"
+    )
+    parser.add_argument("--memory", type=size, help="what the server may take, e.g. 600MB")
+    parser.add_argument("--latency", type=duration, help="until the first token, e.g. 2s")
+    parser.add_argument(
+        "--documents", type=whole(2), default=24, help="of each language, for bits per byte"
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", help="figures as JSON, and their chart")
+    _add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _compare(arguments) -> None:
+    from gemma_ko_lib.serving import compare, engine
+
+    with stdout_to_stderr():
+        variants = compare.measure(
+            arguments.models,
+            threads=arguments.threads or engine.free_cores(),
+            documents=arguments.documents,
+        )
+    choice = compare.choose(variants, arguments.memory, arguments.latency)
+    found = {
+        "variants": [variant.as_dict() for variant in variants],
+        "chosen": choice.name,
+        "reasons": choice.reasons,
+    }
+    if arguments.output:
+        _write_comparison(arguments.output, found, variants)
+    if arguments.json:
+        return print_json(found)
+    rows = compare.table(variants)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    print(*choice.reasons, f"Chosen: {choice.name}", sep="\n")
+
+
+def _write_comparison(folder: str, found: dict, variants) -> None:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from gemma_ko_lib import plotting
+    from gemma_ko_lib.runtime import whole_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / "comparison.json") as file:
+        json.dump(found, file, ensure_ascii=False, indent=1, allow_nan=False)
+    plotting.use_korean_font()
+    figure = Figure(layout="constrained")
+    plotting.frontier(
+        {v.name: (v.letters_per_cpu_second, v.bits_per_byte["ko"][0]) for v in variants},
+        "Korean letters (글자) a CPU-second, eight users",
+        "Korean bits per byte",
+        chosen=found["chosen"],
+        ax=figure.subplots(),
+    )
+    figure.savefig(folder / "frontier.png")

@@ -175,4 +175,6 @@ def load(
     shown = httpx.get(f"{url}/props", headers=engine.headers, trust_env=False).json()
     # Where a file has no template, llama.cpp takes one of another family of models.
     engine.chat = TURN in shown["chat_template"]
+    # Rounded up to 256, and never more than the model was trained on.
+    engine.context = shown["default_generation_settings"]["n_ctx"]
     return engine

@@ -87,3 +87,21 @@ def _ask(url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
                 first = first or time.monotonic() - start
                 made = (json.loads(line[6:]).get("usage") or {}).get("completion_tokens", made)
     return made, first
+
+
+def count_tokens(url: str, model: str, text: str) -> int:
+    """Tokens of a text in a served model's vocabulary, without the BOS.
+
+    Args:
+        url: the server's base address, ending in /v1.
+        model: which of its models.
+        text: shorter than the context.
+
+    Raises:
+        UserError: the server refused it.
+    """
+    body = {"model": model, "prompt": text, "max_tokens": 1}
+    answer = httpx.post(f"{url}/completions", json=body, timeout=600)
+    if answer.status_code != 200:
+        raise UserError(f"The server refused a request: {answer.text}")
+    return answer.json()["usage"]["prompt_tokens"] - 1

@@ -41,6 +41,12 @@ def test_both_models_are_listed_and_only_one_of_them_chats(client):
     assert found["base"]["max_model_len"] == CONTEXT
 
 
+def test_a_context_over_what_the_model_was_trained_on_is_cut_to_it(tiny):
+    with BackgroundServer([tiny / "base.gguf"], "--context", "4096") as server:
+        (found,) = httpx.get(f"{server.url}/models").json()["data"]
+    assert found["max_model_len"] == 512
+
+
 def test_completions_carry_text_logprobs_and_usage(client):
     request = {"model": "base", "prompt": "비가", "max_tokens": 4, "temperature": 0, "logprobs": 2}
     answer = client.post("/completions", json=request).json()
