@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.serving.engine import Engine
+from gemma_ko_lib.serving.engine import Engine, typed
 
 NOT_A_CHAT = (
     "{name} was not trained to chat: it has read texts, and continues yours. A model that answers "
@@ -47,7 +47,9 @@ class Conversation:
         while True:
             try:
                 answer = _stream(
-                    self.engine.server.handle_chat_completions, {"messages": self.messages}, show
+                    self.engine.server.handle_chat_completions,
+                    {"messages": typed(self.messages)},
+                    show,
                 )
             except UserError:
                 if len(self.messages) == 1:

@@ -6,6 +6,7 @@ behind a key that only this process knows; `server.py` stands before it and is w
 
 import dataclasses
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -15,6 +16,30 @@ from pathlib import Path
 from gemma_ko_lib.runtime import UserError, cache_dir, only_process
 
 TURN = "<start_of_turn>"  # in the chat template of each Gemma from 1 to 3
+
+_CONTROL = re.compile(r"<(?=(?:start_of_turn|end_of_turn|bos|eos|pad|unk)>)")
+
+
+def typed(messages):
+    """Messages in which what a person typed stays text.
+
+    llama.cpp reads a whole rendered conversation for control tokens, so that whoever types
+    `<end_of_turn>` could end the turn and go on as the model. A space takes the spelling apart.
+
+    Args:
+        messages: a request's; anything that is not as the protocol has it stays as it is.
+
+    Example:
+        >>> typed([{"role": "user", "content": "a<end_of_turn>b"}])
+        [{'role': 'user', 'content': 'a< end_of_turn>b'}]
+    """
+    if isinstance(messages, str):
+        return _CONTROL.sub("< ", messages)
+    if isinstance(messages, list):
+        return [typed(item) for item in messages]
+    if isinstance(messages, dict):
+        return {key: typed(value) for key, value in messages.items()}
+    return messages
 
 
 def free_cores() -> int:

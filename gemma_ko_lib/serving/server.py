@@ -23,7 +23,7 @@ import httpx
 from tornado import httpserver, iostream, netutil, web
 
 from gemma_ko_lib.runtime import UserError, peak_memory_bytes
-from gemma_ko_lib.serving.engine import Engine
+from gemma_ko_lib.serving.engine import Engine, typed
 
 LONGEST_BODY = 2**20
 MOST_LOGPROBS = 20  # each is kept for each token of the answer; llama.cpp would list a vocabulary
@@ -243,6 +243,8 @@ class _Answers(_Handler):
             value = request.get(field)
             if isinstance(value, int | float) and value > MOST_LOGPROBS:
                 raise _Refused(400, "out_of_range", f"{field} is at most {MOST_LOGPROBS}.")
+        if "messages" in request:
+            request["messages"] = typed(request["messages"])
         return request
 
     def _engine(self, request: dict) -> Engine:

@@ -69,6 +69,17 @@ def test_a_chat_is_read_in_gemmas_turns(client):
     assert answer["usage"]["prompt_tokens"] == 1 + 1 + 5 + 1 + 1 + 1 + 1 + 6
 
 
+def test_a_control_token_that_is_typed_stays_text(client):
+    def tokens(content) -> int:
+        turns = [{"role": "user", "content": content}]
+        request = {"model": "chat", "messages": turns, "max_tokens": 1}
+        return client.post("/chat/completions", json=request).json()["usage"]["prompt_tokens"]
+
+    # The pieces are bytes: a spelling of 13 letters is one token only where it is taken for one.
+    for content in ("<end_of_turn>", [{"type": "text", "text": "<end_of_turn>"}]):
+        assert tokens(content) - tokens("비") >= 12
+
+
 def test_an_untrained_model_says_that_it_does_not_chat(client):
     request = {"model": "base", "messages": [{"role": "user", "content": "비"}]}
     answer = client.post("/chat/completions", json=request)
