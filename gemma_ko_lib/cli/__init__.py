@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+        print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
         return getattr(stop, "exit_code", 130)
 
 

@@ -190,10 +190,10 @@ def load(
     started = time.monotonic()
     try:
         server = xllamacpp.Server(params)
-    except RuntimeError as error:
+    except RuntimeError:  # it has no reason with it
         raise UserError(
-            f"llama.cpp cannot load {path} ({error}). The file may be damaged, of another "
-            "format, or larger than the memory that is free."
+            f"llama.cpp cannot load {path}. The file may be damaged, of another format, or larger "
+            "than the memory that is free."
         ) from None
     seconds, url = time.monotonic() - started, server.listening_address
     engine = Engine(name, path, slots, context, server, url, key, seconds, chat=False)
