@@ -191,6 +191,33 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Serving:
+    """Sizes of the serving lesson.
+
+    Attributes:
+        method: how the ten answers are learnt by heart, as a name of `training.Method`.
+        steps: updates for it, of one row each.
+        learning_rate: peak.
+        row_length: tokens a packed row.
+        new_pieces: Korean pieces that the model gets first; none where it has its own.
+        questions: how many are learnt, and asked.
+        answer_tokens: where an answer that does not end is cut.
+        speed_tokens: of each answer when speed is measured.
+        documents: of each language, for bits per byte.
+    """
+
+    method: str = "lora"
+    steps: int = 60
+    learning_rate: float = 1e-3
+    row_length: int = 256
+    new_pieces: int = 0
+    questions: int = 10
+    answer_tokens: int = 96
+    speed_tokens: int = 32
+    documents: int = 24
+
+
+@dataclasses.dataclass(frozen=True)
 class Profile:
     """All sizes for one kind of machine."""
 
@@ -205,6 +232,7 @@ class Profile:
     head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
+    serving: Serving = Serving()
 
 
 _PROFILES = {
@@ -235,6 +263,7 @@ _PROFILES = {
             (2, 64, 256, 2, 32),
             "en",
         ),
+        Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
     ),
     "cpu": Profile(
         "cpu",

@@ -9,6 +9,7 @@ from gemma_ko_lib.cli import (
     corpus_commands,
     course_commands,
     evaluation_commands,
+    serving_commands,
     tokenization_commands,
     training_commands,
     vocabulary_commands,
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt as stop:
-            print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+            print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
             return getattr(stop, "exit_code", 130)
 
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         vocabulary_commands,
         training_commands,
         evaluation_commands,
+        serving_commands,
     ):
         stage.add(commands)
     return parser

@@ -248,15 +248,14 @@ def unstack(params: Params) -> dict[str, np.ndarray]:
     for name, value in params.items():
         head, _, rest = name.partition("/")
         kind, _, number = head.rpartition("_")
+        array = np.asarray(value)  # in host memory: no copy, and neither is a part of it
         if kind == "group":
             for group in range(groups):
-                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = np.asarray(
-                    value[group]
-                )
+                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = array[group]
         elif kind == "tail":
-            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = np.asarray(value)
+            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = array
         else:
-            flat[name] = np.asarray(value)
+            flat[name] = array
     return flat
 
 

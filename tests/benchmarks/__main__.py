@@ -28,6 +28,7 @@ NAMES = (
     "update",
     "vocabulary",
     "choices",
+    "serving",
 )
 
 
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument(
         "--torch", metavar="PYTHON", help="one with torch, transformers and peft, for update"
     )
+    parser.add_argument("--model", help="what serving serves (gemma3_270m)")
+    parser.add_argument("--minutes", help="how long serving is put under load (2)")
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
         if name not in (*NAMES, "gpu", "float16"):
@@ -52,6 +55,7 @@ def main() -> None:
         # A benchmark takes the options that its function names.
         options = {"text_files": arguments.text, "dps": arguments.dps}
         options |= {"tunix": arguments.tunix, "torch": arguments.torch}
+        options |= {"model": arguments.model, "minutes": arguments.minutes}
         taken = {key: options[key] for key in inspect.signature(measure).parameters}
         for what, figure in measure(**taken):
             print(f"{what:<92}{figure:>12}", flush=True)
