@@ -27,8 +27,7 @@ class Progress:
     def update(self, amount: int = 1, note: str = "") -> None:
         """Count `amount` more units; `note` is shown beside them."""
         self._done += amount
-        if note:
-            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.set_postfix_str(note, refresh=not amount)
         self._bar.update(amount)
         now = time.monotonic()
         if not self._terminal and not self._quiet and now - self._last_line > 10:
@@ -45,12 +44,12 @@ class Progress:
         of_total, left = "", ""
         if self._total:
             of_total = f"/{self._total:,}"
-            left = f", {elapsed / max(self._done, 1) * (self._total - self._done):,.0f} s left"
-        print(
-            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}",
-            file=sys.stderr,
-            flush=True,
+        if self._total and self._done:
+            left = f", {elapsed / self._done * (self._total - self._done):,.0f} s left"
+        line = (
+            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}"
         )
+        print(line.rstrip(), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Finish the bar."""
