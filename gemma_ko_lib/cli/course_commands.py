@@ -25,11 +25,13 @@ def _doctor(arguments) -> None:
     found = runtime.describe()
     if arguments.json:
         return print_json(found)
-    device = found["accelerator"]
-    memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
     print(f"platform     {found['platform']}, Python {found['python']}")
-    print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
-    print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    if device := found["accelerator"]:
+        memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
+        print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
+        print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    for fault in found["faults"]:
+        print(f"fault        {fault}")
     print(f"disk         {found['disk_free_bytes'] / 2**30:.0f} GiB free here")
     print(f"cache        {found['cache_dir']}")
     for service, names in found["credentials"].items():

@@ -4,7 +4,7 @@ This part imports no other of the library.
 """
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
-from gemma_ko_lib.runtime.doctor import describe
+from gemma_ko_lib.runtime.doctor import check_machine, describe
 from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
@@ -37,6 +37,7 @@ __all__ = [
     "UserError",
     "accelerator",
     "cache_dir",
+    "check_machine",
     "choose_dtype",
     "cpu_name",
     "describe",

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +45,57 @@ def accelerator() -> Accelerator:
     stats = device.memory_stats() or {}
     kind = "gpu" if device.platform in ("gpu", "cuda", "rocm") else device.platform
     return Accelerator(kind, device.device_kind, jax.device_count(), stats.get("bytes_limit"))
+
+
+@dataclasses.dataclass(frozen=True)
+class NvidiaCard:
+    """An NVIDIA card as its driver describes it, whether JAX uses it or not.
+
+    Attributes:
+        name: e.g. "Tesla T4".
+        driver: major version of the driver, e.g. 580.
+        capability: compute capability, e.g. 7.5.
+    """
+
+    name: str
+    driver: int
+    capability: float
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings JAX for it: "cuda12" or "cuda13".
+
+        CUDA 13 starts at driver 580 and compute capability 7.5.
+        """
+        return "cuda13" if self.driver >= 580 and self.capability >= 7.5 else "cuda12"
+
+
+def nvidia_card() -> NvidiaCard | None:
+    """The first NVIDIA card of this machine, or None. Asks the driver, not JAX."""
+    query = "--query-gpu=name,driver_version,compute_cap"
+    try:
+        found = subprocess.run(
+            ["nvidia-smi", query, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    fields = found.stdout.partition("\n")[0].split(", ")
+    if found.returncode or len(fields) != 3:
+        return None
+    name, driver, capability = fields
+    return NvidiaCard(name, int(driver.partition(".")[0]), float(capability))
+
+
+def has_tpu(pci_devices: str = "/sys/bus/pci/devices") -> bool:
+    """Whether a TPU is plugged in: a PCI device of Google's that is no disk and no network card."""
+    for vendor in Path(pci_devices).glob("*/vendor"):
+        kind = (vendor.parent / "class").read_text()
+        if vendor.read_text().strip() == "0x1ae0" and not kind.startswith(("0x01", "0x02")):
+            return True
+    return False
 
 
 def cpu_name() -> str:
