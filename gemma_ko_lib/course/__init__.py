@@ -233,8 +233,9 @@ def describe_failure(result: "NotebookResult", cells: int | None, limit: float |
 
 def _machine() -> dict:
     # JAX is left alone: a process that has started it holds the TPU, or most of a GPU.
+    host = {"colab": " on Colab", "kaggle": " on Kaggle"}.get(runtime.platform(), "")
     return {
-        "platform": f"{platform.system()} {platform.machine()}, {runtime.platform()}",
+        "platform": f"{platform.system()} {platform.machine()}{host}",
         "processor": runtime.cpu_name(),
         "memory_bytes": runtime.total_memory_bytes(),
     }

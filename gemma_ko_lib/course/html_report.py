@@ -47,6 +47,7 @@ th, td { padding: .4rem .8rem .4rem 0; text-align: left; border-bottom: 1px soli
          vertical-align: baseline; }
 th { color: var(--soft); font-weight: 600; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.failed a, .timeout a { color: inherit; }
 .ok { color: var(--good); } .failed, .timeout { color: var(--bad); font-weight: 600; }
 .note { color: var(--soft); }
 figure { margin: 1.75rem 0; }
@@ -82,7 +83,9 @@ end, every check passed.</p>
 <th class="number">Peak memory</th><th class="number">Figures</th></tr></thead>
 <tbody>
 {% for page in pages %}<tr><td><a href="#{{ page.result.name }}">{{ page.title }}</a></td>
-<td class="{{ page.result.status }}">{{ page.result.status | status }}</td>
+<td class="{{ page.result.status }}">{% if page.result.error %}
+<a href="#{{ page.anchor }}">{{ page.result.status | status }}</a>{% else %}
+{{- page.result.status | status }}{% endif %}</td>
 <td class="number">{{ page.result.seconds | seconds }}</td>
 <td class="number">{{ page.result.peak_memory_bytes | memory }}</td>
 <td class="number">{{ page.result.metrics | length }}</td></tr>
