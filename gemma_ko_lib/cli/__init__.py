@@ -1,6 +1,7 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -12,7 +13,7 @@ from gemma_ko_lib.cli import (
     tokenization_commands,
     training_commands,
 )
-from gemma_ko_lib.runtime import UserError, printable
+from gemma_ko_lib.runtime import PrintableOutput, UserError, printable
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments) or 0
+        # Names and texts of others pass through here on their way to a terminal.
+        with contextlib.redirect_stdout(PrintableOutput(sys.stdout)):
+            return arguments.run(arguments) or 0
     except UserError as error:
         print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
         return 1

@@ -3,6 +3,8 @@
 import sys
 import time
 
+from gemma_ko_lib.runtime.errors import printable
+
 
 class Progress:
     """Progress that suits where it is read: a live bar on a terminal, sparse lines in a log.
@@ -18,6 +20,7 @@ class Progress:
         from tqdm import tqdm
 
         self._terminal = sys.stderr.isatty()
+        label = printable(label)  # often a file's name
         self._total, self._label, self._unit, self._quiet = total, label, unit, quiet
         self._done, self._start, self._last_line = 0, time.monotonic(), time.monotonic()
         self._bar = tqdm(
@@ -37,7 +40,7 @@ class Progress:
     def note(self, text: str) -> None:
         """Say something once, without breaking the bar."""
         if not self._quiet:
-            self._bar.write(f"{self._label}: {text}", file=sys.stderr)
+            self._bar.write(f"{self._label}: {printable(text)}", file=sys.stderr)
 
     def _print_line(self, now: float, note: str) -> None:
         elapsed = now - self._start
