@@ -36,7 +36,8 @@ from gemma_ko_lib import runtime
 runtime.check_machine()"""
 _SETUP = """\
 **Time and memory.** `PROFILE = "auto"` takes `gpu` or `tpu` where JAX has one, and `cpu`
-elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes with the course.
+elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes with the course,
+and is what `auto` takes where Gemma's weights are not installed.
 
 {table}
 
