@@ -30,13 +30,11 @@ DEV         := $(VENV)/.made-dev
 REAL        := $(VENV)/.made-real
 PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-# Progress bars for a person, a few lines for a log.
-QUIET       := $(shell test -t 2 || echo --quiet)
 
 ifneq ($(UV),)
-INSTALL     := "$(UV)" pip install $(QUIET) --python $(BIN)/python
+INSTALL     := "$(UV)" pip install --python $(BIN)/python
 else
-INSTALL     := $(BIN)/python -m pip install $(QUIET) --disable-pip-version-check
+INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check
 endif
 
 # What the user's other projects set must not reach into this environment.
@@ -60,7 +58,7 @@ course: $(LEARNER)  ## run every notebook; read course-output/report.html afterw
 test: lint  ## check style, run the tests, run every notebook from nothing
 	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
-	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/test-course
+	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
 
 test-full: MARKS := -m "not real"
 test-full: test  ## the same with the slow tests, a Ray cluster's among them

@@ -41,7 +41,7 @@ def accelerator() -> Accelerator:
 
     device = jax.local_devices()[0]  # another host's cannot be asked for its memory
     if device.platform == "cpu":
-        return Accelerator("cpu", _cpu_name(), jax.device_count(), total_memory_bytes())
+        return Accelerator("cpu", cpu_name(), jax.device_count(), total_memory_bytes())
     stats = device.memory_stats() or {}
     kind = "gpu" if device.platform in ("gpu", "cuda", "rocm") else device.platform
     return Accelerator(kind, device.device_kind, jax.device_count(), stats.get("bytes_limit"))
@@ -98,7 +98,8 @@ def has_tpu(pci_devices: str = "/sys/bus/pci/devices") -> bool:
     return False
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Name the processor and count its cores."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
