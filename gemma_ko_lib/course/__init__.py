@@ -116,8 +116,8 @@ def run_course(
         The result; a failing notebook does not stop the others and does not raise.
 
     Raises:
-        UserError: unknown profile or notebook, an output folder that cannot be used, or the packages of
-            the extra "course" are not installed.
+        UserError: unknown profile or notebook, an output folder that cannot be used, or packages
+            of the extra "course" missing.
     """
     try:
         from gemma_ko_lib.course.execution import NotebookResult

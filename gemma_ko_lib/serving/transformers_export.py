@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from gemma_ko_lib import runtime
 from gemma_ko_lib.models.belonging import check_finite
 from gemma_ko_lib.models.decoder import unstack
 from gemma_ko_lib.models.layouts import (
