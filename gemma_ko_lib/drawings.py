@@ -43,7 +43,8 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
         ax = plt.subplots(figsize=(4.6, 4.2))[1]
     ax.add_patch(plt.Rectangle((3.2, 2.35), 7.0, 5.3, fill=False, ec=_LINE, ls="--"))
     ax.text(10.3, 5.0, f"× {layers}", va="center", fontsize=10)
-    stream = dict(color=_LIT if "residual" in lit else _LINE, lw=4 if "residual" in lit else 1.5)
+    lit_stream = "residual" in lit
+    stream = {"color": _LIT if lit_stream else _LINE, "lw": 4 if lit_stream else 1.5}
     for low, high in ((0.7, 1.2), (2.0, 8.2), (8.9, 9.3), (10.1, 10.5)):
         ax.plot([5, 5], [low, high], zorder=0, **stream)
     for start, top in ((2.95, 4.05), (5.65, 6.75)):

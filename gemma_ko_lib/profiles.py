@@ -225,7 +225,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
-        HeadSharing(160, 16, 32, 64, 2, 4, 24, seeds=2),
+        HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
             Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
@@ -242,7 +242,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),
-        HeadSharing(300, 16, 48, 96, 2, 4, 24, seeds=3),
+        HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(
             Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5), (6, 128, 512, 2, 64)
