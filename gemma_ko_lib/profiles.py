@@ -120,7 +120,6 @@ class HeadSharing:
     num_heads: int
     head_dim: int
     seeds: int
-    held_out_rows: int = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +228,7 @@ class Profile:
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=120)
     family: Family = Family()
-    head_sharing: HeadSharing = HeadSharing(160, 8, 256, 256, 6, 8, 48, seeds=5)
+    head_sharing: HeadSharing = HeadSharing(400, 32, 64, 128, 2, 8, 24, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
     serving: Serving = Serving()
@@ -257,7 +256,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
-        HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
+        HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
             Pretrain(48, 4, 64, learning_rate=1e-2, warmup_steps=8),
@@ -275,7 +274,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),
-        HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
+        HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(
             Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5), (6, 128, 512, 2, 64)

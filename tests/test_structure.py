@@ -24,6 +24,7 @@ ALLOWED = {
     "from_scratch": {"runtime"},
     **{stage: {*STAGES[:number], *SHARED} for number, stage in enumerate(STAGES)},
     "plotting": {*STAGES, *SHARED},
+    "drawings": {"runtime"},
     "course": {*STAGES, *SHARED, "from_scratch", "plotting"},
     "cli": {*STAGES, *SHARED, "from_scratch", "plotting", "course"},
 }
