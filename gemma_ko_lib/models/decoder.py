@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gemma_ko_lib.models import keras_hub_blocks
+from gemma_ko_lib.models import keras_hub_blocks, kernels
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
 from gemma_ko_lib.models.sharding import split_rows
 
@@ -222,12 +222,7 @@ def project(hidden, embedding, soft_cap: float | None):
     Returns:
         float32 [..., vocabulary].
     """
-    logits = jax.lax.dot_general(
-        hidden,
-        embedding.astype(hidden.dtype),
-        (((hidden.ndim - 1,), (1,)), ((), ())),
-        preferred_element_type=jnp.float32,
-    )
+    logits = kernels.times_rows(hidden, embedding.astype(hidden.dtype))
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
 
 

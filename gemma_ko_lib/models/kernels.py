@@ -103,3 +103,22 @@ def output_shape(projection: str, x, kernel_shape: tuple[int, ...]) -> tuple[int
     if projection in PROJECTIONS[:3]:
         return (*x.shape[:2], kernel_shape[0], kernel_shape[2])
     return (*x.shape[:2], kernel_shape[-1])
+
+
+def times_rows(x, table):
+    """Products of vectors [..., d] with every row of a table [rows, d]: float32 [..., rows].
+
+    Compilers for CPUs before jaxlib 0.10 have no such product of two bfloat16 arrays; there the
+    operands become float32.
+    """
+
+    def product(x, table):
+        dimensions = (((x.ndim - 1,), (1,)), ((), ()))
+        return jax.lax.dot_general(x, table, dimensions, preferred_element_type=jnp.float32)
+
+    def wide_product(x, table):
+        return product(x.astype(jnp.float32), table.astype(jnp.float32))
+
+    if x.dtype == jnp.bfloat16 and jax.__version_info__ < (0, 10):
+        return jax.lax.platform_dependent(x, table, cpu=wide_product, default=product)
+    return product(x, table)
