@@ -230,9 +230,10 @@ _PROFILES = {
         HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
-            Pretrain(48, 4, 64, learning_rate=1e-2, warmup_steps=8),
+            Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
             (2, 64, 256, 2, 32),
             "en",
+            seeds=2,
         ),
     ),
     "cpu": Profile(
