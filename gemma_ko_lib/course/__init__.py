@@ -116,12 +116,19 @@ def run_course(
         The result; a failing notebook does not stop the others and does not raise.
 
     Raises:
-        UserError: unknown profile or notebook, or an output folder that cannot be used.
+        UserError: unknown profile or notebook, an output folder that cannot be used, or packages
+            of the extra "course" missing.
     """
-    from gemma_ko_lib.course.execution import NotebookResult
-    from gemma_ko_lib.course.html_report import write_report
-    from gemma_ko_lib.course.notebook_files import find_notebooks
-    from gemma_ko_lib.course.watch import Watch
+    try:
+        from gemma_ko_lib.course.execution import NotebookResult
+        from gemma_ko_lib.course.html_report import write_report
+        from gemma_ko_lib.course.notebook_files import find_notebooks
+        from gemma_ko_lib.course.watch import Watch
+    except ImportError as error:
+        raise UserError(
+            f"Running the course needs {error.name}: pip install 'gemma-ko[course]', or in a "
+            "checkout pip install -c constraints.txt -e '.[course]'."
+        ) from None
 
     if profile != "auto":
         profiles.get(profile)

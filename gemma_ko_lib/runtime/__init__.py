@@ -28,6 +28,7 @@ from gemma_ko_lib.runtime.storage import (
     sha256_of,
     whole_file,
 )
+from gemma_ko_lib.runtime.terminal import lasting_streams
 
 __all__ = [
     "Accelerator",
@@ -46,6 +47,7 @@ __all__ = [
     "export_credentials",
     "find_credentials",
     "json_object",
+    "lasting_streams",
     "numbered_lines",
     "only_process",
     "peak_memory_bytes",
