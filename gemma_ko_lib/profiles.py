@@ -228,7 +228,7 @@ class Profile:
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=120)
     family: Family = Family()
-    head_sharing: HeadSharing = HeadSharing(400, 32, 64, 128, 2, 8, 24, seeds=5)
+    head_sharing: HeadSharing = HeadSharing(340, 16, 64, 128, 2, 8, 24, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
     serving: Serving = Serving()
