@@ -118,7 +118,7 @@ def product(subscripts: str, a, b, dtype: str):
     In float16 the sum is float32, and so are both gradients, which are products of float16 too:
     that is what the tensor cores of GPUs without bfloat16 compute. All that a product reads and
     gives lies far inside float16's range in Gemma; the residual stream and sums over many tokens
-    do not (Micikevicius et al., arXiv 1710.03740).
+    do not (arXiv 1710.03740).
 
     Args:
         subscripts: "ri,io->ro" for plain matrices; every index stands in two of the three.
