@@ -23,6 +23,7 @@ endif
 PYTHON      ?= python3
 
 BIN         := $(VENV)/bin
+PEERS       := build/peers
 STAMP       := $(VENV)/.made-in
 REAL_STAMP  := $(VENV)/.made-real
 PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
@@ -41,7 +42,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help course test test-full lint test-real bench notebooks nano constraints clean FORCE
+.PHONY: help course test test-full lint test-real test-peers bench notebooks nano constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -67,6 +68,11 @@ lint: $(STAMP)
 
 test-real: $(REAL_STAMP)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
 	$(BIN)/python -m pytest -m real
+
+test-peers: $(STAMP)  ## compare exported folders with transformers and peft on torch (installs torch)
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch transformers peft
+	GEMMA_KO_PEERS=$(PEERS)/bin/python $(BIN)/python -m pytest -s tests/peers
 
 bench: $(STAMP)  ## measure speed and memory on this machine
 	$(BIN)/python -m tests.benchmarks

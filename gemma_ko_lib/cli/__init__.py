@@ -9,6 +9,7 @@ from gemma_ko_lib.cli import (
     corpus_commands,
     course_commands,
     evaluation_commands,
+    export_commands,
     serving_commands,
     tokenization_commands,
     training_commands,
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         vocabulary_commands,
         training_commands,
         evaluation_commands,
+        export_commands,
         serving_commands,
     ):
         stage.add(commands)

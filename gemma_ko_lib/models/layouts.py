@@ -61,6 +61,7 @@ _GEMMA1 = {"pre_ffw_norm/scale": "post_attention_layernorm"}
 PERIOD = {2: 2, 3: 6}
 LARGEST_LAYERS = {2: 46, 3: 62}
 
+
 def generation(kind: str, config: dict, name: str) -> int:
     """Which Gemma a configuration is one of: 1, 2 or 3.
 
