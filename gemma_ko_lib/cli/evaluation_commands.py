@@ -40,6 +40,14 @@ def _add_evaluate(commands) -> None:
     )
     parser.add_argument("--items", type=whole(1), help="items of each suite, drawn once (all)")
     parser.add_argument(
+        "--letters",
+        action="store_true",
+        help="culture, knowledge: show the choices and compare A, B, C, D (not the answers' texts)",
+    )
+    parser.add_argument(
+        "--shots", type=whole(1), help="examples before every question, taken from the suite"
+    )
+    parser.add_argument(
         "--window", type=whole(2), default=512, help="tokens the model sees at once"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -84,6 +92,10 @@ def _evaluate_suites(arguments) -> int:
         if not name.startswith("lm_eval:")
         for suite in evaluation.load_suites(name, arguments.data)
     ]
+    if arguments.letters:
+        suites = [evaluation.by_letter(suite) for suite in suites]
+    if arguments.shots:
+        suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
     suites = [
         dataclasses.replace(suite, items=_drawn(suite.items, arguments.items)) for suite in suites
     ]
