@@ -2,6 +2,7 @@
 
 from gemma_ko_lib.evaluation.bits_per_byte import BitsPerByte, bits_per_byte
 from gemma_ko_lib.evaluation.choices import Score, score_choices, score_continuations
+from gemma_ko_lib.evaluation.cut_curve import CutPoint, cut_curve, knee
 from gemma_ko_lib.evaluation.decoding import Answer, answer, generate
 from gemma_ko_lib.evaluation.items import Item, Suite
 from gemma_ko_lib.evaluation.prompts import by_letter, few_shot
@@ -12,6 +13,7 @@ from gemma_ko_lib.evaluation.suites import load_suites
 __all__ = [
     "Answer",
     "BitsPerByte",
+    "CutPoint",
     "Item",
     "Score",
     "Suite",
@@ -19,11 +21,13 @@ __all__ = [
     "answer",
     "bits_per_byte",
     "by_letter",
+    "cut_curve",
     "evaluate_suite",
     "few_shot",
     "format_results",
     "generate",
     "judge",
+    "knee",
     "load_suites",
     "paired_difference",
     "score_choices",

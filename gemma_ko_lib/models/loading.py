@@ -101,16 +101,28 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
     """A model's own name, KerasHub backbone class and its arguments, without its weights.
 
     Args:
-        name: as for `load`.
+        name: as for `load`; or a preset with its vocabulary cut to so many pieces, as
+            gemma2_2b:32k, which is a shape only.
 
     Raises:
-        UserError: unknown name, or a damaged folder.
+        UserError: unknown name, a damaged folder, or no number of pieces.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(name), *read_description(folder)[:2]
-    preset = preset_name(str(name))
-    return preset, *shape_of(preset)
+    whole, cut, pieces = str(name).partition(":")
+    preset = preset_name(whole)
+    kind, config = shape_of(preset)
+    if not cut:
+        return preset, kind, config
+    number = re.fullmatch(r"([1-9]\d{0,5})(k?)", pieces.lower())
+    size = int(number[1]) * (1024 if number[2] else 1) if number else 0
+    if not 0 < size <= config["vocabulary_size"]:
+        raise UserError(
+            f"'{name}': behind the colon stands how many pieces the vocabulary is cut to, as "
+            f"{preset}:32k, at most {config['vocabulary_size']:,}."
+        )
+    return f"{preset}:{size}", kind, {**config, "vocabulary_size": size}
 
 
 # --- folders ---
@@ -283,10 +295,11 @@ def random_model(
         seed: of the weights.
         dtype: Keras dtype policy.
     """
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     runtime.seed_everything(seed)
-    decoder = decoders.Decoder(getattr(keras_hub.models, kind)(**config, dtype=dtype))
+    backbone = getattr(keras_hub.models, kind)(**config, dtype=dtype_policy(dtype))
+    decoder = decoders.Decoder(backbone)
     return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
 
 
@@ -324,7 +337,7 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     print(GEMMA_NOTICE)
     models = keras_hub.models
@@ -336,7 +349,7 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     )
     try:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            backbone = backbone_class.from_preset(name, dtype=dtype)
+            backbone = backbone_class.from_preset(name, dtype=dtype_policy(dtype))
         proto = tokenizer_class.from_preset(name).proto
     except Exception as error:  # kagglehub and Keras raise a dozen types for a refused download
         raise UserError(

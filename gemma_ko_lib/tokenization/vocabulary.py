@@ -179,7 +179,6 @@ def expand_vocabulary(
     return SentencePieceTokenizer(model.SerializeToString(), f"{tokenizer.name}+ko")
 
 
-def replaced_ids(base: SentencePieceTokenizer, expanded: SentencePieceTokenizer) -> list[list[int]]:
-    """Return, for each added piece, the base tokens that it replaces."""
-    new = expanded.vocabulary[len(base.vocabulary) :]
-    return base.encode([piece.replace(SPACE_MARK, " ") for piece in new])
+def replaced_ids(base: SentencePieceTokenizer, pieces: Iterable[str]) -> list[list[int]]:
+    """Return, for each new piece, the tokens of the base that it replaces."""
+    return base.encode([piece.replace(SPACE_MARK, " ") for piece in pieces])

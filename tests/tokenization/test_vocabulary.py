@@ -112,8 +112,8 @@ def test_a_corpus_without_hangul_is_reported(base, texts):
         learn_pieces(texts, base, 10)
 
 
-def test_replaced_ids_are_the_base_tokens_of_each_new_piece(base, pieces, expanded):
-    replaced = replaced_ids(base, expanded)
+def test_replaced_ids_are_the_base_tokens_of_each_new_piece(base, pieces):
+    replaced = replaced_ids(base, pieces)
     assert len(replaced) == COUNT
     for piece, ids in zip(pieces, replaced, strict=True):
         assert base.decode(ids) == piece.replace("▁", " ")
