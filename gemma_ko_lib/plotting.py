@@ -44,8 +44,7 @@ _HOUSE_STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.unicode_minus": False,  # Korean fonts often lack U+2212
-    "mathtext.fontset": "dejavusans",  # the same for exponents
+    "mathtext.fontset": "dejavusans",
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
@@ -76,8 +75,9 @@ def use_korean_font() -> str:
             "Run `pip install koreanize-matplotlib` (it carries Nanum Gothic), or install a "
             f"Korean system font such as fonts-nanum. Looked for: {', '.join(_KOREAN_FONTS)}."
         )
-    # DejaVu fills in the symbols that Korean fonts lack; matplotlib falls back per glyph.
-    matplotlib.rcParams.update({**_HOUSE_STYLE, "font.family": [family, "DejaVu Sans"]})
+    # Matplotlib falls back by the glyph, but exponents and the minus before them come from the
+    # first font alone, and Nanum Gothic has no U+2212: DejaVu goes first, Hangul falls back.
+    matplotlib.rcParams.update({**_HOUSE_STYLE, "font.family": ["DejaVu Sans", family]})
     return family
 
 
@@ -145,6 +145,37 @@ def bar_table(
     ax.margins(x=0.15)
     ax.grid(visible=False, axis="y")
     ax.set(xlabel=xlabel, title=title)
+    return ax
+
+
+def frontier(
+    points: Mapping[str, tuple[float, float]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    chosen: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what is gained against what is lost, and the line of those that nothing beats in both.
+
+    Args:
+        points: label to (x, y); a larger x and a smaller y are better.
+        chosen: label of the one that is marked.
+        ax: where to draw; a new figure when None.
+    """
+    ax = ax or plt.subplots()[1]
+    unbeaten = {
+        (x, y)
+        for x, y in points.values()
+        if not any(a >= x and b <= y and (a, b) != (x, y) for a, b in points.values())
+    }
+    ax.plot(*zip(*sorted(unbeaten), strict=True), color="#999999", zorder=1)
+    for (label, (x, y)), colour in zip(points.items(), colours_for(list(points)), strict=True):
+        size = 150 if label == chosen else 50
+        ax.scatter(x, y, s=size, color=colour, marker="*" if label == chosen else "o", zorder=2)
+        ax.annotate(label, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9)
+    ax.margins(0.2)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
 
 

@@ -25,8 +25,9 @@ def print_json(value) -> None:
     Raises:
         UserError: a figure is not finite.
     """
+    in_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     try:
-        print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+        print(json.dumps(value, ensure_ascii=not in_unicode, indent=1, allow_nan=False))
     except ValueError as error:
         raise UserError(
             f"A figure is not finite, so it cannot be given as JSON ({error})."
@@ -103,6 +104,24 @@ def count(text: str) -> int:
             f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
         )
     return value
+
+
+def size(text: str) -> float:
+    """Bytes: 600MB, 1.5GB."""
+    return _with_unit(text, {"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
+
+
+def duration(text: str) -> float:
+    """Seconds: 2s, 500ms."""
+    return _with_unit(text, {"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
+
+
+def _with_unit(text: str, units: dict[str, float], wanted: str) -> float:
+    for unit, factor in units.items():
+        if text.lower().endswith(unit.lower()):
+            with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
+                return positive(text[: -len(unit)]) * factor
+    raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
 
 
 def evenly(found, count: int | None):
