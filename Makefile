@@ -24,6 +24,7 @@ endif
 PYTHON      ?= python3
 
 BIN         := $(VENV)/bin
+PEERS       := build/peers
 STAMP       := $(VENV)/.made-in
 LEARNER     := $(VENV)/.made-learner$(if $(filter-out smoke,$(PROFILE)),-real)
 DEV         := $(VENV)/.made-dev
@@ -42,8 +43,8 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help course test test-full lint test-real test-platforms bench notebooks nano constraints \
-        clean FORCE
+.PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
+        constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -70,10 +71,8 @@ lint: $(DEV)
 test-real: $(REAL)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
 	$(BIN)/python -m pytest -m real
 
-test-platforms: $(DEV)  ## run the lessons as on Colab and Kaggle, in their packages (needs uv, 12 GB of disk)
-	$(BIN)/python -m tests.platforms $(PLATFORMS)
-
-bench: $(DEV)  ## measure speed and memory on this machine
+.PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
+        constraints clean FORCE
 	$(BIN)/python -m tests.benchmarks
 
 notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
