@@ -34,6 +34,11 @@ def _add_evaluate(commands) -> None:
         help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
         "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
+    what.add_argument(
+        "--writing",
+        action="store_true",
+        help="what the model writes after 50 Korean openings: six counts, without a judge",
+    )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument(
         "--documents", type=whole(1), help="evenly spaced documents, instead of all"
@@ -54,7 +59,35 @@ def _add_evaluate(commands) -> None:
 
 
 def _evaluate(arguments) -> int | None:
+    if arguments.writing:
+        return _evaluate_writing(arguments)
     return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
+
+
+def _evaluate_writing(arguments) -> None:
+    from gemma_ko_lib.evaluation import writing
+
+    model, openings = _placed_model(arguments.model), writing.read_openings()
+    written = writing.go_on(model, openings, progress=True)
+    found = writing.measure_writing(openings, written)
+    if arguments.json:
+        texts = [
+            {**dataclasses.asdict(opening), "written": text, "ended": ended}
+            for opening, (text, ended) in zip(openings, written, strict=True)
+        ]
+        measures = {name: dataclasses.asdict(measured) for name, measured in found.items()}
+        return print_json(
+            {"model": arguments.model, "unit": "share", "measures": measures, "texts": texts}
+        )
+    for name, measured in found.items():
+        if measured.share is None:
+            print(f"{name:<16} nothing to count")
+            continue
+        low, high = measured.interval or (measured.share, measured.share)
+        print(
+            f"{name:<16}{measured.share:>7.1%} ({low:.1%}–{high:.1%}; {measured.texts} texts)  "
+            f"{writing.MEASURES[name]}"
+        )
 
 
 def _evaluate_texts(arguments) -> None:

@@ -89,3 +89,9 @@ def test_the_platforms_are_asked_for_the_accelerator_that_the_lesson_uses(path):
     assert (asked.get("accelerator") == "GPU") == wanted
     assert (asked.colab.get("gpuType") == "T4") == wanted
     assert asked.kaggle.isGpuEnabled == wanted and asked.kaggle.isInternetEnabled
+
+
+def test_a_new_address_in_pyproject_reaches_badges_cells_and_readme(monkeypatch):
+    monkeypatch.setattr(heads, "repository", lambda: "https://github.com/another/place")
+    for path, text in heads.written_files().items():
+        assert "another/place" in text and "gemma-ko/gemma-ko" not in text, path
