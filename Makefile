@@ -24,6 +24,7 @@ endif
 PYTHON      ?= python3
 
 BIN         := $(VENV)/bin
+PEERS       := build/peers
 STAMP       := $(VENV)/.made-in
 LEARNER     := $(VENV)/.made-learner$(if $(filter-out smoke,$(PROFILE)),-real)
 DEV         := $(VENV)/.made-dev
@@ -42,8 +43,8 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help course test test-full lint test-real test-platforms bench notebooks nano constraints \
-        clean FORCE
+.PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
+        constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -72,6 +73,11 @@ test-real: $(REAL)  ## run the tests that need the real Gemma 3 270M (downloads 
 
 test-platforms: $(DEV)  ## run the lessons as on Colab and Kaggle, in their packages (needs uv, 12 GB of disk)
 	$(BIN)/python -m tests.platforms $(PLATFORMS)
+
+test-peers: $(DEV)  ## compare exported folders with transformers and peft on torch (installs torch)
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch transformers peft
+	GEMMA_KO_PEERS=$(PEERS)/bin/python $(BIN)/python -m pytest -s tests/peers
 
 bench: $(DEV)  ## measure speed and memory on this machine
 	$(BIN)/python -m tests.benchmarks

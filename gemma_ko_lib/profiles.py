@@ -228,7 +228,7 @@ class Profile:
     corpus: Corpus = Corpus(row_length=512, workers=2)
     tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=120)
     family: Family = Family()
-    head_sharing: HeadSharing = HeadSharing(320, 16, 64, 128, 2, 8, 24, seeds=5)
+    head_sharing: HeadSharing = HeadSharing(340, 16, 64, 128, 2, 8, 24, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
     serving: Serving = Serving()
@@ -238,16 +238,15 @@ _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(14, 4, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=7, seeds=2),
-        Evaluation(documents=16, window=256, per_group=4),
+        Pretrain(18, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=9, seeds=2),
+        Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             batch_rows=2,
             row_length=256,
             learning_rates={"full": 1.5e-3},
             rank=8,
             new_pieces=1024,
-            held_out=0.06,
-            steps=8,
+            steps=10,
             seeds=1,
             few_steps=60,
             questions=4,
@@ -259,9 +258,10 @@ _PROFILES = {
         HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
-            Pretrain(48, 4, 64, learning_rate=1e-2, warmup_steps=8),
+            Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
             (2, 64, 256, 2, 32),
             "en",
+            seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
     ),

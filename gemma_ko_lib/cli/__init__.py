@@ -10,6 +10,7 @@ from gemma_ko_lib.cli import (
     corpus_commands,
     course_commands,
     evaluation_commands,
+    export_commands,
     serving_commands,
     tokenization_commands,
     training_commands,
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         vocabulary_commands,
         training_commands,
         evaluation_commands,
+        export_commands,
         serving_commands,
     ):
         stage.add(commands)

@@ -142,7 +142,8 @@ def run_projection(
         x: the layer's input, [batch, length, …].
         dtype: of what is multiplied, see `kernels.product`; that of x by default.
     """
-    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype or x.dtype)
+    dtype = dtype or str(x.dtype)
+    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype)
     rows = kernels.input_rows(projection, x)
     if f"{projection}/kernel_scale" in weights:
         bits = 8 if f"{projection}/kernel_int8" in weights else 4

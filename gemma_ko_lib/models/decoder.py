@@ -227,12 +227,7 @@ def project(hidden, embedding, soft_cap: float | None):
     Returns:
         float32 [..., vocabulary].
     """
-    logits = jax.lax.dot_general(
-        hidden,
-        embedding.astype(hidden.dtype),
-        (((hidden.ndim - 1,), (1,)), ((), ())),
-        preferred_element_type=jnp.float32,
-    )
+    logits = kernels.times_rows(hidden, embedding.astype(hidden.dtype))
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
 
 

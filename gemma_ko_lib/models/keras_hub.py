@@ -8,6 +8,7 @@ length of this one import; the tokenizer lesson can still import them afterwards
 
 import contextlib
 import sys
+import warnings
 
 _HIDDEN = ("tensorflow", "tensorflow_text")
 
@@ -24,7 +25,9 @@ def _without_tensorflow():
             del sys.modules[name]
 
 
-with _without_tensorflow():
+with _without_tensorflow(), warnings.catch_warnings():
+    # tqdm, on its first import in a notebook, asks for a package that nothing here uses.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     import keras
     import keras_hub
 

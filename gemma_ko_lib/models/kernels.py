@@ -118,7 +118,7 @@ def product(subscripts: str, a, b, dtype: str):
     In float16 the sum is float32, and so are both gradients, which are products of float16 too:
     that is what the tensor cores of GPUs without bfloat16 compute. All that a product reads and
     gives lies far inside float16's range in Gemma; the residual stream and sums over many tokens
-    do not (micikevicius et al., arXiv 1710.03740).
+    do not (arXiv 1710.03740).
 
     Args:
         subscripts: "ri,io->ro" for plain matrices; every index stands in two of the three.
@@ -149,3 +149,22 @@ def _float16_backward(subscripts, operands, cotangent):
 
 
 _float16_product.defvjp(_float16_forward, _float16_backward)
+
+
+def times_rows(x, table):
+    """Products of vectors [..., d] with every row of a table [rows, d]: float32 [..., rows].
+
+    Compilers for CPUs before jaxlib 0.10 have no such product of two bfloat16 arrays; there the
+    operands become float32.
+    """
+
+    def product(x, table):
+        dimensions = (((x.ndim - 1,), (1,)), ((), ()))
+        return jax.lax.dot_general(x, table, dimensions, preferred_element_type=jnp.float32)
+
+    def wide_product(x, table):
+        return product(x.astype(jnp.float32), table.astype(jnp.float32))
+
+    if x.dtype == jnp.bfloat16 and jax.__version_info__ < (0, 10):
+        return jax.lax.platform_dependent(x, table, cpu=wide_product, default=product)
+    return product(x, table)

@@ -209,6 +209,6 @@ def _logits(decoder, outer, x):
     if _EMBEDDING in outer:
         return project(x, outer[_EMBEDDING], decoder.soft_cap)
     stored, scale = outer[f"{_EMBEDDING}_int8"], outer[f"{_EMBEDDING}_scale"]
-    logits = quantization.product(x, stored, scale.T).astype("float32")
+    logits = quantization.product(x, stored, scale.T, decoder.product_dtype).astype("float32")
     cap = decoder.soft_cap
     return logits if cap is None else cap * jnp.tanh(logits / cap)

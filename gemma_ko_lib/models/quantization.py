@@ -117,14 +117,14 @@ def _unpack(packed):
 
 
 @functools.partial(jax.checkpoint, static_argnums=3)
-def product(rows, stored, scale, dtype: str | None = None):
+def product(rows, stored, scale, dtype: str):
     """Rows [rows, in] times a quantised matrix.
 
     Under `jax.checkpoint` the backward pass dequantises again; otherwise the dequantised
     matrix of every group would be kept for it, the whole model in float. `dtype` is that of what
-    is multiplied, see `kernels.product`; that of the rows by default.
+    is multiplied, see `kernels.product`.
     """
-    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype or rows.dtype)
+    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype)
     if stored.dtype == jnp.int8:
         # One scale a column, so the product may come first. Where the integers are the same for
         # all turns of a loop, as in decoding, the compiler would widen them once, ahead of it,

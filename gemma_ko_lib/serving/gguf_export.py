@@ -41,7 +41,7 @@ _STORED = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 _EMBEDDING = "token_embd.weight"
 
 
-def export_gguf(model: Model, path: str | Path, kind: str | None = None) -> Path:
+def export_gguf(model: Model, path: str | Path, kind: str | None = None, chat: bool = True) -> Path:
     """Write a model as a GGUF file; it appears under its name when it is whole.
 
     Args:
@@ -50,6 +50,7 @@ def export_gguf(model: Model, path: str | Path, kind: str | None = None) -> Path
         kind: one of `TYPES`; by default the number format that the weights have. Norms are
             float32 always. With q5_0 and q4_0 the embeddings, which are the output layer too, are
             q8_0; a matrix whose rows are no multiple of 32 is float16.
+        chat: whether the turn template goes in; a server then takes the model for one that chats.
 
     Returns:
         The path.
@@ -79,7 +80,7 @@ def export_gguf(model: Model, path: str | Path, kind: str | None = None) -> Path
     part = path.with_name(f".{path.name}.part")
     writer = gguf.GGUFWriter(None, arch)
     _add_settings(writer, arch, number, model, kind)
-    _add_tokenizer(writer, model)
+    _add_tokenizer(writer, model, chat)
     for name, its_type in stored.items():
         shape = to_rows(name, weights[name]).shape
         size = _bytes(shape, its_type)
@@ -154,7 +155,7 @@ def _add_settings(writer, arch: str, number: int, model: Model, kind: str) -> No
             writer.add_rope_scaling_factor(factor)
 
 
-def _add_tokenizer(writer, model: Model) -> None:
+def _add_tokenizer(writer, model: Model, chat: bool) -> None:
     from sentencepiece import sentencepiece_model_pb2 as schema
 
     pieces = list(schema.ModelProto.FromString(model.tokenizer.proto).pieces)
@@ -178,4 +179,5 @@ def _add_tokenizer(writer, model: Model) -> None:
     writer.add_add_space_prefix(False)
     if {START, END} <= set(vocabulary):
         writer.add_eot_token_id(vocabulary.index(END))
-        writer.add_chat_template(CHAT_TEMPLATE)
+        if chat:
+            writer.add_chat_template(CHAT_TEMPLATE)

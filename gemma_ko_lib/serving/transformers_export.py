@@ -28,7 +28,11 @@ _TYPES = {
 
 
 def export_transformers(
-    model: Model, path: str | Path, shard_bytes: int = SHARD_BYTES, card: str = ""
+    model: Model,
+    path: str | Path,
+    shard_bytes: int = SHARD_BYTES,
+    chat: bool = True,
+    card: str = "",
 ) -> Path:
     """Write a model as a transformers folder; it appears when it is whole.
 
@@ -40,6 +44,7 @@ def export_transformers(
         model: Gemma 1, 2 or 3; adapters are merged before (`models.merge`).
         path: of the folder, which must not hold anything yet.
         shard_bytes: most bytes of one file of weights.
+        chat: whether the turn template goes in.
         card: text of README.md; none is written without.
 
     Returns:
@@ -74,7 +79,7 @@ def export_transformers(
         vocabulary = model.tokenizer.vocabulary
         if {START, END} <= set(vocabulary):
             stops.append(vocabulary.index(END))
-            texts["chat_template.jinja"] = CHAT_TEMPLATE
+            texts["chat_template.jinja"] = CHAT_TEMPLATE if chat else ""
         for name, text in texts.items():
             if text:
                 (folder / name).write_text(text, "utf-8")
@@ -129,6 +134,7 @@ def transformers_config(model: Model, number: int, stops: list[int], dtype: str)
     if number < 3:
         found["intermediate_size"] //= 2  # KerasHub counts both branches
         found["rope_theta"] = 10_000.0
+        found["rope_parameters"] = {"rope_type": "default", "rope_theta": 10_000.0}
     if number == 1:
         found.pop("sliding_window", None)
     else:
@@ -138,8 +144,8 @@ def transformers_config(model: Model, number: int, stops: list[int], dtype: str)
             "sliding_attention" if (layer + 1) % every else "full_attention"
             for layer in range(config["num_layers"])
         ]
-        found.setdefault("attn_logit_softcapping", None)
-        found.setdefault("final_logit_softcapping", None)
+        for cap in ("attn_logit_softcapping", "final_logit_softcapping"):
+            found[cap] = None if found.get(cap) is None else float(found[cap])
     if number == 3:
         factor = float(config.get("global_rope_scaling_factor", 1.0))
         everywhere = {"rope_type": "default", "rope_theta": 1_000_000.0}
