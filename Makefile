@@ -148,8 +148,8 @@ $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 	@echo "$(CURDIR)" > $@
 
 # A learner gets what the notebooks need; work on the course needs more. Each adds to .venv.
-$(VENV)/.made-learner: EXTRAS := course
-$(VENV)/.made-learner-real: EXTRAS := course,real
+$(VENV)/.made-learner: EXTRAS := course,serve
+$(VENV)/.made-learner-real: EXTRAS := course,real,serve
 $(DEV): EXTRAS := dev
 $(REAL): EXTRAS := dev,real,serve
 $(VENV)/.made-%: $(STAMP)

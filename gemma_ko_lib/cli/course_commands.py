@@ -73,6 +73,7 @@ def _course(arguments) -> int:
         output_dir=arguments.output,
         timeout_s=arguments.timeout,
     )
+    print(f"The report, to open in a browser: {result.report_path}")
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, course.notebooks_dir())
     return result.exit_code

@@ -130,7 +130,7 @@ def _evaluate_suites(arguments) -> int:
     if arguments.shots:
         suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
     suites = [
-        dataclasses.replace(suite, items=_drawn(suite.items, arguments.items)) for suite in suites
+        dataclasses.replace(suite, items=drawn(suite.items, arguments.items)) for suite in suites
     ]
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
@@ -184,7 +184,7 @@ def _null_band(tokenizer, suite) -> dict:
     }
 
 
-def _drawn(items: tuple, count: int | None) -> tuple:
+def drawn(items: tuple, count: int | None) -> tuple:
     """Draw `count` items, the same in every run; pairs that have a twin come with it."""
     import numpy as np
 

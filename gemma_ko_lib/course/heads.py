@@ -79,6 +79,8 @@ def badges(name: str) -> str:
 def written_notebook(path: Path) -> NotebookNode:
     """Read a notebook and give it its head: badges, setup, installation, metadata."""
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = _with_address(cell.source)
     setup = _SETUP.format(table=times_table(path.stem))
     _put(notebook, 0, new_markdown_cell(badges(path.stem), id="badges"))
     _put(notebook, 2, new_markdown_cell(setup, id="setup"))
@@ -161,24 +163,26 @@ def take_times(metrics: Path) -> None:
 
 
 def written_readme(text: str) -> str:
-    """Put the address and the badges into the README's text."""
-    address = repository()
-    text = re.sub(r"(?<=git clone )https://\S+", address, text)
-    text = re.sub(r"(?<=git\+)https://[^\s\"'`]+", address, text)
+    """Put the address and the badges into the text of a README."""
 
     def row(found: re.Match) -> str:
         opened = badges(found["name"]).replace("\n", " ")
         return f"{found['link']} | {found['text']} | {opened} |"
 
     link = r"^(?P<link>\| \[\d\d [^\]]*\]\(notebooks/(?P<name>\w+)\.ipynb\))"
-    return re.sub(rf"{link} \| (?P<text>[^|\n]*?) \|.*$", row, text, flags=re.M)
+    row_of = rf"{link} \| (?P<text>[^|\n]*?) \|.*$"
+    return re.sub(row_of, row, _with_address(text), flags=re.M)
+
+
+def _with_address(text: str) -> str:
+    return re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
 
 
 def written_files() -> dict[Path, str]:
     """Every file that has a head or an address, with the text that belongs into it."""
     files = {path: nbformat.writes(written_notebook(path)) + "\n" for path in find_notebooks()}
-    readme = ROOT / "README.md"
-    return {**files, readme: written_readme(readme.read_text("utf-8"))}
+    readmes = (ROOT / "README.md", ROOT / "README.ko.md")
+    return {**files, **{path: written_readme(path.read_text("utf-8")) for path in readmes}}
 
 
 def main() -> None:

@@ -73,9 +73,9 @@ def test_a_notebook_opens_at_the_first_click(path):
     assert code[1].source.startswith('PROFILE = "auto"\n')
 
 
-def test_one_address_stands_in_notebooks_and_readme():
-    readme = (heads.ROOT / "README.md").read_text("utf-8")
-    for text in [readme, *(path.read_text("utf-8") for path in NOTEBOOKS)]:
+def test_one_address_stands_in_notebooks_and_readmes():
+    readmes = (heads.ROOT / "README.md", heads.ROOT / "README.ko.md")
+    for text in (path.read_text("utf-8") for path in (*readmes, *NOTEBOOKS)):
         assert f"{heads.repository()}/blob/main/notebooks/" in text
         assert set(re.findall(r"(?:git\+|git clone )(https://[^\s\"'`\\]+)", text)) <= {
             heads.repository()
@@ -89,3 +89,9 @@ def test_the_platforms_are_asked_for_the_accelerator_that_the_lesson_uses(path):
     assert (asked.get("accelerator") == "GPU") == wanted
     assert (asked.colab.get("gpuType") == "T4") == wanted
     assert asked.kaggle.isGpuEnabled == wanted and asked.kaggle.isInternetEnabled
+
+
+def test_a_new_address_in_pyproject_reaches_badges_cells_and_readme(monkeypatch):
+    monkeypatch.setattr(heads, "repository", lambda: "https://github.com/another/place")
+    for path, text in heads.written_files().items():
+        assert "another/place" in text and "gemma-ko/gemma-ko" not in text, path
