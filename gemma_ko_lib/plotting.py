@@ -44,8 +44,7 @@ _HOUSE_STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.unicode_minus": False,  # Korean fonts often lack U+2212
-    "mathtext.fontset": "dejavusans",  # the same for exponents
+    "mathtext.fontset": "dejavusans",
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
@@ -76,8 +75,9 @@ def use_korean_font() -> str:
             "Run `pip install koreanize-matplotlib` (it carries Nanum Gothic), or install a "
             f"Korean system font such as fonts-nanum. Looked for: {', '.join(_KOREAN_FONTS)}."
         )
-    # DejaVu fills in the symbols that Korean fonts lack; matplotlib falls back per glyph.
-    matplotlib.rcParams.update({**_HOUSE_STYLE, "font.family": [family, "DejaVu Sans"]})
+    # Matplotlib falls back by the glyph, but exponents and the minus before them come from the
+    # first font alone, and Nanum Gothic has no U+2212: DejaVu goes first, Hangul falls back.
+    matplotlib.rcParams.update({**_HOUSE_STYLE, "font.family": ["DejaVu Sans", family]})
     return family
 
 

@@ -71,7 +71,7 @@ def test_a_vocabulary_is_exchanged_and_the_model_trains_on(raw_file, tmp_path, c
     [
         ([], "--keep-from to cut"),
         (["--add", "10"], "--learn-from belong together"),
-        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "which is missing"),
+        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "it is missing"),
         (["--keep-from", "FILE", "--pieces", "100"], "can be cut to 263 pieces"),
     ],
 )
@@ -168,6 +168,7 @@ def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_
         ("evaluate --model nano --text x", "--window", ["1", "0", "-5"]),
         ("evaluate --model nano --text x", "--documents", ["0", "-1"]),
         ("evaluate --model nano --suite grammar", "--items", ["0", "-1"]),
+        ("evaluate --model nano --suite culture", "--shots", ["0", "-5"]),
         ("plan --model nano --device t4", "--length", ["0", "-2048"]),
     ],
 )
@@ -219,3 +220,9 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     monkeypatch.setattr("gemma_ko_lib.training.pretrain", stop)
     assert cli.main("pretrain --model nano --data x -o y".split()) == 128 + number
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
+
+
+def test_no_command_passes_control_sequences_of_a_file_name_on(tmp_path, capsys):
+    assert cli.main(["course", "--learner-copies", str(tmp_path / "a\x1b[2J")]) == 0
+    printed = capsys.readouterr().out
+    assert r"a\x1b[2J" in printed and "\x1b" not in printed

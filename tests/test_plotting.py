@@ -40,6 +40,31 @@ def test_hangul_renders_without_missing_glyphs():
     assert draw(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("scale", ["log", "symlog", "scientific"])
+def test_an_exponent_has_a_real_minus(scale, caplog):
+    """Mathtext takes its minus from the first font, and says so in the log where it has none."""
+    plotting.use_korean_font()
+    low, high = {"log": (1e-5, 1e-2), "symlog": (-1000, 1000)}.get(scale, (-1e-7, 1e-7))
+    ax = plotting.line_curves({"학습률": ([1, 2], [low, high])})
+    if scale == "scientific":
+        ax.ticklabel_format(style="sci", useMathText=True, scilimits=(0, 0))
+    else:
+        ax.set_yscale(scale)
+    draw(ax.figure)
+    assert "does not have a glyph" not in caplog.text
+    written = [label.get_text() for label in ax.get_yticklabels()]
+    written.append(ax.yaxis.get_offset_text().get_text())
+    assert any("-" in text or "\N{MINUS SIGN}" in text for text in written)
+
+
+def test_the_check_of_exponents_can_fail(caplog):
+    with matplotlib.rc_context({"font.family": plotting.use_korean_font()}):
+        ax = plotting.line_curves({"ko": ([1, 2], [1e-5, 1e-2])})
+        ax.set_yscale("log")
+        draw(ax.figure)
+    assert "does not have a glyph" in caplog.text
+
+
 def test_the_check_above_can_fail():
     figure, ax = plt.subplots()
     with matplotlib.rc_context({"font.family": "DejaVu Sans"}):

@@ -1,6 +1,7 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -15,7 +16,7 @@ from gemma_ko_lib.cli import (
     training_commands,
     vocabulary_commands,
 )
-from gemma_ko_lib.runtime import UserError, printable
+from gemma_ko_lib.runtime import PrintableOutput, UserError, lasting_streams, printable
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,21 +32,25 @@ def main(argv: list[str] | None = None) -> int:
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    arguments = _parser().parse_args(argv)
-    try:
-        return arguments.run(arguments) or 0
-    except UserError as error:
-        print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as stop:
-        print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
-        return getattr(stop, "exit_code", 130)
+    with lasting_streams():
+        arguments = _parser().parse_args(argv)
+        try:
+            # Names and texts of others pass through here on their way to a terminal.
+            with contextlib.redirect_stdout(PrintableOutput(sys.stdout)):
+                return arguments.run(arguments) or 0
+        except UserError as error:
+            print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt as stop:
+            print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
+            return getattr(stop, "exit_code", 130)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gemma-ko", description="Put Korean on Gemma.")
     parser.add_argument("--version", action="version", version=f"gemma-ko {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=lambda arguments: parser.print_help())
+    commands = parser.add_subparsers(metavar="COMMAND")
     for stage in (
         course_commands,
         corpus_commands,

@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import re
 
 from gemma_ko_lib.cli.options import PARTIAL, SEED, command, share, whole
-from gemma_ko_lib.runtime import UserError, printable
+from gemma_ko_lib.runtime import UserError
 
 
 def add(commands) -> None:
@@ -14,7 +15,20 @@ def add(commands) -> None:
 
 def _add_clean(commands) -> None:
     parser = command(commands, "clean", _clean, "Turn raw files into clean documents for training.")
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, zips, or folders")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="files, zips, folders; open:nsmc, open:petitions, open:comments, open:wikipedia-ko, "
+        "open:wikipedia-en (fetched, no login); a data set: hf://datasets/OWNER/NAME/PATH",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        metavar="N",
+        help="of each open: and hf: input take N documents (5000) or bytes (20MB); all of it, "
+        "if not given",
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="folder for the documents"
     )
@@ -109,6 +123,25 @@ def _add_clean(commands) -> None:
     )
 
 
+def _limit(text: str):
+    """Documents (5000) or bytes (500kB, 20MB, 1GB)."""
+    from gemma_ko_lib.corpus.sources.open_corpora import Limit
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMG]B)?", text, re.IGNORECASE)
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+    if match and match[2]:
+        value = int(float(match[1]) * units[match[2].upper()])
+        limit = Limit(bytes=value)
+    else:
+        value = int(match[1]) if match and match[1].isdecimal() else 0
+        limit = Limit(documents=value)
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number of documents or bytes from 1; write 5000 or 20MB"
+        )
+    return limit
+
+
 class _Formats(argparse.Action):
     def __call__(self, parser, *arguments) -> None:
         from gemma_ko_lib.corpus.sources.formats import describe
@@ -146,12 +179,13 @@ def _clean(arguments) -> int:
         workers=arguments.workers,
         executor=arguments.executor,
         slurm=_key_values("--slurm", arguments.slurm),
+        **({} if arguments.limit is None else {"limit": arguments.limit}),
     )
     if arguments.executor == "slurm":
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(printable(corpus.format_report(report, arguments.show or 0)))
+    print(corpus.format_report(report, arguments.show or 0))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

@@ -25,8 +25,9 @@ def print_json(value) -> None:
     Raises:
         UserError: a figure is not finite.
     """
+    in_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     try:
-        print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+        print(json.dumps(value, ensure_ascii=not in_unicode, indent=1, allow_nan=False))
     except ValueError as error:
         raise UserError(
             f"A figure is not finite, so it cannot be given as JSON ({error})."

@@ -1,5 +1,6 @@
 """`gemma-ko serve`, `chat` and `compare`."""
 
+import dataclasses
 import json
 import os
 
@@ -137,19 +138,30 @@ def _add_compare(commands) -> None:
     parser.add_argument(
         "--documents", type=whole(2), default=24, help="of each language, for bits per byte"
     )
+    parser.add_argument(
+        "--suite", nargs="+", default=[], metavar="NAME", help="questions too: korean, grammar_en"
+    )
+    parser.add_argument("--items", type=whole(4), help="of each suite, drawn once (all)")
     parser.add_argument("-o", "--output", metavar="DIR", help="figures as JSON, and their chart")
     _add_threads(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def _compare(arguments) -> None:
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli.evaluation_commands import drawn
     from gemma_ko_lib.serving import compare, engine
 
+    suites = [suite for name in arguments.suite for suite in evaluation.load_suites(name)]
     with stdout_to_stderr():
         variants = compare.measure(
             arguments.models,
             threads=arguments.threads or engine.free_cores(),
             documents=arguments.documents,
+            suites=[
+                dataclasses.replace(suite, items=drawn(suite.items, arguments.items))
+                for suite in suites
+            ],
         )
     choice = compare.choose(variants, arguments.memory, arguments.latency)
     found = {

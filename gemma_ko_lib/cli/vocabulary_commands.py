@@ -60,9 +60,7 @@ def _vocabulary(arguments) -> None:
     if not arguments.keep_from and not arguments.add:
         raise UserError("Give --keep-from to cut the vocabulary, --add to expand it, or both.")
     if (arguments.pieces or arguments.coverage is not None) and not arguments.keep_from:
-        raise UserError(
-            "--pieces and --coverage say how much of --keep-from is kept; it is missing."
-        )
+        raise UserError("--pieces and --coverage are of --keep-from, which is missing.")
     with stdout_to_stderr():
         model = models.load(arguments.model)
     tokenizer, found = model.tokenizer, {"model": arguments.model}

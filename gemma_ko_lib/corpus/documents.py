@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.sources.files import InputFile, find_inputs
+from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, OPEN, Limit, fetch, is_open
 from gemma_ko_lib.corpus.sources.records import Note, Reject
 from gemma_ko_lib.runtime import printable
 
@@ -27,6 +28,7 @@ __all__ = [
     "Reject",
     "find_files",
     "find_files_and_notes",
+    "open_corpus",
     "read_documents",
     "read_file",
     "read_records",
@@ -45,14 +47,44 @@ def find_files(inputs: str | Path | Iterable[str | Path]) -> list[InputFile]:
 
 
 def find_files_and_notes(
-    inputs: str | Path | Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path], limit: Limit = EVERYTHING, quiet: bool = False
 ) -> tuple[list[InputFile], list[Note]]:
     """List the files to read, and what is left out on purpose: see `sources.files`.
 
+    Args:
+        inputs: paths; "open:NAME" and "hf://…" are brought here first, see `sources.open_corpora`.
+        limit: how much of each of the latter.
+        quiet: say nothing of them.
+
     Raises:
-        UserError: a path does not exist.
+        UserError: a path does not exist, or a corpus cannot be fetched.
     """
-    return find_inputs(inputs, _has_text)
+    inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    local = [given for given in inputs if not is_open(given)]
+    files, notes = find_inputs(local, _has_text)
+    fetched = [file for given in inputs if is_open(given) for file in fetch(given, limit, quiet)]
+    return files + fetched, notes
+
+
+def open_corpus(
+    name: str, documents: int | None = None, text_bytes: int | None = None
+) -> Iterator["Document"]:
+    """Read a public corpus, which is fetched as far as it is not in the cache.
+
+    Args:
+        name: of the table in sources/open_corpora.json ("nsmc", "petitions", "comments",
+            "wikipedia-ko", "wikipedia-en"), or "hf://datasets/OWNER/NAME/PATH".
+        documents: take so many at most.
+        text_bytes: take so many bytes of its files at most, instead.
+
+    Raises:
+        UserError: unknown name, no network, a damaged file, a full disk.
+    """
+    given = name if is_open(name) else OPEN + name
+    for file in fetch(given, Limit(documents, text_bytes)):
+        for record in read_file(file):
+            if not isinstance(record, Reject | Note):
+                yield record
 
 
 def _has_text(file: InputFile) -> bool:
@@ -119,6 +151,8 @@ def read_file(
             yield Reject(name, number, "empty text")
             continue
         metadata.setdefault("source_file", name)
+        for key, value in file.about:
+            metadata.setdefault(key, value)
         if not identifier:
             identifier = name if number is None else f"{name}:{number}"
             if "language" in metadata:

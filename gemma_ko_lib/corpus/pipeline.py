@@ -42,7 +42,15 @@ from gemma_ko_lib.corpus.result_folder import (
     remove_former,
     result_files,
 )
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process, whole_file
+from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, Limit, is_open
+from gemma_ko_lib.runtime import (
+    Progress,
+    UserError,
+    disk_error,
+    only_process,
+    sha256_of,
+    whole_file,
+)
 
 if TYPE_CHECKING:
     from gemma_ko_lib.corpus.executor import Stage
@@ -61,6 +69,7 @@ def clean(
     executor: str = "local",
     slurm: dict[str, str] | None = None,
     progress: bool = True,
+    limit: Limit = EVERYTHING,
 ) -> dict:
     """Clean files into a folder of documents; what `gemma-ko clean` calls.
 
@@ -68,13 +77,14 @@ def clean(
     workers, and whether the run was stopped in between.
 
     Args:
-        inputs: files, archives, and folders of them.
+        inputs: files, archives, and folders of them; open:NAME and hf://datasets/….
         output_dir: where the results go; a former result there is replaced.
         settings: see `CleanSettings`.
         workers: tasks at once. A file is read by one of them.
         executor: "local", "ray" or "slurm".
         slurm: for Slurm: "partition", "time" and other options of sbatch.
         progress: say on stderr how far it is.
+        limit: how much of each open:NAME and hf://… is taken.
 
     Returns:
         The report, as written to report.json; for Slurm {"jobs": numbers of the jobs}, the
@@ -96,7 +106,7 @@ def clean(
     settings = settings or CleanSettings()
     output_dir = Path(output_dir).expanduser().absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    files, left_out = find_files_and_notes(inputs)
+    files, left_out = find_files_and_notes(inputs, limit, quiet=not progress)
     _check_places(inputs, files, left_out, output_dir)
     partial = output_dir / PARTIAL
     try:
@@ -121,6 +131,8 @@ def _check_places(
     # Former results are removed from the output folder, so nothing to be read may lie there.
     target = output_dir.resolve()
     for given in inputs:
+        if is_open(given):
+            continue
         place = Path(given).expanduser().resolve()
         if place == target or place in target.parents or target in place.parents:
             raise UserError(
@@ -216,6 +228,7 @@ class CorpusRun:
         self.left_out = [note._asdict() for note in left_out]
         self.partial = output_dir / PARTIAL
         self.tasks = split_into_tasks(files)
+        self.sources = _sources(files)
         self.input_bytes = sum(file.size for file in files)
         self.input_files = len(files)
         self.started = time.time()
@@ -317,12 +330,23 @@ class CorpusRun:
             },
             "files": [{"name": name, "bytes": (out / name).stat().st_size} for name in documents],
             "lists": [name for name in names if name not in documents],
+            "sources": self.sources,
             "input_files": self.input_files,
             "input_file_bytes": self.input_bytes,
             "seconds": round(seconds, 3),
             # Of UTF-8 text, which is what other cleaners count.
             "mb_per_second": round(report["text_bytes"]["in"] / 1e6 / seconds, 3),
         }
+
+
+def _sources(files: list[InputFile]) -> list[dict]:
+    """Each corpus that was fetched: what it is, its licence, and which of its files were read."""
+    sources: dict[tuple, list[dict]] = {}
+    for file in files:
+        if file.about:
+            read = {"name": file.name, "bytes": file.size, "sha256": sha256_of(file.path)}
+            sources.setdefault(file.about, []).append(read)
+    return [{**dict(about), "files": read} for about, read in sources.items()]
 
 
 class _Finish:

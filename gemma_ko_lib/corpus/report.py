@@ -276,6 +276,10 @@ def format_report(report: dict, show: int = 0) -> str:
         f"text: {text['in'] / 1e6:,.2f} MB in, {text['out'] / 1e6:,.2f} MB out; "
         f"{report['seconds']:,.1f} s, {report['mb_per_second']:,.2f} MB/s",
     ]
+    for source in report["sources"]:
+        size = sum(file["bytes"] for file in source["files"]) / 1e6
+        said = f"{source['corpus']}, licence: {source['licence']}, {source['source']}"
+        lines.append(f"source: {said}: {size:,.2f} MB")
     for encoding, decoded in steps["read"]["decoded_from"].items():
         lines.append(f"decoded from {encoding}: {decoded:,}")
     lines += [

@@ -27,7 +27,7 @@ def read_samples(language: str, split: str = "all", register: str | None = None)
         record
         for record in _records(language)
         if register in (None, record["register"])
-        and split in ("all", "held_out" if _is_held_out(record["id"]) else "train")
+        and split in ("all", "held_out" if is_held_out_sample(record["id"]) else "train")
     ]
     if not found:
         raise UserError(f"No samples of language '{language}', register '{register}'.")
@@ -46,6 +46,7 @@ def _records(language: str) -> Iterator[dict]:
             yield json.loads(line)
 
 
-def _is_held_out(identifier: str) -> bool:
+def is_held_out_sample(identifier: str) -> bool:
+    """Whether a document is one of the tenth that no lesson trains on, by its id."""
     digest = hashlib.blake2b(identifier.encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") % 100 < HELD_OUT_PERCENT

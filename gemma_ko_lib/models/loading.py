@@ -322,10 +322,11 @@ def random_model(
         seed: of the weights.
         dtype: Keras dtype policy.
     """
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     runtime.seed_everything(seed)
-    decoder = decoders.Decoder(getattr(keras_hub.models, kind)(**config, dtype=dtype))
+    backbone = getattr(keras_hub.models, kind)(**config, dtype=dtype_policy(dtype))
+    decoder = decoders.Decoder(backbone)
     return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
 
 
@@ -363,7 +364,7 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     print(GEMMA_NOTICE)
     models = keras_hub.models
@@ -375,7 +376,7 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     )
     try:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            backbone = backbone_class.from_preset(name, dtype=dtype)
+            backbone = backbone_class.from_preset(name, dtype=dtype_policy(dtype))
         proto = tokenizer_class.from_preset(name).proto
     except Exception as error:  # kagglehub and Keras raise a dozen types for a refused download
         raise UserError(

@@ -7,12 +7,16 @@ eight. Its quality is measured on the weights read back from the very file that 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.background import BackgroundServer
 from gemma_ko_lib.serving.engine import find_gguf, named
 from gemma_ko_lib.serving.speed import count_tokens, measure_speed, metrics
+
+if TYPE_CHECKING:
+    from gemma_ko_lib.evaluation import Suite
 
 EQUAL = 0.01  # variants within 1% of the best bits per byte count as equally good
 _PROMPT_LETTERS, _READ_LETTERS = 80, 120
@@ -33,6 +37,7 @@ class Variant:
         tokens_per_cpu_second, tokens_per_cpu_second_of_8: the same for each second of a core.
         letters_per_token: of Korean text, in its vocabulary.
         bits_per_byte: by language, each with its 95% interval; None where not measured.
+        accuracy: by suite of questions, each with its 95% interval.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Variant:
     tokens_per_cpu_second_of_8: float
     letters_per_token: float
     bits_per_byte: dict[str, tuple[float, float, float]] | None = None
+    accuracy: dict[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
 
     @property
     def letters_per_second(self) -> float:
@@ -73,6 +79,7 @@ def measure(
     documents: int = 24,
     tokens: int = 32,
     quality: bool = True,
+    suites: Sequence["Suite"] = (),
 ) -> list[Variant]:
     """Serve each model, one after another, and measure it.
 
@@ -82,6 +89,7 @@ def measure(
         documents: of each language, to measure bits per byte on.
         tokens: of each answer.
         quality: measure bits per byte, which loads the weights into JAX.
+        suites: questions to ask besides, from `evaluation.load_suites`.
 
     Raises:
         UserError: a model cannot be served.
@@ -91,7 +99,7 @@ def measure(
     if not quality:
         return list(speeds.values())
     return [
-        dataclasses.replace(variant, bits_per_byte=_bits_per_byte(files[name], documents))
+        dataclasses.replace(variant, **_quality(files[name], documents, suites))
         for name, variant in speeds.items()
     ]
 
@@ -104,10 +112,11 @@ def _served(name: str, path: Path, threads: int, tokens: int) -> Variant:
     with BackgroundServer([str(path)], *options) as server:
         model = server.models[0]
         measure_speed(server.url, model, prompts[:1], users=1, answers=1, tokens=4)  # warms up
-        one = measure_speed(server.url, model, prompts[1:5], users=1, answers=4, tokens=tokens)
+        one = measure_speed(server.url, model, prompts[1:4], users=1, answers=3, tokens=tokens)
         eight = measure_speed(server.url, model, prompts[5:21], users=8, answers=2, tokens=tokens)
-        read = [text[:_READ_LETTERS] for text in texts]
-        letters = sum(map(len, read)) / sum(count_tokens(server.url, model, text) for text in read)
+        # Evenly over all registers.
+        read = [text[:_READ_LETTERS] for text in texts[:: max(1, len(texts) // 24)]]
+        letters = sum(map(len, read)) / count_tokens(server.url, model, read)
         found = metrics(server.url)
         return Variant(
             name,
@@ -123,17 +132,21 @@ def _served(name: str, path: Path, threads: int, tokens: int) -> Variant:
         )
 
 
-def _bits_per_byte(path: Path, documents: int) -> dict[str, tuple[float, float, float]]:
+def _quality(path: Path, documents: int, suites: Sequence["Suite"]) -> dict:
     from gemma_ko_lib import evaluation, models
 
     model = models.load(str(path))
-    found = {}
+    model.params = models.place(model.params)
+    bits, accuracy = {}, {}
     for language in ("ko", "en"):
         records = read_samples(language)
         chosen = records[:: max(1, len(records) // documents)][:documents]
         value = evaluation.bits_per_byte(model, [record["text"] for record in chosen], window=256)
-        found[language] = (value.micro, *value.interval)
-    return found
+        bits[language] = (value.micro, *value.interval)
+    for suite in suites:
+        result = evaluation.evaluate_suite(model, suite)
+        accuracy[suite.name] = (result.micro, *result.interval)
+    return {"bits_per_byte": bits, "accuracy": accuracy}
 
 
 # --- the choice ---
@@ -240,5 +253,9 @@ def table(variants: Sequence[Variant]) -> list[list[str]]:
             columns[f"{language} bits/B (95%)"] = lambda v, language=language: (
                 "{:.3f} ({:.3f}–{:.3f})".format(*v.bits_per_byte[language])
             )
+    for suite in variants[0].accuracy:
+        columns[f"{suite} (95%)"] = lambda v, suite=suite: "{:.1%} ({:.1%}–{:.1%})".format(
+            *v.accuracy[suite]
+        )
     rows = [[v.name, *(show(v) for show in columns.values())] for v in variants]
     return [["variant", *columns], *rows]

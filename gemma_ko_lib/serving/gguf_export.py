@@ -27,6 +27,7 @@ from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.folders import check_room, known
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START
+from gemma_ko_lib.tokenization.tokenizer import SPACE_MARK
 
 _T, _F = gguf.GGMLQuantizationType, gguf.LlamaFileType
 TYPES = {
@@ -159,7 +160,9 @@ def _add_tokenizer(writer, model: Model, chat: bool) -> None:
     from sentencepiece import sentencepiece_model_pb2 as schema
 
     pieces = list(schema.ModelProto.FromString(model.tokenizer.proto).pieces)
-    vocabulary = [piece.piece for piece in pieces]
+    # llama.cpp looks for user-defined pieces, as runs of spaces, in the plain text.
+    plain = schema.ModelProto.SentencePiece.USER_DEFINED
+    vocabulary = [p.piece.replace(SPACE_MARK, " ") if p.type == plain else p.piece for p in pieces]
     # llama.cpp finds turns by control tokens only; SentencePiece has them as ordinary symbols.
     types = [
         gguf.TokenType.CONTROL if piece.piece in (START, END) else piece.type for piece in pieces

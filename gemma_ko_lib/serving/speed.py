@@ -59,8 +59,11 @@ def measure_speed(
     waiting = itertools.cycle(prompts)
     asked = [[next(waiting) for _ in range(answers)] for _ in range(users)]
     before, start = metrics(url), time.monotonic()
-    with ThreadPoolExecutor(users) as pool:
-        found = list(pool.map(lambda texts: [_ask(url, model, t, tokens) for t in texts], asked))
+    # One client for all: making one costs more than a request does.
+    with httpx.Client(timeout=600) as http, ThreadPoolExecutor(users) as pool:
+        found = list(
+            pool.map(lambda texts: [_ask(http, url, model, t, tokens) for t in texts], asked)
+        )
     seconds, after = time.monotonic() - start, metrics(url)
     made = sum(count for user in found for count, _ in user)
     cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
@@ -68,7 +71,7 @@ def measure_speed(
     return Speed(users, made / seconds, made / cpu, first)
 
 
-def _ask(url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
+def _ask(http: httpx.Client, url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
     """Tokens of one answer, and seconds to its first."""
     body = {
         "model": model,
@@ -79,7 +82,7 @@ def _ask(url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
         "stream_options": {"include_usage": True},
     }
     start, first, made = time.monotonic(), None, 0
-    with httpx.stream("POST", f"{url}/completions", json=body, timeout=600) as answer:
+    with http.stream("POST", f"{url}/completions", json=body) as answer:
         if answer.status_code != 200:
             raise UserError(f"The server refused a request: {answer.read().decode()}")
         for line in answer.iter_lines():
@@ -89,19 +92,23 @@ def _ask(url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
     return made, first
 
 
-def count_tokens(url: str, model: str, text: str) -> int:
-    """Tokens of a text in a served model's vocabulary, without the BOS.
+def count_tokens(url: str, model: str, texts: list[str]) -> int:
+    """Tokens of texts in a served model's vocabulary, without a BOS.
 
     Args:
         url: the server's base address, ending in /v1.
         model: which of its models.
-        text: shorter than the context.
+        texts: each shorter than the context.
 
     Raises:
-        UserError: the server refused it.
+        UserError: the server refused one.
     """
-    body = {"model": model, "prompt": text, "max_tokens": 1}
-    answer = httpx.post(f"{url}/completions", json=body, timeout=600)
-    if answer.status_code != 200:
-        raise UserError(f"The server refused a request: {answer.text}")
-    return answer.json()["usage"]["prompt_tokens"] - 1
+    tokens = 0
+    with httpx.Client(timeout=600) as http:
+        for text in texts:
+            body = {"model": model, "prompt": text, "max_tokens": 1}
+            answer = http.post(f"{url}/completions", json=body)
+            if answer.status_code != 200:
+                raise UserError(f"The server refused a request: {answer.text}")
+            tokens += answer.json()["usage"]["prompt_tokens"] - 1
+    return tokens

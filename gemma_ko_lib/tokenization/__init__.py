@@ -9,7 +9,7 @@ a chosen share of each language and register.
 from gemma_ko_lib.tokenization.cutting import count_pieces, cut_vocabulary, rank_pieces
 from gemma_ko_lib.tokenization.gap import gap_report
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture, read_sources
-from gemma_ko_lib.tokenization.mixture import Mixture, mix_documents, parse_weights
+from gemma_ko_lib.tokenization.mixture import Mixture, parse_weights
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
 from gemma_ko_lib.tokenization.tokenizer import (
@@ -35,7 +35,6 @@ __all__ = [
     "gap_report",
     "learn_pieces",
     "load_tokenizer",
-    "mix_documents",
     "open_shards",
     "pack_documents",
     "pack_mixture",

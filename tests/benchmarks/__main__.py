@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [NAME …] [--text FILE …]`: measure and print a table.
 
-`gpu` is not among those that run by default: it takes ten minutes of a GPU.
+`gpu` and `float16` are not among those that run by default: they take ten minutes of a GPU, and
+half an hour and the real weights.
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--minutes", help="how long serving is put under load (2)")
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
-        if name not in (*NAMES, "gpu"):
+        if name not in (*NAMES, "gpu", "float16"):
             parser.error(f"no benchmark '{name}'; there are: {', '.join(NAMES)}")
         print(f"[{name}]", flush=True)
         measure = importlib.import_module(f"tests.benchmarks.{name}").measure

@@ -97,3 +97,22 @@ def test_a_limit_needs_a_unit(limit, capsys):
     with pytest.raises(SystemExit):
         cli.main(["compare", "x.gguf", *limit])
     assert "write" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_compare_exports_a_model_once_and_writes_figures_and_chart(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("xllamacpp")
+    monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
+    command = ["compare", "nano", "--documents", "4", "--threads", "1", "--memory", "1GB"]
+    assert cli.main([*command, "-o", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["chosen"] == "nano"
+    (variant,) = found["variants"]
+    # Nano has read English, and Korean as bytes only.
+    assert variant["bits_per_byte"]["en"][0] < variant["bits_per_byte"]["ko"][0]
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text("utf-8")) == found
+    assert (tmp_path / "out" / "frontier.png").stat().st_size > 5000
+    (exported,) = (tmp_path / "cache" / "serving" / "nano").glob("*.gguf")
+    written = exported.stat().st_mtime_ns
+    assert engine.find_gguf("nano") == exported
+    assert exported.stat().st_mtime_ns == written

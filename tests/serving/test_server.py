@@ -130,6 +130,15 @@ def test_a_wrong_request_is_told_what_is_wrong(client, content, error):
     assert client.get("/models").status_code == 200
 
 
+@pytest.mark.parametrize("depth", [100, 300, 500, 900, 980])
+def test_a_nested_body_is_answered_at_any_depth(client, depth):
+    nested = "[" * depth + "]" * depth
+    for field in ("messages", "response_format"):
+        body = f'{{"model": "chat", "{field}": {nested}}}'
+        assert client.post("/chat/completions", content=body).status_code == 400
+    assert client.get("/models").status_code == 200
+
+
 def test_a_body_without_a_length_is_bounded_too(client):
     chunks = (b"a" * 100_000 for _ in range(20))
     assert _error(client.post("/completions", content=chunks)) == (413, "body_too_long")

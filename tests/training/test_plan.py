@@ -96,6 +96,28 @@ def test_more_tokens_and_micro_batches_never_need_less():
         assert estimate.need(dataclasses.replace(plain, **more)).total > estimate.need(plain).total
 
 
+def test_a_t4_multiplies_in_float16_and_the_plan_counts_both_formats():
+    dtypes = {name: plan.plan("gemma3_270m", "t4", Method(name)).dtype for name in METHODS}
+    assert dtypes == dict.fromkeys(METHODS, "mixed_float16") | dict.fromkeys(
+        ("lora", "olora"), "float16"
+    )
+    kind, config = shape_of("gemma3_270m")
+    exact, narrow, frozen = (
+        Estimate(abstract_decoder(kind, config, dtype), method, mesh_of(DEVICES["t4"]))
+        for dtype, method in (
+            ("float32", Method()),
+            ("mixed_float16", Method()),
+            ("float16", Method("lora")),
+        )
+    )
+    batching = Batching(4, 512, 4)
+    assert sum(narrow.fixed.values()) == sum(exact.fixed.values())
+    more, less = ("one group of blocks", "loss")
+    assert narrow.need(batching).passing[more] > exact.need(batching).passing[more]
+    assert narrow.need(batching).passing[less] < 1.1 * exact.need(batching).passing[less]
+    assert frozen.fixed["weights"] < 0.6 * exact.fixed["weights"]
+
+
 # --- what is planned is what is done ---
 
 
@@ -250,7 +272,7 @@ def test_an_unknown_name_is_answered_with_near_ones(model, device, message):
 
 def test_without_the_tpu_compiler_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(step_compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu-plan\]'"):
+    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu\]'"):
         plan.plan("gemma3_270m", "v5e-1", compiled=True)
 
 

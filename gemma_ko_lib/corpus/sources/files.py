@@ -31,12 +31,14 @@ class InputFile(NamedTuple):
         name: what ids and reports call it: no machine path, with zip and member.
         members: within a zip, the member; within zips in zips, one after the other.
         size: in bytes, unpacked if it is a member of a zip.
+        about: metadata of its documents, where these say nothing else.
     """
 
     path: str
     name: str
     members: tuple[str, ...] = ()
     size: int = 0
+    about: tuple[tuple[str, str], ...] = ()
 
 
 def find_inputs(

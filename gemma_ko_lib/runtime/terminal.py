@@ -1,0 +1,80 @@
+"""Standard output and error that end no command: another code page, a pipe whose reader has gone.
+
+Korean Windows writes cp949 into a redirected file, which has neither an emoji of a text nor the
+dash of an interval; `gemma-ko … | head -1` closes the pipe while the command works.
+"""
+
+import codecs
+import contextlib
+import io
+import json
+import os
+import sys
+
+# Of our own sentences, what cp949 and EUC-KR lack and a keyboard has.
+_PLAIN = {"–": "-", "✓": "v", "−": "-"}
+
+
+def _written_out(error: UnicodeError) -> tuple[str, int]:
+    """What a code page lacks, as JSON writes it: a redirected figure stays valid JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(c) or json.dumps(c)[1:-1] for c in lacking), error.end
+
+
+codecs.register_error("gemma-ko", _written_out)
+
+
+class _WithoutReader(io.RawIOBase):
+    """A file descriptor that takes everything when nobody reads it any more."""
+
+    def __init__(self, raw: io.RawIOBase):
+        self._raw = raw
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def isatty(self) -> bool:
+        return self._raw.isatty()
+
+    def write(self, data) -> int | None:
+        try:
+            return self._raw.write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return len(data)
+
+
+@contextlib.contextmanager
+def lasting_streams():
+    """Within it, nothing that is printed ends the process.
+
+    Streams that are no files, those of a notebook or a test, stay as they are.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_lasting, before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _lasting(stream):
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if not isinstance(raw, io.FileIO):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_WithoutReader(raw)),
+        encoding=stream.encoding,
+        errors="gemma-ko",
+        line_buffering=stream.line_buffering or stream is sys.stderr,
+    )
