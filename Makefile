@@ -71,10 +71,6 @@ lint: $(DEV)
 test-real: $(REAL)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
 	$(BIN)/python -m pytest -m real
 
-<<<<<<< HEAD
-.PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
-        constraints clean FORCE
-=======
 test-platforms: $(DEV)  ## run the lessons as on Colab and Kaggle, in their packages (needs uv, 12 GB of disk)
 	$(BIN)/python -m tests.platforms $(PLATFORMS)
 
@@ -84,7 +80,6 @@ test-peers: $(DEV)  ## compare exported folders with transformers and peft on to
 	GEMMA_KO_PEERS=$(PEERS)/bin/python $(BIN)/python -m pytest -s tests/peers
 
 bench: $(DEV)  ## measure speed and memory on this machine
->>>>>>> main
 	$(BIN)/python -m tests.benchmarks
 
 notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
