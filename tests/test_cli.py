@@ -168,6 +168,7 @@ def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_
         ("evaluate --model nano --text x", "--window", ["1", "0", "-5"]),
         ("evaluate --model nano --text x", "--documents", ["0", "-1"]),
         ("evaluate --model nano --suite grammar", "--items", ["0", "-1"]),
+        ("evaluate --model nano --suite culture", "--shots", ["0", "-5"]),
         ("plan --model nano --device t4", "--length", ["0", "-2048"]),
     ],
 )

@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib import evaluation, runtime
+from gemma_ko_lib.evaluation.null_models import band, null_models
 from gemma_ko_lib.tokenization import load_tokenizer
 
 QUIZZES = ("culture", "knowledge")
@@ -172,3 +173,14 @@ def test_no_answer_stands_in_its_question(stored, name):
         likeness = [len(pieces(choice) & pieces(question)) for choice in choices]
         points.append(right_at_the_end_of(likeness, answer, max))
     assert sum(points) / len(points) < 0.29
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "chance"), [("native", 0.5), ("culture", 0.25), ("knowledge", 0.25)]
+)
+def test_models_without_the_skill_are_near_chance(name, chance):
+    (suite,) = evaluation.load_suites(name)
+    found = null_models(load_tokenizer("nano"), suite, seeds=1)
+    low, high = band(list(found.values()))[""]
+    assert chance - 0.08 < low <= high < chance + 0.08
