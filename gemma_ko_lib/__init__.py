@@ -16,7 +16,8 @@ import sys
 __version__ = "0.1.0"
 
 _SUBMODULES = frozenset(
-    "corpus tokenization models training evaluation runtime profiles course plotting cli".split()
+    "corpus tokenization models training evaluation serving runtime profiles course plotting "
+    "cli".split()
 )
 
 

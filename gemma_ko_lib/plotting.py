@@ -148,6 +148,37 @@ def bar_table(
     return ax
 
 
+def frontier(
+    points: Mapping[str, tuple[float, float]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    chosen: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what is gained against what is lost, and the line of those that nothing beats in both.
+
+    Args:
+        points: label to (x, y); a larger x and a smaller y are better.
+        chosen: label of the one that is marked.
+        ax: where to draw; a new figure when None.
+    """
+    ax = ax or plt.subplots()[1]
+    unbeaten = {
+        (x, y)
+        for x, y in points.values()
+        if not any(a >= x and b <= y and (a, b) != (x, y) for a, b in points.values())
+    }
+    ax.plot(*zip(*sorted(unbeaten), strict=True), color="#999999", zorder=1)
+    for (label, (x, y)), colour in zip(points.items(), colours_for(list(points)), strict=True):
+        size = 150 if label == chosen else 50
+        ax.scatter(x, y, s=size, color=colour, marker="*" if label == chosen else "o", zorder=2)
+        ax.annotate(label, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9)
+    ax.margins(0.2)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return ax
+
+
 def save_run_curves(run_dir: str | Path) -> Path:
     """Draw a run's metrics.jsonl into curves.png beside it: loss, held-out figures, learning rate.
 

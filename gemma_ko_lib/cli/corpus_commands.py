@@ -5,7 +5,7 @@ import os
 import re
 
 from gemma_ko_lib.cli.options import PARTIAL, SEED, command, share, whole
-from gemma_ko_lib.runtime import UserError, printable
+from gemma_ko_lib.runtime import UserError
 
 
 def add(commands) -> None:
@@ -185,7 +185,7 @@ def _clean(arguments) -> int:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(printable(corpus.format_report(report, arguments.show or 0)))
+    print(corpus.format_report(report, arguments.show or 0))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

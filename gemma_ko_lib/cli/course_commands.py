@@ -25,11 +25,13 @@ def _doctor(arguments) -> None:
     found = runtime.describe()
     if arguments.json:
         return print_json(found)
-    device = found["accelerator"]
-    memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
     print(f"platform     {found['platform']}, Python {found['python']}")
-    print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
-    print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    if device := found["accelerator"]:
+        memory = f", {device['memory_bytes'] / 2**30:.1f} GiB" if device["memory_bytes"] else ""
+        print(f"accelerator  {device['count']} × {device['name']} ({device['kind']}{memory})")
+        print(f"dtype        {found['dtype']}: {found['dtype_reason']}")
+    for fault in found["faults"]:
+        print(f"fault        {fault}")
     print(f"disk         {found['disk_free_bytes'] / 2**30:.0f} GiB free here")
     print(f"cache        {found['cache_dir']}")
     for service, names in found["credentials"].items():
@@ -48,7 +50,7 @@ def _add_course(commands) -> None:
     parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
     parser.add_argument("--jobs", type=whole(1), default=1, help="notebooks at once")
     parser.add_argument("-o", "--output", default="course-output", help="folder for the results")
-    parser.add_argument("--timeout", type=whole(1), help="seconds a notebook may take")
+    parser.add_argument("--timeout", type=whole(1), help="seconds a notebook may take (no limit)")
     parser.add_argument(
         "--store", action="store_true", help="write the outputs back into the notebooks"
     )
@@ -73,6 +75,7 @@ def _course(arguments) -> int:
         output_dir=arguments.output,
         timeout_s=arguments.timeout,
     )
+    print(f"The report, to open in a browser: {result.report_path}")
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, course.notebooks_dir())
     return result.exit_code

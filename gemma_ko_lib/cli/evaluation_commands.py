@@ -34,11 +34,24 @@ def _add_evaluate(commands) -> None:
         help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
         "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
     )
+    what.add_argument(
+        "--writing",
+        action="store_true",
+        help="what the model writes after 50 Korean openings: six counts, without a judge",
+    )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument(
         "--documents", type=whole(1), help="evenly spaced documents, instead of all"
     )
     parser.add_argument("--items", type=whole(1), help="items of each suite, drawn once (all)")
+    parser.add_argument(
+        "--letters",
+        action="store_true",
+        help="culture, knowledge: show the choices and compare A, B, C, D (not the answers' texts)",
+    )
+    parser.add_argument(
+        "--shots", type=whole(1), help="examples before every question, taken from the suite"
+    )
     parser.add_argument(
         "--window", type=whole(2), default=512, help="tokens the model sees at once"
     )
@@ -46,7 +59,35 @@ def _add_evaluate(commands) -> None:
 
 
 def _evaluate(arguments) -> int | None:
+    if arguments.writing:
+        return _evaluate_writing(arguments)
     return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
+
+
+def _evaluate_writing(arguments) -> None:
+    from gemma_ko_lib.evaluation import writing
+
+    model, openings = _placed_model(arguments.model), writing.read_openings()
+    written = writing.go_on(model, openings, progress=True)
+    found = writing.measure_writing(openings, written)
+    if arguments.json:
+        texts = [
+            {**dataclasses.asdict(opening), "written": text, "ended": ended}
+            for opening, (text, ended) in zip(openings, written, strict=True)
+        ]
+        measures = {name: dataclasses.asdict(measured) for name, measured in found.items()}
+        return print_json(
+            {"model": arguments.model, "unit": "share", "measures": measures, "texts": texts}
+        )
+    for name, measured in found.items():
+        if measured.share is None:
+            print(f"{name:<16} nothing to count")
+            continue
+        low, high = measured.interval or (measured.share, measured.share)
+        print(
+            f"{name:<16}{measured.share:>7.1%} ({low:.1%}–{high:.1%}; {measured.texts} texts)  "
+            f"{writing.MEASURES[name]}"
+        )
 
 
 def _evaluate_texts(arguments) -> None:
@@ -84,8 +125,12 @@ def _evaluate_suites(arguments) -> int:
         if not name.startswith("lm_eval:")
         for suite in evaluation.load_suites(name, arguments.data)
     ]
+    if arguments.letters:
+        suites = [evaluation.by_letter(suite) for suite in suites]
+    if arguments.shots:
+        suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
     suites = [
-        dataclasses.replace(suite, items=_drawn(suite.items, arguments.items)) for suite in suites
+        dataclasses.replace(suite, items=drawn(suite.items, arguments.items)) for suite in suites
     ]
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
@@ -139,7 +184,7 @@ def _null_band(tokenizer, suite) -> dict:
     }
 
 
-def _drawn(items: tuple, count: int | None) -> tuple:
+def drawn(items: tuple, count: int | None) -> tuple:
     """Draw `count` items, the same in every run; pairs that have a twin come with it."""
     import numpy as np
 

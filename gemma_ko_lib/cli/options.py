@@ -106,6 +106,24 @@ def count(text: str) -> int:
     return value
 
 
+def size(text: str) -> float:
+    """Bytes: 600MB, 1.5GB."""
+    return _with_unit(text, {"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
+
+
+def duration(text: str) -> float:
+    """Seconds: 2s, 500ms."""
+    return _with_unit(text, {"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
+
+
+def _with_unit(text: str, units: dict[str, float], wanted: str) -> float:
+    for unit, factor in units.items():
+        if text.lower().endswith(unit.lower()):
+            with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
+                return positive(text[: -len(unit)]) * factor
+    raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
+
+
 def evenly(found, count: int | None):
     """Take `count` of them, evenly spread."""
     import numpy as np

@@ -243,7 +243,11 @@ def _add_plan(commands) -> None:
         _plan,
         "Say whether a training fits on a device, where its bytes go, and what to type.",
     )
-    parser.add_argument("--model", required=True, help="gemma3_270m, gemma2_9b, a folder, …")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="gemma3_270m, gemma2_9b, a folder, …; gemma2_2b:32k with its vocabulary cut to 32k",
+    )
     parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
     _add_method_options(parser, default="full")
     _add_size_options(parser, epochs=1)

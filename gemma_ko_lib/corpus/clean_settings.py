@@ -77,6 +77,10 @@ class CleanSettings:
             raise UserError("title_field and id_field need text_field: the field of the text.")
         if self.show < 0:
             raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
+        if self.quality or self.names:
+            from gemma_ko_lib.corpus.cleaning.quality import require_kiwi
+
+            require_kiwi()
         for path in self.decontaminate:
             if not Path(path).is_file():
                 raise UserError(f"There is no evaluation set {path}. Check the path.")

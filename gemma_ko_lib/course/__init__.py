@@ -12,24 +12,25 @@ import concurrent.futures
 import dataclasses
 import datetime
 import json
+import platform
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_ko_lib import profiles, runtime
 from gemma_ko_lib.course.recording import record, recorded_metrics
-from gemma_ko_lib.runtime import Progress, UserError, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, printable, whole_file
 
 if TYPE_CHECKING:
-    from gemma_ko_lib.course.execution import NotebookResult, Watch
+    from gemma_ko_lib.course.execution import NotebookResult
+    from gemma_ko_lib.course.watch import Watch
 
 _FILE_FUNCTIONS = (
     *("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),
     *("learner_copy", "write_learner_copies"),
 )
 __all__ = ["CourseResult", "describe_failure", "record", "recorded_metrics", "run_course"]
-_TIME_LIMITS_S = {"smoke": 600, "cpu": 3600}
-_LONGEST_SESSION_S = 12 * 3600  # what Kaggle gives; other profiles train for real
 _REPORTED_PACKAGES = (
     *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
     *("optax", "grain", "orbax-checkpoint", "papermill"),
@@ -56,7 +57,9 @@ class CourseResult:
 
     profile: str
     started: str
+    jobs: int
     output_dir: Path
+    machine: dict
     versions: dict[str, str]
     notebooks: list["NotebookResult"] = dataclasses.field(default_factory=list)
 
@@ -102,8 +105,8 @@ def run_course(
         only: numbers or names of notebooks; all when None.
         jobs: notebooks at once.
         output_dir: where everything goes; metrics.json and report.html there are replaced.
-        timeout_s: time limit of one whole notebook, from the start of its kernel; by profile
-            (smoke 600 s) when None.
+        timeout_s: time limit of one whole notebook, from the start of its kernel; none when
+            None, and a cell that takes long is then only reported.
         kernel_name: Jupyter kernel; "python3" is this Python.
         progress: report progress on stderr; failures are always reported.
         seed: passed on as SEED.
@@ -113,23 +116,32 @@ def run_course(
         The result; a failing notebook does not stop the others and does not raise.
 
     Raises:
-        UserError: unknown notebook, or an output folder that cannot be used.
+        UserError: unknown profile or notebook, an output folder that cannot be used, or packages
+            of the extra "course" missing.
     """
-    from gemma_ko_lib.course.execution import NotebookResult, Watch
-    from gemma_ko_lib.course.html_report import write_report
-    from gemma_ko_lib.course.notebook_files import find_notebooks
+    try:
+        from gemma_ko_lib.course.execution import NotebookResult
+        from gemma_ko_lib.course.html_report import write_report
+        from gemma_ko_lib.course.notebook_files import find_notebooks
+        from gemma_ko_lib.course.watch import Watch
+    except ImportError as error:
+        raise UserError(
+            f"Running the course needs {error.name}: pip install 'gemma-ko[course]', or in a "
+            "checkout pip install -c constraints.txt -e '.[course]'."
+        ) from None
 
+    if profile != "auto":
+        profiles.get(profile)
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()
     if output_dir.resolve() == paths[0].parent.resolve():
         raise UserError(f"{output_dir} holds the notebooks themselves; give another folder with -o")
     if jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {jobs}")
-    limit = timeout_s or _TIME_LIMITS_S.get(profile, _LONGEST_SESSION_S)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    course = CourseResult(profile, started, output_dir, _versions())
+    course = CourseResult(profile, started, jobs, output_dir, _machine(), _versions())
     _write_metrics(course)
-    watches = {path: Watch(limit) for path in paths}
+    watches = {path: Watch(timeout_s) for path in paths}
 
     def run(number: int, path: Path) -> NotebookResult:
         artefacts = output_dir / "artefacts" / (path.stem if jobs > 1 else "")
@@ -178,7 +190,8 @@ def _run_notebook(
     executed.unlink(missing_ok=True)  # a file of an earlier run must not be taken for this one's
     cells = count_code_cells(path)
     with Progress(cells, label, unit="cells", quiet=not progress) as bar:
-        watch.on_cell = lambda done: bar.update(1, note=f"cell {done}/{cells}")
+        watch.on_cell = bar.update
+        watch.on_wait = lambda seconds, long: _tell_waiting(bar, watch, seconds, long)
         result = execute_notebook(path, executed, parameters, watch, kernel_name)
     if executed.exists():
         result.metrics = recorded_metrics(nbformat.read(executed, as_version=4))
@@ -187,13 +200,26 @@ def _run_notebook(
     line = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
     if result.status != "ok" and not watch.stopped:
         failure = describe_failure(result, cells, watch.timeout_s)
-        tqdm.write(f"{line}\n{failure}", file=sys.stderr)
+        tqdm.write(printable(f"{line}\n{failure}"), file=sys.stderr)
     elif progress:
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(printable(line), file=sys.stderr)
     return result
 
 
-def describe_failure(result: "NotebookResult", cells: int | None, limit: float) -> str:
+def _tell_waiting(bar: Progress, watch: "Watch", seconds: float, long: bool) -> None:
+    running = f"cell {watch.cell_number} has run for {seconds:,.0f} s"
+    bar.update(0, note=running)
+    if long:
+        limit = watch.timeout_s
+        then = (
+            f"The notebook is stopped after {limit:,.0f} s (--timeout)."
+            if limit
+            else "It may take as long as it needs; Ctrl-C stops it, --timeout sets a limit."
+        )
+        bar.note(f"{running}. {then}")
+
+
+def describe_failure(result: "NotebookResult", cells: int | None, limit: float | None) -> str:
     """Describe on one screen which cell failed, its source and its error."""
     source = result.failing_source.rstrip().splitlines()
     if len(source) > 15:
@@ -212,6 +238,16 @@ def describe_failure(result: "NotebookResult", cells: int | None, limit: float) 
     )
 
 
+def _machine() -> dict:
+    # JAX is left alone: a process that has started it holds the TPU, or most of a GPU.
+    host = {"colab": " on Colab", "kaggle": " on Kaggle"}.get(runtime.platform(), "")
+    return {
+        "platform": f"{platform.system()} {platform.machine()}{host}",
+        "processor": runtime.cpu_name(),
+        "memory_bytes": runtime.total_memory_bytes(),
+    }
+
+
 def _versions() -> dict[str, str]:
     versions = {"python": sys.version.split()[0]}
     for package in _REPORTED_PACKAGES:
@@ -226,12 +262,15 @@ def _write_metrics(course: CourseResult) -> None:
     summary = {
         "profile": course.profile,
         "started": course.started,
+        "jobs": course.jobs,
+        "machine": course.machine,
         "versions": course.versions,
         "notebooks": {
             result.name: {
                 "status": result.status,
                 "seconds": result.seconds,
                 "peak_memory_bytes": result.peak_memory_bytes,
+                "device": result.device,
                 "metrics": result.metrics,
                 **({"error": result.error} if result.error else {}),
             }

@@ -1,19 +1,15 @@
-"""Executes one notebook with papermill, under a deadline, and measures its peak memory.
+"""Executes one notebook with papermill, watches its time, and measures its peak memory.
 
 The executed file is written even when a cell failed. `course` decides which notebooks run, and
 when.
 """
 
-import contextlib
 import dataclasses
-import math
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -24,9 +20,12 @@ from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from gemma_ko_lib.course.watch import Watch
+from gemma_ko_lib.runtime import printable
+
 _KERNEL_START_TIMEOUT_S = 120
+_MOST_PRINTED = 5_000_000
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_ASK_PEAK_MEMORY = "__import__('gemma_ko_lib.runtime').runtime.peak_memory_bytes()"
 
 
 @dataclasses.dataclass
@@ -36,7 +35,10 @@ class NotebookResult:
     Attributes:
         status: "ok", "failed" or "timeout".
         seconds: wall time, the kernel's start included.
-        peak_memory_bytes: of the kernel process without its children; None if it died.
+        peak_memory_bytes: of the kernel process; together with those that it started, as seen
+            once a second, where that is more. None if the kernel died.
+        device: what JAX computed on, as the fields of `runtime.Accelerator`; None if the
+            notebook did not use JAX, or failed.
         metrics: name to {"value", "unit", "note"}, as passed to `course.record`.
         failing_cell: the n of `In [n]` in the executed notebook.
         error: the last lines of what went wrong.
@@ -47,72 +49,20 @@ class NotebookResult:
     status: str = "ok"
     seconds: float = 0.0
     peak_memory_bytes: int | None = None
+    device: dict | None = None
     metrics: dict[str, dict] = dataclasses.field(default_factory=dict)
     failing_cell: int | None = None
     failing_source: str = ""
     error: str = ""
 
 
-class Watch:
-    """Watches one notebook's run: keeps its time limit, knows its current cell, can stop it.
-
-    Args:
-        timeout_s: how long the whole notebook may take once its kernel is up.
-    """
-
-    def __init__(self, timeout_s: float):
-        self.timeout_s = timeout_s
-        self.cell_number, self.cell_source = 0, ""
-        self.on_cell: Callable[[int], None] = lambda done: None
-        self.peak_memory_bytes: int | None = None
-        self.kernel_log = ""
-        self.stopped = False
-        self._deadline = math.inf
-        self._kernel_pid: int | None = None
-
-    def seconds_left(self, cell=None) -> float:
-        """Return the time left for the whole notebook (nbclient takes 0 for "no limit")."""
-        return max(self._deadline - time.monotonic(), 0.1)
-
-    def stop(self) -> None:
-        """Kill the kernel and what it started; the run then ends like that of a dead kernel."""
-        self.stopped = True
-        if self._kernel_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._kernel_pid, signal.SIGKILL)  # a kernel leads its own group
-
-    def kernel_started(self, client: PapermillNotebookClient) -> None:
-        self._kernel_pid = client.km.provisioner.pid
-        self._deadline = time.monotonic() + self.timeout_s
-        if self.stopped:
-            self.stop()
-
-    def kernel_ending(self, client: PapermillNotebookClient, healthy: bool) -> None:
-        self.peak_memory_bytes = _kernel_peak_memory(client, self._kernel_pid, healthy)
-        self._kernel_pid = None
-
-
-def _kernel_peak_memory(client, pid: int, healthy: bool) -> int | None:
-    # /proc is asked first: it also works for a kernel that is stuck in a cell, and VmHWM starts
-    # anew at exec, while ru_maxrss is inherited from the process that started the kernel.
-    status = Path(f"/proc/{pid}/status")
-    if status.exists():
-        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
-        if found:
-            return int(found[1]) * 1024
-    if not healthy:
-        return None
-    message = client.kc.execute("", silent=True, user_expressions={"peak": _ASK_PEAK_MEMORY})
-    answer = client.wait_for_reply(message)["content"]["user_expressions"]["peak"]
-    return int(answer["data"]["text/plain"]) if answer["status"] == "ok" else None
-
-
 class _CourseClient(PapermillNotebookClient):
     """Papermill's client, which reports to a `Watch`."""
 
     def __init__(self, nb_man, watch: Watch, **kwargs):
-        super().__init__(nb_man, timeout_func=watch.seconds_left, **kwargs)
+        super().__init__(nb_man, **kwargs)
         self.watch = watch
+        self.printed = 0
 
     def papermill_execute_cells(self):
         self.watch.kernel_started(self)
@@ -125,20 +75,55 @@ class _CourseClient(PapermillNotebookClient):
                 self.shutdown_kernel = "immediate"
             self.watch.kernel_ending(self, healthy)
 
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "stream":
+            # A cell that prints for ever would fill memory and disk before its time is up.
+            left = _MOST_PRINTED - self.printed
+            self.printed += len(msg["content"]["text"])
+            if left < 0:
+                return None
+            if self.printed > _MOST_PRINTED:
+                cut = f"\n… cut here, after {_MOST_PRINTED:,} characters\n"
+                msg["content"]["text"] = msg["content"]["text"][:left] + cut
+        return super().process_message(msg, cell, cell_index)
+
     def execute_cell(self, cell, cell_index, **kwargs):
+        self.printed = 0
         runs = cell.cell_type == "code" and bool(cell.source.strip())
         if runs:
-            self.watch.cell_number += 1
-            self.watch.cell_source = cell.source
+            self.watch.cell_started(cell.source)
         try:
             done = super().execute_cell(cell, cell_index, **kwargs)
         except (CellTimeoutError, DeadKernelError) as error:
             # Papermill marks only cells that raised; otherwise the file would look complete.
             self.nb_man.cell_exception(cell, cell_index=cell_index, exception=error)
             raise
+        finally:
+            if runs:
+                cell.outputs = _join_streams(cell.outputs)
         if runs:
-            self.watch.on_cell(self.watch.cell_number)
+            self.watch.on_cell()
         return done
+
+
+def _join_streams(outputs: list) -> list:
+    """Join a cell's pieces of stdout and of stderr, without what carriage returns overwrote.
+
+    nbclient's own way of doing this takes time in the square of a line's length.
+    """
+    pieces, joined = {}, []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name in pieces:
+                pieces[output.name].append(output.text)
+                continue
+            pieces[output.name] = [output.text]
+        joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            lines = "".join(pieces[output.name]).replace("\r\n", "\n").split("\n")
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return joined
 
 
 class _CourseEngine(Engine):
@@ -152,8 +137,7 @@ class _CourseEngine(Engine):
                 watch,
                 kernel_name=kernel_name,
                 startup_timeout=start_timeout,
-                coalesce_streams=True,
-                iopub_timeout=30,  # a busy machine delivers large outputs late; default 4 s
+                iopub_timeout=120,  # a busy machine delivers large outputs late; default 4 s
                 # The kernel's folder, and not papermill's cwd=, which moves the whole process.
                 resources={"metadata": {"path": str(folder)}},
                 config=_transport(sockets),
@@ -218,9 +202,6 @@ def execute_notebook(
         result.status = "failed"
         text = "\n".join(error.traceback) or f"{error.ename}: {error.evalue}"
         result.error = _last_lines(text)
-    except CellTimeoutError:
-        result.status = "timeout"
-        result.error = "The notebook's time limit ran out in this cell."
     except DeadKernelError:
         result.status = "failed"
         why = "Stopped." if watch.stopped else "The kernel died in this cell, often for memory."
@@ -228,17 +209,20 @@ def execute_notebook(
     except Exception as error:  # an unreadable notebook or a missing kernel must not stop others
         result.status = "failed"
         result.error = _last_lines(f"{watch.kernel_log}\n{type(error).__name__}: {error}")
+    if watch.timed_out:
+        result.status = "timeout"
+        result.error = "The notebook's time limit ran out in this cell."
     if result.status != "ok":
         result.failing_cell = watch.cell_number or None
         result.failing_source = watch.cell_source
     result.seconds = round(time.monotonic() - start, 2)
-    result.peak_memory_bytes = watch.peak_memory_bytes
+    result.peak_memory_bytes, result.device = watch.peak_memory_bytes, watch.device
     return result
 
 
 def _last_lines(text: str, count: int = 12) -> str:
-    lines = _ANSI_COLOUR.sub("", text).strip().splitlines()[-count:]
-    return "\n".join(line if len(line) <= 200 else f"{line[:200]} …" for line in lines)
+    lines = _ANSI_COLOUR.sub("", text).strip().split("\n")[-count:]
+    return printable("\n".join(x if len(x) <= 200 else f"{x[:200]} …" for x in lines))
 
 
 def count_code_cells(notebook: Path) -> int | None:

@@ -1,13 +1,14 @@
 """Writes report.html: a run of the course as one page, without a server or other files."""
 
 import dataclasses
+import datetime
 import re
 from typing import TYPE_CHECKING
 
 import jinja2
 import nbformat
 
-from gemma_ko_lib.course.recording import format_number
+from gemma_ko_lib.course.recording import format_number, readable_name
 from gemma_ko_lib.runtime import whole_file
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
 _CODE_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+_STATUS = {"timeout": "stopped at its time limit"}
 
 _PAGE = """\
 <!doctype html>
@@ -44,28 +47,45 @@ th, td { padding: .4rem .8rem .4rem 0; text-align: left; border-bottom: 1px soli
          vertical-align: baseline; }
 th { color: var(--soft); font-weight: 600; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.failed a, .timeout a { color: inherit; }
 .ok { color: var(--good); } .failed, .timeout { color: var(--bad); font-weight: 600; }
 .note { color: var(--soft); }
 figure { margin: 1.75rem 0; }
 figure img { max-width: 100%; background: #fff; padding: .5rem; border-radius: .4rem;
              border: 1px solid var(--line); }
 figcaption { color: var(--soft); margin-top: .35rem; }
+p.verdict { font-size: 1.4rem; margin: .75rem 0 .25rem; }
+.error { scroll-margin-top: 1rem; } .error:target pre { outline: 2px solid var(--bad); }
 pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8rem 1rem;
       overflow-x: auto; font-size: .9rem; line-height: 1.45; }
 </style>
 </head>
 <body>
 <h1>Gemma-Ko course</h1>
-<p class="about">Profile <b>{{ course.profile }}</b>, started {{ course.started }}<br>
-{% for name, version in course.versions.items() %}{{ name }} {{ version }}
-{{- ", " if not loop.last }}{% endfor %}</p>
+{% set failed = pages | rejectattr("result.status", "equalto", "ok") | list %}
+{% if failed %}
+<p class="verdict failed">{{ failed | length }} of {{ pages | length }} notebooks did not run to
+their end:</p>
+<ul>{% for page in failed %}<li><a href="#{{ page.anchor }}">{{ page.title }}</a>:
+{{ page.result.status | status }}{% if page.result.failing_cell %} in cell
+[{{ page.result.failing_cell }}]{% endif %}</li>
+{% endfor %}</ul>
+{% else %}
+<p class="verdict ok">{{ "The notebook" if pages | length == 1 else
+"All %d notebooks" % (pages | length) }} ran to {{ "its" if pages | length == 1 else "their" }}
+end, every check passed.</p>
+{% endif %}
+<p class="about">{{ course.started | date }} · profile <b>{{ course.profile }}</b> ·
+{{ course | machine }}</p>
 
 <div class="scroll"><table>
 <thead><tr><th>Notebook</th><th>Status</th><th class="number">Time</th>
 <th class="number">Peak memory</th><th class="number">Figures</th></tr></thead>
 <tbody>
-{% for page in pages %}<tr><td><a href="#{{ page.result.name }}">{{ page.result.name }}</a></td>
-<td class="{{ page.result.status }}">{{ page.result.status }}</td>
+{% for page in pages %}<tr><td><a href="#{{ page.result.name }}">{{ page.title }}</a></td>
+<td class="{{ page.result.status }}">{% if page.result.error %}
+<a href="#{{ page.anchor }}">{{ page.result.status | status }}</a>{% else %}
+{{- page.result.status | status }}{% endif %}</td>
 <td class="number">{{ page.result.seconds | seconds }}</td>
 <td class="number">{{ page.result.peak_memory_bytes | memory }}</td>
 <td class="number">{{ page.result.metrics | length }}</td></tr>
@@ -74,19 +94,26 @@ pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8re
 {% for page in pages %}
 <section id="{{ page.result.name }}">
 <h2>{{ page.title }}</h2>
-<p class="about">{{ page.result.name }}:
-<span class="{{ page.result.status }}">{{ page.result.status }}</span>,
+<p class="about"><a href="{{ page.result.executed_path.name }}">
+{{- page.result.executed_path.name }}</a>:
+<span class="{{ page.result.status }}">{{ page.result.status | status }}</span>,
 {{ page.result.seconds | seconds }}, peak memory {{ page.result.peak_memory_bytes | memory }}</p>
 {% if page.result.error %}
-{% if page.result.failing_cell %}<p>In cell [{{ page.result.failing_cell }}]:</p>
+<div id="{{ page.anchor }}" class="error">
+{% if page.result.failing_cell %}<p>In cell [{{ page.result.failing_cell }}], under
+“{{ page.failing_heading }}”:</p>
 <pre>{{ page.result.failing_source }}</pre>{% endif %}
 <pre>{{ page.result.error }}</pre>
+<p>What the cells before it did is in {{ page.result.executed_path.name }}; open it with
+<code>jupyter lab</code>.</p>
+</div>
 {% endif %}
 {% if page.result.metrics %}
 <div class="scroll"><table>
 <thead><tr><th>Figure</th><th class="number">Value</th><th>Unit</th><th>Note</th></tr></thead>
 <tbody>
-{% for name, metric in page.result.metrics.items() %}<tr><td>{{ name }}</td>
+{% for name, metric in page.result.metrics.items() %}<tr>
+<td title="{{ name }}">{{ name | readable }}</td>
 <td class="number">{{ metric.value | number }}</td><td>{{ metric.unit }}</td>
 <td class="note">{{ metric.note }}</td></tr>
 {% endfor %}</tbody></table></div>
@@ -97,6 +124,9 @@ pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8re
 {% endfor %}
 </section>
 {% endfor %}
+<h2>Versions</h2>
+<p class="about">{% for name, version in course.versions.items() %}{{ name }} {{ version }}
+{{- ", " if not loop.last }}{% endfor %}</p>
 </body>
 </html>
 """
@@ -113,12 +143,26 @@ class _Page:
     result: "NotebookResult"
     title: str
     plots: list[_Plot]
+    failing_heading: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Where the failing cell stands in the report."""
+        return f"{self.result.name}-cell-{self.result.failing_cell or 0}"
 
 
 def write_report(course: "CourseResult") -> None:
-    """Write report.html: a summary, then each notebook's figures, plots and error."""
+    """Write report.html: a verdict and a summary, then each notebook's figures, plots and error."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    environment.filters.update(number=format_number, seconds=_seconds, memory=_memory)
+    environment.filters.update(
+        number=format_number,
+        readable=readable_name,
+        date=_date,
+        machine=_machine,
+        status=lambda status: _STATUS.get(status, status),
+        seconds=_seconds,
+        memory=_memory,
+    )
     pages = [_page(result) for result in course.notebooks]
     with whole_file(course.report_path) as file:
         file.write(environment.from_string(_PAGE).render(course=course, pages=pages))
@@ -137,6 +181,8 @@ def _page(result: "NotebookResult") -> _Page:
                 heading = text
                 if level == "#" and page.title == result.name:
                     page.title = text
+        elif cell.source == result.failing_source:
+            page.failing_heading = heading
         for output in cell.get("outputs", []):
             png = output.get("data", {}).get("image/png")
             if png:
@@ -144,9 +190,22 @@ def _page(result: "NotebookResult") -> _Page:
     return page
 
 
+def _date(iso: str) -> str:
+    moment = datetime.datetime.fromisoformat(iso)
+    return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
+
+
+def _machine(course: "CourseResult") -> str:
+    machine = course.machine
+    devices = [notebook.device for notebook in course.notebooks if notebook.device]
+    others = {f"{d['count']} × {d['name']}" for d in devices if d["kind"] != "cpu"}
+    memory = f"{machine['memory_bytes'] / 1e9:.0f} GB" if machine["memory_bytes"] else ""
+    return ", ".join(filter(None, [*others, machine["processor"], memory, machine["platform"]]))
+
+
 def _seconds(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
 
 
 def _memory(peak: int | None) -> str:
-    return "not measured" if peak is None else f"{peak / 1e6:,.0f} MB"
+    return "not measured" if peak is None else f"{peak / 1e9:,.1f} GB"

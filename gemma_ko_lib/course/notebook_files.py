@@ -18,6 +18,7 @@ from gemma_ko_lib.runtime import UserError, whole_file
 
 MAX_STORED_BYTES = 500_000
 _VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
+_PLATFORM_METADATA = ("accelerator", "colab", "kaggle")
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 # Roots that name somebody's machine. Folders of a hosted platform (/content, /kaggle) and
 # routes (/v1/chat/completions) are the same for every reader and may stay.
@@ -146,6 +147,7 @@ def _take_outputs(notebook: NotebookNode, executed: NotebookNode, folder: Path) 
 
 def _settle_metadata(notebook: NotebookNode) -> None:
     notebook.metadata = NotebookNode(
+        {key: notebook.metadata[key] for key in _PLATFORM_METADATA if key in notebook.metadata},
         kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
         language_info={"name": "python"},
     )

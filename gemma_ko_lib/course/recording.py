@@ -5,8 +5,18 @@ itself is needed.
 """
 
 import math
+import re
 import warnings
 
+_FOR_PEOPLE = [
+    (r"(vault_|recurrent_)?gemma(\d?)_(\d+[bm])(?:_en|_text)?", lambda found: _preset(found)),
+    *[("ko_en_zh_ja", "ko/en/zh/ja"), ("ko(?=_|$)", "Korean"), ("en(?=_|$)", "English")],
+    *[("bpb", "bits per byte"), ("pii", "personal data"), ("mling", "mixture")],
+    *[("held_out", "held-out"), ("pre_training", "pre-training"), ("fine_tuning", "fine-tuning")],
+    *[(word.lower(), word) for word in "LoRA OLoRA LOMO AdaLomo AdamW BOS CPT GiB MiB".split()],
+    *[("recurrent_gemma", "RecurrentGemma"), ("paligemma", "PaliGemma"), ("gb", "GB")],
+    *[("korean", "Korean"), ("english", "English"), ("v5e8", "v5e-8")],
+]
 METRIC_MIME = "application/vnd.gemma-ko.metric+json"
 
 
@@ -56,6 +66,24 @@ def _finite_number(name: str, value) -> float:
 def format_number(value: float) -> str:
     """Format a figure for a reader, e.g. 1,234,567 or 1.235."""
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+
+
+def readable_name(name: str) -> str:
+    """A figure's name for people.
+
+    Example:
+        >>> readable_name("korean_bpb_pre_training"), readable_name("cache_8k_gemma2_9b_en")
+        ('Korean bits per byte pre-training', 'Cache 8k Gemma 2 9B')
+    """
+    for pattern, text in _FOR_PEOPLE:
+        name = re.sub(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", text, name, flags=re.IGNORECASE)
+    name = " ".join(name.replace("_", " ").split())
+    return name[0].upper() + name[1:]
+
+
+def _preset(found: re.Match) -> str:
+    family = {"vault_": "VaultGemma", "recurrent_": "RecurrentGemma"}.get(found[1] or "", "Gemma")
+    return " ".join(filter(None, [family, found[2], found[3].upper()]))
 
 
 def recorded_metrics(notebook) -> dict[str, dict]:

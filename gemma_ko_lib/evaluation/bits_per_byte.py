@@ -13,7 +13,7 @@ import collections
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -108,13 +108,53 @@ def bits_per_byte(
     texts = [texts[i] for i in kept]
     registers = [registers[i] for i in kept] if registers else [""] * len(texts)
     encoded = encode_documents(model.tokenizer, texts)
+    nats = document_nats(
+        model,
+        encoded,
+        token_scorer(model.decoder),
+        params=params,
+        window=window,
+        stride=stride,
+        batch_rows=batch_rows,
+        progress=progress,
+    )
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    return _summary(nats / math.log(2), sizes, registers, sum(map(len, encoded)))
+
+
+def document_nats(
+    model: Model,
+    encoded: Sequence[Sequence[int]],
+    score: Callable,
+    *,
+    params: dict | None = None,
+    window: int = 512,
+    stride: int | None = None,
+    batch_rows: int = 8,
+    progress: bool = False,
+) -> np.ndarray:
+    """Sum a score of each token over documents.
+
+    Args:
+        model: reads the documents.
+        encoded: token ids of each document, without BOS.
+        score: (params, token_ids, segment_ids) -> [rows, length, …], at each position the score or
+            scores of the next token.
+        params, window, stride, batch_rows, progress: see `bits_per_byte`.
+
+    Returns:
+        float64 [documents, …].
+
+    Raises:
+        UserError: the model gives no finite figure.
+    """
+    stride = stride or window // 2
     windows = [
         _Window(document, *span)
         for document, ids in enumerate(encoded)
         for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride)
     ]
-    nats = np.zeros(len(texts))
-    score = _scorer(model.decoder)
+    nats: list = [0.0] * len(encoded)
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         # Longest first: the short ones fill what the long ones leave.
         packed = list(best_fit(sorted(windows, key=len, reverse=True), window))
@@ -123,9 +163,9 @@ def bits_per_byte(
             rows = packed[start : start + batch_rows]
             _score_rows(score, params or model.params, rows, window, nats)
             bar.update(sum(map(len, rows)))
-    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    nats = np.array(nats)
     check_finite(nats, model.name)
-    return _summary(nats / math.log(2), sizes, registers, sum(map(len, encoded)))
+    return nats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +191,7 @@ def _spans(ids: np.ndarray, window: int, stride: int):
         end = new_end
 
 
-def _score_rows(score, params, rows: list[list[_Window]], length: int, nats: np.ndarray) -> None:
+def _score_rows(score, params, rows: list[list[_Window]], length: int, nats: list) -> None:
     """Add the nats of some rows' windows to their documents."""
     filled = [fill_row([item.ids for item in row], length) for row in rows]
     token_ids = np.concatenate([row.token_ids for row in filled])
@@ -162,12 +202,14 @@ def _score_rows(score, params, rows: list[list[_Window]], length: int, nats: np.
         for item in row:
             # The score at position p is that of the token at p + 1.
             end = start + len(item)
-            nats[item.document] += scores[start + item.scored_from - 1 : end - 1].sum()
+            nats[item.document] += scores[start + item.scored_from - 1 : end - 1].sum(axis=0)
             start = end
 
 
 @functools.lru_cache(maxsize=8)
-def _scorer(decoder):
+def token_scorer(decoder):
+    """−log p(next token) at each position, for `document_nats`."""
+
     @jax.jit
     def score(params, token_ids, segment_ids):
         hidden = decoder.hidden(params, token_ids, segment_ids)

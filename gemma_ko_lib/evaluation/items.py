@@ -19,6 +19,7 @@ class Item:
         group: phenomenon or category.
         cluster: items of one cluster come from one frame and are not independent; each item is
             one of its own where this is empty.
+        level: how hard it is by its author's judgement, from 1; 0 where nobody graded it.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Item:
     answer: int
     group: str
     cluster: str = ""
+    level: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,6 +25,7 @@ class SuiteResult:
         answers: the place of the right one.
         groups: each item's phenomenon or category.
         clusters: each item's cluster.
+        levels: how hard each item is, 0 where nobody graded it.
         labels: whether the choices are classes (see `Suite`).
         majority: accuracy of always giving the most frequent answer's place.
         length_only: accuracy of always giving the shortest choice, or the longest, whichever is
@@ -38,6 +39,7 @@ class SuiteResult:
     answers: tuple[int, ...]
     groups: tuple[str, ...]
     clusters: tuple[str, ...]
+    levels: tuple[int, ...]
     labels: bool
     majority: float
     length_only: float
@@ -64,13 +66,20 @@ class SuiteResult:
 
     def by_group(self) -> dict[str, tuple[float, tuple[float, float] | None, int]]:
         """Accuracy, interval and number of items of each group."""
+        return self._by(self.groups)
+
+    def by_level(self) -> dict[int, tuple[float, tuple[float, float] | None, int]]:
+        """The same of each level, from easy to hard; empty where items are not graded."""
+        return self._by(self.levels) if any(self.levels) else {}
+
+    def _by(self, names: Sequence) -> dict:
         members = defaultdict(list)
-        for group, right, cluster in zip(self.groups, self.right, self.clusters, strict=True):
-            members[group].append((right, cluster))
+        for name, right, cluster in zip(names, self.right, self.clusters, strict=True):
+            members[name].append((right, cluster))
         found = {}
-        for group in sorted(members):
-            right, clusters = zip(*members[group], strict=True)
-            found[group] = (float(np.mean(right)), _interval(right, clusters), len(right))
+        for name in sorted(members):
+            right, clusters = zip(*members[name], strict=True)
+            found[name] = (float(np.mean(right)), _interval(right, clusters), len(right))
         return found
 
     def as_dict(self) -> dict:
@@ -85,9 +94,12 @@ class SuiteResult:
             "mean_of_groups": self.mean_of_groups,
             "macro_f1": self.macro_f1,
             "baselines": {"majority": self.majority, "length": self.length_only},
-            "by_group": {
-                group: {"accuracy": accuracy, "interval": interval, "items": items}
-                for group, (accuracy, interval, items) in self.by_group().items()
+            **{
+                name: {
+                    part: {"accuracy": accuracy, "interval": interval, "items": items}
+                    for part, (accuracy, interval, items) in parts.items()
+                }
+                for name, parts in (("by_group", self.by_group()), ("by_level", self.by_level()))
             },
         }
         if self.interval is None:
@@ -165,6 +177,7 @@ def judge(suite: Suite, scores: Sequence[Sequence[Score]]) -> SuiteResult:
         tuple(item.answer for item in suite.items),
         tuple(item.group for item in suite.items),
         tuple(item.cluster or item.id for item in suite.items),
+        tuple(item.level for item in suite.items),
         suite.labels,
         majority=max(Counter(item.answer for item in suite.items).values()) / len(suite.items),
         length_only=max(_by_length(suite, min), _by_length(suite, max)),
@@ -203,11 +216,12 @@ def format_results(
             f"{result.majority:>10.1%}{result.length_only:>8.1%}"
             + (f"{_span(band['']):>15}" if band else "")
         )
-        groups = result.by_group()
-        for group, (accuracy, interval, items) in groups.items() if len(groups) > 1 else ():
+        parts = {f"level {level}": found for level, found in result.by_level().items()}
+        parts |= result.by_group() if len(set(result.groups)) > 1 else {}
+        for part, (accuracy, interval, items) in parts.items():
             lines.append(
-                f"  {group:<22}{items:>7,}{accuracy:>10.1%}{_span(interval):>15}"
-                + (f"{_span(band[group]):>51}" if band else "")
+                f"  {part:<22}{items:>7,}{accuracy:>10.1%}{_span(interval):>15}"
+                + (f"{_span(band[part]):>51}" if part in band else "")
             )
     lines.append(
         "accuracy over items, and as mean of the groups; macro F1 where choices are classes; "

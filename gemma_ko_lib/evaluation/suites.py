@@ -70,7 +70,12 @@ def _from_samples(name: str) -> Suite:
         choices = tuple(f" {choice}" for choice in choices_of(record, 4))
         prompt = f"질문: {text_of(record, 'question')}\n정답:"
         return Item(
-            record["id"], prompt, choices, label_of(record, "answer", 4), record["category"]
+            record["id"],
+            prompt,
+            choices,
+            label_of(record, "answer", 4),
+            record["category"],
+            level=record["level"],
         )
 
     return read_suite(name, path, pair if name in pairs else question, name not in pairs)

@@ -56,7 +56,7 @@ class Config(gemma1.Config):
 def config_from_keras_hub(kind, hub):
     """The configuration of a KerasHub backbone: its class name and its arguments."""
     gemma3 = kind == "Gemma3Backbone"
-    normal_queries = gemma3 or hub.get("query_head_dim_normalize", True)
+    normal_queries = hub.get("query_head_dim_normalize", True)
     return Config(
         vocab_size=hub["vocabulary_size"],
         num_layers=hub["num_layers"],
@@ -128,6 +128,8 @@ class LayerCache:
 
 class Heads(gemma1.Attention):
     """The four matrices of attention, apart from what is done between them."""
+
+    __call__ = None  # Gemma 1's would compute without windows, caps and norms
 
     def in_heads(self, x):
         """Queries, keys and values, each [batch, length, heads, head_dim]."""
@@ -250,7 +252,7 @@ class Gemma(gemma1.Gemma):
         self.config = config
         d, layers = config.d_model, range(config.num_layers)
         self.embedding = gemma1.weight(rngs, (config.vocab_size, d), d)
-        self.blocks = nnx.List(
+        self.blocks = nnx.data(
             [Block(config, config.is_local(n), rngs) for n in layers]
         )
         self.final_norm = RMSNorm(d)

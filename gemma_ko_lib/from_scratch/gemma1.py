@@ -153,7 +153,7 @@ class Gemma(nnx.Module):
         self.config = config
         d = config.d_model
         self.embedding = weight(rngs, (config.vocab_size, d), d)
-        self.blocks = nnx.List([Block(config, rngs) for _ in range(config.num_layers)])
+        self.blocks = nnx.data([Block(config, rngs) for _ in range(config.num_layers)])
         self.final_norm = RMSNorm(d)
 
     def embed(self, tokens):
@@ -193,7 +193,8 @@ def load_weights(model, weights, name_of=keras_hub_name):
     Raises:
         UserError: a weight is missing, left over, or of another shape.
     """
-    own = {name_of(path): leaf for path, leaf in nnx.to_flat_state(nnx.state(model))}
+    flat = nnx.to_flat_state(nnx.state(model))
+    own = {name_of(path): leaf for path, leaf in flat}
     if odd := sorted(own.keys() ^ weights.keys()):
         side = "missing in the weights" if odd[0] in own else "unknown to the model"
         raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
@@ -203,4 +204,5 @@ def load_weights(model, weights, name_of=keras_hub_name):
             raise UserError(
                 f"{name} has shape {shapes}; take the config of the weights."
             )
-        leaf.set_value(jnp.asarray(weights[name]))
+    arrays = {path: jnp.asarray(weights[name_of(path)]) for path, _ in flat}
+    nnx.update(model, nnx.from_flat_state(arrays.items()))

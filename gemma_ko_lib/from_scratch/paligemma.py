@@ -92,7 +92,7 @@ class ImageEncoder(nnx.Module):
         # As loud as the patches: told in a whisper where each stands, it learns late.
         place = jax.random.normal(rngs.params(), (config.num_patches, d))
         self.position_embedding = nnx.Param(place)
-        self.blocks = nnx.List(
+        self.blocks = nnx.data(
             [VisionBlock(config, rngs) for _ in range(config.num_layers)]
         )
         self.encoder_layer_norm = nnx.LayerNorm(d, epsilon=1e-6, rngs=rngs)

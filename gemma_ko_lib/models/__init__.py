@@ -7,7 +7,7 @@ folder; `parameter_count` counts without allocating; `mesh` and `place` put weig
 from gemma_ko_lib.models.adapters import Lora, add_adapters, merge, unmerge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
-from gemma_ko_lib.models.embeddings import expand_model
+from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.models.loading import Model, assemble, load
 from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.models.quantization import dequantize, quantize
@@ -22,8 +22,8 @@ __all__ = [
     "as_plain_lora",
     "assemble",
     "build_backbone",
+    "change_vocabulary",
     "dequantize",
-    "expand_model",
     "load",
     "load_adapters",
     "make_mesh",

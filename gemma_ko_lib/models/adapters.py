@@ -9,6 +9,7 @@ beside the layer's kernel, with a leading axis over the groups like every stacke
 """
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -129,7 +130,9 @@ def unmerge(merged: dict, adapters: dict, lora: Lora) -> dict:
     return _changed({**merged, **scales}, adapters, -1)
 
 
-def run_projection(projection: str, kernel_shape: tuple[int, ...], weights: dict, x):
+def run_projection(
+    projection: str, kernel_shape: tuple[int, ...], weights: dict, x, dtype: str | None = None
+):
     """What a linear layer computes, by the weights that are there for it.
 
     Args:
@@ -137,22 +140,25 @@ def run_projection(projection: str, kernel_shape: tuple[int, ...], weights: dict
         kernel_shape: of the layer's kernel.
         weights: those of the block, by name.
         x: the layer's input, [batch, length, …].
+        dtype: of what is multiplied, see `kernels.product`; that of x by default.
     """
+    dtype = dtype or str(x.dtype)
+    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype)
     rows = kernels.input_rows(projection, x)
     if f"{projection}/kernel_scale" in weights:
         bits = 8 if f"{projection}/kernel_int8" in weights else 4
         stored = weights[f"{projection}/kernel_int{bits}"]
-        y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"])
+        y = quantization.product(rows, stored, weights[f"{projection}/kernel_scale"], dtype)
     elif f"{projection}/matrix" in weights:  # from `kv_cache.lay_out`
-        y = rows @ weights[f"{projection}/matrix"].mT
+        y = multiply(rows, weights[f"{projection}/matrix"].mT)
     else:
-        y = rows @ kernels.to_matrix(projection, weights[f"{projection}/kernel"].astype(x.dtype))
+        y = multiply(rows, kernels.to_matrix(projection, weights[f"{projection}/kernel"]))
     if f"{projection}/lora_a" in weights:
         a, b, scale = (weights[f"{projection}/lora_{part}"] for part in ("a", "b", "scale"))
         # Two thin products, not one with W + scale·A·B: neither that sum nor its gradient, both
         # as large as W, is ever formed.
-        low_rank = (rows @ a.astype(x.dtype)) * scale.astype(x.dtype)
-        y += low_rank @ b.astype(x.dtype)
+        low_rank = multiply(rows, a) * scale.astype(x.dtype)
+        y += multiply(low_rank, b)
     return y.reshape(kernels.output_shape(projection, x, kernel_shape))
 
 

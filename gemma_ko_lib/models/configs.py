@@ -240,16 +240,18 @@ def build_backbone(kind: str, config: dict, dtype: str | None = None):
     Args:
         kind: "GemmaBackbone" or "Gemma3Backbone".
         config: its arguments.
-        dtype: Keras dtype policy, e.g. "float32" or "mixed_bfloat16".
+        dtype: Keras dtype policy, e.g. "float32" or "mixed_bfloat16". In "mixed_float16" and
+            "float16" only products are float16.
     """
     import jax
 
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
+    policy = dtype_policy(dtype)
     built = []
 
     def build():
-        built.append(getattr(keras_hub.models, kind)(**config, dtype=dtype))
+        built.append(getattr(keras_hub.models, kind)(**config, dtype=policy))
         return [variable.value for variable in built[0].variables]
 
     jax.eval_shape(build)

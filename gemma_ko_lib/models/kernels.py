@@ -1,9 +1,11 @@
-"""The linear layers of a block, and their kernels as matrices.
+"""The linear layers of a block, their kernels as matrices, and the products they take part in.
 
 KerasHub keeps its kernels in three layouts (query [heads, d_model, head_dim], …). Adapters and
 quantised kernels are matrices [in, out], so that one rule serves all seven layers of a block.
 """
 
+import functools
+import re
 from collections.abc import Iterator
 
 import jax
@@ -103,3 +105,66 @@ def output_shape(projection: str, x, kernel_shape: tuple[int, ...]) -> tuple[int
     if projection in PROJECTIONS[:3]:
         return (*x.shape[:2], kernel_shape[0], kernel_shape[2])
     return (*x.shape[:2], kernel_shape[-1])
+
+
+def product_dtype(layer) -> str:
+    """Number format of what a Keras layer multiplies: that of its activations, or float16."""
+    return getattr(layer.dtype_policy, "product_dtype", layer.compute_dtype)
+
+
+def product(subscripts: str, a, b, dtype: str):
+    """`jnp.einsum` of two operands that are cast to `dtype` first.
+
+    In float16 the sum is float32, and so are both gradients, which are products of float16 too:
+    that is what the tensor cores of GPUs without bfloat16 compute. All that a product reads and
+    gives lies far inside float16's range in Gemma; the residual stream and sums over many tokens
+    do not (arXiv 1710.03740).
+
+    Args:
+        subscripts: "ri,io->ro" for plain matrices; every index stands in two of the three.
+        a: the first operand.
+        b: the second.
+        dtype: of the operands.
+    """
+    if dtype == "float16":
+        return _float16_product(subscripts, a, b)
+    return jnp.einsum(subscripts, a.astype(dtype), b.astype(dtype))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _float16_product(subscripts, a, b):
+    a, b = a.astype("float16"), b.astype("float16")
+    return jnp.einsum(subscripts, a, b, preferred_element_type="float32")
+
+
+def _float16_forward(subscripts, a, b):
+    return _float16_product(subscripts, a, b), (a, b)
+
+
+def _float16_backward(subscripts, operands, cotangent):
+    (a, b), (of_a, of_b, of_c) = operands, re.split(",|->", subscripts)
+    a_gradient = _float16_product(f"{of_c},{of_b}->{of_a}", cotangent, b)
+    b_gradient = _float16_product(f"{of_a},{of_c}->{of_b}", a, cotangent)
+    return a_gradient.astype(a.dtype), b_gradient.astype(b.dtype)
+
+
+_float16_product.defvjp(_float16_forward, _float16_backward)
+
+
+def times_rows(x, table):
+    """Products of vectors [..., d] with every row of a table [rows, d]: float32 [..., rows].
+
+    Compilers for CPUs before jaxlib 0.10 have no such product of two bfloat16 arrays; there the
+    operands become float32.
+    """
+
+    def product(x, table):
+        dimensions = (((x.ndim - 1,), (1,)), ((), ()))
+        return jax.lax.dot_general(x, table, dimensions, preferred_element_type=jnp.float32)
+
+    def wide_product(x, table):
+        return product(x.astype(jnp.float32), table.astype(jnp.float32))
+
+    if x.dtype == jnp.bfloat16 and jax.__version_info__ < (0, 10):
+        return jax.lax.platform_dependent(x, table, cpu=wide_product, default=product)
+    return product(x, table)

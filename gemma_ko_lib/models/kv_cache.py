@@ -100,7 +100,7 @@ def lay_out(decoder: Decoder, params: Params, int8: bool = False) -> StepWeights
 
     A kernel becomes a matrix [out, in]: rows times its transpose is the one product that XLA
     computes on CPUs without writing down the matrix in another order or number format first. An
-    embedding in the compute dtype is not copied.
+    embedding in the dtype of products is not copied.
 
     Args:
         decoder: the model.
@@ -115,7 +115,7 @@ def lay_out(decoder: Decoder, params: Params, int8: bool = False) -> StepWeights
     if int8:
         outer[f"{_EMBEDDING}_int8"], outer[f"{_EMBEDDING}_scale"] = _to_int8(embedding, -1)
     else:
-        outer[_EMBEDDING] = embedding.astype(decoder.compute_dtype)
+        outer[_EMBEDDING] = embedding.astype(decoder.product_dtype)
     return StepWeights(outer, _take_apart(decoder, stacks))
 
 
@@ -128,7 +128,7 @@ def _take_apart(decoder: Decoder, stacks: Params) -> list[dict]:
             projection, _, part = name.rpartition("/")
             if part == "kernel":
                 matrix = kernels.to_matrix(projection, its.pop(name)).mT
-                its[f"{projection}/matrix"] = matrix.astype(decoder.compute_dtype)
+                its[f"{projection}/matrix"] = matrix.astype(decoder.product_dtype)
         layers.append(its)
     return layers
 
@@ -209,6 +209,6 @@ def _logits(decoder, outer, x):
     if _EMBEDDING in outer:
         return project(x, outer[_EMBEDDING], decoder.soft_cap)
     stored, scale = outer[f"{_EMBEDDING}_int8"], outer[f"{_EMBEDDING}_scale"]
-    logits = quantization.product(x, stored, scale.T).astype("float32")
+    logits = quantization.product(x, stored, scale.T, decoder.product_dtype).astype("float32")
     cap = decoder.soft_cap
     return logits if cap is None else cap * jnp.tanh(logits / cap)

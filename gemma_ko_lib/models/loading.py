@@ -1,4 +1,4 @@
-"""`load(name)`: nano, the real Gemma 3 270M, any KerasHub Gemma preset, or a run's folder.
+"""`load(name)`: nano, Gemma 3 270M, a KerasHub Gemma preset, a run's folder, or an exported model.
 
 A model folder holds `model.json`, `model.safetensors` (KerasHub's weight names),
 `tokenizer.model` and, for Google's weights, `NOTICE`. It is what a finished run leaves behind
@@ -34,9 +34,20 @@ from gemma_ko_lib.models.configs import (
     preset_name,
     shape_of,
 )
-from gemma_ko_lib.models.gguf_weights import GEMMA_NOTICE, convert_package
+from gemma_ko_lib.models.gguf_weights import (
+    GEMMA_NOTICE,
+    convert_package,
+    read_gguf,
+    read_gguf_shape,
+)
+from gemma_ko_lib.models.transformers_folder import (
+    is_transformers_folder,
+    read_transformers,
+    read_transformers_shape,
+)
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
+from gemma_ko_lib.tokenization.tokenizer_files import open_gguf
 
 
 @dataclasses.dataclass
@@ -77,7 +88,8 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
     """Load a model with its tokenizer; weights stay in host memory until they are placed.
 
     Args:
-        name: "nano"; "gemma3_270m"; a KerasHub preset such as "gemma2_2b_en"; or a model folder.
+        name: "nano"; "gemma3_270m"; a KerasHub preset such as "gemma2_2b_en"; a model folder; a
+            transformers folder with a tokenizer.model; or a GGUF file.
         dtype: Keras dtype policy; by default the one `runtime.choose_dtype` picks.
 
     Raises:
@@ -93,7 +105,11 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
     if str(name) == "nano":
         return _load_folder(runtime.samples_dir() / "nano", dtype, "nano")
     if folder.is_dir():
+        if is_transformers_folder(folder):
+            return _load_foreign(str(name), dtype, *read_transformers(folder))
         return _load_folder(folder, dtype, str(name))
+    if folder.suffix == ".gguf":
+        return _load_foreign(str(name), dtype, *read_gguf(folder))
     return _load_preset(preset_name(str(name)), dtype)
 
 
@@ -101,16 +117,32 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
     """A model's own name, KerasHub backbone class and its arguments, without its weights.
 
     Args:
-        name: as for `load`.
+        name: as for `load`; or a preset with its vocabulary cut to so many pieces, as
+            gemma2_2b:32k, which is a shape only.
 
     Raises:
-        UserError: unknown name, or a damaged folder.
+        UserError: unknown name, a damaged folder, or no number of pieces.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
+        if is_transformers_folder(folder):
+            return str(name), *read_transformers_shape(folder)[1:]
         return str(name), *read_description(folder)[:2]
-    preset = preset_name(str(name))
-    return preset, *shape_of(preset)
+    if folder.suffix == ".gguf":
+        return str(name), *read_gguf_shape(open_gguf(folder), folder)[1:]
+    whole, cut, pieces = str(name).partition(":")
+    preset = preset_name(whole)
+    kind, config = shape_of(preset)
+    if not cut:
+        return preset, kind, config
+    number = re.fullmatch(r"([1-9]\d{0,5})(k?)", pieces.lower())
+    size = int(number[1]) * (1024 if number[2] else 1) if number else 0
+    if not 0 < size <= config["vocabulary_size"]:
+        raise UserError(
+            f"'{name}': behind the colon stands how many pieces the vocabulary is cut to, as "
+            f"{preset}:32k, at most {config['vocabulary_size']:,}."
+        )
+    return f"{preset}:{size}", kind, {**config, "vocabulary_size": size}
 
 
 # --- folders ---
@@ -201,6 +233,13 @@ def _load_folder(folder: Path, dtype: str, name: str) -> Model:
     return Model(name, kind, config, decoder, params, tokenizer, notice, digest)
 
 
+def _load_foreign(
+    name: str, dtype: str, kind: str, config: dict, weights: dict, proto: bytes, notice: str = ""
+) -> Model:
+    tokenizer = SentencePieceTokenizer(proto, name)
+    return assemble(name, kind, config, weights, tokenizer, dtype, notice)
+
+
 def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> decoders.Decoder:
     """The decoder of a configuration, when it is that of some weights.
 
@@ -283,10 +322,11 @@ def random_model(
         seed: of the weights.
         dtype: Keras dtype policy.
     """
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     runtime.seed_everything(seed)
-    decoder = decoders.Decoder(getattr(keras_hub.models, kind)(**config, dtype=dtype))
+    backbone = getattr(keras_hub.models, kind)(**config, dtype=dtype_policy(dtype))
+    decoder = decoders.Decoder(backbone)
     return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
 
 
@@ -324,7 +364,7 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:
-    from gemma_ko_lib.models.keras_hub import keras_hub
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     print(GEMMA_NOTICE)
     models = keras_hub.models
@@ -336,7 +376,7 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     )
     try:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            backbone = backbone_class.from_preset(name, dtype=dtype)
+            backbone = backbone_class.from_preset(name, dtype=dtype_policy(dtype))
         proto = tokenizer_class.from_preset(name).proto
     except Exception as error:  # kagglehub and Keras raise a dozen types for a refused download
         raise UserError(

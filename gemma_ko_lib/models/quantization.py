@@ -116,17 +116,20 @@ def _unpack(packed):
     return rows.reshape(*stack, 2 * half, columns).astype("int8") - 8
 
 
-@jax.checkpoint
-def product(rows, stored, scale):
-    """Rows [..., in] times a quantised matrix.
+@functools.partial(jax.checkpoint, static_argnums=3)
+def product(rows, stored, scale, dtype: str):
+    """Rows [rows, in] times a quantised matrix.
 
     Under `jax.checkpoint` the backward pass dequantises again; otherwise the dequantised
-    matrix of every group would be kept for it, the whole model in float.
+    matrix of every group would be kept for it, the whole model in float. `dtype` is that of what
+    is multiplied, see `kernels.product`.
     """
+    multiply = functools.partial(kernels.product, "ri,io->ro", dtype=dtype)
     if stored.dtype == jnp.int8:
         # One scale a column, so the product may come first. Where the integers are the same for
         # all turns of a loop, as in decoding, the compiler would widen them once, ahead of it,
         # and read floats in every turn; so they are bound to the rows.
         stored, rows = jax.lax.optimization_barrier((stored, rows))
-        return (rows @ stored.astype(rows.dtype).mT) * scale[..., 0, :].astype(rows.dtype)
-    return rows @ dequantize_matrix(stored, scale).astype(rows.dtype)
+        sums = multiply(rows, stored.mT)
+        return sums * scale[..., 0, :].astype(sums.dtype)
+    return multiply(rows, dequantize_matrix(stored, scale))

@@ -174,9 +174,10 @@ def split_rows(x):
     The compiler, left to itself, may split them as the weights are split, by width, with every
     row on every device.
     """
-    if jax.sharding.get_abstract_mesh().empty:
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
         return x
-    return jax.lax.with_sharding_constraint(x, PartitionSpec("fsdp"))
+    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec("fsdp")))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

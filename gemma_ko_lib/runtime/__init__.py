@@ -4,13 +4,14 @@ This part imports no other of the library.
 """
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
-from gemma_ko_lib.runtime.doctor import describe
-from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
+from gemma_ko_lib.runtime.doctor import check_machine, describe
+from gemma_ko_lib.runtime.errors import PrintableOutput, UserError, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
     accelerator,
     choose_dtype,
+    cpu_name,
     peak_memory_bytes,
     platform,
     total_memory_bytes,
@@ -33,11 +34,14 @@ __all__ = [
     "Accelerator",
     "Credential",
     "DtypeChoice",
+    "PrintableOutput",
     "Progress",
     "UserError",
     "accelerator",
     "cache_dir",
+    "check_machine",
     "choose_dtype",
+    "cpu_name",
     "describe",
     "disk_error",
     "export_credentials",

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,13 +41,65 @@ def accelerator() -> Accelerator:
 
     device = jax.local_devices()[0]  # another host's cannot be asked for its memory
     if device.platform == "cpu":
-        return Accelerator("cpu", _cpu_name(), jax.device_count(), total_memory_bytes())
+        return Accelerator("cpu", cpu_name(), jax.device_count(), total_memory_bytes())
     stats = device.memory_stats() or {}
     kind = "gpu" if device.platform in ("gpu", "cuda", "rocm") else device.platform
     return Accelerator(kind, device.device_kind, jax.device_count(), stats.get("bytes_limit"))
 
 
-def _cpu_name() -> str:
+@dataclasses.dataclass(frozen=True)
+class NvidiaCard:
+    """An NVIDIA card as its driver describes it, whether JAX uses it or not.
+
+    Attributes:
+        name: e.g. "Tesla T4".
+        driver: major version of the driver, e.g. 580.
+        capability: compute capability, e.g. 7.5.
+    """
+
+    name: str
+    driver: int
+    capability: float
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings JAX for it: "cuda12" or "cuda13".
+
+        CUDA 13 starts at driver 580 and compute capability 7.5.
+        """
+        return "cuda13" if self.driver >= 580 and self.capability >= 7.5 else "cuda12"
+
+
+def nvidia_card() -> NvidiaCard | None:
+    """The first NVIDIA card of this machine, or None. Asks the driver, not JAX."""
+    query = "--query-gpu=name,driver_version,compute_cap"
+    try:
+        found = subprocess.run(
+            ["nvidia-smi", query, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    fields = found.stdout.partition("\n")[0].split(", ")
+    if found.returncode or len(fields) != 3:
+        return None
+    name, driver, capability = fields
+    return NvidiaCard(name, int(driver.partition(".")[0]), float(capability))
+
+
+def has_tpu(pci_devices: str = "/sys/bus/pci/devices") -> bool:
+    """Whether a TPU is plugged in: a PCI device of Google's that is no disk and no network card."""
+    for vendor in Path(pci_devices).glob("*/vendor"):
+        kind = (vendor.parent / "class").read_text()
+        if vendor.read_text().strip() == "0x1ae0" and not kind.startswith(("0x01", "0x02")):
+            return True
+    return False
+
+
+def cpu_name() -> str:
+    """Name the processor and count its cores."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -91,12 +144,18 @@ def choose_dtype(device: Accelerator) -> DtypeChoice:
             "mixed_bfloat16", "TPUs multiply in bfloat16; master weights stay in float32"
         )
     if device.kind == "gpu":
-        # Turing and older have no bfloat16 units; Gemma's residual stream passes
-        # float16's 65,504, so half precision there would need clamps in every block.
-        if any(old in name for old in ("t4", "p100", "v100", "k80", "rtx 20", "gtx")):
+        # Volta's and Turing's tensor cores know float16 only. Gemma's residual stream passes its
+        # 65,504 and stays in float32; nothing that is multiplied comes near (`models.kernels`).
+        if any(card in name for card in ("t4", "v100", "rtx 20", "titan v", "titan rtx")):
             return DtypeChoice(
-                "float32",
-                f"{device.name} has no bfloat16 units, and Gemma's activations overflow float16",
+                "mixed_float16",
+                f"{device.name} has tensor cores for float16, not for bfloat16: products are "
+                "float16, all else float32 (checked against float32 on a CPU; not timed on such "
+                "a card yet)",
+            )
+        if any(old in name for old in ("p100", "k80", "gtx")):
+            return DtypeChoice(
+                "float32", f"{device.name} has no tensor cores, and float32 is exact"
             )
         return DtypeChoice(
             "mixed_bfloat16",

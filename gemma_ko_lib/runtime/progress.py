@@ -3,6 +3,8 @@
 import sys
 import time
 
+from gemma_ko_lib.runtime.errors import printable
+
 
 class Progress:
     """Progress that suits where it is read: a live bar on a terminal, sparse lines in a log.
@@ -18,6 +20,7 @@ class Progress:
         from tqdm import tqdm
 
         self._terminal = sys.stderr.isatty()
+        label = printable(label)  # often a file's name
         self._total, self._label, self._unit, self._quiet = total, label, unit, quiet
         self._done, self._start, self._last_line = 0, time.monotonic(), time.monotonic()
         self._bar = tqdm(
@@ -27,8 +30,7 @@ class Progress:
     def update(self, amount: int = 1, note: str = "") -> None:
         """Count `amount` more units; `note` is shown beside them."""
         self._done += amount
-        if note:
-            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.set_postfix_str(note, refresh=not amount)
         self._bar.update(amount)
         now = time.monotonic()
         if not self._terminal and not self._quiet and now - self._last_line > 10:
@@ -38,19 +40,19 @@ class Progress:
     def note(self, text: str) -> None:
         """Say something once, without breaking the bar."""
         if not self._quiet:
-            self._bar.write(f"{self._label}: {text}", file=sys.stderr)
+            self._bar.write(f"{self._label}: {printable(text)}", file=sys.stderr)
 
     def _print_line(self, now: float, note: str) -> None:
         elapsed = now - self._start
         of_total, left = "", ""
         if self._total:
             of_total = f"/{self._total:,}"
-            left = f", {elapsed / max(self._done, 1) * (self._total - self._done):,.0f} s left"
-        print(
-            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}",
-            file=sys.stderr,
-            flush=True,
+        if self._total and self._done:
+            left = f", {elapsed / self._done * (self._total - self._done):,.0f} s left"
+        line = (
+            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}"
         )
+        print(line.rstrip(), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Finish the bar."""

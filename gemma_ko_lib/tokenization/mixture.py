@@ -6,7 +6,7 @@ token shards with the shares that are computed here.
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -161,32 +161,3 @@ def apportion(total: int, parts: Mapping[str, Fraction]) -> dict[str, int]:
     for name in by_remainder[: total - sum(whole.values())]:
         whole[name] += 1
     return whole
-
-
-# --- While documents stream ---------------------------------------------------------------
-
-
-def mix_documents(
-    main: Iterable[str], replay: Iterable[str], replay_fraction: float
-) -> Iterator[str]:
-    """Lay replay text among the main text, by bytes.
-
-    Replay documents are used in order, again from the start when they run out.
-
-    Args:
-        main: new text (Korean).
-        replay: text of what should not be forgotten (English).
-        replay_fraction: its share of all bytes, 0 ≤ f < 1.
-    """
-    if not 0 <= replay_fraction < 1:
-        raise ValueError(f"replay_fraction is a share below 1, not {replay_fraction}")
-    pool = list(replay) if replay_fraction else []
-    given, owed, position = 0, 0.0, 0
-    for text in main:
-        yield text
-        owed += len(text.encode("utf-8")) * replay_fraction / (1 - replay_fraction)
-        while pool and given < owed:
-            document = pool[position % len(pool)]
-            position += 1
-            given += len(document.encode("utf-8"))
-            yield document

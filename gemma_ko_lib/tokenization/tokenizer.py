@@ -117,6 +117,7 @@ class SentencePieceTokenizer:
         self.bos_id = self._processor.bos_id()
         self.eos_id = self._processor.eos_id()
         self.pad_id = max(self._processor.pad_id(), 0)
+        self.unk_id = self._processor.unk_id()
 
     @functools.cached_property
     def _mark_bytes(self) -> list[int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from gemma_ko_lib import runtime
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import (
+    SPACE_MARK,
     SentencePieceTokenizer,
     Tokenizer,
     TokenizerJson,
@@ -208,6 +209,9 @@ def _sentencepiece_of(fields: dict) -> bytes:
         strict=True,
     )
     for piece, score, piece_type in pieces:
+        if piece_type == schema.ModelProto.SentencePiece.USER_DEFINED:
+            # llama.cpp looks for these in the plain text, SentencePiece in the escaped one.
+            piece = piece.replace(" ", SPACE_MARK)
         model.pieces.add(piece=piece, score=score, type=piece_type)
     trainer = model.trainer_spec
     trainer.model_type = schema.TrainerSpec.BPE

@@ -27,8 +27,8 @@ def learn_pieces(
 ) -> list[str]:
     """Learn the Korean pieces that save the most tokens on a corpus.
 
-    This is greedy: each step adds the syllable, or joins the two neighbours, whose piece saves
-    the most tokens. A syllable that falls to its three bytes costs three, a known piece one.
+    This is greedy: each step adds the syllable, or joins the two neighbouring pieces, whose piece
+    saves the most tokens. A syllable that falls to its three bytes costs three, a known piece one.
 
     Args:
         texts: the corpus; a few megabytes are plenty.
@@ -84,6 +84,9 @@ class _Learner:
     def _saving(self, candidate: tuple) -> int:
         if not _KOREAN_PIECE.fullmatch("".join(candidate)):
             return 0
+        # A tokenizer.json joins pieces only: what is no piece yet has to be learnt before.
+        if len(candidate) == 2 and not self._known.issuperset(candidate):
+            return 0
         return (sum(map(self._cost, candidate)) - 1) * self._counts[candidate]
 
     def learn(self, count: int, min_frequency: int) -> list[str]:
@@ -103,7 +106,20 @@ class _Learner:
                 learnt.append(piece)
             if len(candidate) == 2:
                 self._merge(candidate)
+            else:
+                self._push(self._joins_with(piece))
         return learnt
+
+    def _joins_with(self, piece: str) -> set[tuple]:
+        """The pairs that a new piece of one symbol stands in."""
+        words = (self._words[index] for index in self._places[(piece,)])
+        return {pair for word in words for pair in itertools.pairwise(word) if piece in pair}
+
+    def _push(self, candidates: Iterable[tuple]) -> None:
+        for candidate in candidates:
+            saving = self._saving(candidate)
+            if saving > 0:
+                heapq.heappush(self._queue, (-saving, candidate))
 
     def _merge(self, pair: tuple[str, str]) -> None:
         touched: set[tuple] = set()
@@ -115,10 +131,7 @@ class _Learner:
             self._count(index, before, -1)
             touched |= self._count(index, after, +1)
             self._words[index] = after
-        for candidate in touched:
-            saving = self._saving(candidate)
-            if saving > 0:
-                heapq.heappush(self._queue, (-saving, candidate))
+        self._push(touched)
 
 
 def _joined(word: _Word, pair: tuple[str, str]) -> _Word:
@@ -179,7 +192,6 @@ def expand_vocabulary(
     return SentencePieceTokenizer(model.SerializeToString(), f"{tokenizer.name}+ko")
 
 
-def replaced_ids(base: SentencePieceTokenizer, expanded: SentencePieceTokenizer) -> list[list[int]]:
-    """Return, for each added piece, the base tokens that it replaces."""
-    new = expanded.vocabulary[len(base.vocabulary) :]
-    return base.encode([piece.replace(SPACE_MARK, " ") for piece in new])
+def replaced_ids(base: SentencePieceTokenizer, pieces: Iterable[str]) -> list[list[int]]:
+    """Return, for each new piece, the tokens of the base that it replaces."""
+    return base.encode([piece.replace(SPACE_MARK, " ") for piece in pieces])

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from gemma_ko_lib.models import loading, sharding
 from gemma_ko_lib.models.decoder import Decoder, project
+from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
@@ -234,7 +235,8 @@ def distil(
 
     Args:
         teacher: of any size; its weights take part as they are.
-        student: start, with the teacher's tokenizer; its weights are left as they are.
+        student: start, with the teacher's tokenizer or a cut of it; its weights are left as they
+            are.
         shards: packed with that tokenizer.
         config: see `LoopConfig`.
         run_dir: for metrics and the student's checkpoints.
@@ -252,7 +254,7 @@ def distil(
     Raises:
         UserError: teacher and student do not read the same tokens.
     """
-    check_same_tokens(teacher, student)
+    teacher = teacher_for(student, teacher)
     return train(
         student,
         shards,
@@ -268,12 +270,20 @@ def distil(
     )
 
 
-def check_same_tokens(teacher: loading.Model, student: loading.Model) -> None:
-    """Token 17 must be the same piece for both: a distribution has no other meaning.
+def teacher_for(student: loading.Model, teacher: loading.Model) -> loading.Model:
+    """A teacher of the student's tokens: token 17 must be the same piece for both.
+
+    Where the student's vocabulary is cut from the teacher's, the teacher's rows are cut alike. Its
+    logits of the pieces that stay are the same, so that its distribution is the whole one
+    renormalised over the student's pieces.
 
     Raises:
-        UserError: other pieces, or another number of embedding rows.
+        UserError: the student has pieces that the teacher lacks, or another number of embedding
+            rows than pieces.
     """
+    same = fingerprint(student.tokenizer) == fingerprint(teacher.tokenizer)
+    if not same and set(student.tokenizer.vocabulary) <= set(teacher.tokenizer.vocabulary):
+        teacher = change_vocabulary(teacher, student.tokenizer)
     pair = (teacher, student)
     pieces = [len(model.tokenizer.vocabulary) for model in pair]
     rows = [len(model.params["token_embedding/embeddings"]) for model in pair]
@@ -283,8 +293,10 @@ def check_same_tokens(teacher: loading.Model, student: loading.Model) -> None:
             f"vocabularies: the tokenizers '{teacher.tokenizer.name}' ({pieces[0]:,} pieces, "
             f"{rows[0]:,} embedding rows) and '{student.tokenizer.name}' ({pieces[1]:,} pieces, "
             f"{rows[1]:,} rows). Choose two models of one tokenizer, for example of the same "
-            "Gemma generation; after vocabulary expansion, expand both with the same pieces."
+            "Gemma generation; a student's may be cut from the teacher's; after vocabulary "
+            "expansion, expand both with the same pieces."
         )
+    return teacher
 
 
 def random_student(teacher: loading.Model, changes: dict, seed: int) -> loading.Model:

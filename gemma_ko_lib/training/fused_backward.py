@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from gemma_ko_lib.models import Decoder, project
-from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy
+from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy, shift_of
 
 EMBEDDING = "token_embedding/embeddings"
 
@@ -56,7 +56,8 @@ class Kept:
         tail_inputs: input of each block after them.
         last: what the last block returns.
         hidden: `last`, normalised.
-        hidden_gradient: of the mean loss.
+        hidden_gradient: of the summed loss, as all that is handed from block to block: that of the
+            mean would sink below what float16 holds. A visitor gets gradients of the mean.
         log_z: log Σ exp(logits), [batch, length].
         loss, tokens: mean, and the weights it is taken over.
     """
@@ -121,7 +122,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
         tail_inputs=tail_inputs,
         last=x,
         hidden=hidden,
-        hidden_gradient=hidden_gradient / tokens.astype(hidden_gradient.dtype),
+        hidden_gradient=hidden_gradient,
         log_z=nll + at_target,
         loss=total / tokens,
         tokens=tokens,
@@ -135,10 +136,12 @@ def backward(decoder: Decoder, kept: Kept, params: dict, optimizer: dict, visito
         Weights, the optimiser's state, and the sum of all squared gradients.
     """
     params, optimizer = dict(params), dict(optimizer)
+    per_token = 1 / kept.tokens
 
     def step_back(run, weights, moments, x, gradient, place):
         _, pull = jax.vjp(run, weights, x)
         gradients, gradient = pull(gradient)
+        gradients = {n: g * per_token.astype(g.dtype) for n, g in gradients.items()}
         changed = {
             n: visitor.visit(n, weights[n], gradients[n], moments.get(n), place) for n in weights
         }
@@ -218,7 +221,7 @@ class EmbeddingGradient:
 
     def __init__(self, decoder: Decoder, kept: Kept, input_gradient):
         self._kept, self._soft_cap = kept, decoder.soft_cap
-        scaled = input_gradient * decoder.embedding_scale
+        scaled = input_gradient * decoder.embedding_scale / kept.tokens
         self._input_gradient = scaled.reshape(-1, scaled.shape[-1]).astype(jnp.float32)
 
     def of(self, part, start):
@@ -234,7 +237,7 @@ class EmbeddingGradient:
         kept, words = self._kept, len(part)
         logits = project(kept.hidden, part, self._soft_cap)  # [b, t, words]
         is_target = (kept.batch["targets"] - start)[..., None] == jnp.arange(words)
-        weights = kept.batch["loss_weights"] / kept.tokens
+        weights = shift_of(kept.hidden.dtype) * kept.batch["loss_weights"]
         by_logits = (jnp.exp(logits - kept.log_z[..., None]) - is_target) * weights[..., None]
         if self._soft_cap is not None:
             by_logits *= 1 - jnp.square(logits / self._soft_cap)
@@ -246,6 +249,7 @@ class EmbeddingGradient:
         )
         # Words outside the part are dropped.
         tokens = kept.batch["token_ids"].reshape(-1) - start  # [b·t]
+        as_output /= shift_of(kept.hidden.dtype) * kept.tokens
         return as_output + jax.ops.segment_sum(self._input_gradient, tokens, words)
 
     def over_parts(self, vocabulary: int, step: Callable, carry):

@@ -23,6 +23,7 @@ from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.training.checkpoints import Checkpoints
 from gemma_ko_lib.training.hosts import on_any_host
 from gemma_ko_lib.training.interruption import Stopped, stop_requests
+from gemma_ko_lib.training.loss_scale import LossScale
 from gemma_ko_lib.training.run_log import RunLog, Watch
 
 # (all weights by name, batch) -> (sum of losses in nats, sum of weights)
@@ -77,18 +78,21 @@ class TrainState:
         step: updates done.
         params: the weights that are trained, by name.
         optimizer: the optimiser's own state.
+        loss_scale: where products are float16.
     """
 
     step: jax.Array
     params: dict
     optimizer: optax.OptState
+    loss_scale: LossScale | None = None
 
 
 def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh=None) -> Update:
     """Build the jitted update of an optax optimiser, with the state donated.
 
     The gradient is that of the mean over all weighted tokens of the update, whatever the number
-    of micro-batches they come in.
+    of micro-batches they come in. Under a loss scale an update whose gradient is not finite
+    changes nothing, and its "gradient_norm" is 0.
 
     Args:
         loss_sum: see `LossSum`.
@@ -101,47 +105,61 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
     """
 
     def update(state, batch, frozen=None):
-        params = state.params
-        value_and_grad = jax.value_and_grad(
-            lambda trained, batch: loss_sum({**(frozen or {}), **trained}, batch), has_aux=True
-        )
+        params, loss_scale = state.params, state.loss_scale
+        factor = 1 if loss_scale is None else loss_scale.factor
 
-        def add_micro_batch(carry, micro_batch):
-            (loss, weight), gradient = value_and_grad(params, micro_batch)
-            return jax.tree.map(jnp.add, carry, (loss, weight, gradient)), None
+        def scaled_loss(trained, batch):
+            loss, weight = loss_sum({**(frozen or {}), **trained}, batch)
+            return loss * factor, (loss, weight)
 
-        first = jax.tree.map(lambda x: x[0], batch)
-        (loss, weight), gradient = value_and_grad(params, first)
-        totals = (loss, weight, gradient)
+        def sums_of(micro_batch):
+            gradient, (loss, weight) = jax.grad(scaled_loss, has_aux=True)(params, micro_batch)
+            return loss, weight, gradient
+
+        def add_micro_batch(sums, micro_batch):
+            return jax.tree.map(jnp.add, sums, sums_of(micro_batch)), None
+
+        totals = sums_of(jax.tree.map(lambda x: x[0], batch))
         rest = jax.tree.map(lambda x: x[1:], batch)
         if jax.tree.leaves(rest)[0].shape[0]:
             totals, _ = jax.lax.scan(add_micro_batch, totals, rest)
         loss, weight, gradient = totals
         # By a product: compilers repeat it wherever the gradient is read, but store a quotient.
-        per_token = 1 / weight
+        per_token = 1 / (weight * factor)
         gradient = jax.tree.map(lambda g: g * per_token.astype(g.dtype), gradient)
+        norm = optax.tree.norm(gradient)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer, params)
-        new_state = TrainState(
-            step=state.step + 1,
-            params=optax.apply_updates(params, changes),
-            optimizer=optimizer_state,
-        )
+        changed = optax.apply_updates(params, changes), optimizer_state
+        figures = {"loss": loss / weight, "gradient_norm": norm, "tokens": weight}
+        if loss_scale is not None:
+            finite = jnp.isfinite(norm)
+            # Without this batch, then: an update of no change.
+            changed = jax.tree.map(
+                lambda new, old: jnp.where(finite, new, old), changed, (params, state.optimizer)
+            )
+            loss_scale = loss_scale.after(finite)
+            figures |= {"gradient_norm": jnp.where(finite, norm, 0), "loss_scale": factor}
+        new_state = TrainState(state.step + 1, *changed, loss_scale)
         if mesh:
             # The compiler would move some of it, and compile the next update for its new places.
             new_state = jax.lax.with_sharding_constraint(new_state, state_places(new_state, mesh))
-        figures = {
-            "loss": loss / weight,
-            "gradient_norm": optax.tree.norm(gradient),
-            "tokens": weight,
-        }
         return new_state, figures
 
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
 
 
-def first_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:
-    """Step 0: the weights and the optimiser's zeros, or their shapes under `jax.eval_shape`."""
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+def first_state(
+    params: dict, optimizer: optax.GradientTransformation, dtype: str = "float32"
+) -> TrainState:
+    """Step 0: the weights and the optimiser's zeros, or their shapes under `jax.eval_shape`.
+
+    Args:
+        params: the weights that are trained.
+        optimizer: from optax.
+        dtype: of products; float16 takes a loss scale.
+    """
+    loss_scale = LossScale.first() if dtype == "float16" else None
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), loss_scale)
 
 
 def state_places(state: TrainState, mesh):

@@ -107,6 +107,7 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
     """
     chunks = _chunks((hidden, weights, *others), chunk_tokens)
     compute_embedding = embedding.astype(hidden.dtype)
+    shift = shift_of(hidden.dtype)
 
     def of_chunk(chunk):
         batch, positions = chunk[1].shape
@@ -115,11 +116,14 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
         h, weight, *rest = (x.reshape(batch * positions, *x.shape[2:]) for x in chunk)
         logits = project(h, compute_embedding, soft_cap)
         loss, gradient = score(logits, *rest)
-        gradient *= weight[:, None]
+        gradient *= weight[:, None] * shift
         if soft_cap is not None:
             gradient *= 1 - jnp.square(logits / soft_cap)
         gradient = gradient.astype(h.dtype)
-        hidden_gradient = gradient @ compute_embedding
+        hidden_gradient = jnp.matmul(
+            gradient, compute_embedding, preferred_element_type=jnp.float32
+        )
+        hidden_gradient = (hidden_gradient / shift).astype(h.dtype)
         embedding_gradient = jnp.matmul(gradient.T, h, preferred_element_type=jnp.float32)
         rows = (
             split_rows(x.reshape(batch, positions, *x.shape[1:])) for x in (hidden_gradient, loss)
@@ -139,7 +143,17 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
         for one, more in zip(first, rest, strict=True)
     )
     total, embedding_gradient = totals
-    return total, (hidden_gradient, embedding_gradient.astype(embedding.dtype), loss)
+    embedding_gradient = (embedding_gradient / shift).astype(embedding.dtype)
+    return total, (hidden_gradient, embedding_gradient, loss)
+
+
+def shift_of(dtype) -> int:
+    """What gradients by logits are multiplied by for a product in a number format.
+
+    They are between -1 and 1, and mostly the probability of one word of many, which float16
+    cannot tell from 0.
+    """
+    return 1024 if dtype == jnp.float16 else 1
 
 
 def scaled(gradients, cotangent):

@@ -82,6 +82,7 @@ class Estimate:
         blocks = backbone.transformer_layers
         self._fsdp, self._tensor = mesh.shape["fsdp"], mesh.shape["tensor"]
         self._compute = jnp.dtype(decoder.compute_dtype).itemsize
+        self._product = jnp.dtype(decoder.product_dtype).itemsize
         self._in_blocks, self._whole = method.in_blocks, not method.lora
         self._embedding = self._whole or bool(method.embedding_rate)
         self.fixed = {
@@ -91,7 +92,7 @@ class Estimate:
         }
         # A product needs its weights whole, and in the format it is computed in.
         mixed = decoder.dtype_policy.startswith("mixed_")
-        self._copied = self._compute if self._fsdp > 1 or mixed else 0
+        self._copied = self._product if self._fsdp > 1 or mixed else 0
         self._vocabulary, self._hidden = backbone.vocabulary_size, backbone.hidden_dim
         self._period = max(int(name[6]) + 1 for name in shapes if name.startswith("group_"))
         self._kept_inputs = decoder.num_groups + len(blocks) % self._period
@@ -100,7 +101,7 @@ class Estimate:
         )
         # A quantised kernel is widened to float32, then to what it is computed in, one at a time.
         kernels = [math.prod(x.shape[1:]) for n, x in shapes.items() if n.endswith("/kernel")]
-        self._widened = (4 + self._compute) * max(kernels) if method.base else 0
+        self._widened = (4 + self._product) * max(kernels) if method.base else 0
         self._heads = backbone.num_query_heads
         projected = 2 * (self._heads + backbone.num_key_value_heads) * blocks[0].attention.head_dim
         ffn = shapes["group_0/ffw_linear/kernel"].shape[-2]
@@ -116,6 +117,8 @@ class Estimate:
         # XLA fuses more of the softmax where scores are bfloat16.
         scores = self._heads * length * (2 if self._compute == 2 else 3)
         block = tokens * (self._block_width + scores) * self._compute
+        if self._product < self._compute:  # what enters a product is there in both formats
+            block += tokens * (self._block_width + self._heads * length) * self._product
         blocks = self._period * block // self._tensor
         copies = self._group * (self._copied + self._compute * self._whole) + self._widened
         inputs = (self._kept_inputs + 2) * tokens * self._hidden * self._compute
@@ -131,7 +134,7 @@ class Estimate:
             kept={**fixed, **kept},
             passing={
                 "one group of blocks": blocks + copies // self._tensor,
-                "loss": chunk * self._vocabulary * (8 + self._compute) // self._tensor
+                "loss": chunk * self._vocabulary * (8 + self._product) // self._tensor
                 + embedding * (self._copied + head_gradient),
             },
         )

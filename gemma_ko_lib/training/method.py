@@ -138,11 +138,13 @@ class Method:
     def dtype(self, machine: Accelerator) -> str:
         """The Keras dtype policy of the model on a machine.
 
-        AdamW keeps float32 master weights beside bfloat16 products. Under adapters the base
-        never changes, and LOMO rounds stochastically, so bfloat16 weights serve both.
+        AdamW keeps float32 master weights beside products in 16 bits. Under adapters the base
+        never changes, so 16 bits do for it; and for LOMO too in bfloat16, to which it rounds
+        stochastically.
         """
         policy = runtime.choose_dtype(machine).policy
-        return policy if self.name == "full" else policy.removeprefix("mixed_")
+        narrow = policy.removeprefix("mixed_")
+        return narrow if self.lora or (self.in_blocks and narrow == "bfloat16") else policy
 
     def learning_rate(self, parameters: int) -> float:
         """The peak rate where none is given.
@@ -195,18 +197,25 @@ class Method:
 
     # --- state ---
 
-    def first_state(self, trained: dict) -> TrainState:
-        """Step 0: the weights and the optimiser's zeros; shapes under `jax.eval_shape`."""
+    def first_state(self, trained: dict, dtype: str = "float32") -> TrainState:
+        """Step 0: the weights and the optimiser's zeros; shapes under `jax.eval_shape`.
+
+        Args:
+            trained: from `split`.
+            dtype: of products, see `Decoder.product_dtype`.
+        """
         if self.in_blocks:
             return lomo.lomo_state(trained, adaptive=self.name == "adalomo")
-        return loop.first_state(trained, self._optimizer(optax.constant_schedule(0.0)))
+        return loop.first_state(trained, self._optimizer(optax.constant_schedule(0.0)), dtype)
 
     def places(self, state: TrainState, mesh):
         """Where each array of a state lives on a mesh, or on the first device."""
         find = lomo.lomo_places if self.in_blocks else loop.state_places
         return find(state, mesh)
 
-    def begin(self, params: dict, mesh=None, seed: int = 0) -> tuple[TrainState, dict]:
+    def begin(
+        self, params: dict, mesh=None, seed: int = 0, dtype: str = "float32"
+    ) -> tuple[TrainState, dict]:
         """The state at step 0 and the frozen weights, on their devices.
 
         Args:
@@ -214,6 +223,7 @@ class Method:
                 returned, which an update overwrites.
             mesh: devices, or None for the first.
             seed: of LoRA's random start.
+            dtype: of products, see `Decoder.product_dtype`.
         """
         # On the host: quantised or not, the base need not fit on a device twice.
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
@@ -221,8 +231,9 @@ class Method:
         trained = sharding.place(trained, mesh, copy=True)
         # What an update returns is bound to its devices; a state that was not would have it
         # compiled a second time.
-        places = self.places(jax.eval_shape(self.first_state, trained), mesh)
-        start = jax.jit(self.first_state, out_shardings=places, donate_argnums=0)
+        first_state = functools.partial(self.first_state, dtype=dtype)
+        places = self.places(jax.eval_shape(first_state, trained), mesh)
+        start = jax.jit(first_state, out_shardings=places, donate_argnums=0)
         return start(trained), sharding.place(frozen, mesh)
 
     def abstract(self, decoder: Decoder, mesh) -> tuple[TrainState, dict]:
@@ -236,7 +247,8 @@ class Method:
             (state, frozen weights) of `jax.ShapeDtypeStruct`s with shardings.
         """
         trained, frozen = jax.eval_shape(self.split, decoder.shapes())
-        state = jax.eval_shape(self.first_state, trained)
+        first_state = functools.partial(self.first_state, dtype=decoder.product_dtype)
+        state = jax.eval_shape(first_state, trained)
         placed = functools.partial(
             jax.tree.map,
             lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),

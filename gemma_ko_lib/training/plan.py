@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import functools
 import os
+import re
 
 from jax.sharding import AbstractMesh
 
@@ -102,7 +103,12 @@ class Plan:
     @property
     def command(self) -> str:
         """What is to be typed on the machine itself."""
-        words = ["gemma-ko pretrain --model", self.model, "--data DATA -o RUN"]
+        model, before = self.model, []
+        if cut := re.fullmatch(r"(\w+):(\d+)", model):
+            whole, pieces = cut.groups()
+            before = [f"gemma-ko vocabulary --model {whole} --keep-from DOCS --pieces {pieces}"]
+            before, model = [*before, "-o CUT &&"], "CUT"
+        words = [*before, "gemma-ko pretrain --model", model, "--data DATA -o RUN"]
         return " ".join([*words, *self.method.options(), *size_options(self.size)])
 
 
@@ -132,7 +138,7 @@ def plan(
     """Plan a training.
 
     Args:
-        model: as for `models.load`.
+        model: as for `models.load`; gemma2_2b:32k is one with its vocabulary cut.
         device: a name of `DEVICES`, or near to one.
         method: how to train.
         size: how much; without `rows`, as many at once as fit.

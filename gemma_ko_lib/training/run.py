@@ -66,7 +66,8 @@ def train(
     Raises:
         UserError: see `run_loop`.
     """
-    state, frozen = method.begin(model.params, mesh, config.seed)
+    dtype = model.decoder.product_dtype
+    state, frozen = method.begin(model.params, mesh, config.seed, dtype)
     beside = {**frozen, **(beside or {})}
     schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
     options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}

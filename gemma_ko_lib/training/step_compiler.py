@@ -91,7 +91,7 @@ def compile_for_tpu(step: Step, device: str) -> Compiled:
     """
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
-            "The TPU compiler is not installed: pip install 'gemma-ko[tpu-plan]' (Linux only). "
+            "The TPU compiler is not installed: pip install 'gemma-ko[tpu]' (Linux only). "
             "It needs no TPU."
         )
     environment = {

@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [NAME …] [--text FILE …]`: measure and print a table.
 
-`gpu` is not among those that run by default: it takes ten minutes of a GPU.
+`gpu` and `float16` are not among those that run by default: they take ten minutes of a GPU, and
+half an hour and the real weights.
 Figures of one run stand beside each other on the same machine; quote ratios, not seconds.
 """
 
@@ -25,7 +26,9 @@ NAMES = (
     "scan_compile",
     "lora_step",
     "update",
+    "vocabulary",
     "choices",
+    "serving",
 )
 
 
@@ -41,15 +44,18 @@ def main() -> None:
     parser.add_argument(
         "--torch", metavar="PYTHON", help="one with torch, transformers and peft, for update"
     )
+    parser.add_argument("--model", help="what serving serves (gemma3_270m)")
+    parser.add_argument("--minutes", help="how long serving is put under load (2)")
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
-        if name not in (*NAMES, "gpu"):
+        if name not in (*NAMES, "gpu", "float16"):
             parser.error(f"no benchmark '{name}'; there are: {', '.join(NAMES)}")
         print(f"[{name}]", flush=True)
         measure = importlib.import_module(f"tests.benchmarks.{name}").measure
         # A benchmark takes the options that its function names.
         options = {"text_files": arguments.text, "dps": arguments.dps}
         options |= {"tunix": arguments.tunix, "torch": arguments.torch}
+        options |= {"model": arguments.model, "minutes": arguments.minutes}
         taken = {key: options[key] for key in inspect.signature(measure).parameters}
         for what, figure in measure(**taken):
             print(f"{what:<92}{figure:>12}", flush=True)

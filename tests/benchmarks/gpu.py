@@ -3,11 +3,12 @@
     python -m tests.benchmarks gpu [--text FILE …]
 
 - Model-FLOPs utilisation of an update by full AdamW, LoRA and LOMO, for the shapes of Gemma 3
-  270M, Gemma 3 1B and Gemma 2 2B in bfloat16, on random weights. FLOPs are the model's (6 a
-  parameter and token, 4 where a base is frozen, and attention's), so that computing blocks
-  twice counts as loss. The peak is measured on this card, by a product of 8192³.
+  270M, Gemma 3 1B and Gemma 2 2B in the card's number format, on random weights. FLOPs are the
+  model's (6 a parameter and token, 4 where a base is frozen, and attention's), so that computing
+  blocks twice counts as loss. The peak is measured on this card, by a product of 8192³.
 - The most bytes in use during an update, against the plan's estimate, under pools of 15, 24
   and 40 GB: each in a process of its own, with what `plan` says fits there.
+- An update of 270M's shape in float32 and with float16 products, which a T4's tensor cores have.
 - Tokens/s of decoding with 270M's shape.
 - With `--text`, Gemma 3 270M trained on those texts: bits per byte on held-out ones and
   grammar, before and after.
@@ -32,7 +33,6 @@ from pathlib import Path
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AbstractMesh
 
@@ -48,6 +48,7 @@ from gemma_ko_lib.training.plan import fitting_batching
 ON_GPU = jax.default_backend() == "gpu"
 SHAPES = ("gemma3_270m", "gemma3_1b", "gemma2_2b_en") if ON_GPU else ("nano",)
 METHODS = ("full", "lora", "lomo")
+DTYPE = runtime.choose_dtype(runtime.accelerator()).policy.removeprefix("mixed_")
 POOLS = (15, 24, 40) if ON_GPU else ()
 LENGTH, UPDATES = (2048, 4) if ON_GPU else (64, 2)
 SECONDS = 540  # what is not begun by then is left to the next run
@@ -85,11 +86,13 @@ def _flops(name: str, method: Method, tokens: int) -> float:
     return tokens * (trained * weights + attention)
 
 
-def one_update(name: str, method_name: str, memory_bytes: int | None = None) -> dict:
+def one_update(
+    name: str, method_name: str, memory_bytes: int | None = None, dtype: str | None = None
+) -> dict:
     """Seconds and most bytes of an update, with the rows that the plan takes."""
     method = Method(method_name)
     here = runtime.accelerator()
-    dtype = method.dtype(here)
+    dtype = dtype or method.dtype(here)
     model = _random_model(name, dtype)
     machine = Accelerator(here.kind, here.name, 1, memory_bytes or here.memory_bytes)
     size = RunSize(update_tokens=16 * LENGTH, length=LENGTH)
@@ -98,7 +101,7 @@ def one_update(name: str, method_name: str, memory_bytes: int | None = None) -> 
     estimate = Estimate(model.decoder, method, mesh).need(batching).total
     schedule = learning_rate_schedule(1e-5, 100, 1)
     update = method.update(model.decoder, schedule, rematerialise=batching.rematerialise)
-    state, frozen = method.begin(model.params)
+    state, frozen = method.begin(model.params, dtype=model.decoder.product_dtype)
     del model.params
     shape = (batching.accumulation, batching.rows, LENGTH)
     tokens = np.random.default_rng(0).integers(4, 4000, shape, dtype=np.int32)
@@ -126,10 +129,12 @@ def one_update(name: str, method_name: str, memory_bytes: int | None = None) -> 
     }
 
 
-def _in_own_process(name: str, method_name: str, gigabytes: int | None = None) -> dict:
+def _in_own_process(
+    name: str, method_name: str, gigabytes: int | None = None, dtype: str | None = None
+) -> dict:
     """`one_update` in a process that gives its memory back, or has so much of the card only."""
     if not ON_GPU:
-        return one_update(name, method_name)
+        return one_update(name, method_name, dtype=dtype)
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     if gigabytes:
         whole = runtime.accelerator().memory_bytes / 0.75  # JAX takes three quarters by itself
@@ -137,7 +142,7 @@ def _in_own_process(name: str, method_name: str, gigabytes: int | None = None) -
             "XLA_PYTHON_CLIENT_PREALLOCATE": "true",
             "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{gigabytes * 1e9 / whole:.4f}",
         }
-    task = json.dumps([name, method_name, gigabytes and int(gigabytes * 1e9)])
+    task = json.dumps([name, method_name, gigabytes and int(gigabytes * 1e9), dtype])
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.gpu", task],
         env=environment,
@@ -153,9 +158,9 @@ def _in_own_process(name: str, method_name: str, gigabytes: int | None = None) -
 
 
 def peak_flops() -> dict:
-    """FLOP/s of a product of two square matrices in bfloat16."""
+    """FLOP/s of a product of two square matrices in 16 bits, as the card has them."""
     n = 8192 if ON_GPU else 512
-    a = jax.random.normal(jax.random.key(0), (n, n), jnp.bfloat16 if ON_GPU else jnp.float32)
+    a = jax.random.normal(jax.random.key(0), (n, n), DTYPE)
     product = jax.jit(lambda x: x @ x)
     product(a).block_until_ready()
     began = time.monotonic()
@@ -167,7 +172,7 @@ def peak_flops() -> dict:
 
 def decoding() -> dict:
     """Tokens/s of one row and of eight, after a short prompt."""
-    model = _random_model(SHAPES[0], "bfloat16" if ON_GPU else "float32")
+    model = _random_model(SHAPES[0], DTYPE)
     count, found = (128 if ON_GPU else 8), {}
     for rows in (1, 8):
         prompts = [[2, *range(10, 200)]] * rows
@@ -231,6 +236,9 @@ def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
     for name in SHAPES:
         for method in METHODS:
             tasks[f"update {name} {method}"] = lambda n=name, m=method: _in_own_process(n, m)
+    for dtype in ("float32", "mixed_float16"):
+        key = f"update {SHAPES[0]} full {dtype}"
+        tasks[key] = lambda d=dtype: _in_own_process(SHAPES[0], "full", dtype=d)
     for pool in POOLS:
         for name, method in (("gemma3_270m", "full"), ("gemma3_1b", "lora"), ("gemma3_1b", "lomo")):
             key = f"pool {pool} {name} {method}"

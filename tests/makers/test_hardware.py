@@ -1,4 +1,4 @@
-"""The table of what fits where: whole, in step with the code, and the README with it."""
+"""The table of what fits where: whole, in step with the code, and RESULTS.md with it."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def data():
 
 
 def test_the_readme_shows_the_stored_table(data):
-    section = hardware.README.read_text("utf-8").split(hardware.BEGIN)[1].split(hardware.END)[0]
+    section = hardware.RESULTS.read_text("utf-8").split(hardware.BEGIN)[1].split(hardware.END)[0]
     assert section.strip() == hardware.markdown(data)
 
 
@@ -51,6 +51,6 @@ def test_each_proof_is_compiled_once_and_kept_at_once(monkeypatch, tmp_path):
 
 
 def test_a_readme_without_the_marks_is_refused(tmp_path, data):
-    (tmp_path / "README.md").write_text("# A course\n", "utf-8")
+    (tmp_path / "RESULTS.md").write_text("# A course\n", "utf-8")
     with pytest.raises(UserError, match="has no line"):
-        hardware.write_into(tmp_path / "README.md", data)
+        hardware.write_into(tmp_path / "RESULTS.md", data)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import models
+from gemma_ko_lib.models.decoder import project
 from tests.conftest import TINY, make_model, random_weights
 
 pytestmark = pytest.mark.optimised  # XLA's default effort, as users run it
@@ -136,3 +137,13 @@ def test_gemma_2_27b_scales_its_queries_by_d_model_over_heads():
         weights = random_weights(decoder)
         results.append(jax.jit(decoder.hidden)(weights, tokens, np.ones_like(tokens)))
     assert np.abs(results[0] - results[1]).max() > 1e-3
+
+
+def test_logits_of_bfloat16_are_sums_in_float32():
+    # jaxlib 0.7 cannot compile this product for a CPU as it stands.
+    random = np.random.default_rng(0)
+    hidden, table = (jnp.asarray(random.normal(size=(n, 64)), "bfloat16") for n in (8, 320))
+    logits = jax.jit(project, static_argnums=2)(hidden, table, None)
+    assert logits.dtype == jnp.float32
+    exact = np.asarray(hidden, "float32") @ np.asarray(table, "float32").T
+    np.testing.assert_allclose(logits, exact, atol=1e-4)

@@ -1,12 +1,18 @@
-"""A model with an expanded vocabulary is the old one, with rows added."""
+"""A model with another vocabulary is the old one, with rows added, cut away or both."""
 
 import numpy as np
 import pytest
 
 from gemma_ko_lib import models
 from gemma_ko_lib.evaluation import bits_per_byte
-from gemma_ko_lib.models.embeddings import expand_model
-from gemma_ko_lib.tokenization import expand_vocabulary, learn_pieces
+from gemma_ko_lib.models.embeddings import change_vocabulary
+from gemma_ko_lib.tokenization import (
+    count_pieces,
+    cut_vocabulary,
+    expand_vocabulary,
+    learn_pieces,
+    rank_pieces,
+)
 from tests.conftest import SENTENCES, make_model
 
 EMBEDDING = "token_embedding/embeddings"
@@ -29,7 +35,7 @@ def batch_of(model, text: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("shape", ["gemma2", "gemma3"])
 def test_english_is_computed_as_before(shape, tiny_tokenizer, expanded_tokenizer):
     model = make_model(shape, tokenizer=tiny_tokenizer)
-    expanded = expand_model(model, expanded_tokenizer)
+    expanded = change_vocabulary(model, expanded_tokenizer)
     before = model.decoder.logits(model.params, *batch_of(model, ENGLISH[0]))
     after = expanded.decoder.logits(expanded.params, *batch_of(expanded, ENGLISH[0]))
     assert after.shape[-1] == OLD + 12
@@ -39,7 +45,7 @@ def test_english_is_computed_as_before(shape, tiny_tokenizer, expanded_tokenizer
 @pytest.mark.parametrize("start", ["mean", "random"])
 def test_only_rows_are_added(start, tiny_model, expanded_tokenizer):
     old = {name: np.array(weight) for name, weight in tiny_model.params.items()}
-    expanded = expand_model(tiny_model, expanded_tokenizer, start)
+    expanded = change_vocabulary(tiny_model, expanded_tokenizer, start)
     assert expanded.params[EMBEDDING].shape == (OLD + 12, 16)
     np.testing.assert_array_equal(expanded.params[EMBEDDING][:OLD], old[EMBEDDING])
     for name in set(old) - {EMBEDDING}:
@@ -51,7 +57,7 @@ def test_only_rows_are_added(start, tiny_model, expanded_tokenizer):
 
 
 def test_a_new_row_is_the_mean_of_those_it_replaces(tiny_model, expanded_tokenizer):
-    expanded = expand_model(tiny_model, expanded_tokenizer)
+    expanded = change_vocabulary(tiny_model, expanded_tokenizer)
     embedding = np.asarray(expanded.params[EMBEDDING])
     for index in range(OLD, OLD + 12):
         text = expanded_tokenizer.vocabulary[index].replace("▁", " ")
@@ -62,7 +68,7 @@ def test_a_new_row_is_the_mean_of_those_it_replaces(tiny_model, expanded_tokeniz
 
 def test_random_rows_come_from_their_seed(tiny_model, expanded_tokenizer):
     def rows(seed):
-        model = expand_model(tiny_model, expanded_tokenizer, "random", seed)
+        model = change_vocabulary(tiny_model, expanded_tokenizer, "random", seed)
         return np.asarray(model.params[EMBEDDING][OLD:])
 
     np.testing.assert_array_equal(rows(1), rows(1))
@@ -76,13 +82,13 @@ def test_random_rows_come_from_their_seed(tiny_model, expanded_tokenizer):
 def test_new_pieces_take_some_probability_from_english(tiny_model, expanded_tokenizer):
     # Same tokens, same logits, more terms in the softmax: it can only cost.
     before = bits_per_byte(tiny_model, ENGLISH, window=64)
-    after = bits_per_byte(expand_model(tiny_model, expanded_tokenizer), ENGLISH, window=64)
+    after = bits_per_byte(change_vocabulary(tiny_model, expanded_tokenizer), ENGLISH, window=64)
     assert after.tokens == before.tokens
     assert after.micro > before.micro
 
 
 def test_an_expanded_model_is_saved_and_loaded(tiny_model, expanded_tokenizer, tmp_path):
-    expanded = expand_model(tiny_model, expanded_tokenizer)
+    expanded = change_vocabulary(tiny_model, expanded_tokenizer)
     expanded.save(tmp_path / "model")
     loaded = models.load(tmp_path / "model", dtype="float32")
     assert loaded.tokenizer.vocabulary == expanded_tokenizer.vocabulary
@@ -93,6 +99,56 @@ def test_an_expanded_model_is_saved_and_loaded(tiny_model, expanded_tokenizer, t
     )
 
 
+# --- cut ---
+
+KEPT = 306
+
+
+@pytest.fixture(scope="module")
+def cut_tokenizer(tiny_tokenizer):
+    ranked = rank_pieces(tiny_tokenizer, count_pieces(tiny_tokenizer, ENGLISH[:1]))
+    return cut_vocabulary(tiny_tokenizer, ranked, KEPT)
+
+
+@pytest.mark.parametrize("shape", ["gemma1-mqa", "gemma1-mha", "gemma2", "gemma3"])
+def test_a_cut_model_gives_kept_pieces_the_same_logits(shape, tiny_tokenizer, cut_tokenizer):
+    model = make_model(shape, tokenizer=tiny_tokenizer)
+    cut = change_vocabulary(model, cut_tokenizer)
+    kept = [tiny_tokenizer.vocabulary.index(piece) for piece in cut_tokenizer.vocabulary]
+    old, new = batch_of(model, ENGLISH[0]), batch_of(cut, ENGLISH[0])
+    np.testing.assert_array_equal(np.array(kept)[new[0]], old[0])
+    before = model.decoder.logits(model.params, *old)
+    after = cut.decoder.logits(cut.params, *new)
+    assert after.shape[-1] == KEPT < before.shape[-1]
+    np.testing.assert_allclose(after, before[..., kept], atol=1e-5)
+
+
+def test_a_cut_can_only_lower_the_loss_of_text_it_keeps(tiny_model, cut_tokenizer):
+    cut = change_vocabulary(tiny_model, cut_tokenizer)
+    before, after = (bits_per_byte(m, ENGLISH[:1], window=64) for m in (tiny_model, cut))
+    assert after.tokens == before.tokens
+    assert after.micro < before.micro
+    # Other text takes more tokens, and is still all scored.
+    before, after = (bits_per_byte(m, SENTENCES, window=128) for m in (tiny_model, cut))
+    assert after.tokens > before.tokens and after.bytes == before.bytes
+
+
+def test_an_exchange_keeps_rows_and_starts_new_ones_from_the_whole_vocabulary(
+    tiny_model, tiny_tokenizer, cut_tokenizer, tmp_path
+):
+    pieces = learn_pieces(KOREAN, cut_tokenizer, 8, min_frequency=1)
+    exchanged = change_vocabulary(tiny_model, expand_vocabulary(cut_tokenizer, pieces))
+    old, new = (np.asarray(model.params[EMBEDDING]) for model in (tiny_model, exchanged))
+    kept = [tiny_tokenizer.vocabulary.index(piece) for piece in cut_tokenizer.vocabulary]
+    np.testing.assert_array_equal(new[:KEPT], old[kept])
+    replaced = tiny_tokenizer.encode([piece.replace("▁", " ") for piece in pieces])
+    for row, ids in zip(new[KEPT:], replaced, strict=True):
+        np.testing.assert_allclose(row, old[ids].mean(0), atol=1e-6)
+    exchanged.save(tmp_path / "model")
+    loaded = models.load(tmp_path / "model", dtype="float32")
+    assert loaded.tokenizer.vocabulary == exchanged.tokenizer.vocabulary
+
+
 def test_an_unknown_start_is_refused(tiny_model, expanded_tokenizer):
     with pytest.raises(ValueError, match="'mean' or 'random', not 'zeros'"):
-        expand_model(tiny_model, expanded_tokenizer, "zeros")
+        change_vocabulary(tiny_model, expanded_tokenizer, "zeros")

@@ -41,9 +41,9 @@ def test_traces_in_two_threads_do_not_mix(monkeypatch):
     alone = [_hidden(model, seed) for seed in (0, 1)]
     together = threading.Barrier(2, timeout=60)
 
-    def both_are_here(projection, *args):
+    def both_are_here(projection, *args, **settings):
         together.wait()
-        return adapters.run_projection(projection, *args)
+        return adapters.run_projection(projection, *args, **settings)
 
     monkeypatch.setattr(keras_hub_blocks, "run_projection", both_are_here)
     found = {}
@@ -64,12 +64,12 @@ def test_a_trace_inside_another_does_not_change_it(monkeypatch):
     alone = _hidden(model, 0)
     inner = []
 
-    def with_another_inside(projection, *args):
+    def with_another_inside(projection, *args, **settings):
         if not inner:
             inner.append(None)
             with jax.ensure_compile_time_eval():
                 inner[0] = _hidden(model, 1)
-        return adapters.run_projection(projection, *args)
+        return adapters.run_projection(projection, *args, **settings)
 
     monkeypatch.setattr(keras_hub_blocks, "run_projection", with_another_inside)
     outer = _hidden(model, 0)

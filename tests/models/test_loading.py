@@ -3,7 +3,6 @@
 import json
 import os
 
-import gguf
 import jax
 import numpy as np
 import pytest
@@ -246,63 +245,25 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
         np.testing.assert_array_equal(model.params[name], value)
 
 
-def test_gguf_tensors_land_where_keras_hub_has_them(tmp_path):
-    model = make_model("gemma3")
-    weights = models.unstack(model.params)
-    path = tmp_path / "tiny.gguf"
-    _write_gguf(path, weights)
-    found = gguf_weights.read_gemma3_gguf(path, num_query_heads=4, head_dim=8)
-    assert found.keys() == weights.keys()
-    for name in weights:
-        np.testing.assert_allclose(found[name], weights[name], atol=1e-6, err_msg=name)
+def test_a_foreign_tensor_is_refused(tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
 
-
-def _write_gguf(path, weights: dict) -> None:
-    """Write KerasHub weights the way llama.cpp's converter writes Gemma 3's."""
-    names = {ours: theirs for theirs, ours in gguf_weights._BLOCK_WEIGHTS.items()}
-    writer = gguf.GGUFWriter(path, "gemma3")
-    for name, array in weights.items():
-        block, _, inner = name.partition("/")
-        if block == "token_embedding":
-            target = "token_embd.weight"
-        elif block == "final_normalization":
-            target = "output_norm.weight"
-        else:
-            target = f"blk.{block.rsplit('_', 1)[1]}.{names[inner]}.weight"
-        if name.endswith("scale"):
-            array = array + 1
-        elif inner.startswith("attention/attention_output"):
-            array = array.reshape(-1, array.shape[-1]).T
-        elif inner.startswith("attention/"):
-            array = array.transpose(0, 2, 1).reshape(-1, array.shape[1])
-        elif block != "token_embedding":
-            array = array.T
-        writer.add_tensor(target, np.ascontiguousarray(array, "float32"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-def test_a_foreign_tensor_is_refused(tmp_path):
     path = tmp_path / "other.gguf"
-    writer = gguf.GGUFWriter(path, "gemma3")
-    writer.add_tensor("blk.0.ssm_a.weight", np.zeros((4, 4), "float32"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    serving.export_gguf(make_model("gemma3", tokenizer=tiny_tokenizer), path)
+    path.write_bytes(path.read_bytes().replace(b"blk.0.attn_q.weight", b"blk.0.ssm_aa.weight"))
     with pytest.raises(UserError, match="ssm_a"):
-        gguf_weights.read_gemma3_gguf(path, num_query_heads=4, head_dim=8)
+        models.load(path)
 
 
-def test_a_gguf_cut_off_anywhere_ends_in_a_sentence(tmp_path):
-    _write_gguf(tmp_path / "whole.gguf", models.unstack(make_model("gemma3").params))
-    content = (tmp_path / "whole.gguf").read_bytes()
+def test_a_gguf_cut_off_anywhere_ends_in_a_sentence(tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+
+    whole = serving.export_gguf(make_model("gemma3", tokenizer=tiny_tokenizer), tmp_path / "a.gguf")
+    content = whole.read_bytes()
     for length in [*range(0, 400, 7), len(content) // 2, len(content) - 1]:
         (tmp_path / "cut.gguf").write_bytes(content[:length])
         with pytest.raises(UserError, match="cut.gguf is not a whole GGUF file"):
-            gguf_weights.read_gemma3_gguf(tmp_path / "cut.gguf", num_query_heads=4, head_dim=8)
+            models.load(tmp_path / "cut.gguf")
 
 
 def test_a_changed_download_is_refused(tmp_path):

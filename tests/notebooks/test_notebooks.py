@@ -1,9 +1,12 @@
 """Every committed notebook keeps the course's promises, without being executed."""
 
+import re
+
 import nbformat
 import pytest
 
 from gemma_ko_lib import course
+from gemma_ko_lib.course import heads
 from gemma_ko_lib.course.notebook_files import MAX_STORED_BYTES
 
 NOTEBOOKS = sorted(course.notebooks_dir().glob("*.ipynb"))
@@ -16,10 +19,10 @@ def code_cells(path):
 
 
 @each_notebook
-def test_the_first_cell_states_the_objectives(path):
-    first = nbformat.read(path, as_version=4).cells[0]
+def test_the_first_cell_after_the_badges_states_the_objectives(path):
+    first = nbformat.read(path, as_version=4).cells[1]
     assert first.cell_type == "markdown"
-    assert "objectives" in first.source.lower()
+    assert first.source.startswith("# ") and "objectives" in first.source.lower()
 
 
 @each_notebook
@@ -50,3 +53,45 @@ def test_stored_outputs_belong_to_the_cells_as_they_stand(path):
 def test_the_file_is_small_and_free_of_widget_state(path):
     assert path.stat().st_size <= MAX_STORED_BYTES
     assert "widgets" not in nbformat.read(path, as_version=4).metadata
+
+
+def test_heads_and_addresses_are_as_the_command_writes_them():
+    stale = [p.name for p, text in heads.written_files().items() if p.read_text("utf-8") != text]
+    assert stale == [], "run python -m gemma_ko_lib.course.heads"
+
+
+@each_notebook
+def test_a_notebook_opens_at_the_first_click(path):
+    cells = nbformat.read(path, as_version=4).cells
+    address = heads.repository().removeprefix("https://github.com/")
+    for host in ("colab.research.google.com", "kaggle.com"):
+        assert host in cells[0].source
+    assert cells[0].source.count(f"{address}/blob/main/notebooks/{path.name})") == 2
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert code[0].source == heads.install_source()
+    assert "parameters" in code[1].metadata.tags
+    assert code[1].source.startswith('PROFILE = "auto"\n')
+
+
+def test_one_address_stands_in_notebooks_and_readmes():
+    readmes = (heads.ROOT / "README.md", heads.ROOT / "README.ko.md")
+    for text in (path.read_text("utf-8") for path in (*readmes, *NOTEBOOKS)):
+        assert f"{heads.repository()}/blob/main/notebooks/" in text
+        assert set(re.findall(r"(?:git\+|git clone )(https://[^\s\"'`\\]+)", text)) <= {
+            heads.repository()
+        }
+
+
+@each_notebook
+def test_the_platforms_are_asked_for_the_accelerator_that_the_lesson_uses(path):
+    asked = nbformat.read(path, as_version=4).metadata
+    wanted = "05" not in path.stem
+    assert (asked.get("accelerator") == "GPU") == wanted
+    assert (asked.colab.get("gpuType") == "T4") == wanted
+    assert asked.kaggle.isGpuEnabled == wanted and asked.kaggle.isInternetEnabled
+
+
+def test_a_new_address_in_pyproject_reaches_badges_cells_and_readme(monkeypatch):
+    monkeypatch.setattr(heads, "repository", lambda: "https://github.com/another/place")
+    for path, text in heads.written_files().items():
+        assert "another/place" in text and "gemma-ko/gemma-ko" not in text, path

@@ -9,8 +9,9 @@ from gemma_ko_lib.runtime import Accelerator
 @pytest.mark.parametrize(
     "kind, name, policy, reason",
     [
-        ("gpu", "Tesla T4", "float32", "no bfloat16 units"),
-        ("gpu", "Tesla P100-PCIE-16GB", "float32", "no bfloat16 units"),
+        ("gpu", "Tesla T4", "mixed_float16", "not timed"),
+        ("gpu", "Tesla V100-SXM2-16GB", "mixed_float16", "tensor cores for float16"),
+        ("gpu", "Tesla P100-PCIE-16GB", "float32", "no tensor cores"),
         ("gpu", "NVIDIA L4", "mixed_bfloat16", "tensor cores"),
         ("gpu", "NVIDIA A100-SXM4-40GB", "mixed_bfloat16", "tensor cores"),
         ("tpu", "TPU v5 lite", "mixed_bfloat16", "TPUs multiply in bfloat16"),

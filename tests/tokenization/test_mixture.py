@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import Mixture, mix_documents, parse_weights
+from gemma_ko_lib.tokenization import Mixture, parse_weights
 from gemma_ko_lib.tokenization.mixture import apportion, group_of, language_of, shares
 
 SIZES = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(2, 10**12), min_size=1, max_size=8)
@@ -156,21 +156,3 @@ def test_of_equal_remainders_the_first_name_gets_the_token():
 @given(sizes=SIZES)
 def test_as_many_tokens_as_there_are_is_every_token_once(sizes):
     assert apportion(sum(sizes.values()), shares(Mixture(), sizes)) == sizes
-
-
-# --- While documents stream ---------------------------------------------------------------
-
-
-def test_replay_makes_up_its_share_of_the_bytes():
-    main, replay = ["가나다" * 10] * 50, ["english words here"]
-    mixed = list(mix_documents(main, replay, 0.25))
-    english = sum(len(t) for t in mixed if t.isascii())
-    total = sum(len(t.encode()) for t in mixed)
-    assert english / total == pytest.approx(0.25, abs=0.01)
-    assert [t for t in mixed if not t.isascii()] == main
-    assert list(mix_documents(main, replay, 0.0)) == main
-
-
-def test_a_replay_share_of_one_is_refused():
-    with pytest.raises(ValueError, match="share below 1"):
-        list(mix_documents(["a"], ["b"], 1.0))

@@ -13,7 +13,12 @@ from sentencepiece import sentencepiece_model_pb2 as schema
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import gap_report, load_tokenizer, tokenizer_files
+from gemma_ko_lib.tokenization import (
+    SentencePieceTokenizer,
+    gap_report,
+    load_tokenizer,
+    tokenizer_files,
+)
 from tests.tokenization.test_tokenizer import TRICKY
 
 
@@ -61,6 +66,20 @@ def test_a_tokenizer_rebuilt_from_gguf_is_the_original(tiny_tokenizer, tmp_path)
     special = ("bos_id", "eos_id", "pad_id", "vocabulary")
     for attribute in special:
         assert getattr(rebuilt, attribute) == getattr(tiny_tokenizer, attribute)
+
+
+def test_runs_of_spaces_are_found_though_a_gguf_has_them_unescaped(tiny_tokenizer, tmp_path):
+    model = schema.ModelProto.FromString(tiny_tokenizer.proto)
+    kind = schema.ModelProto.SentencePiece.USER_DEFINED
+    model.pieces.add(piece="▁▁", score=0, type=kind)
+    whole = SentencePieceTokenizer(model.SerializeToString())
+    model.pieces[-1].piece = "  "
+    path = write_gguf(tmp_path / "spaces.gguf", SentencePieceTokenizer(model.SerializeToString()))
+    rebuilt = load_tokenizer(path)
+    assert rebuilt.vocabulary == whole.vocabulary
+    texts = ["if x:\n    y", "a  b"]
+    assert rebuilt.encode(texts) == whole.encode(texts)
+    assert len(model.pieces) - 1 in rebuilt.encode(texts)[1]
 
 
 def test_a_gguf_with_another_kind_of_tokenizer_is_refused(tiny_tokenizer, tmp_path):

@@ -8,16 +8,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gemma_ko_lib.models import project
+from gemma_ko_lib.models import change_vocabulary, project
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization import open_shards, train_tokenizer, write_shards
+from gemma_ko_lib.tokenization import (
+    count_pieces,
+    cut_vocabulary,
+    expand_vocabulary,
+    open_shards,
+    rank_pieces,
+    train_tokenizer,
+    write_shards,
+)
 from gemma_ko_lib.training import LoopConfig, chunked_cross_entropy
 from gemma_ko_lib.training.distillation import (
     Objective,
-    check_same_tokens,
     distil,
     distillation_loss,
     random_student,
+    teacher_for,
 )
 from tests.conftest import SENTENCES
 
@@ -184,4 +192,29 @@ def test_another_tokenizer_is_refused(tiny_model):
     other = train_tokenizer([s.upper() for s in SENTENCES if s.isascii()] * 4, 320, "tiny")
     student = dataclasses.replace(tiny_model, name="small", tokenizer=other)
     with pytest.raises(UserError, match=r"'gemma2' and the student 'small' .* vocabularies"):
-        check_same_tokens(tiny_model, student)
+        teacher_for(student, tiny_model)
+
+
+def test_a_whole_teacher_is_renormalised_over_the_pieces_of_a_cut_student(tiny_model):
+    whole = tiny_model.tokenizer
+    ranked = rank_pieces(whole, count_pieces(whole, SENTENCES[:1]))
+    cut = cut_vocabulary(whole, ranked, 290)
+    student = change_vocabulary(tiny_model, cut)
+    kept = np.array([whole.vocabulary.index(piece) for piece in cut.vocabulary])
+    ids = np.array(cut.encode(SENTENCES[:1]), "int32")
+    segments = np.ones_like(ids)
+    teacher = teacher_for(student, tiny_model)
+    found = jax.nn.softmax(teacher.decoder.logits(teacher.params, ids, segments))
+    p = jax.nn.softmax(tiny_model.decoder.logits(tiny_model.params, kept[ids], segments))
+    wanted = p[..., kept] / p[..., kept].sum(-1, keepdims=True)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_a_student_with_pieces_that_the_teacher_lacks_is_refused(tiny_model):
+    whole = tiny_model.tokenizer
+    ranked = rank_pieces(whole, count_pieces(whole, SENTENCES))
+    exchanged = expand_vocabulary(cut_vocabulary(whole, ranked, 300), ["한국어"])
+    student = change_vocabulary(tiny_model, exchanged)
+    with pytest.raises(UserError, match="expand both with the same pieces"):
+        teacher_for(student, tiny_model)
+    assert teacher_for(student, student) is student

@@ -14,10 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gemma_ko_lib import models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
 from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, train
 from gemma_ko_lib.training.loop import first_state
+from gemma_ko_lib.training.loss_scale import LossScale
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
 from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
 
@@ -403,3 +405,55 @@ def test_weights_that_an_update_has_spoiled_are_in_no_checkpoint():
     weights = {"scale": np.ones(4, "float32"), "kernel": np.array([1, np.inf], "float32")}
     with pytest.raises(UserError, match="weights kernel are not finite at update 3.*rows 8"):
         Watch(3.0).check_weights(3, _finite(weights), np.array([8]))
+
+
+# --- float16 ---
+
+
+def test_a_gradient_that_float16_cannot_hold_changes_nothing_and_halves_the_scale():
+    def loss_sum(params, batch):
+        return jnp.sum(params["w"] * batch["x"]), jnp.float32(1)
+
+    optimizer = adamw(1e-2)
+    update = make_update(loss_sum, optimizer)
+    state = first_state({"w": jnp.ones(3)}, optimizer, "float16")
+    before = jax.device_get(state)
+    x = np.ones((1, 3), "float32")
+    state, figures = update(state, {"x": np.inf * x})
+    after = jax.device_get(state)
+    assert after.step == 1 and figures["gradient_norm"] == 0
+    assert (before.loss_scale.factor, after.loss_scale.factor) == (1, 0.5)
+    for old, new in zip(
+        *(jax.tree.leaves((s.params, s.optimizer)) for s in (before, after)), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    state, figures = update(state, {"x": x})
+    assert figures["gradient_norm"] == pytest.approx(3**0.5)
+    assert float(state.params["w"][0]) < 1 and state.loss_scale.good == 1
+
+
+def test_a_scale_comes_back_after_many_good_updates():
+    scale = LossScale.first().after(jnp.array(False))
+    for _ in range(200):
+        assert scale.factor == 0.5
+        scale = scale.after(jnp.array(True))
+    assert scale.factor == 1 and scale.good == 0
+    for _ in range(200):
+        scale = scale.after(jnp.array(True))
+    assert scale.factor == 1
+
+
+def test_a_run_with_float16_products_goes_as_in_float32_and_keeps_its_scale(
+    tiny_model, shards, tmp_path
+):
+    train(tiny_model, shards, CONFIG, tmp_path / "exact", quiet=True)
+    backbone = models.build_backbone(tiny_model.kind, tiny_model.config, "mixed_float16")
+    narrow = dataclasses.replace(tiny_model, decoder=models.Decoder(backbone))
+    for steps in (6, 12):  # the second time from the checkpoint of update 6
+        its = dataclasses.replace(CONFIG, steps=steps)
+        train(narrow, shards, its, tmp_path / "run", resume=steps == 12, quiet=True)
+    exact, near = _figures(tmp_path / "exact"), _figures(tmp_path / "run")
+    assert {line["loss_scale"] for line in near} == {1.0} and "loss_scale" not in exact[0]
+    losses = [[line["loss"] for line in run] for run in (exact, near[:6])]
+    np.testing.assert_allclose(*losses, atol=0.02)
+    assert losses[0] != losses[1]

@@ -10,9 +10,10 @@ import pytest
 from gemma_ko_lib import runtime
 from gemma_ko_lib.cli import _parser
 from gemma_ko_lib.cli.training_commands import _method, _size
-from gemma_ko_lib.models import CONFIGS, parameter_count
+from gemma_ko_lib.models import CONFIGS, change_vocabulary, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
 from gemma_ko_lib.runtime import Accelerator, UserError
+from gemma_ko_lib.tokenization import count_pieces, cut_vocabulary, rank_pieces
 from gemma_ko_lib.training import METHODS, Method, RunSize, plan, pretrain, step_compiler
 from gemma_ko_lib.training.memory import GIB, Estimate, abstract_decoder, mesh_of
 from gemma_ko_lib.training.plan import DEVICES, device_name, fitting_batching, format_plan
@@ -93,6 +94,28 @@ def test_more_tokens_and_micro_batches_never_need_less():
     plain = Batching(2, 2048, 2)
     for more in ({"update_rows": 8}, {"rematerialise": False}):
         assert estimate.need(dataclasses.replace(plain, **more)).total > estimate.need(plain).total
+
+
+def test_a_t4_multiplies_in_float16_and_the_plan_counts_both_formats():
+    dtypes = {name: plan.plan("gemma3_270m", "t4", Method(name)).dtype for name in METHODS}
+    assert dtypes == dict.fromkeys(METHODS, "mixed_float16") | dict.fromkeys(
+        ("lora", "olora"), "float16"
+    )
+    kind, config = shape_of("gemma3_270m")
+    exact, narrow, frozen = (
+        Estimate(abstract_decoder(kind, config, dtype), method, mesh_of(DEVICES["t4"]))
+        for dtype, method in (
+            ("float32", Method()),
+            ("mixed_float16", Method()),
+            ("float16", Method("lora")),
+        )
+    )
+    batching = Batching(4, 512, 4)
+    assert sum(narrow.fixed.values()) == sum(exact.fixed.values())
+    more, less = ("one group of blocks", "loss")
+    assert narrow.need(batching).passing[more] > exact.need(batching).passing[more]
+    assert narrow.need(batching).passing[less] < 1.1 * exact.need(batching).passing[less]
+    assert frozen.fixed["weights"] < 0.6 * exact.fixed["weights"]
 
 
 # --- what is planned is what is done ---
@@ -249,7 +272,7 @@ def test_an_unknown_name_is_answered_with_near_ones(model, device, message):
 
 def test_without_the_tpu_compiler_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(step_compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu-plan\]'"):
+    with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu\]'"):
         plan.plan("gemma3_270m", "v5e-1", compiled=True)
 
 
@@ -279,3 +302,35 @@ def test_a_measured_peak_counts_before_the_compilers_sum():
     said = Compiled("GPU", GIB, GIB, None, 1.0)
     assert said.peak == 2 * GIB
     assert dataclasses.replace(said, measured=3 * GIB).peak == 3 * GIB
+
+
+# --- a cut vocabulary ---
+
+
+def test_a_cut_vocabulary_is_planned_like_any_shape():
+    whole, cut = (
+        plan.plan(name, "v5e-8", Method("full")) for name in ("gemma2_2b", "gemma2_2b:32k")
+    )
+    assert (cut.model, whole.model) == ("gemma2_2b_en:32768", "gemma2_2b_en")
+    assert cut.need.total < whole.need.total
+    first, then = cut.command.split(" && ")
+    assert first == (
+        "gemma-ko vocabulary --model gemma2_2b_en --keep-from DOCS --pieces 32768 -o CUT"
+    )
+    assert then == "gemma-ko pretrain --model CUT --data DATA -o RUN"
+    for command in (first, then):
+        _parser().parse_args(command.split()[1:])
+
+
+def test_a_folder_with_a_cut_vocabulary_is_planned_as_it_is(tmp_path, tiny_tokenizer):
+    ranked = rank_pieces(tiny_tokenizer, count_pieces(tiny_tokenizer, ["a b"]))
+    model = make_model("gemma2", tokenizer=tiny_tokenizer)
+    change_vocabulary(model, cut_vocabulary(tiny_tokenizer, ranked, 270)).save(tmp_path / "cut")
+    found = plan.plan(str(tmp_path / "cut"), "t4")
+    assert found.fits and str(tmp_path / "cut") in found.command and "CUT" not in found.command
+
+
+@pytest.mark.parametrize("name", ["gemma2_2b:", "gemma2_2b:many", "gemma2_2b:0", "gemma2_2b:300k"])
+def test_a_cut_that_is_no_number_of_pieces_is_refused(name):
+    with pytest.raises(UserError, match="gemma2_2b_en:32k, at most 256,000"):
+        plan.plan(name, "t4")

@@ -9,6 +9,7 @@ second.
 """
 
 import functools
+import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
 
 from gemma_ko_lib.corpus.cleaning.filters import Measured
 from gemma_ko_lib.corpus.cleaning.rules import Rule
+from gemma_ko_lib.runtime import UserError
 
 _DUPLICATE_LINES = 0.374
 _TOP_NGRAM = {2: 0.282, 3: 0.228, 4: 0.185}
@@ -34,9 +36,23 @@ _LINE_END = tuple(TERMINAL_PUNCTUATION)
 _LONG_NUMBER = re.compile("[0-9,]{20,}")
 
 
+def require_kiwi() -> None:
+    """Raise a UserError where the analyser, an extra, is not installed."""
+    if importlib.util.find_spec("kiwipiepy") is None:
+        raise UserError(
+            "The morphological analyser is not installed: pip install 'gemma-ko[korean]', or in a "
+            "checkout pip install -c constraints.txt -e '.[korean]' (100 MB)."
+        )
+
+
 @functools.cache
 def kiwi():
-    """One analyser for each process: it takes seconds and half a gigabyte to load."""
+    """One analyser for each process: it takes seconds and half a gigabyte to load.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    require_kiwi()
     from kiwipiepy import Kiwi
 
     return Kiwi(num_workers=1)

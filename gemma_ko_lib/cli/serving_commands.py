@@ -1,0 +1,204 @@
+"""`gemma-ko serve`, `chat` and `compare`."""
+
+import dataclasses
+import json
+import os
+
+from gemma_ko_lib.cli.options import command, duration, print_json, size, stdout_to_stderr, whole
+
+
+def add(commands) -> None:
+    """Register the commands of this module."""
+    _add_serve(commands)
+    _add_chat(commands)
+    _add_compare(commands)
+
+
+def _add_serve(commands) -> None:
+    parser = command(
+        commands, "serve", _serve, "Serve models behind an OpenAI-compatible endpoint."
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="GGUF file, run folder, or a model's name"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="another address needs GEMMA_KO_API_KEY"
+    )
+    parser.add_argument("--port", type=whole(0, 65535), default=8000, help="a free one if taken")
+    parser.add_argument("--slots", type=whole(1, 64), default=4, help="requests answered at once")
+    parser.add_argument(
+        "--context", type=whole(64), default=2048, help="tokens of each request, answer included"
+    )
+    parser.add_argument("--queue", type=whole(0, 1000), default=32, help="requests that may wait")
+    _add_threads(parser)
+    parser.add_argument("--ui", action="store_true", help="with llama.cpp's page")
+    parser.add_argument("--json", action="store_true", help="say where it listens as JSON")
+
+
+def _add_threads(parser) -> None:
+    parser.add_argument("--threads", type=whole(1), help="cores (those that are free now)")
+
+
+def _serve(arguments) -> None:
+    import asyncio
+
+    from gemma_ko_lib.serving import engine, server
+
+    key = os.environ.get("GEMMA_KO_API_KEY", "")
+    server.check_exposure(arguments.host, key, arguments.ui)
+    files = {
+        name: engine.find_gguf(model) for name, model in engine.named(arguments.models).items()
+    }
+    sockets, port = server.bind(arguments.host, arguments.port)
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    url = f"http://{host}:{port}/v1"
+    threads = arguments.threads or engine.free_cores()
+    engines = {
+        name: engine.load(
+            name,
+            path,
+            slots=arguments.slots,
+            context=arguments.context,
+            threads=threads,
+            queue=arguments.queue,
+            ui=arguments.ui,
+        )
+        for name, path in files.items()
+    }
+
+    def ready() -> None:
+        if arguments.json:
+            print(json.dumps({"url": url, "models": list(engines), "threads": threads}), flush=True)
+            return
+        if port != arguments.port and arguments.port:
+            print(f"Port {arguments.port} is taken; this is another one.")
+        for each in engines.values():
+            how = "chat and completions" if each.chat else "completions (not trained to chat)"
+            print(f"{each.name}: {how}, {each.path}")
+        print(
+            f"{url}: {arguments.slots} requests at a time of up to {arguments.context:,} tokens, "
+            f"{threads} threads; Ctrl-C ends the answers that have begun, then stops",
+            flush=True,
+        )
+
+    asyncio.run(
+        server.serve(
+            engines,
+            sockets,
+            queue=arguments.queue,
+            key=key,
+            loopback=server.is_loopback(arguments.host),
+            ui=arguments.ui,
+            ready=ready,
+        )
+    )
+
+
+def _add_chat(commands) -> None:
+    parser = command(commands, "chat", _chat, "Talk with a model in the terminal.")
+    parser.add_argument("model", metavar="MODEL", help="GGUF file, run folder, or a model's name")
+    parser.add_argument(
+        "--context", type=whole(64), default=4096, help="tokens of the whole conversation"
+    )
+    _add_threads(parser)
+
+
+def _chat(arguments) -> None:
+    import contextlib
+    import signal
+
+    from gemma_ko_lib.serving import chat, engine
+
+    ((name, model),) = engine.named([arguments.model]).items()
+    loaded = engine.load(
+        name,
+        engine.find_gguf(model),
+        slots=1,
+        context=arguments.context,
+        threads=arguments.threads or engine.free_cores(),
+        queue=0,
+    )
+    # llama.cpp takes Ctrl-C for the end of all.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # history and arrow keys, where Python has it
+    chat.talk(loaded, input, lambda text: print(text, end="", flush=True))
+
+
+def _add_compare(commands) -> None:
+    parser = command(
+        commands, "compare", _compare, "Measure what can be served, and choose one of it."
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="VARIANT", help="GGUF file, run folder, or a model's name"
+    )
+    parser.add_argument("--memory", type=size, help="what the server may take, e.g. 600MB")
+    parser.add_argument("--latency", type=duration, help="until the first token, e.g. 2s")
+    parser.add_argument(
+        "--documents", type=whole(2), default=24, help="of each language, for bits per byte"
+    )
+    parser.add_argument(
+        "--suite", nargs="+", default=[], metavar="NAME", help="questions too: korean, grammar_en"
+    )
+    parser.add_argument("--items", type=whole(4), help="of each suite, drawn once (all)")
+    parser.add_argument("-o", "--output", metavar="DIR", help="figures as JSON, and their chart")
+    _add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _compare(arguments) -> None:
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli.evaluation_commands import drawn
+    from gemma_ko_lib.serving import compare, engine
+
+    suites = [suite for name in arguments.suite for suite in evaluation.load_suites(name)]
+    with stdout_to_stderr():
+        variants = compare.measure(
+            arguments.models,
+            threads=arguments.threads or engine.free_cores(),
+            documents=arguments.documents,
+            suites=[
+                dataclasses.replace(suite, items=drawn(suite.items, arguments.items))
+                for suite in suites
+            ],
+        )
+    choice = compare.choose(variants, arguments.memory, arguments.latency)
+    found = {
+        "variants": [variant.as_dict() for variant in variants],
+        "chosen": choice.name,
+        "reasons": choice.reasons,
+    }
+    if arguments.output:
+        _write_comparison(arguments.output, found, variants)
+    if arguments.json:
+        return print_json(found)
+    rows = compare.table(variants)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    print(*choice.reasons, f"Chosen: {choice.name}", sep="\n")
+
+
+def _write_comparison(folder: str, found: dict, variants) -> None:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from gemma_ko_lib import plotting
+    from gemma_ko_lib.runtime import whole_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / "comparison.json") as file:
+        json.dump(found, file, ensure_ascii=False, indent=1, allow_nan=False)
+    plotting.use_korean_font()
+    figure = Figure(layout="constrained")
+    plotting.frontier(
+        {v.name: (v.letters_per_cpu_second, v.bits_per_byte["ko"][0]) for v in variants},
+        "Korean letters (글자) a CPU-second, eight users",
+        "Korean bits per byte",
+        chosen=found["chosen"],
+        ax=figure.subplots(),
+    )
+    figure.savefig(folder / "frontier.png")

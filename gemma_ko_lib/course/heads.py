@@ -1,0 +1,200 @@
+"""Writes what every notebook begins with, and the README's map: addresses, times, installation.
+
+    python -m gemma_ko_lib.course.heads [METRICS.json …]
+
+The address of the repository stands in pyproject.toml alone, the minutes and memory of each
+lesson in data_samples/lesson_times.json; a metrics.json that is given (of `gemma-ko course`, on
+any machine) is taken into that file first. A test fails when a file is not as this would write it.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from gemma_ko_lib import profiles
+from gemma_ko_lib.course.notebook_files import find_notebooks
+from gemma_ko_lib.runtime import UserError, read_json_object, samples_dir, whole_file
+
+ROOT = Path(__file__).parents[2]
+TIMES = "lesson_times.json"
+_WITHOUT_ACCELERATOR = ("05_korean_corpus",)  # it computes on the CPU on every machine
+_USUAL_MACHINE = {"smoke": "2 CPU cores", "cpu": "2 CPU cores", "gpu": "a T4", "tpu": "TPU v5e-8"}
+_INSTALL = """\
+import importlib.util
+
+if importlib.util.find_spec("gemma_ko_lib") is None:
+    %pip install "gemma-ko[real] @ git+{address}"
+
+from gemma_ko_lib import runtime
+
+runtime.check_machine()"""
+_SETUP = """\
+**Time and memory.** `PROFILE = "auto"` takes `gpu` or `tpu` where JAX has one, and `cpu`
+elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes with the course,
+and is what `auto` takes where Gemma's weights are not installed.
+
+{table}
+
+The next cell installs the course where it is missing, as on Colab and Kaggle: about 130 MB, in
+one to two minutes, and 250 MB more for the weights of Gemma 3 270M. It prints what it does,
+leaves the platform's JAX as it is, and needs no restart. Its last line says what keeps this
+machine from its GPU or TPU, if anything does."""
+
+
+def repository() -> str:
+    """The address of the repository, as pyproject.toml has it.
+
+    Raises:
+        UserError: this is not a checkout.
+    """
+    path = ROOT / "pyproject.toml"
+    if not path.is_file():
+        raise UserError(f"{path} is not there; run this in a checkout of the course.")
+    return tomllib.loads(path.read_text("utf-8"))["project"]["urls"]["Repository"]
+
+
+def install_source() -> str:
+    """The source of the cell that installs the course, the same in every notebook."""
+    return _INSTALL.format(address=repository())
+
+
+def badges(name: str) -> str:
+    """Markdown for two badges that open a notebook on Colab and on Kaggle."""
+    notebook = f"{repository()}/blob/main/notebooks/{name}.ipynb"
+    colab = notebook.replace("https://github.com", "https://colab.research.google.com/github")
+    return (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"({colab})\n"
+        "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+        f"(https://kaggle.com/kernels/welcome?src={notebook})"
+    )
+
+
+def written_notebook(path: Path) -> NotebookNode:
+    """Read a notebook and give it its head: badges, setup, installation, metadata."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = _with_address(cell.source)
+    setup = _SETUP.format(table=times_table(path.stem))
+    _put(notebook, 0, new_markdown_cell(badges(path.stem), id="badges"))
+    _put(notebook, 2, new_markdown_cell(setup, id="setup"))
+    _put(notebook, 3, new_code_cell(install_source(), id="install"))
+    gpu = path.stem not in _WITHOUT_ACCELERATOR
+    notebook.metadata.update(
+        colab={"provenance": [], **({"gpuType": "T4"} if gpu else {})},
+        kaggle={
+            "accelerator": "nvidiaTeslaT4" if gpu else "none",
+            "isGpuEnabled": gpu,
+            "isInternetEnabled": True,
+        },
+        **({"accelerator": "GPU"} if gpu else {}),
+    )
+    return notebook
+
+
+def _put(notebook: NotebookNode, place: int, cell: NotebookNode) -> None:
+    """Put a made cell's source into the cell of its id, or the cell into its place."""
+    for there in notebook.cells:
+        if there.get("id") == cell.id:
+            there.source = cell.source
+            return
+    notebook.cells.insert(place, cell)
+
+
+# --- Minutes and memory --------------------------------------------------------------
+
+
+def times_table(name: str) -> str:
+    """Markdown table of a notebook's recorded runs; a profile without one is said to have none."""
+    rows = ["| `PROFILE` | minutes | peak memory | on |", "|---|---:|---:|---|"]
+    runs = [run for run in _recorded() if run["notebook"] == name]
+    for profile in profiles.names():
+        of_profile = [run for run in runs if run["profile"] == profile]
+        for run in of_profile:
+            minutes, gigabytes = run["seconds"] / 60, run["peak_memory_bytes"] / 1e9
+            rows.append(
+                f"| `{profile}` | {minutes:.{1 if minutes < 10 else 0}f} | {gigabytes:.1f} GB "
+                f"| {run['machine']}, {run['date']} |"
+            )
+        if not of_profile:
+            rows.append(f"| `{profile}` | not run yet | | {_USUAL_MACHINE[profile]} |")
+    return "\n".join(rows)
+
+
+def _recorded() -> list[dict]:
+    return json.loads((samples_dir() / TIMES).read_text("utf-8"))
+
+
+def take_times(metrics: Path) -> None:
+    """Take the times of a run into the record; they replace older ones of the same machine."""
+    run = read_json_object(metrics)
+    taken = {}
+    for name, result in run["notebooks"].items():
+        if result["status"] != "ok":
+            continue
+        device = result["device"] or {"kind": "cpu"}
+        machine = run["machine"]["processor"]
+        if device["kind"] != "cpu":
+            machine = f"{device['count']} × {device['name']}"
+        if run["jobs"] > 1:
+            machine += f", {run['jobs']} lessons at once"
+        taken[name, run["profile"], machine] = {
+            "notebook": name,
+            "profile": run["profile"],
+            "machine": machine,
+            "date": run["started"][:10],
+            "seconds": result["seconds"],
+            "peak_memory_bytes": result["peak_memory_bytes"],
+        }
+    for old in _recorded():
+        taken.setdefault((old["notebook"], old["profile"], old["machine"]), old)
+    with whole_file(samples_dir() / TIMES) as file:
+        lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
+        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+# --- The README ----------------------------------------------------------------------
+
+
+def written_readme(text: str) -> str:
+    """Put the address and the badges into the text of a README."""
+
+    def row(found: re.Match) -> str:
+        opened = badges(found["name"]).replace("\n", " ")
+        return f"{found['link']} | {found['text']} | {opened} |"
+
+    link = r"^(?P<link>\| \[\d\d [^\]]*\]\(notebooks/(?P<name>\w+)\.ipynb\))"
+    row_of = rf"{link} \| (?P<text>[^|\n]*?) \|.*$"
+    return re.sub(row_of, row, _with_address(text), flags=re.M)
+
+
+def _with_address(text: str) -> str:
+    return re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+
+
+def written_files() -> dict[Path, str]:
+    """Every file that has a head or an address, with the text that belongs into it."""
+    files = {path: nbformat.writes(written_notebook(path)) + "\n" for path in find_notebooks()}
+    readmes = (ROOT / "README.md", ROOT / "README.ko.md")
+    return {**files, **{path: written_readme(path.read_text("utf-8")) for path in readmes}}
+
+
+def main() -> None:
+    """Take the runs that are named, and write what has changed."""
+    for metrics in sys.argv[1:]:
+        take_times(Path(metrics))
+    for path, text in written_files().items():
+        if path.read_text("utf-8") != text:
+            with whole_file(path) as file:
+                file.write(text)
+            print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Reads a Gemma out of a transformers folder: config.json, safetensors, tokenizer.model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gemma_ko_lib.models.belonging import unreadable
+from gemma_ko_lib.models.configs import CONFIGS, check_config
+from gemma_ko_lib.models.layouts import SETTINGS, foreign_names, from_rows
+from gemma_ko_lib.runtime import UserError, read_json_object
+from gemma_ko_lib.tokenization.tokenizer import read_proto
+
+_KINDS = {
+    "gemma": (1, "gemma_2b_en"),
+    "gemma2": (2, "gemma2_2b_en"),
+    "gemma3_text": (3, "gemma3_270m"),
+}
+
+
+def is_transformers_folder(folder: Path) -> bool:
+    """Whether a folder holds a model's config.json as transformers writes it."""
+    try:
+        return "model_type" in read_json_object(folder / "config.json")
+    except (OSError, ValueError):
+        return False
+
+
+def read_transformers_shape(folder: Path) -> tuple[int, str, dict]:
+    """Which Gemma a folder holds, its KerasHub backbone class and arguments.
+
+    Raises:
+        UserError: another kind of model, or a setting that is missing or cannot be.
+    """
+    path = folder / "config.json"
+    said = read_json_object(path)
+    if said["model_type"] not in _KINDS:
+        raise UserError(
+            f"{path}: model_type is {said['model_type']!r:.80}; text models of the kinds "
+            f"{', '.join(_KINDS)} can be read."
+        )
+    number, like = _KINDS[said["model_type"]]
+    kind, config = CONFIGS[like]
+    config = {**config}
+    for names in SETTINGS:
+        if names.transformers in said:
+            config[names.keras] = said[names.transformers]
+    if number == 1:
+        for key in ("sliding_window_size", "attention_logit_soft_cap", "final_logit_soft_cap"):
+            config.pop(key, None)
+    elif said.get("query_pre_attn_scalar", config["head_dim"]) != config["head_dim"]:
+        config["query_head_dim_normalize"] = False
+    if number < 3:
+        config["intermediate_dim"] = 2 * int(config["intermediate_dim"])
+    else:
+        rope = said.get("rope_parameters") or {}
+        everywhere = rope.get("full_attention") or said.get("rope_scaling") or {}
+        config["global_rope_scaling_factor"] = float(everywhere.get("factor", 1.0))
+    check_config(kind, config, str(path))
+    return number, kind, config
+
+
+def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], bytes, str]:
+    """A model out of a transformers folder.
+
+    Returns:
+        KerasHub backbone class, its arguments, weights by KerasHub's names in the number format
+        that they are stored in, the SentencePiece model, and the licence notice or "".
+
+    Raises:
+        UserError: another kind of model; a file that is missing or damaged; weights that are not
+            those of the configuration.
+    """
+    import safetensors
+
+    number, kind, config = read_transformers_shape(folder)
+    names = foreign_names("transformers", number, config["num_layers"])
+    found: dict[str, np.ndarray] = {}
+    try:
+        proto = read_proto(folder / "tokenizer.model")
+        for file in _files(folder):
+            with safetensors.safe_open(file, framework="numpy") as tensors:
+                found |= {key: tensors.get_tensor(key) for key in tensors.keys()}
+        notice = folder / "NOTICE"
+        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    except (ValueError, TypeError, safetensors.SafetensorError) as error:
+        raise UserError(f"{folder} holds a damaged file ({error!s:.200}); copy it again.") from None
+    found.pop("lm_head.weight", None)  # the embeddings, once more
+    if found.keys() != set(names.values()):
+        odd = sorted(found.keys() ^ set(names.values()))
+        raise UserError(
+            f"{folder}: the weights are not those of config.json: {odd[0]} and "
+            f"{len(odd) - 1} others are there and not wanted, or wanted and not there."
+        )
+    try:
+        weights = {
+            ours: from_rows(ours, found.pop(theirs), config["head_dim"])
+            for ours, theirs in names.items()
+        }
+    except ValueError as error:
+        raise UserError(f"{folder}: a matrix does not fit config.json ({error}).") from None
+    return kind, config, weights, proto, notice
+
+
+def _files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return [folder / "model.safetensors"]
+    places = read_json_object(index).get("weight_map")
+    if not isinstance(places, dict):
+        raise ValueError(f"{index.name} has no weight_map")
+    return [folder / Path(str(name)).name for name in sorted(set(places.values()))]

@@ -1,0 +1,120 @@
+"""A conversation with a model in a terminal."""
+
+from collections.abc import Callable
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving.engine import Engine, typed
+
+NOT_A_CHAT = (
+    "{name} was not trained to chat: it has read texts, and continues yours. A model that answers "
+    "comes out of gemma-ko finetune."
+)
+
+
+class Conversation:
+    """The turns so far, in the template that the model's file carries.
+
+    Attributes:
+        messages: {"role", "content"} each, the oldest first.
+        forgotten: turns that were dropped because the context was full.
+    """
+
+    def __init__(self, engine: Engine):
+        """Begin without a turn."""
+        self.engine = engine
+        self.messages: list[dict[str, str]] = []
+        self.forgotten = 0
+
+    def say(self, text: str, show: Callable[[str], None]) -> str:
+        """Say something, and hear the answer.
+
+        Where the model was not trained to chat, it continues the text, without what was before.
+
+        Args:
+            text: of the person.
+            show: called with each piece of the answer as it comes; one that raises
+                KeyboardInterrupt ends the answer there.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            UserError: the text alone is longer than the context.
+        """
+        if not self.engine.chat:
+            return _stream(self.engine.server.handle_completions, {"prompt": text}, show)
+        self.messages.append({"role": "user", "content": text})
+        while True:
+            try:
+                answer = _stream(
+                    self.engine.server.handle_chat_completions,
+                    {"messages": typed(self.messages)},
+                    show,
+                )
+            except UserError:
+                if len(self.messages) == 1:
+                    self.messages.clear()
+                    raise
+                del self.messages[:2]  # the oldest question and its answer
+                self.forgotten += 2
+            else:
+                self.messages.append({"role": "assistant", "content": answer})
+                return answer
+
+
+def _stream(handle, request: dict, show: Callable[[str], None]) -> str:
+    parts, errors = [], []
+
+    def take(event: dict) -> bool:
+        """Whether to stop here: llama.cpp then drops the rest of the answer."""
+        if "choices" not in event:
+            errors.append(event.get("error", event))
+            return True
+        for choice in event["choices"]:
+            part = choice["delta"].get("content") if "delta" in choice else choice["text"]
+            if part:
+                parts.append(part)
+                try:
+                    show(part)
+                except KeyboardInterrupt:
+                    return True
+        return False
+
+    handle({**request, "stream": True}, take)
+    if errors:
+        raise UserError(f"llama.cpp refused it: {errors[0].get('message', errors[0])}.")
+    return "".join(parts)
+
+
+def talk(engine: Engine, read: Callable[[str], str], write: Callable[[str], None]) -> None:
+    """Talk until the person leaves: an empty line ends it, `/new` begins again.
+
+    Args:
+        engine: the model.
+        read: asks for a line, as `input` does.
+        write: shows a piece of text, without a line break of its own.
+    """
+    write(
+        f"{engine.name}: an empty line ends it, /new begins again, Ctrl-C ends an answer.\n"
+        if engine.chat
+        else NOT_A_CHAT.format(name=engine.name) + "\n"
+    )
+    conversation = Conversation(engine)
+    while True:
+        try:
+            text = read("> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            text = ""
+        if not text:
+            return
+        if text == "/new":
+            conversation = Conversation(engine)
+            continue
+        forgotten = conversation.forgotten
+        try:
+            conversation.say(text, write)
+        except UserError as error:
+            write(str(error))
+        if conversation.forgotten > forgotten:
+            write(f"\n(The context is full: {conversation.forgotten} old turns are forgotten.)")
+        write("\n")

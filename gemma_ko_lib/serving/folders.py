@@ -1,0 +1,71 @@
+"""What every export needs: known words, room on the disk, a folder that is whole or not there."""
+
+import contextlib
+import difflib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gemma_ko_lib.runtime import UserError, disk_error
+
+_SPARE = 50_000_000  # bytes, for tokenizers and what else is small
+
+
+def known(what: str, word: str, words: Iterable[str]) -> str:
+    """A word, when it is one of those.
+
+    Raises:
+        UserError: it is not; the nearest one is named.
+    """
+    words = list(words)
+    if word in words:
+        return word
+    near = difflib.get_close_matches(word, words, 1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UserError(f"There is no {what} '{word}'.{hint} Choose of: {', '.join(words)}.")
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """See that a folder, which may not be there yet, has room for so many bytes.
+
+    Raises:
+        UserError: it has not.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if needed + _SPARE > free:
+        raise UserError(
+            f"{folder} has {free / 1e9:,.1f} GB free; what is to be written has "
+            f"{(needed + _SPARE) / 1e9:,.1f}. Free some space, or give another folder with -o."
+        )
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A folder that appears under its name when everything in it is written.
+
+    Yields:
+        Where to write.
+
+    Raises:
+        UserError: the path is taken, or the disk is full or not writable.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"{path} is there already; give another folder with -o.")
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        part.chmod(0o755)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        if part:
+            shutil.rmtree(part, ignore_errors=True)

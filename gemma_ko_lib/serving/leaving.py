@@ -1,0 +1,92 @@
+"""A run leaves for another program, in one of four formats: what `gemma-ko export` does."""
+
+from pathlib import Path
+
+import jax
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.models.loading import Model, load
+from gemma_ko_lib.models.peft_files import CONFIG, as_plain_lora, load_adapters, save_adapters
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving.folders import known, new_folder
+from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
+from gemma_ko_lib.serving.keras_export import export_keras
+from gemma_ko_lib.serving.model_card import write_card
+from gemma_ko_lib.serving.transformers_export import export_transformers
+
+FORMATS = ("hf", "gguf", "keras", "peft")
+_GGUF_TYPE = "q8_0"
+
+
+def export(source: str, folder: str | Path, format: str = "hf", kind: str | None = None) -> Path:
+    """Write a finished run, or any model that `models.load` knows, for other programs.
+
+    Args:
+        source: the run's folder, or a model's name.
+        folder: where to; a GGUF file is put beside what is there, the others want it empty.
+        format: one of `FORMATS`. "peft" writes the adapter alone, for the untouched base.
+        kind: number format of a GGUF file, one of `TYPES`; q8_0 by default.
+
+    Returns:
+        What was written: the folder, or the GGUF file.
+
+    Raises:
+        UserError: an unknown format or type; a run that is not finished; a run without adapters;
+            see the formats' own functions.
+    """
+    known("format", format, FORMATS)
+    kind = known("type", (kind or _GGUF_TYPE).lower(), TYPES)
+    folder = Path(folder)
+    if format == "peft":
+        return _export_adapters(Path(source), folder)
+    model = load(source, "float32")
+    if format == "hf":
+        card = write_card(model, Path(source), folder, format)
+        return export_transformers(model, folder, chat=_chats(source), card=card)
+    if format == "keras":
+        return export_keras(model, folder, write_card(model, Path(source), folder, format))
+    name = Path(source).resolve().name.removesuffix(".gguf")
+    path = folder / f"{name}-{kind}.gguf"
+    if path.exists():
+        raise UserError(f"{path} is there already; give another folder with -o.")
+    export_gguf(model, path, kind, chat=_chats(source))
+    texts = {
+        "README.md": write_card(model, Path(source), folder, format, path.name),
+        "Modelfile": f"FROM ./{path.name}\n",
+        "NOTICE": model.notice,
+    }
+    for file, text in texts.items():
+        if text:
+            with runtime.whole_file(folder / file) as out:
+                out.write(text)
+    return path
+
+
+def _chats(source: str) -> bool:
+    """Whether a model was trained to chat, here or at Google."""
+    try:
+        settings = runtime.read_json_object(Path(source) / "config.json")
+    except (OSError, ValueError):
+        settings = {}
+    base = str(settings.get("model", source)).lower()
+    return settings.get("command") == "finetune" or any(
+        word in base.replace("-", "_").split("_") for word in ("instruct", "it")
+    )
+
+
+def _export_adapters(run: Path, folder: Path) -> Path:
+    if not (run / "adapter" / CONFIG).is_file():
+        raise UserError(
+            f"{run} holds no adapter/: only `gemma-ko finetune --method lora` or olora keeps one. "
+            "Export the merged model with --format hf."
+        )
+    base_name = runtime.read_json_object(run / "adapter" / CONFIG)["base_model_name_or_path"]
+    base: Model = load(base_name, "float32")
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        _, adapters, lora = load_adapters(run / "adapter", base.params)
+        if lora.olora:
+            adapters, lora = as_plain_lora(base.params, adapters, lora)
+    with new_folder(folder) as part:
+        save_adapters(part, adapters, lora, base_name)
+        (part / "README.md").write_text(write_card(base, run, folder, "peft"), "utf-8")
+    return folder

@@ -1,0 +1,105 @@
+"""The server of `gemma-ko serve`: where it listens, who may reach it, how it starts and stops."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import httpx
+from tornado import httpserver, netutil, web
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving.engine import Engine
+from gemma_ko_lib.serving.handlers import (
+    CLIENT_SECONDS,
+    LONGEST_BODY,
+    State,
+    Unknown,
+    is_loopback,
+    routes,
+)
+
+
+def bind(host: str, port: int) -> tuple[list[socket.socket], int]:
+    """Bind a port, or a free one where it is taken.
+
+    Returns:
+        The sockets, and the port.
+
+    Raises:
+        UserError: the host is not one of this machine's.
+    """
+    try:
+        sockets = netutil.bind_sockets(port, host)
+    except OSError as error:
+        if not port:
+            raise UserError(f"Cannot listen on {host} ({error}).") from None
+        return bind(host, 0)
+    return sockets, sockets[0].getsockname()[1]
+
+
+def check_exposure(host: str, key: str, ui: bool) -> None:
+    """Check that only this machine gets in without a key.
+
+    Raises:
+        UserError: another address without one, or the page together with one.
+    """
+    if not is_loopback(host) and not key:
+        raise UserError(
+            f"{host} can be reached from other machines: set GEMMA_KO_API_KEY to a secret that "
+            "clients then send as their API key, or leave out --host."
+        )
+    if ui and key:
+        raise UserError("The page (--ui) sends no key: use it on loopback, without one.")
+
+
+async def serve(
+    engines: dict[str, Engine],
+    sockets: list[socket.socket],
+    *,
+    queue: int,
+    key: str,
+    loopback: bool,
+    ui: bool,
+    ready: Callable[[], None],
+) -> None:
+    """Answer until SIGTERM or SIGINT; then end the answers under way. A second signal cuts them.
+
+    Args:
+        engines: by name.
+        sockets: where to listen.
+        queue: requests that may wait for each engine.
+        key: what a client must send; empty for none.
+        loopback: bound to this machine alone.
+        ui: hand llama.cpp's page on.
+        ready: called once clients are answered.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncClient(limits=limits, timeout=None, trust_env=False) as http:
+        state = State(engines, queue, key, loopback, ui, http)
+        application = web.Application(
+            routes(state), default_handler_class=Unknown, default_handler_args={"state": state}
+        )
+        server = httpserver.HTTPServer(
+            application,
+            max_body_size=LONGEST_BODY,
+            idle_connection_timeout=CLIENT_SECONDS,
+            body_timeout=CLIENT_SECONDS,
+            max_header_size=2**14,
+        )
+        server.add_sockets(sockets)
+        stopped, cut = asyncio.Event(), asyncio.Event()
+
+        def stop() -> None:
+            (cut if stopped.is_set() else stopped).set()
+
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):  # llama.cpp's own handlers stop it at once
+            loop.add_signal_handler(name, stop)
+        ready()
+        await stopped.wait()
+        state.stopping = True
+        server.stop()
+        while sum(state.busy.values()) and not cut.is_set():
+            await asyncio.sleep(0.05)
+        await server.close_all_connections()

@@ -1,0 +1,71 @@
+"""A conversation keeps its turns, forgets the oldest when it must, and says what it cannot."""
+
+import pytest
+
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving import chat, engine
+
+pytest.importorskip("xllamacpp")
+
+
+@pytest.fixture(scope="module")
+def engines(tiny):
+    return {
+        name: engine.load(name, tiny / f"{name}.gguf", slots=1, context=256, threads=1, queue=0)
+        for name in ("base", "chat")
+    }
+
+
+def _talk(engine, lines: list[str]) -> str:
+    shown, lines = [], iter(lines)
+    chat.talk(engine, lambda prompt: next(lines, ""), shown.append)
+    return "".join(shown)
+
+
+def test_turns_alternate_and_stay(engines):
+    conversation = chat.Conversation(engines["chat"])
+    before = [{"role": "user", "content": "비"}, {"role": "assistant", "content": "눈"}]
+    conversation.messages = list(before)
+    shown = []
+    answer = conversation.say("해", shown.append)
+    assert "".join(shown) == answer
+    said = [{"role": "user", "content": "해"}, {"role": "assistant", "content": answer}]
+    assert conversation.messages == before + said
+
+
+def test_a_full_context_forgets_the_oldest_turns(engines):
+    conversation = chat.Conversation(engines["chat"])
+    conversation.messages = [
+        {"role": "user", "content": "비" * 230},
+        {"role": "assistant", "content": "그래요"},
+    ]
+    conversation.say("눈", lambda part: None)
+    assert conversation.forgotten == 2
+    assert conversation.messages[0]["content"] == "눈"
+
+
+def test_a_text_over_the_context_is_refused_and_forgotten(engines):
+    conversation = chat.Conversation(engines["chat"])
+    with pytest.raises(UserError, match="exceeds the available context"):
+        conversation.say("비" * 400, lambda part: None)
+    assert conversation.messages == []
+    assert "exceeds" in _talk(engines["chat"], ["비" * 400])
+
+
+def test_an_answer_can_be_ended(engines):
+    conversation = chat.Conversation(engines["base"])
+    shown = []
+
+    def show(part: str) -> None:
+        shown.append(part)
+        raise KeyboardInterrupt
+
+    assert conversation.say("비", show) == shown[0]
+    assert len(shown) == 1
+
+
+def test_a_model_without_training_to_chat_says_so(engines):
+    said = _talk(engines["base"], ["비"])
+    assert said.startswith("base was not trained to chat")
+    assert "gemma-ko finetune" in said
+    assert "not trained" not in _talk(engines["chat"], ["비", "/new", "눈"])
