@@ -85,11 +85,10 @@ def _exported(model: str, path: Path) -> Path:
     folder = cache_dir() / "serving" / version
     if not (found := list(folder.glob("*.gguf"))):
         folder.mkdir(parents=True, exist_ok=True)
+        print(f"Writing {model} as a GGUF file, once, into {folder}", file=sys.stderr)
         command = [sys.executable, "-m", "gemma_ko_lib.cli", "export", model, "-o", str(folder)]
         with only_process(folder):
-            done = subprocess.run(
-                [*command, "--format", "gguf"], stdout=sys.stderr, stderr=subprocess.PIPE, text=True
-            )
+            done = subprocess.run([*command, "--format", "gguf"], capture_output=True, text=True)
         found = list(folder.glob("*.gguf"))
         if done.returncode or not found:
             raise UserError(done.stderr.strip().removeprefix("gemma-ko: ") or "The export failed.")
