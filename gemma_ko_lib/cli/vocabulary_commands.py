@@ -36,7 +36,7 @@ def add(commands) -> None:
         "--pieces",
         type=count,
         metavar="N",
-        help="how many to keep, e.g. 32k (as few as make no text more than 1%% longer)",
+        help="how many to keep, e.g. 32k (as few as make no text more than 2%% longer)",
     )
     size.add_argument(
         "--coverage", type=share, metavar="SHARE", help="of the tokens, e.g. 0.9999, instead"
@@ -47,7 +47,7 @@ def add(commands) -> None:
         "--measure",
         nargs="+",
         metavar="DOCS",
-        help="texts to show the cost on, of other languages too (every tenth of the documents)",
+        help="further texts to show the cost on, of other languages too",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -64,14 +64,16 @@ def _vocabulary(arguments) -> None:
     with stdout_to_stderr():
         model = models.load(arguments.model)
     tokenizer, found = model.tokenizer, {"model": arguments.model}
-    groups, rest = _texts(arguments.keep_from or arguments.learn_from, arguments.measure)
+    groups, rest = _held_out(arguments.keep_from or arguments.learn_from)
+    own = list(groups)
+    groups |= _in_groups(tokenization.read_sources(arguments.measure or []))
     if arguments.keep_from:
         counts = tokenization.count_pieces(tokenizer, rest)
         ranked = tokenization.rank_pieces(tokenizer, counts)
         size = arguments.pieces
         if arguments.coverage is not None:
             size = _covering(counts, ranked, arguments.coverage)
-        curve, proposed = _measured(model, groups, ranked, size)
+        curve, proposed = _measured(model, groups, own, ranked, size)
         size = size or proposed
         tokenizer = tokenization.cut_vocabulary(tokenizer, ranked, size)
         found |= {"curve": list(map(dataclasses.asdict, curve)), "proposed": proposed}
@@ -99,25 +101,29 @@ def _vocabulary(arguments) -> None:
     _print(found, arguments.output)
 
 
-def _texts(inputs, measure) -> tuple[dict[str, list[str]], list[str]]:
-    """Texts to measure on by language and register, or by file; and the texts to count."""
+def _held_out(inputs) -> tuple[dict[str, list[str]], list[str]]:
+    """Every tenth document, to measure on; and the texts of the others, to count."""
     from gemma_ko_lib.tokenization import read_sources
 
     documents = list(read_sources(inputs))
-    held_out = list(read_sources(measure)) if measure else documents[::_HELD_OUT]
-    rest = [d.text for i, d in enumerate(documents) if measure or i % _HELD_OUT]
-    if not rest or not held_out:
+    rest = [d.text for i, d in enumerate(documents) if i % _HELD_OUT]
+    if not rest:
         raise UserError(
-            f"{', '.join(measure or inputs)}: at least two documents are needed, one to count on "
-            "and one to measure on."
+            f"{', '.join(inputs)}: at least two documents are needed, one to count on and one to "
+            "measure on."
         )
+    return _in_groups(documents[::_HELD_OUT]), rest
+
+
+def _in_groups(documents) -> dict[str, list[str]]:
+    """Some beginnings of documents by language and register, or by file."""
     groups = collections.defaultdict(list)
-    for document in held_out:
+    for document in documents:
         about = document.metadata
         names = [about[key] for key in ("language", "register") if about.get(key)]
         group = "/".join(names) or Path(about["source_file"]).name.partition(".")[0]
         groups[group].append(document.text[:_LETTERS])
-    return {group: evenly(texts, _DOCUMENTS) for group, texts in groups.items()}, rest
+    return {group: evenly(texts, _DOCUMENTS) for group, texts in groups.items()}
 
 
 def _covering(counts, ranked, coverage: float) -> int:
@@ -129,7 +135,7 @@ def _covering(counts, ranked, coverage: float) -> int:
     return min(-(-size // _ROUND) * _ROUND, len(ranked))
 
 
-def _measured(model, groups, ranked, size: int | None):
+def _measured(model, groups, own, ranked, size: int | None):
     """The curve over several sizes, and the size that it proposes."""
     from gemma_ko_lib import evaluation
     from gemma_ko_lib.tokenization.cutting import fixed_pieces
@@ -139,7 +145,7 @@ def _measured(model, groups, ranked, size: int | None):
     sizes |= {len(ranked) // 2} if not sizes else set()
     with stdout_to_stderr():
         curve = evaluation.cut_curve(model, groups, ranked, sorted(sizes), progress=True)
-    return curve, min(evaluation.knee(curve).pieces, len(ranked))
+    return curve, min(evaluation.knee(curve, own).pieces, len(ranked))
 
 
 def _print(found: dict, output: str) -> None:
@@ -147,7 +153,7 @@ def _print(found: dict, output: str) -> None:
         whole = curve[-1]["tokens"]
         _table("tokens", curve, lambda at, group: f"{at['tokens'][group] / whole[group]:.1%}")
         _table("bits per byte", curve, lambda at, group: f"{at['bits_per_byte'][group]:.4f}")
-        print(f"As few as make no text more than 1% longer: {found['proposed']:,} pieces.")
+        print(f"As few as make no text more than 2% longer: {found['proposed']:,} pieces.")
     before, after = found["before"], found["after"]
     tokens = ", ".join(f"{g} {after['tokens'][g] / n:.1%}" for g, n in before["tokens"].items())
     print(

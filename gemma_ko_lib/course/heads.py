@@ -163,7 +163,7 @@ def take_times(metrics: Path) -> None:
 
 
 def written_readme(text: str) -> str:
-    """Put the address and the badges into the README's text."""
+    """Put the address and the badges into the text of a README."""
 
     def row(found: re.Match) -> str:
         opened = badges(found["name"]).replace("\n", " ")
@@ -181,8 +181,8 @@ def _with_address(text: str) -> str:
 def written_files() -> dict[Path, str]:
     """Every file that has a head or an address, with the text that belongs into it."""
     files = {path: nbformat.writes(written_notebook(path)) + "\n" for path in find_notebooks()}
-    readme = ROOT / "README.md"
-    return {**files, readme: written_readme(readme.read_text("utf-8"))}
+    readmes = (ROOT / "README.md", ROOT / "README.ko.md")
+    return {**files, **{path: written_readme(path.read_text("utf-8")) for path in readmes}}
 
 
 def main() -> None:

@@ -96,18 +96,19 @@ def cut_curve(
     return [*points, _point(pieces, names, texts, whole, everything, [], nats[:, -1])]
 
 
-def knee(curve: Sequence[CutPoint], cost: float = 0.01) -> CutPoint:
+def knee(curve: Sequence[CutPoint], groups: Sequence[str], cost: float = 0.02) -> CutPoint:
     """The smallest vocabulary that makes no group of texts much longer than the whole one does.
 
     Args:
         curve: as from `cut_curve`.
+        groups: those that count.
         cost: share of more tokens that a group may take.
     """
     whole = curve[-1].tokens
     return next(
         point
         for point in curve
-        if all(tokens <= (1 + cost) * whole[name] for name, tokens in point.tokens.items())
+        if all(point.tokens[group] <= (1 + cost) * whole[group] for group in groups)
     )
 
 

@@ -161,7 +161,15 @@ def transformers_config(model: Model, number: int, stops: list[int], dtype: str)
 
 def _tokenizer_config(model: Model, number: int) -> dict:
     vocabulary = model.tokenizer.vocabulary
+    plain = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": False}
+    special = [START, END, "<pad>", "<eos>", "<bos>", "<unk>"]
     return {
+        # llama.cpp's converter learns here that turns begin and end with control tokens.
+        "added_tokens_decoder": {
+            str(index): {"content": piece, "special": True, **plain}
+            for index, piece in enumerate(vocabulary)
+            if piece in special
+        },
         "tokenizer_class": "GemmaTokenizerFast",
         "add_bos_token": True,
         "add_eos_token": False,

@@ -38,7 +38,12 @@ def test_the_knee_is_the_smallest_that_makes_no_group_much_longer():
     def point(pieces, **tokens):
         return CutPoint(pieces, tokens, {}, {}, {})
 
-    curve = [point(1, ko=100, en=120), point(2, ko=101, en=100), point(3, ko=100, en=100)]
-    assert knee(curve).pieces == 2
-    assert knee(curve, cost=0.005).pieces == 3
-    assert knee(curve, cost=0.2).pieces == 1
+    curve = [
+        point(1, ko=100, en=120, zh=300),
+        point(2, ko=102, en=100, zh=200),
+        point(3, ko=100, en=100, zh=100),
+    ]
+    assert knee(curve, ["ko", "en"]).pieces == 2
+    assert knee(curve, ["ko"]).pieces == 1
+    assert knee(curve, ["ko", "en"], cost=0.01).pieces == 3
+    assert knee(curve, ["ko", "en", "zh"]).pieces == 3

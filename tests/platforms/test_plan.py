@@ -54,7 +54,9 @@ def plan(tmp_path):
 
 @pytest.mark.parametrize("platform", MARKED)
 def test_nothing_that_a_kernel_holds_is_replaced(platform, plan):
-    planned = plan(platform, PROJECT["dependencies"])
+    # What the install cells bring. ([real] brings data alone.)
+    serving = PROJECT["optional-dependencies"]["serve"]
+    planned = plan(platform, [*PROJECT["dependencies"], *serving])
     assert planned["keras-hub"].startswith("0.32.")
     found = replaced(preinstalled(platform), planned)
     assert {name: change for name, change in found.items() if name not in MAY_BE_REPLACED} == {}

@@ -131,6 +131,37 @@ print(json.dumps([token["id"] for token in choice["logprobs"]["content"]]))
     assert json.loads(done.stdout.splitlines()[-1]) == generate(model, [prompt], 6)[0]
 
 
+@pytest.mark.parametrize("olora", [False, True])
+def test_adapters_leave_alone_as_plain_lora_for_the_untouched_base(olora, tmp_path, tiny_tokenizer):
+    base = make_model("gemma2", tokenizer=tiny_tokenizer)
+    base.save(tmp_path / "base")
+    lora = models.Lora(2, 4.0, olora=olora)
+    frozen, adapters = models.add_adapters(base.params, lora)
+    draw = np.random.default_rng(0)
+    adapters = {n: a + draw.normal(0, 0.1, a.shape).astype("float32") for n, a in adapters.items()}
+    run = tmp_path / "run"
+    models.save_adapters(run / "adapter", adapters, lora, str(tmp_path / "base"))
+    out = tmp_path / "out"
+    assert main(["export", str(run), "-o", str(out), "--format", "peft"]) == 0
+    assert json.loads((out / "adapter_config.json").read_text())["init_lora_weights"] is True
+    again = models.merge(*models.load_adapters(out, base.params)[:2])
+    for name, value in models.merge(frozen, adapters).items():
+        np.testing.assert_allclose(again[name], value, atol=2e-6, err_msg=name)
+
+
+def test_keras_hub_reads_its_preset(tmp_path, capsys):
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    assert main(["export", "nano", "-o", str(tmp_path / "preset"), "--format", "keras"]) == 0
+    backbone = keras_hub.models.GemmaBackbone.from_preset(str(tmp_path / "preset"))
+    nano = models.load("nano", "float32")
+    found = models.Decoder(backbone).read_weights()
+    for name, value in nano.params.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    tokenizer = keras_hub.models.GemmaTokenizer.from_preset(str(tmp_path / "preset"))
+    assert tokenizer.proto == nano.tokenizer.proto
+
+
 # --- what must not be taken for whole, or written at all ---
 
 
