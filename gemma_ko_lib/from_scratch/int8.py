@@ -108,7 +108,7 @@ class Int8Gemma(in_float.Gemma):
 
     def __init__(self, model):
         copy = nnx.merge(*nnx.split(model))  # another tree, the same arrays
-        self.config, self.blocks = copy.config, copy.blocks
+        self.config, self.blocks = copy.config, nnx.data(copy.blocks)
         self.final_norm, self.embedding = copy.final_norm, Int8(copy.embedding[...])
         for block in self.blocks:
             block.attention = Int8Attention(block.attention)
