@@ -71,7 +71,7 @@ def test_a_vocabulary_is_exchanged_and_the_model_trains_on(raw_file, tmp_path, c
     [
         ([], "--keep-from to cut"),
         (["--add", "10"], "--learn-from belong together"),
-        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "it is missing"),
+        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "which is missing"),
         (["--keep-from", "FILE", "--pieces", "100"], "can be cut to 263 pieces"),
     ],
 )

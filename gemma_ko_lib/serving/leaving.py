@@ -39,7 +39,7 @@ def export(source: str, folder: str | Path, format: str = "hf", kind: str | None
     folder = Path(folder)
     if format == "peft":
         return _export_adapters(Path(source), folder)
-    model = load(source, "float32")
+    model = load(source, _stored_dtype(Path(source)))
     if format == "hf":
         card = write_card(model, Path(source), folder, format)
         return export_transformers(model, folder, chat=_chats(source), card=card)
@@ -60,6 +60,20 @@ def export(source: str, folder: str | Path, format: str = "hf", kind: str | None
             with runtime.whole_file(folder / file) as out:
                 out.write(text)
     return path
+
+
+def _stored_dtype(run: Path) -> str:
+    """What a run's weights are kept in: a bfloat16 model must not double its size on the way."""
+    import safetensors
+
+    if not (run / "model.safetensors").is_file():
+        return "float32"
+    try:
+        with safetensors.safe_open(run / "model.safetensors", framework="numpy") as file:
+            kept = {file.get_slice(key).get_dtype() for key in file.keys()}
+    except safetensors.SafetensorError:
+        return "float32"  # `load` says what is wrong
+    return "bfloat16" if kept == {"BF16"} else "float32"
 
 
 def _chats(source: str) -> bool:

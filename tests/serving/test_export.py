@@ -45,6 +45,18 @@ def test_a_transformers_folder_comes_back_exactly(model, tmp_path):
         assert found.config[key] == value, key
 
 
+def test_bfloat16_stays_bfloat16(tmp_path, tiny_tokenizer):
+    small = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
+    weights = {n: w.astype("bfloat16") for n, w in models.unstack(small.params).items()}
+    parts = (small.kind, small.config, weights, tiny_tokenizer)
+    model = models.assemble("small", *parts, dtype="bfloat16")
+    model.save(tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), "-o", str(tmp_path / "hf")]) == 0
+    assert json.loads((tmp_path / "hf/config.json").read_text())["dtype"] == "bfloat16"
+    assert_same(model, models.load(tmp_path / "hf", "bfloat16"))
+    assert_same(model, models.load(serving.export_gguf(model, tmp_path / "a.gguf"), "bfloat16"))
+
+
 def test_both_tokenizers_of_a_folder_give_the_same_ids(tiny_model, tmp_path):
     folder = serving.export_transformers(tiny_model, tmp_path / "hf")
     ours, theirs = (load_tokenizer(folder / f"tokenizer.{end}") for end in ("model", "json"))
