@@ -71,7 +71,7 @@ def test_a_vocabulary_is_exchanged_and_the_model_trains_on(raw_file, tmp_path, c
     [
         ([], "--keep-from to cut"),
         (["--add", "10"], "--learn-from belong together"),
-        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "it is missing"),
+        (["--pieces", "2k", "--add", "10", "--learn-from", "FILE"], "which is missing"),
         (["--keep-from", "FILE", "--pieces", "100"], "can be cut to 263 pieces"),
     ],
 )
@@ -90,6 +90,12 @@ def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
     assert json.loads(out)["credentials"]["kaggle"]["KAGGLE_KEY"] == "environment"
     assert cli.main(["doctor"]) == 0
     assert "do-not-print-me" not in out + capsys.readouterr().out
+
+
+def test_the_bare_command_prints_help(capsys):
+    assert cli.main([]) == 0
+    printed = capsys.readouterr().out
+    assert "usage: gemma-ko" in printed and "pretrain" in printed
 
 
 def test_tokens_measures_files(raw_file, capsys):
@@ -117,6 +123,21 @@ def test_tokens_measures_files(raw_file, capsys):
         (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
         (["course", "--only", "77"], "77"),
+        (["course", "--profile", "cpuu", "-o", "{tmp}/out"], "Did you mean cpu?"),
+        (["plan", "--model", "gemma3_270n", "--device", "t4"], "Did you mean gemma3_270m"),
+        (["tokens", "{raw}", "--tokenizer", "gema3"], "Did you mean gemma3?"),
+        (["evaluate", "--model", "nano", "--suite", "grammer"], "Did you mean grammar?"),
+        (["clean", "open:petition", "-o", "{tmp}/out"], "Did you mean open:petitions?"),
+        # What is a path is called one.
+        (
+            ["pretrain", "--model", "nano", "--data", "{tmp}/no", "-o", "{tmp}/r"],
+            "no folder {tmp}/no",
+        ),
+        (
+            ["pretrain", "--model", "{tmp}/no", "--data", "{tmp}", "-o", "{tmp}/r"],
+            "no folder {tmp}/no",
+        ),
+        (["evaluate", "--model", "runs/no", "--text", "{raw}"], "There is no folder runs/no"),
     ],
 )
 def test_a_mistake_is_named_without_a_traceback(arguments, named, raw_file, tmp_path, capsys):

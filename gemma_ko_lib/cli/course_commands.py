@@ -60,12 +60,14 @@ def _add_course(commands) -> None:
 
 
 def _course(arguments) -> int:
-    from gemma_ko_lib import course
+    from gemma_ko_lib import course, profiles
 
     if arguments.learner_copies:
         for path in course.write_learner_copies(arguments.learner_copies):
             print(path)
         return 0
+    if arguments.profile != "auto":
+        profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
         profile=arguments.profile,
         only=arguments.only,

@@ -121,6 +121,8 @@ def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
             held out.
     """
     folder = Path(folder)
+    if not folder.exists():
+        raise UserError(f"There is no folder {folder}. Check the path.")
     try:
         report = json.loads((folder / REPORT).read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):

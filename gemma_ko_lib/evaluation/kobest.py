@@ -28,6 +28,8 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
             "hub as lm_eval:kobest."
         )
     suites = []
+    if not Path(data).expanduser().exists():
+        raise UserError(f"There is no folder {data}. Check the path.")
     for task in tasks:
         files = _files(Path(data).expanduser(), task)
         if len(files) > 1:

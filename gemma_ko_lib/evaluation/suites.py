@@ -5,6 +5,7 @@ native, culture, knowledge) and English grammar come with the samples; KoBEST an
 from local files.
 """
 
+import difflib
 from pathlib import Path
 
 from gemma_ko_lib import runtime
@@ -43,8 +44,10 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
     tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
     if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
         known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(
-            f"No suite '{name}'. There are:\n{known}\n"
+            f"No suite '{name}'.{hint} There are:\n{known}\n"
             "Tasks of lm-evaluation-harness go by their names there: lm_eval:kmmlu, for one."
         )
     return read_kobest(tasks, data)

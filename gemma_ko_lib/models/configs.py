@@ -155,7 +155,10 @@ def preset_name(name: str) -> str:
     for candidate in (name, f"{name}_en", *_other_spellings(name)):
         if candidate in known:
             return candidate
-    near = difflib.get_close_matches(name.lower().rpartition("/")[2], known, 3, cutoff=0.5)
+    owner, _, last = name.lower().rpartition("/")
+    if owner and "gemma" not in last:
+        raise UserError(f"There is no folder {name}, and no preset has such a name.")
+    near = difflib.get_close_matches(last, known, 3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UserError(f"No model '{name}'.{hint} There are: {', '.join(sorted(known))}.")
 

@@ -68,7 +68,8 @@ def lasting_streams():
 
 
 def _lasting(stream):
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # PYTHONUNBUFFERED leaves the buffer out
     if not isinstance(raw, io.FileIO):
         return stream
     stream.flush()
@@ -76,5 +77,5 @@ def _lasting(stream):
         io.BufferedWriter(_WithoutReader(raw)),
         encoding=stream.encoding,
         errors="gemma-ko",
-        line_buffering=stream.line_buffering or stream is sys.stderr,
+        line_buffering=stream.line_buffering or stream.write_through or stream is sys.stderr,
     )

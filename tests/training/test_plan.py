@@ -317,7 +317,7 @@ def test_a_cut_vocabulary_is_planned_like_any_shape():
     assert first == (
         "gemma-ko vocabulary --model gemma2_2b_en --keep-from DOCS --pieces 32768 -o CUT"
     )
-    assert then == "gemma-ko pretrain --model CUT --data DATA -o RUN"
+    assert then == whole.command.replace("gemma2_2b_en", "CUT")
     for command in (first, then):
         _parser().parse_args(command.split()[1:])
 
