@@ -169,16 +169,17 @@ def _run(block, weights, x, segment_ids, mask, positions=None, window=None, atte
         for name, layer in kernels.layers_of(block).items()
     }
     query, key, value, output, gating, gating_2, linear = projections.values()
+    # KerasHub 0.32's decoder blocks drop this setting on its way to the attention layer, which
+    # would scale the queries of Gemma 2 and 3 27B wrongly.
+    normalize = block.query_head_dim_normalize
+    layer = _view(block.attention, query_head_dim_normalize=normalize)
     attention = _view(
-        block.attention,
+        layer,
         query_dense=query,
         key_dense=key,
         value_dense=value,
         output_dense=output,
-        # KerasHub 0.32's GemmaDecoderBlock drops this setting on its way to the attention
-        # layer, which would scale the queries of Gemma 2 27B wrongly.
-        query_head_dim_normalize=block.query_head_dim_normalize,
-        **_in_attention(block.attention, replaced, positions, window, attend),
+        **_in_attention(layer, replaced, positions, window, attend),
     )
     own_mask = block._compute_attention_mask
     view = _view(

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import gguf
+import jax
 import numpy as np
 import pytest
 
@@ -29,27 +30,28 @@ def exported(tmp_path_factory, tiny_tokenizer):
     found = {}
     for shape in cases.SHAPES:
         base = cases.base(shape, tiny_tokenizer)
+        run = jax.jit(base.decoder.logits)  # one compilation for all weights of a shape
         plain = serving.export_transformers(base, root / f"{shape}-plain")
-        found[shape, "plain"] = plain, None, _logits(base)
+        found[shape, "plain"] = plain, None, _logits(run, base)
         for variant in ("lora", "olora"):
             frozen, adapters, lora = cases.trained(base, variant)
             merged = dataclasses.replace(base, params=models.merge(frozen, adapters))
             folder = serving.export_transformers(merged, root / f"{shape}-{variant}")
-            found[shape, variant] = folder, None, _logits(merged)
+            found[shape, variant] = folder, None, _logits(run, merged)
             if lora.olora:
                 adapters, lora = models.as_plain_lora(base.params, adapters, lora)
             models.save_adapters(root / f"{shape}-{variant}-peft", adapters, lora, str(plain))
             alone = root / f"{shape}-{variant}-peft"
-            found[shape, f"{variant} by peft"] = plain, alone, _logits(merged)
+            found[shape, f"{variant} by peft"] = plain, alone, _logits(run, merged)
         more = cases.expanded(base)
         folder = serving.export_transformers(more, root / f"{shape}-pieces")
-        found[shape, "pieces"] = folder, None, _logits(more)
+        found[shape, "pieces"] = folder, None, _logits(jax.jit(more.decoder.logits), more)
     return found
 
 
-def _logits(model) -> np.ndarray:
+def _logits(run, model) -> np.ndarray:
     ids = np.array(cases.IDS, "int32")
-    return np.asarray(model.decoder.logits(model.params, ids, np.ones_like(ids)))
+    return np.asarray(run(model.params, ids, np.ones_like(ids)))
 
 
 @pytest.mark.skipif("GEMMA_KO_PEERS" in os.environ, reason="transformers itself is asked")
