@@ -363,7 +363,7 @@ class RecurrentGemma(nnx.Module):
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):
         self.config, self.embedder = config, Embedder(config, rngs)
         self.blocks = nnx.data(
-            Block(config, layer, rngs) for layer in range(config.num_layers)
+            [Block(config, layer, rngs) for layer in range(config.num_layers)]
         )
         self.final_norm = gemma1.RMSNorm(config.d_model)
 
