@@ -86,7 +86,7 @@ bench: $(DEV)  ## measure speed and memory on this machine
 notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
 	$(BIN)/python -m gemma_ko_lib.course.export
 	rm -rf build/notebooks
-	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) -o build/notebooks --store
+	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o build/notebooks --store
 
 nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano

@@ -1,6 +1,6 @@
 """Finds notebook files, stores outputs in them, checks these, and makes the learner's copies.
 
-The committed notebooks carry the outputs of a smoke run, so that they read well unexecuted.
+The committed notebooks carry the outputs of a run, so that they read well unexecuted.
 Each code cell holds the hash of the source that made its outputs, which reveals a later edit.
 """
 
@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from gemma_ko_lib.runtime import UserError, whole_file
 
-MAX_STORED_BYTES = 500_000
+MAX_STORED_BYTES = 600_000
 _VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
 _PLATFORM_METADATA = ("accelerator", "colab", "kaggle")
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -77,7 +77,7 @@ def find_notebooks(only: list[str] | None = None, folder: Path | None = None) ->
 
 
 def store_outputs(executed_dir: str | Path, notebooks_dir: str | Path) -> list[Path]:
-    """Put the outputs of a successful smoke run into the committed notebooks.
+    """Put the outputs of a successful run into the committed notebooks.
 
     The notebook keeps its own cells and metadata and takes only outputs, without what differs
     from machine to machine: warnings, progress bars, widget state, local paths.
@@ -120,8 +120,6 @@ def _take_outputs(notebook: NotebookNode, executed: NotebookNode, folder: Path) 
     run = executed.metadata.get("papermill", {})
     if run.get("exception"):
         return ["its run failed; put it right and run it again"]
-    if run.get("parameters", {}).get("PROFILE") != "smoke":
-        return ["was not run with the smoke profile; run `gemma-ko course --profile smoke`"]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     ran = [
         cell
@@ -222,7 +220,7 @@ def check_stored_outputs(path: str | Path) -> list[str]:
     """List what is wrong with a committed notebook's outputs.
 
     This finds cells that were edited, added, removed or moved since their outputs were made,
-    errors, warnings and progress on stderr, local paths, widget state, and files over 500 KB.
+    errors, warnings and progress on stderr, local paths, widget state, and files over 600 KB.
     """
     path = Path(path)
     try:
