@@ -159,11 +159,18 @@ def test_shards_of_another_tokenizer_are_refused(shards_folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["empty", "file.jsonl", "missing"])
-def test_what_is_no_data_is_refused_and_leaves_no_trace(name, model_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("empty", "empty is no finished folder.*gemma-ko clean"),
+        ("file.jsonl", "file.jsonl is no finished folder.*gemma-ko clean"),
+        ("missing", "There is no folder .*missing"),
+    ],
+)
+def test_what_is_no_data_is_refused_and_leaves_no_trace(name, said, model_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.jsonl").write_text('{"text": "하나"}\n', "utf-8")
-    with pytest.raises(UserError, match=f"{name} is no finished folder.*gemma-ko clean"):
+    with pytest.raises(UserError, match=said):
         pretrain(model_folder, tmp_path / name, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
