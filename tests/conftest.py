@@ -77,6 +77,14 @@ def on_eight_devices(script: str):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs():
+    """Compiled programs of a module that is done would stay in memory: gigabytes, in all."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+
+
 SENTENCES = [
     "The library opens at nine and closes at six.",
     "A heavy rain fell on the village all night long.",
