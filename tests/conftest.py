@@ -18,6 +18,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import numpy as np
 import pytest
 
+from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import credentials
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,11 @@ def _forget_programs():
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
+
+
+def texts_of(language: str, split: str = "all") -> list[str]:
+    """Texts of the course's samples."""
+    return [record["text"] for record in read_samples(language, split)]
 
 
 SENTENCES = [

@@ -1,7 +1,6 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
-import contextlib
 import os
 import sys
 
@@ -16,7 +15,7 @@ from gemma_ko_lib.cli import (
     training_commands,
     vocabulary_commands,
 )
-from gemma_ko_lib.runtime import PrintableOutput, UserError, lasting_streams, printable
+from gemma_ko_lib.runtime import UserError, lasting_streams, printable
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,9 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     with lasting_streams():
         arguments = _parser().parse_args(argv)
         try:
-            # Names and texts of others pass through here on their way to a terminal.
-            with contextlib.redirect_stdout(PrintableOutput(sys.stdout)):
-                return arguments.run(arguments) or 0
+            return arguments.run(arguments) or 0
         except UserError as error:
             print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
             return 1

@@ -129,9 +129,7 @@ def _evaluate_suites(arguments) -> int:
         suites = [evaluation.by_letter(suite) for suite in suites]
     if arguments.shots:
         suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
-    suites = [
-        dataclasses.replace(suite, items=drawn(suite.items, arguments.items)) for suite in suites
-    ]
+    suites = [drawn(suite, arguments.items) for suite in suites]
     model = _placed_model(arguments.model)
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
     bands = [_null_band(model.tokenizer, suite) for suite in suites]
@@ -184,15 +182,17 @@ def _null_band(tokenizer, suite) -> dict:
     }
 
 
-def drawn(items: tuple, count: int | None) -> tuple:
-    """Draw `count` items, the same in every run; pairs that have a twin come with it."""
+def drawn(suite, count: int | None):
+    """Draw `count` items of a suite, the same in every run; pairs that have a twin come with it."""
     import numpy as np
 
+    items = suite.items
     if not count or count >= len(items):
-        return items
+        return suite
     size = 2 if items[0].cluster else 1
     chosen = np.random.default_rng(0).permutation(len(items) // size)[: max(1, count // size)]
-    return tuple(items[size * i + n] for i in sorted(chosen) for n in range(size))
+    kept = tuple(items[size * i + n] for i in sorted(chosen) for n in range(size))
+    return dataclasses.replace(suite, items=kept)
 
 
 def _placed_model(name: str):

@@ -1,6 +1,5 @@
 """`gemma-ko serve`, `chat` and `compare`."""
 
-import dataclasses
 import json
 import os
 
@@ -158,10 +157,7 @@ def _compare(arguments) -> None:
             arguments.models,
             threads=arguments.threads or engine.free_cores(),
             documents=arguments.documents,
-            suites=[
-                dataclasses.replace(suite, items=drawn(suite.items, arguments.items))
-                for suite in suites
-            ],
+            suites=[drawn(suite, arguments.items) for suite in suites],
         )
     choice = compare.choose(variants, arguments.memory, arguments.latency)
     found = {

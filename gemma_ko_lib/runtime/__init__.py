@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import check_machine, describe
-from gemma_ko_lib.runtime.errors import PrintableOutput, UserError, disk_error, printable
+from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
@@ -34,7 +34,6 @@ __all__ = [
     "Accelerator",
     "Credential",
     "DtypeChoice",
-    "PrintableOutput",
     "Progress",
     "UserError",
     "accelerator",

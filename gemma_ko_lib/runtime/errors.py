@@ -43,16 +43,3 @@ def _written_out(found: re.Match) -> str:
     code = ord(found[0])
     # What JSON may hold unescaped gets its own notation, so that a JSON line stays one.
     return f"\\u{code:04x}" if code >= 0x7F else ascii(found[0])[1:-1]
-
-
-class PrintableOutput:
-    """A text stream in which control characters are written out; for `redirect_stdout`."""
-
-    def __init__(self, stream):
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        return self._stream.write(printable(text))
-
-    def __getattr__(self, name: str):
-        return getattr(self._stream, name)

@@ -11,6 +11,8 @@ import json
 import os
 import sys
 
+from gemma_ko_lib.runtime.errors import printable
+
 # Of our own sentences, what cp949 and EUC-KR lack and a keyboard has.
 _PLAIN = {"–": "-", "✓": "v", "−": "-"}
 
@@ -51,14 +53,31 @@ class _WithoutReader(io.RawIOBase):
             return len(data)
 
 
+class _Printable:
+    """A text stream in which control characters are written out."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(printable(text))
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+
 @contextlib.contextmanager
 def lasting_streams():
-    """Within it, nothing that is printed ends the process.
+    """Within it, nothing that is printed ends the process, and stdout moves no cursor.
 
-    Streams that are no files, those of a notebook or a test, stay as they are.
+    Names and texts of others pass through stdout on their way to a terminal; progress on stderr
+    does move the cursor.
+
+    Streams that are no files, those of a notebook or a test, are not opened anew.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_lasting, before)
+    sys.stdout = _Printable(sys.stdout)
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """`gemma-ko serve` as a process of its own: for lessons, comparisons and tests."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -41,7 +40,7 @@ class BackgroundServer:
         """
         self._log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=dict(os.environ)
+            self._command, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         line = self.process.stdout.readline()
         if not line:

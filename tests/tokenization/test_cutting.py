@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
+from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import (
     count_pieces,
@@ -20,14 +20,11 @@ from gemma_ko_lib.tokenization import (
 )
 from gemma_ko_lib.tokenization.cutting import fixed_pieces
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
+from tests.conftest import texts_of
 
 CODE = "def f(x):\n    if x > 0:\n\t\treturn [x ** 2 for _ in range(10)]  # 제곱\n"
 OLD_HANGUL = ["나랏말ᄊᆞ미 듕귁에 달아", "ᄒᆞᆫ글", "ㆍㆁㆆㅿ", "꥟ퟀ"]
 EMOJI = ["👩🏽‍💻 좋아요👍", "🇰🇷🎉", "ㅋㅋㅋ😂😂"]
-
-
-def texts_of(language: str, split: str = "all") -> list[str]:
-    return [record["text"] for record in read_samples(language, split)]
 
 
 @pytest.fixture(scope="module")

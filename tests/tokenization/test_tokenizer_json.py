@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
+from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.tokenization import (
     TokenizerJson,
     count_pieces,
@@ -16,13 +16,10 @@ from gemma_ko_lib.tokenization import (
     train_tokenizer,
     write_tokenizer_json,
 )
+from tests.conftest import texts_of
 
 ODD = ["  두  칸", "\n\n\n", "\t\tx", "ᄒᆞᆫ글", "👩🏽💻", "a" * 40, " " * 40 + "x"]
 ODD += ["<b>굵게</b>", "\u0000\ufffd"]
-
-
-def texts_of(language: str) -> list[str]:
-    return [record["text"] for record in read_samples(language)]
 
 
 @pytest.fixture(scope="module")

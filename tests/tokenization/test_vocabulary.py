@@ -2,16 +2,12 @@
 
 import pytest
 
-from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import expand_vocabulary, gap_report, learn_pieces, train_tokenizer
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
+from tests.conftest import texts_of
 
 COUNT = 300
-
-
-def texts_of(language: str, split: str = "all") -> list[str]:
-    return [record["text"] for record in read_samples(language, split)]
 
 
 @pytest.fixture(scope="module")
