@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib import profiles, runtime
-from gemma_ko_lib.course.recording import record, recorded_metrics
+from gemma_ko_lib.course.recording import read_recorded, record, recorded_metrics
 from gemma_ko_lib.runtime import Progress, UserError, printable, whole_file
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ _FILE_FUNCTIONS = (
     *("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),
     *("learner_copy", "write_learner_copies"),
 )
-__all__ = ["CourseResult", "describe_failure", "record", "recorded_metrics", "run_course"]
+__all__ = [
+    "CourseResult",
+    "describe_failure",
+    "read_recorded",
+    "record",
+    "recorded_metrics",
+    "run_course",
+]
 _REPORTED_PACKAGES = (
     *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
     *("optax", "grain", "orbax-checkpoint", "papermill"),

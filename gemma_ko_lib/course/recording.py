@@ -1,12 +1,17 @@
 """Passes figures on from a notebook: `record` shows one and stores it in the cell's outputs.
 
 The runner finds them in the executed notebook by their MIME type, so nothing but the notebook
-itself is needed.
+itself is needed. `read_recorded` is the other way: a long run that was made before, for a notebook
+to show beside its own.
 """
 
+import json
 import math
 import re
 import warnings
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.runtime import UserError
 
 _FOR_PEOPLE = [
     (r"(vault_|recurrent_)?gemma(\d?)_(\d+[bm])(?:_en|_text)?", lambda found: _preset(found)),
@@ -45,6 +50,28 @@ def record(name: str, value: float, unit: str = "", note: str = "") -> None:
         print(text)
     else:
         display({METRIC_MIME: figure, "text/plain": text}, raw=True)
+
+
+def read_recorded(name: str) -> dict:
+    """Read a recorded run of the real model, data_samples/recorded/NAME.json.
+
+    Returns:
+        `what` was run, `commands`, `date`, `machine`, `versions`, `minutes`, and its figures; one
+        with an interval is [value, low, high].
+
+    Raises:
+        UserError: there is no such run.
+
+    Example:
+        >>> read_recorded("film_reviews")["bits_per_byte"]["Korean reviews"]["after"][0]
+        1.59
+    """
+    folder = runtime.samples_dir() / "recorded"
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
+        raise UserError(f"No recorded run '{name}'; there are: {there}.")
+    return json.loads(path.read_text("utf-8"))
 
 
 def _finite_number(name: str, value) -> float:

@@ -1,0 +1,48 @@
+"""Makers of data_samples/recorded/: runs of Gemma 3 270M that a lesson cannot wait for.
+
+Each module is one recorded run: `python -m data_samples.makers.recorded.NAME` makes it anew. It
+uses the library's own functions and commands, keeps its work under build/recorded/NAME, goes on
+from what it finds there after a stop, and ends with `save`. A notebook reads the file with
+`course.read_recorded(NAME)` and draws it beside the reader's own run.
+"""
+
+import datetime
+import json
+import os
+from importlib import metadata
+from pathlib import Path
+
+from gemma_ko_lib import runtime
+
+WORK = Path(__file__).parents[3] / "build" / "recorded"
+_PACKAGES = ("jax", "keras", "keras-hub")
+
+
+def save(name: str, what: str, minutes: float, **results) -> Path:
+    """Write data_samples/recorded/NAME.json.
+
+    Args:
+        name: of the run, and of its module here.
+        what: one or two sentences: model, data, updates, method, what was held out.
+        minutes: that the whole took.
+        **results: figures by name; a value with an interval is [value, low, high]. May hold
+            `commands`, where the run is some commands of the shell.
+
+    Returns:
+        The file.
+    """
+    gib = (runtime.total_memory_bytes() or 0) / 2**30
+    record = {
+        "what": what,
+        "commands": [f"python -m data_samples.makers.recorded.{name}"],
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{runtime.cpu_name()} ({os.cpu_count()} cores, {gib:.0f} GB)",
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "minutes": round(minutes, 1),
+        **results,
+    }
+    path = runtime.samples_dir() / "recorded" / f"{name}.json"
+    with runtime.whole_file(path) as file:
+        json.dump(record, file, ensure_ascii=False, indent=1, allow_nan=False)
+        file.write("\n")
+    return path
