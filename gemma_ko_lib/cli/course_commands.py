@@ -55,17 +55,17 @@ def _add_course(commands) -> None:
         "--store", action="store_true", help="write the outputs back into the notebooks"
     )
     parser.add_argument(
-        "--learner-copies", metavar="DIR", help="write notebooks without solutions, run nothing"
+        "--learner-edition",
+        action="store_true",
+        help="write notebooks/learner (exercises open, solutions folded), run nothing",
     )
 
 
 def _course(arguments) -> int:
     from gemma_ko_lib import course, profiles
 
-    if arguments.learner_copies:
-        for path in course.write_learner_copies(arguments.learner_copies):
-            print(path)
-        return 0
+    if arguments.learner_edition:
+        return _write_learner_edition(arguments.only)
     if arguments.profile != "auto":
         profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
@@ -78,4 +78,13 @@ def _course(arguments) -> int:
     print(f"The report, to open in a browser: {result.report_path}")
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, course.notebooks_dir())
+        _write_learner_edition(arguments.only)
     return result.exit_code
+
+
+def _write_learner_edition(only: list[str] | None) -> int:
+    from gemma_ko_lib.course.learner_edition import write_learner_edition
+
+    for path in write_learner_edition(only):
+        print(path)
+    return 0

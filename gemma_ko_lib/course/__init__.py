@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
     from gemma_ko_lib.course.watch import Watch
 
-_FILE_FUNCTIONS = (
-    *("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),
-    *("learner_copy", "write_learner_copies"),
-)
+_FILE_FUNCTIONS = (*("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),)
 __all__ = [
     "CourseResult",
     "describe_failure",

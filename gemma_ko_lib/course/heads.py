@@ -65,8 +65,8 @@ def install_source() -> str:
 
 
 def badges(name: str) -> str:
-    """Markdown for two badges that open a notebook on Colab and on Kaggle."""
-    notebook = f"{repository()}/blob/main/notebooks/{name}.ipynb"
+    """Markdown for two badges that open a lesson, in the learner's edition, on Colab and Kaggle."""
+    notebook = f"{repository()}/blob/main/notebooks/learner/{name}.ipynb"
     colab = notebook.replace("https://github.com", "https://colab.research.google.com/github")
     return (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -167,10 +167,11 @@ def written_readme(text: str) -> str:
 
     def row(found: re.Match) -> str:
         opened = badges(found["name"]).replace("\n", " ")
-        return f"{found['link']} | {found['text']} | {opened} |"
+        link = f"[{found['title']}](notebooks/learner/{found['name']}.ipynb)"
+        return f"| {link} | {found['text']} | {opened} |"
 
-    link = r"^(?P<link>\| \[\d\d [^\]]*\]\(notebooks/(?P<name>\w+)\.ipynb\))"
-    row_of = rf"{link} \| (?P<text>[^|\n]*?) \|.*$"
+    link = r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:learner/)?(?P<name>\w+)\.ipynb\)"
+    row_of = rf"^\| {link} \| (?P<text>[^|\n]*?) \|.*$"
     return re.sub(row_of, row, _with_address(text), flags=re.M)
 
 
