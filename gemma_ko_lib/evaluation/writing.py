@@ -16,6 +16,7 @@ from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import Model
 from gemma_ko_lib.runtime import json_object, numbered_lines
+from gemma_ko_lib.tokenization.conversations import END
 
 MEASURES = {
     "korean": "letters that are Hangul",
@@ -85,16 +86,17 @@ def go_on(
         progress: show progress.
 
     Returns:
-        Of each opening what was written after it, and whether it ended by itself.
+        Of each opening what was written after it, and whether it ended by itself, as a text or as
+        a turn of a conversation.
     """
-    tokenizer = model.tokenizer
+    tokenizer, pieces = model.tokenizer, model.tokenizer.vocabulary
     ids = tokenizer.encode([opening.text for opening in openings])
     new = generate(
         model,
         [[tokenizer.bos_id, *its] for its in ids],
         max_new_tokens,
         params=params,
-        stop_ids=[tokenizer.eos_id],
+        stop_ids=[tokenizer.eos_id, *(i for i, piece in enumerate(pieces) if piece == END)],
         progress=progress,
     )
     return [(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
