@@ -198,6 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", required=True, help="in the record: base, continued, tuned …")
     parser.add_argument("--what", help="the model in words")
     parser.add_argument("--bench", type=Path, help="folder of KoBEST's development files")
+    parser.add_argument("--skip", help="leave out suites whose name has this in it: shots")
     parser.add_argument("--items", type=int, help="at most so many of each suite")
     parser.add_argument("--documents", type=int, help="texts of each language, openings (all)")
     parser.add_argument("--tokens", type=int, default=96, help="written after each opening")
@@ -205,7 +206,11 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     runtime.seed_everything(0)
     work = recorded.WORK / NAME
-    questions = suites(asked.bench, asked.items)
+    questions = {
+        name: suite
+        for name, suite in suites(asked.bench, asked.items).items()
+        if not asked.skip or asked.skip not in name
+    }
     model = models.load(asked.model)
     model.params = models.place(model.params)
     pieces = str(len(model.tokenizer.vocabulary))
@@ -218,7 +223,9 @@ def main(arguments: list[str] | None = None) -> None:
     command = f"python -m data_samples.makers.recorded.suites --name {asked.name} --model "
     command += asked.model if not Path(asked.model).exists() else asked.name.upper()
     command += " --bench KOBEST" * bool(asked.bench)
-    command += f" --items {asked.items}" * bool(asked.items)
+    for option in ("skip", "items", "documents"):
+        value = getattr(asked, option)
+        command += f" --{option} {value}" * bool(value)
     minutes = sum(_seconds([found, without])) / 60
     named = {
         "what": asked.what or asked.model,
