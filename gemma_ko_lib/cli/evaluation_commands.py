@@ -31,8 +31,9 @@ def _add_evaluate(commands) -> None:
         "--suite",
         nargs="+",
         metavar="NAME",
-        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
-        "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, kmmlu, "
+        "kmmlu_redux, haerae, click, kogem, kobalt, one of them alone, or a task of "
+        "lm-evaluation-harness: lm_eval:kmmlu",
     )
     what.add_argument(
         "--writing",
