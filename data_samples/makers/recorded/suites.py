@@ -26,10 +26,11 @@ from gemma_ko_lib.evaluation.choices import encode_pairs
 from gemma_ko_lib.evaluation.ngram import NGram
 from gemma_ko_lib.evaluation.null_models import band, null_models
 from gemma_ko_lib.evaluation.statistics import interval
+from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 
 NAME = "suites"
-SHOTS = 5
+SHOTS, SHOT_ITEMS = 5, 100  # examples make every question long
 BENCH_ITEMS = 200
 TEXTS = ("ko", "en")
 
@@ -42,10 +43,14 @@ def suites(bench: Path | None, items: int | None) -> dict[str, evaluation.Suite]
         own[f"{name}, {SHOTS} shots"] = evaluation.few_shot(own[name], SHOTS)
         own[f"{name}, letters"] = letters
         own[f"{name}, letters, {SHOTS} shots"] = evaluation.few_shot(letters, SHOTS)
-    found = {name: drawn(suite, items) for name, suite in own.items()}
-    for suite in evaluation.load_suites("kobest", bench) if bench else ():
-        found[suite.name] = drawn(suite, min(items or BENCH_ITEMS, BENCH_ITEMS))
-    return found
+    if bench:
+        own |= {suite.name: suite for suite in evaluation.load_suites("kobest", bench)}
+    most = {name: BENCH_ITEMS if "kobest" in name else SHOT_ITEMS for name in own}
+    most = {name: count for name, count in most.items() if "kobest" in name or "shots" in name}
+    return {
+        name: drawn(suite, min(items or len(suite.items), most.get(name, len(suite.items))))
+        for name, suite in own.items()
+    }
 
 
 def kept(path: Path, make) -> dict:
@@ -99,7 +104,7 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
     """A model on every suite, on texts and as a writer.
 
     Args:
-        model: as from `models.load`.
+        model: gives the model, as from `models.load`; asked for only if a part is missing.
         folder: where finished parts are kept.
         asked: the suites.
         documents: held-out texts of each language; all when None.
@@ -108,11 +113,11 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
 
     def bits(language: str) -> dict:
         texts = [record["text"] for record in read_samples(language, "held_out")][:documents]
-        return evaluation.bits_per_byte(model, texts, window=256).as_dict()
+        return evaluation.bits_per_byte(model(), texts, window=256).as_dict()
 
     def write() -> dict:
         openings = writing.read_openings()[:documents]
-        written = writing.go_on(model, openings, tokens, progress=True)
+        written = writing.go_on(model(), openings, tokens, progress=True)
         measured = writing.measure_writing(openings, written)
         texts = [
             {"level": opening.level, "opening": opening.text, "written": text, "ended": ended}
@@ -122,7 +127,7 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
         return {"tokens": tokens, "measures": measures, "texts": texts}
 
     def score(prompts, choices):
-        return evaluation.score_choices(model, prompts, choices)
+        return evaluation.score_choices(model(), prompts, choices)
 
     return {
         "suites": {
@@ -139,15 +144,15 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
 
 def controls(tokenizer, folder: Path, asked: dict, documents: int | None) -> dict:
     """The same suites without the model: no skill, and counting pieces in the course's texts."""
-    ngram = functools.cache(lambda: NGram(tokenizer))
+    ngram = functools.cache(lambda: NGram(tokenizer()))
 
     def score(prompts, choices):
         flat = [(p, c) for p, its in zip(prompts, choices, strict=True) for c in its]
-        found = iter(ngram().score(encode_pairs(tokenizer, flat)))
+        found = iter(ngram().score(encode_pairs(tokenizer(), flat)))
         return [[next(found) for _ in its] for its in choices]
 
     def unskilled(suite) -> dict:
-        found = null_models(tokenizer, suite)
+        found = null_models(tokenizer(), suite)
         return {
             "accuracy": {name: result.micro for name, result in found.items()},
             "by_group": band(list(found.values())),
@@ -155,7 +160,7 @@ def controls(tokenizer, folder: Path, asked: dict, documents: int | None) -> dic
 
     def bits(language: str) -> dict:
         texts = [record["text"] for record in read_samples(language, "held_out")][:documents]
-        pairs = [([tokenizer.bos_id], ids) for ids in encode_documents(tokenizer, texts)]
+        pairs = [([tokenizer().bos_id], ids) for ids in encode_documents(tokenizer(), texts)]
         in_bits = [-found.nats / math.log(2) for found in ngram().score(pairs)]
         sizes = [len(text.encode("utf-8")) for text in texts]
         return {
@@ -211,11 +216,17 @@ def main(arguments: list[str] | None = None) -> None:
         for name, suite in suites(asked.bench, asked.items).items()
         if not asked.skip or asked.skip not in name
     }
-    model = models.load(asked.model)
-    model.params = models.place(model.params)
-    pieces = str(len(model.tokenizer.vocabulary))
+
+    @functools.cache
+    def model():
+        found = models.load(asked.model)
+        found.params = models.place(found.params)
+        return found
+
+    pieces = str(read_shape(asked.model)[2]["vocabulary_size"])
     found = judge(model, work / asked.name, questions, asked.documents, asked.tokens)
-    without = controls(model.tokenizer, work / f"{pieces} pieces", questions, asked.documents)
+    folder = work / f"{pieces} pieces"
+    without = controls(lambda: model().tokenizer, folder, questions, asked.documents)
     if asked.no_save:
         return
     path = runtime.samples_dir() / "recorded" / f"{NAME}.json"
@@ -238,8 +249,9 @@ def main(arguments: list[str] | None = None) -> None:
     recorded.save(
         NAME,
         "Every suite of lesson 10: the course's own whole, KoBEST's development files "
-        f"({BENCH_ITEMS} items of each task), held-out texts of the course, 50 openings to go on "
-        "from; by models, and by what has no model's skill in the same tokens",
+        f"({BENCH_ITEMS} items of each task), {SHOT_ITEMS} questions after {SHOTS} examples, "
+        "held-out texts of the course, 50 openings to go on from; by models, and by what has no "
+        "model's skill in the same tokens",
         sum(its["minutes"] for its in everything.values()),
         commands=[its["command"] for its in everything.values()],
         models=everything,
