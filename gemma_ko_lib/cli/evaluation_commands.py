@@ -38,8 +38,8 @@ def _add_evaluate(commands) -> None:
     what.add_argument(
         "--writing",
         action="store_true",
-        help="what the model writes after 50 Korean openings, or answers to questions (--data FILE, "
-        "as LogicKor's questions.jsonl): six counts, without a judge",
+        help="what the model writes after 50 Korean openings, or answers to questions (--data, as "
+        "LogicKor's questions.jsonl): six counts, without a judge",
     )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument(
