@@ -24,7 +24,7 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
     hours = sum(seconds.values()) / 3600
     return {
         "road": file.text,
-        "model": file.model,
+        "model": Path(file.model).name,
         "date": datetime.date.today().isoformat(),
         "stations": list(road.stations),
         "steps": [

@@ -32,11 +32,11 @@ td.talk { width: 45%; white-space: pre-wrap; overflow-wrap: anywhere; }
 </head>
 <body>
 <h1>The road of {{ road.model }}</h1>
-<p class="verdict">
-{%- for text, found in road.bits_per_byte.items() if loop.first %}
-Bits per byte of {{ text }} texts: {{ "%.3f" | format(found.stations.base[0]) }} →
-{{ "%.3f" | format(found.stations[road.stations[-1]][0]) }}.
-{%- else %}Not measured.{% endfor %}</p>
+{% set text = road.bits_per_byte | first %}
+{% if text %}{% set stations = road.bits_per_byte[text].stations %}
+<p class="verdict">Bits per byte of {{ text }} texts: {{ "%.3f" | format(stations.base[0]) }} →
+{{ "%.3f" | format(stations[road.stations[-1]][0]) }}.</p>
+{% endif %}
 <p class="about">{{ road.date }} · {{ road.machine.processor }},
 {{ road.machine.platform }} ·
 {% for name, count in road.tokens.items() %}{{ name }} {{ "{:,}".format(count) }} tokens ·
