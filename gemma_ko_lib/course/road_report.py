@@ -9,7 +9,7 @@ import jinja2
 
 from gemma_ko_lib import course, plotting
 from gemma_ko_lib.course.html_report import STYLE
-from gemma_ko_lib.runtime import whole_file
+from gemma_ko_lib.runtime import printable, whole_file
 
 _STATIONS = {
     "base": "as it was",
@@ -86,8 +86,8 @@ question; it was not trained to answer.</p>
 <div class="scroll"><table><tbody>
 {% for talk in road.chats %}<tr><th colspan="2">{{ talk.question }}</th></tr>
 <tr><td class="talk"><span class="note">before</span>
-{{ talk.before }}</td><td class="talk"><span class="note">after</span>
-{{ talk.after }}</td></tr>
+{{ talk.before | printable }}</td><td class="talk"><span class="note">after</span>
+{{ talk.after | printable }}</td></tr>
 {% endfor %}</tbody></table></div>
 {% endif %}
 
@@ -131,7 +131,9 @@ def write(report: dict, folder: Path) -> None:
         if (folder / name / "curves.png").is_file()
     }
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    environment.filters.update(bits=_bits, share=_share, change=_change, span=_span)
+    environment.filters.update(
+        bits=_bits, share=_share, change=_change, span=_span, printable=printable
+    )
     page = environment.from_string(_PAGE).render(
         road=report,
         names={name: _STATIONS[name] for name in report["stations"]},
