@@ -560,8 +560,7 @@ def share(right) -> list[float]:
 
 def _commands() -> list[str]:
     """Those at the head of this file."""
-    indented = [line for line in __doc__.splitlines() if line.startswith("    ")]
-    return " ".join("\n".join(indented).replace("\\\n", "").split("    ")).strip().splitlines()
+    return [" ".join(line.split()) for line in __doc__.splitlines() if line.startswith("    ")]
 
 
 def main() -> None:
