@@ -35,7 +35,7 @@ if importlib.util.find_spec("gemma_ko_lib") is None:
 from gemma_ko_lib import runtime
 
 runtime.check_machine()"""
-_SETUP = """\
+SETUP = """\
 **Time and memory.** `PROFILE = "auto"` takes `gpu` or `tpu` where JAX has one, and `cpu`
 elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes with the course,
 and is what `auto` takes where Gemma's weights are not installed.
@@ -82,7 +82,7 @@ def written_notebook(path: Path) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = _with_address(cell.source)
-    setup = _SETUP.format(table=times_table(path.stem))
+    setup = SETUP.format(table=times_table(path.stem))
     _put(notebook, 0, new_markdown_cell(badges(path.stem), id="badges"))
     _put(notebook, 2, new_markdown_cell(setup, id="setup"))
     _put(notebook, 3, new_code_cell(install_source(), id="install"))
