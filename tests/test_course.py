@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from gemma_ko_lib import course
-from gemma_ko_lib.course import execution, heads, notebook_files, watch
+from gemma_ko_lib.course import execution, heads, notebook_files, teaching_times, watch
 from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
@@ -438,3 +438,23 @@ def test_errors_stderr_and_widgets_may_not_be_stored(tmp_path):
     problems = " | ".join(course.check_stored_outputs(path))
     for expected in ("holds the error KeyError", "holds stderr", "holds a widget"):
         assert expected in problems
+
+
+def test_minutes_of_a_section_are_read_by_its_length_and_computed_as_measured(
+    finished, tmp_path, monkeypatch
+):
+    result, notebooks, _ = finished
+    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
+    (tmp_path / heads.TIMES).write_text("[]")
+    heads.take_times(result.metrics_path)
+    runs = [run for run in heads._recorded() if run["notebook"] == "01_first"]
+    table = teaching_times.minutes_table(notebooks / "01_first.ipynb", runs).splitlines()
+    assert table[0] == "| section | read | `smoke` |"
+    opening, section, total = (row.split(" | ") for row in table[2:])
+    assert opening[0] == "| Opening" and section[0] == "| 손실 곡선"
+    assert float(section[2].strip("| ")) >= 0 and total[1] == "**0**"
+    assert runs[0]["sections"]["손실 곡선"] > 0
+    text = "\n".join(["## A", *["word " * teaching_times.WORDS_A_MINUTE] * 3])
+    write_notebook(tmp_path / "02_long.ipynb", new_markdown_cell(text))
+    long = teaching_times.minutes_table(tmp_path / "02_long.ipynb", [])
+    assert "| A | 3 |" in long and "smoke" not in long

@@ -1,4 +1,4 @@
-"""`gemma-ko doctor` and `gemma-ko course`."""
+"""`gemma-ko doctor`, `gemma-ko course` and `gemma-ko progress`."""
 
 from gemma_ko_lib.cli.options import command, print_json, whole
 
@@ -7,6 +7,7 @@ def add(commands) -> None:
     """Register the commands of this module."""
     _add_doctor(commands)
     _add_course(commands)
+    _add_progress(commands)
 
 
 # --- doctor ---
@@ -88,3 +89,27 @@ def _write_learner_edition(only: list[str] | None) -> int:
     for path in write_learner_edition(only):
         print(path)
     return 0
+
+
+# --- progress ---
+
+
+def _add_progress(commands) -> None:
+    parser = command(
+        commands, "progress", _progress, "Say which exercises your executed notebooks have passed."
+    )
+    parser.add_argument(
+        "notebooks", nargs="*", default=["."], help="notebooks, or folders of them (default: here)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write a certificate, as HTML")
+    parser.add_argument("--name", default="The learner", help="whom the certificate names")
+
+
+def _progress(arguments) -> None:
+    from gemma_ko_lib.course import learner_progress
+
+    lessons = learner_progress.read_progress(arguments.notebooks)
+    print(*learner_progress.progress_lines(lessons), sep="\n")
+    if arguments.output:
+        learner_progress.write_certificate(lessons, arguments.name, arguments.output)
+        print(f"Certificate: {arguments.output}")

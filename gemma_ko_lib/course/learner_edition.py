@@ -22,8 +22,8 @@ from gemma_ko_lib.course.notebook_files import find_notebooks
 from gemma_ko_lib.runtime import UserError, whole_file
 
 FOLDER = "learner"
-_CHECK = re.compile(r"# check exercise (\d+): \S")
-_MARKER = re.compile(r"^( *)# solution$", re.M)
+CHECK = re.compile(r"# check exercise (\d+): \S")
+MARKER = re.compile(r"^( *)# solution$", re.M)
 _PART = re.compile(r"^( *)# solution\n.*?(?:^ *# end$|\Z)", re.M | re.S)
 
 
@@ -64,11 +64,11 @@ def exercises(notebook: NotebookNode) -> list[Exercise]:
         check, explanation = (*cells[place + 1 : place + 3], None, None)[:2]
         if place == 0 or cells[place - 1].cell_type != "markdown":
             raise ValueError(f"{where}: no question stands before it")
-        if not _MARKER.search(cell.source):
+        if not MARKER.search(cell.source):
             raise ValueError(f"{where}: no line `# solution`")
         if check is None or "exercise-check" not in _tags(check):
             raise ValueError(f"{where}: no cell tagged exercise-check follows it")
-        number = _CHECK.match(check.source)
+        number = CHECK.match(check.source)
         if number is None:
             raise ValueError(f"{where}: its check does not begin with `# check exercise N: …`")
         if explanation is None or "solution" not in _tags(explanation):
