@@ -226,6 +226,7 @@ class Road:
 
     Attributes:
         vocabulary: what is done to it.
+        hold_out: share of the documents to measure on.
         tokens, update_tokens, length: of the pre-training.
         method: of the fine-tuning.
         answers: its tokens.
@@ -235,6 +236,7 @@ class Road:
     """
 
     vocabulary: str = "pieces: 32k"
+    hold_out: float = 0.05
     tokens: int = 20_480
     update_tokens: int = 512
     length: int = 256
@@ -294,7 +296,7 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
-        Road("add: 512", 12_288, 512, 128, "full", 6144, documents=8, items=4, answer_tokens=16),
+        Road("add: 512", 0.03, 8192, 512, 128, "full", 3072, 8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
