@@ -58,15 +58,15 @@ class Sizes:
     chats: int = 700
     row_length: int = 256
     update_tokens: int = 768
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    probe: int = 8
-    updates: int = 80
+    rates: tuple[float, ...] = (1e-3, 3e-3)
+    probe: int = 5
+    updates: int = 50
     reviews: int = 900
     review_rates: tuple[float, ...] = (3e-4, 1e-3)
-    review_updates: int = 60
-    review_tests: int = 400
-    answer_tokens: int = 96
-    grammar: int = 10
+    review_updates: int = 40
+    review_tests: int = 300
+    answer_tokens: int = 64
+    grammar: int = 6
 
 
 TINY = Sizes("nano", 3_000, 40, 256, 512, (3e-3, 1e-2), 1, 3, 40, (1e-2, 2e-2), 3, 24, 8, 1)

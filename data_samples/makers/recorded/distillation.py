@@ -41,15 +41,15 @@ class Sizes:
     teacher: str = "gemma3_270m"
     pieces: int = 8_192
     student: tuple[int, int, int, int, int] = (4, 256, 768, 4, 64)
-    rows: int = 640
+    rows: int = 400
     row_length: int = 128
     batch_rows: int = 4
-    updates: int = 160
-    measure_every: int = 40
+    updates: int = 100
+    measure_every: int = 25
     rates: tuple[float, ...] = (1e-3, 3e-3)
-    probe: int = 40
-    seeds: int = 3
-    letters: int = 300
+    probe: int = 25
+    seeds: int = 2
+    letters: int = 240
 
 
 TINY = Sizes("nano", 3_000, (2, 64, 128, 2, 32), 24, 64, 4, 6, 3, (3e-3, 1e-2), 2, 2, 60)
