@@ -217,6 +217,31 @@ class Serving:
 
 
 @dataclasses.dataclass(frozen=True)
+class Road:
+    """Sizes of the capstone, as road.yaml has them.
+
+    Attributes:
+        vocabulary: what is done to it.
+        tokens, update_tokens, length: of the pre-training.
+        method: of the fine-tuning.
+        answers: its tokens.
+        documents: of each text that is measured.
+        items: of each suite.
+        answer_tokens: where an answer that does not end is cut.
+    """
+
+    vocabulary: str = "pieces: 32k"
+    tokens: int = 20_480
+    update_tokens: int = 512
+    length: int = 256
+    method: str = "lora"
+    answers: int = 10_240
+    documents: int = 24
+    items: int = 40
+    answer_tokens: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
 class Profile:
     """All sizes for one kind of machine."""
 
@@ -232,6 +257,7 @@ class Profile:
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
     serving: Serving = Serving()
+    road: Road = Road()
 
 
 _PROFILES = {
@@ -264,6 +290,7 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
+        Road("add: 512", 12_288, 512, 128, "full", 6144, documents=8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
@@ -286,6 +313,7 @@ _PROFILES = {
         Pretrain(60, 8, 256, warmup_steps=6, checkpoint_every=30),
         Evaluation(documents=300, window=512, per_group=20),
         Finetune(8, 256, steps=40),
+        road=Road(tokens=262_144, update_tokens=4096, length=512, answers=65_536, items=100),
     ),
     "tpu": Profile(
         "tpu",
@@ -294,6 +322,7 @@ _PROFILES = {
         Evaluation(documents=600, window=512, per_group=40),
         Finetune(8, 256, steps=40),
         tokens=Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=40),
+        road=Road(tokens=524_288, update_tokens=8192, length=512, answers=65_536, items=100),
     ),
 }
 

@@ -5,6 +5,7 @@ a frequency table prefers the commoner word, and likelihood itself prefers what 
 `null_models` scores a suite with all of these, in the tokens of the model that is measured.
 """
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -76,15 +77,7 @@ def _frequencies(tokenizer) -> Counter:
 
 def _random_model(tokenizer, seed: int) -> Model:
     """A Gemma 2 of two blocks that has learnt nothing."""
-    kind, config = CONFIGS["nano"]
-    config = {
-        **config,
-        "vocabulary_size": len(tokenizer.vocabulary),
-        "num_layers": 2,
-        "hidden_dim": _HIDDEN,
-        "intermediate_dim": 4 * _HIDDEN,
-    }
-    decoder = Decoder(build_backbone(kind, config, "float32"))
+    kind, config, decoder = _small_decoder(len(tokenizer.vocabulary))
     rng = np.random.default_rng(seed)
     params = {
         name: np.zeros(spec.shape, "float32")  # norms: a scale of 1 + 0
@@ -93,3 +86,16 @@ def _random_model(tokenizer, seed: int) -> Model:
         for name, spec in decoder.shapes().items()
     }
     return Model(f"random weights {seed}", kind, config, decoder, params, tokenizer)
+
+
+@functools.lru_cache(maxsize=2)  # what is compiled for one decoder serves all seeds and suites
+def _small_decoder(pieces: int):
+    kind, config = CONFIGS["nano"]
+    config = {
+        **config,
+        "vocabulary_size": pieces,
+        "num_layers": 2,
+        "hidden_dim": _HIDDEN,
+        "intermediate_dim": 4 * _HIDDEN,
+    }
+    return kind, config, Decoder(build_backbone(kind, config, "float32"))

@@ -9,7 +9,7 @@ from gemma_ko_lib import course
 from gemma_ko_lib.course import heads
 from gemma_ko_lib.course.notebook_files import MAX_STORED_BYTES
 
-NOTEBOOKS = sorted(course.notebooks_dir().glob("*.ipynb"))
+NOTEBOOKS = course.find_notebooks()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -66,7 +66,7 @@ def test_a_notebook_opens_at_the_first_click(path):
     address = heads.repository().removeprefix("https://github.com/")
     for host in ("colab.research.google.com", "kaggle.com"):
         assert host in cells[0].source
-    assert cells[0].source.count(f"{address}/blob/main/notebooks/{path.name})") == 2
+    assert cells[0].source.count(f"{address}/blob/main/notebooks/learner/{path.name})") == 2
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert code[0].source == heads.install_source()
     assert "parameters" in code[1].metadata.tags
