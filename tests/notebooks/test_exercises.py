@@ -195,8 +195,13 @@ def test_a_learner_gets_stub_check_and_folded_solution_and_sees_the_other_output
     assert "# solution" not in folded.source and "# end" not in folded.source
 
 
-def test_the_learners_part_ends_where_its_indentation_does():
+def test_the_learners_part_ends_with_its_function():
     stub = learner_notebook(new_notebook(cells=four_cells(DOUBLE + "\n\n\nprint(double(3))")))
+    assert stub.cells[1].source.endswith('part")\n\n\nprint(double(3))')
+    text = (
+        DOUBLE.replace("return 2 * x", 'return """\nnot indented\n"""') + "\n\n\nprint(double(3))"
+    )
+    stub = learner_notebook(new_notebook(cells=four_cells(text)))
     assert stub.cells[1].source.endswith('part")\n\n\nprint(double(3))')
     everything = learner_notebook(new_notebook(cells=four_cells("a = 1\n# solution\nb = 2\n\nc")))
     assert everything.cells[1].source.endswith(
