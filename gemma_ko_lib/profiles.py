@@ -133,20 +133,24 @@ class Decoding:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Sizes of the lesson on RecurrentGemma and PaliGemma.
+    """Sizes of the lessons on RecurrentGemma and PaliGemma.
 
     Attributes:
-        cost_width: width of the blocks whose cost is measured.
-        cost_lengths: rows to train them on, in tokens.
+        recall_width: width of the models that are asked to recall; so large is the state, too.
+        recall_length: tokens of their rows.
+        recall_steps: their updates.
+        recall_seeds: models of each kind.
         decoding_lengths: contexts to generate after, in tokens.
         reader_width: width of the model that reads Hangul.
         reader_steps: its updates.
         drawings: drawings of each syllable to train on.
     """
 
-    cost_width: int = 256
-    cost_lengths: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
-    decoding_lengths: tuple[int, ...] = (512, 2048, 8192, 32_768, 131_072)
+    recall_width: int = 64
+    recall_length: int = 128
+    recall_steps: int = 500
+    recall_seeds: int = 3
+    decoding_lengths: tuple[int, ...] = (512, 4096, 32_768)
     reader_width: int = 128
     reader_steps: int = 3000
     drawings: int = 200
@@ -280,7 +284,7 @@ _PROFILES = {
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
-        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
+        Family(48, 48, 120, 1, reader_width=64, reader_steps=400, drawings=40),
         HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
@@ -300,7 +304,7 @@ _PROFILES = {
         Finetune(4, 256, steps=12, seeds=2, few_steps=24, questions=8, answer_tokens=48),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
-        Family(128, reader_width=96, reader_steps=1500, drawings=80),
+        Family(64, 64, 300, 2, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(

@@ -199,7 +199,9 @@ def written_guide(text: str) -> str:
 
 
 def _with_address(text: str) -> str:
-    return re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    text = re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    name = repository().rpartition("/")[2]
+    return re.sub(rf"https://github\.com/[\w-]+/{name}(?=/(?:blob|tree)/)", repository(), text)
 
 
 def written_files() -> dict[Path, str]:
