@@ -3,7 +3,8 @@
 An exercise is written once, with its solution, as four cells (CONTRIBUTING.md has an example):
 
     question      markdown that begins with **1.**, level, minutes and folded hints
-    `exercise`    code; what stands between a line `# solution` and `# end` is the learner's part
+    `exercise`    code; the learner's part begins at a line `# solution` and ends at a line
+                  `# end`, or where its indentation does
     `exercise-check`   code that begins with "# check exercise 1: …" and fails for a wrong answer
     `solution`    markdown that explains
 
@@ -24,7 +25,6 @@ from gemma_ko_lib.runtime import UserError, whole_file
 FOLDER = "learner"
 CHECK = re.compile(r"# check exercise (\d+): \S")
 MARKER = re.compile(r"^( *)# solution$", re.M)
-_PART = re.compile(r"^( *)# solution\n.*?(?:^ *# end$|\Z)", re.M | re.S)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +40,23 @@ class Exercise:
     @property
     def stub(self) -> str:
         """The exercise's code with the learner's part open."""
-        left = rf'\1raise NotImplementedError("Exercise {self.number}: write this part")'
-        return _PART.sub(left, self.code.source)
+        left = f'raise NotImplementedError("Exercise {self.number}: write this part")'
+        lines, indent = [], None  # an indent only within the learner's part
+        for line in self.code.source.split("\n"):
+            text = line.strip()
+            if indent is not None:
+                if text == "# end":
+                    indent = None
+                    continue
+                if not text or line.startswith(indent):
+                    continue
+                lines += ["", ""]
+            indent = None
+            if text == "# solution":
+                indent = line.removesuffix(text)
+                line = indent + left
+            lines.append(line)
+        return "\n".join(lines)
 
     @property
     def solution(self) -> str:

@@ -34,7 +34,8 @@ def has_exercises(path):
 LESSONS = [path for path in course.find_notebooks() if has_exercises(path)]
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 QUESTION = re.compile(
-    r"^\*\*(?P<number>\d+)\.[^*]*\*\* (?P<level>★☆☆|★★☆|★★★) \((?P<minutes>\d+) minutes?\) \S", re.M
+    r"^\*\*(?P<number>\d+)\.[^*]*\*\* (?P<level>★☆☆|★★☆|★★★) \((?P<minutes>\d+) minutes?[^)]*\) \S",
+    re.M,
 )
 
 
@@ -86,18 +87,19 @@ def python(source):
 
 def left_open(exercise, before: list[str]) -> set[str]:
     """Names that only the learner's part gives: without it, whoever uses one gets an error."""
-    names, stub = set(), python(exercise.stub)
+    open_functions, stub = set(), python(exercise.stub)
     for number, statement in enumerate(stub.body):
-        raises = [node for node in ast.walk(statement) if isinstance(node, ast.Raise)]
-        if not any("NotImplementedError" in ast.unparse(node) for node in raises):
-            continue
+        used = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+        raises = "raise NotImplementedError" in ast.unparse(statement)
         if isinstance(statement, ast.FunctionDef):
-            names.add(statement.name)  # calling it raises
-        elif isinstance(statement, ast.Raise):
+            if raises:
+                open_functions.add(statement.name)
+        elif raises or used & open_functions:
             # The cell ends here, so what it would bind from here on is missing.
-            names |= bound(python(exercise.code.source).body) - bound(stub.body[:number])
+            names = bound(python(exercise.code.source).body) - bound(stub.body[:number])
             names -= bound(part for source in before for part in python(source).body)
-    return names
+            return open_functions | names
+    return open_functions
 
 
 def unproved(notebook) -> list[str]:
@@ -191,6 +193,15 @@ def test_a_learner_gets_stub_check_and_folded_solution_and_sees_the_other_output
     assert folded.source.startswith("<details><summary>Solution (풀이)</summary>\n\n```python\n")
     assert "return 2 * x\n\n\nprint" in folded.source and "Twice." in folded.source
     assert "# solution" not in folded.source and "# end" not in folded.source
+
+
+def test_the_learners_part_ends_where_its_indentation_does():
+    stub = learner_notebook(new_notebook(cells=four_cells(DOUBLE + "\n\n\nprint(double(3))")))
+    assert stub.cells[1].source.endswith('part")\n\n\nprint(double(3))')
+    everything = learner_notebook(new_notebook(cells=four_cells("a = 1\n# solution\nb = 2\n\nc")))
+    assert everything.cells[1].source.endswith(
+        'a = 1\nraise NotImplementedError("Exercise 1: write this part")'
+    )
 
 
 @pytest.mark.parametrize(
