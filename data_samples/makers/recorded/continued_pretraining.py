@@ -53,13 +53,13 @@ class Size:
 
     model: str = "gemma3_270m"
     pieces: int = 32_768
-    rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4)
-    sweep_updates: int = 20
+    rates: tuple[float, ...] = (1e-4, 3e-4)
+    sweep_updates: int = 12
     counted_bytes: int = 10_000_000
     packed_tokens: int = 2_500_000
-    reviews: int = 400
+    reviews: int = 160
     letters: int = 400
-    suite_items: int = 500
+    suite_items: int = 150
 
 
 TINY = Size("nano", 2048, (1e-3, 3e-3), 4, 200_000, 60_000, 40, 100, 60)
@@ -151,7 +151,9 @@ class Maker:
         reviews = [d.text for d in read_clean(self.given.reviews, held_out=True)]
         texts = {
             "reviews": reviews[:: max(1, len(reviews) // size.reviews)][: size.reviews],
-            "petitions": [d.text for d in read_clean(self.given.petitions, held_out=True)],
+            "petitions": [d.text for d in read_clean(self.given.petitions, held_out=True)][
+                : size.reviews // 2
+            ],
             "news": [d.text for d in read_documents(samples / "ko" / "news.jsonl")],
         }
         english = [d.text for d in read_documents(samples / "en" / "news.jsonl")]
