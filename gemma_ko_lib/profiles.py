@@ -52,9 +52,13 @@ class Finetune:
         learning_rates: peak, by method, where the method's own does not suit.
         held_out: share of the conversations that is not trained on.
         new_pieces: Korean pieces that the model gets first; none where it has its own.
-        steps: updates of a comparison.
+        steps: updates on conversations.
+        task_steps: updates on the narrow task, of each way to train that is compared.
+        task_rows: rows of such an update.
+        task_length: tokens of such a row.
+        task_tests: sentences to test it on.
         seeds: runs of each, for a range.
-        few_steps: updates at most on a handful of conversations, to see them learnt by heart.
+        few_steps: updates at most on a handful of examples, to see them learnt by heart.
         questions: held-out questions to ask.
         answer_tokens: where an answer that does not end is cut.
     """
@@ -66,6 +70,10 @@ class Finetune:
     held_out: float = 0.1
     new_pieces: int = 0
     steps: int = 60
+    task_steps: int = 60
+    task_rows: int = 8
+    task_length: int = 128
+    task_tests: int = 100
     seeds: int = 3
     few_steps: int = 120
     questions: int = 20
@@ -133,20 +141,24 @@ class Decoding:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Sizes of the lesson on RecurrentGemma and PaliGemma.
+    """Sizes of the lessons on RecurrentGemma and PaliGemma.
 
     Attributes:
-        cost_width: width of the blocks whose cost is measured.
-        cost_lengths: rows to train them on, in tokens.
+        recall_width: width of the models that are asked to recall; so large is the state, too.
+        recall_length: tokens of their rows.
+        recall_steps: their updates.
+        recall_seeds: models of each kind.
         decoding_lengths: contexts to generate after, in tokens.
         reader_width: width of the model that reads Hangul.
         reader_steps: its updates.
         drawings: drawings of each syllable to train on.
     """
 
-    cost_width: int = 256
-    cost_lengths: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
-    decoding_lengths: tuple[int, ...] = (512, 2048, 8192, 32_768, 131_072)
+    recall_width: int = 64
+    recall_length: int = 128
+    recall_steps: int = 500
+    recall_seeds: int = 3
+    decoding_lengths: tuple[int, ...] = (512, 4096, 32_768)
     reader_width: int = 128
     reader_steps: int = 3000
     drawings: int = 200
@@ -161,7 +173,7 @@ class Distillation:
         student: layers, width, FFN width, query heads and head size of the student, which has
             one key/value head.
         language: of the texts: one that the teacher knows.
-        noise: share of tokens that are replaced at random in the noisy text.
+        noise: share of words that are damaged in the damaged text.
         seeds: students of each kind.
     """
 
@@ -222,6 +234,7 @@ class Road:
 
     Attributes:
         vocabulary: what is done to it.
+        hold_out: share of the documents to measure on.
         tokens, update_tokens, length: of the pre-training.
         method: of the fine-tuning.
         answers: its tokens.
@@ -231,6 +244,7 @@ class Road:
     """
 
     vocabulary: str = "pieces: 32k"
+    hold_out: float = 0.05
     tokens: int = 20_480
     update_tokens: int = 512
     length: int = 256
@@ -273,14 +287,16 @@ _PROFILES = {
             rank=8,
             new_pieces=1024,
             steps=10,
-            seeds=1,
+            task_rows=4,
+            task_tests=60,
+            seeds=2,
             few_steps=60,
             questions=4,
             answer_tokens=16,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
-        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
+        Family(48, 48, 120, 1, reader_width=64, reader_steps=400, drawings=40),
         HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
@@ -290,17 +306,28 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
-        Road("add: 512", 12_288, 512, 128, "full", 6144, documents=8, items=4, answer_tokens=16),
+        Road("add: 512", 0.03, 8192, 512, 128, "full", 3072, 8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
         "gemma3_270m",
         Pretrain(40, 2, 256),
         Evaluation(documents=300, window=256, batch_rows=4, per_group=10),
-        Finetune(4, 256, steps=12, seeds=2, few_steps=24, questions=8, answer_tokens=48),
+        Finetune(
+            4,
+            256,
+            steps=12,
+            task_steps=16,
+            task_rows=4,
+            task_tests=60,
+            seeds=2,
+            few_steps=24,
+            questions=8,
+            answer_tokens=48,
+        ),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
-        Family(128, reader_width=96, reader_steps=1500, drawings=80),
+        Family(64, 64, 300, 2, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(

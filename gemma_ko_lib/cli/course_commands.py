@@ -80,6 +80,9 @@ def _course(arguments) -> int:
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, course.notebooks_dir())
         _write_learner_edition(arguments.only)
+        from gemma_ko_lib.course import korean_edition
+
+        korean_edition.write_edition()  # its code cells have the same outputs
     return result.exit_code
 
 

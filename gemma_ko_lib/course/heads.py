@@ -65,9 +65,9 @@ def install_source() -> str:
     return _INSTALL.format(address=repository())
 
 
-def badges(name: str) -> str:
+def badges(name: str, folder: str = "notebooks/learner") -> str:
     """Markdown for two badges that open a lesson, in the learner's edition, on Colab and Kaggle."""
-    notebook = f"{repository()}/blob/main/notebooks/learner/{name}.ipynb"
+    notebook = f"{repository()}/blob/main/{folder}/{name}.ipynb"
     colab = notebook.replace("https://github.com", "https://colab.research.google.com/github")
     return (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -166,15 +166,24 @@ def take_times(metrics: Path) -> None:
 # --- The README ----------------------------------------------------------------------
 
 
-def written_readme(text: str) -> str:
-    """Put the address and the badges into the text of a README."""
+def written_readme(text: str, edition: str = "notebooks") -> str:
+    """Put the address, and links to the learner's notebooks, into the text of a README.
+
+    Args:
+        text: the README.
+        edition: the folder whose notebooks it links; the English ones where that has none.
+    """
 
     def row(found: re.Match) -> str:
-        opened = badges(found["name"]).replace("\n", " ")
-        link = f"[{found['title']}](notebooks/learner/{found['name']}.ipynb)"
+        there = (ROOT / edition / f"{found['name']}.ipynb").is_file()
+        folder = f"{edition if there else 'notebooks'}/learner"
+        opened = badges(found["name"], folder).replace("\n", " ")
+        link = f"[{found['title']}]({folder}/{found['name']}.ipynb)"
         return f"| {link} | {found['text']} | {opened} |"
 
-    link = r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:learner/)?(?P<name>\w+)\.ipynb\)"
+    link = (
+        r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:ko/)?(?:learner/)?(?P<name>\w+)\.ipynb\)"
+    )
     row_of = rf"^\| {link} \| (?P<text>[^|\n]*?) \|.*$"
     return re.sub(row_of, row, _with_address(text), flags=re.M)
 
@@ -190,14 +199,16 @@ def written_guide(text: str) -> str:
 
 
 def _with_address(text: str) -> str:
-    return re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    text = re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    name = repository().rpartition("/")[2]
+    return re.sub(rf"https://github\.com/[\w-]+/{name}(?=/(?:blob|tree)/)", repository(), text)
 
 
 def written_files() -> dict[Path, str]:
     """Every file that has a head or an address, with the text that belongs into it."""
     files = {path: nbformat.writes(written_notebook(path)) + "\n" for path in find_notebooks()}
-    for path in (ROOT / "README.md", ROOT / "README.ko.md"):
-        files[path] = written_readme(path.read_text("utf-8"))
+    for name, edition in (("README.md", "notebooks"), ("README.ko.md", "notebooks/ko")):
+        files[ROOT / name] = written_readme((ROOT / name).read_text("utf-8"), edition)
     guide = ROOT / "notebooks" / "README.md"
     return {**files, guide: written_guide(guide.read_text("utf-8"))}
 

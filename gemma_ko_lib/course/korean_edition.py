@@ -12,6 +12,7 @@ English that it renders. Where the English is new or has changed, the command pu
 
 and lists these cells. Whoever has put the Korean right deletes the line; that is all. A notebook
 that the edition lacks is begun by naming it (NN). A test fails while a line of these stands.
+The learner's copies, notebooks/ko/learner, are made as the English ones are.
 """
 
 import json
@@ -22,7 +23,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from gemma_ko_lib.course import heads
+from gemma_ko_lib.course import heads, learner_edition
 from gemma_ko_lib.course.notebook_files import find_notebooks, notebooks_dir, source_sha256
 from gemma_ko_lib.runtime import UserError, whole_file
 
@@ -170,10 +171,10 @@ def edition_files(begin: list[str] | None = None, folder: Path | None = None) ->
     return files
 
 
-def main() -> int:
-    """Make the edition anew and list what waits for a translator; 1 if anything does."""
+def write_edition(begin: list[str] | None = None) -> list[str]:
+    """Write the edition and its learner's copies; list what waits for a translator."""
     waiting = []
-    for path, text in edition_files(sys.argv[1:]).items():
+    for path, text in edition_files(begin).items():
         notebook = nbformat.reads(text, as_version=4)
         found = marked_cells(notebook)
         if path.exists():
@@ -181,8 +182,15 @@ def main() -> int:
         with whole_file(path) as file:
             file.write(text)
         waiting += [f"{path.name}, {what}" for what in found]
+    learner_edition.write_learner_edition(folder=notebooks_dir() / FOLDER)
     if not setup_is_current():
         waiting.append("heads.py, its text on time and memory: stale, see _SETUP in this module")
+    return waiting
+
+
+def main() -> int:
+    """Make the edition anew; 1 if something waits for a translator."""
+    waiting = write_edition(sys.argv[1:])
     print("\n".join(waiting) or "The Korean edition renders the English one as it stands.")
     return bool(waiting)
 

@@ -3,13 +3,15 @@
 An exercise is written once, with its solution, as four cells (CONTRIBUTING.md has an example):
 
     question      markdown that begins with **1.**, level, minutes and folded hints
-    `exercise`    code; what stands between a line `# solution` and `# end` is the learner's part
+    `exercise`    code; the learner's part begins at a line `# solution` and ends at a line
+                  `# end`, or with the function in which it stands
     `exercise-check`   code that begins with "# check exercise 1: …" and fails for a wrong answer
     `solution`    markdown that explains
 
 In the edition the learner's part raises NotImplementedError until it is written.
 """
 
+import ast
 import dataclasses
 import json
 import re
@@ -24,7 +26,6 @@ from gemma_ko_lib.runtime import UserError, whole_file
 FOLDER = "learner"
 CHECK = re.compile(r"# check exercise (\d+): \S")
 MARKER = re.compile(r"^( *)# solution$", re.M)
-_PART = re.compile(r"^( *)# solution\n.*?(?:^ *# end$|\Z)", re.M | re.S)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,13 +41,37 @@ class Exercise:
     @property
     def stub(self) -> str:
         """The exercise's code with the learner's part open."""
-        left = rf'\1raise NotImplementedError("Exercise {self.number}: write this part")'
-        return _PART.sub(left, self.code.source)
+        left = f'raise NotImplementedError("Exercise {self.number}: write this part")'
+        lines, last = [], 0  # of the learner's part, the last line
+        for number, line in enumerate(self.code.source.split("\n"), start=1):
+            text = line.strip()
+            if text == "# end":
+                last = 0
+                continue
+            if number <= last:
+                continue
+            if text == "# solution":
+                last = _last_line_of_block(self.code.source, number)
+                line = line.removesuffix(text) + left
+            lines.append(line)
+        return "\n".join(lines)
 
     @property
     def solution(self) -> str:
         """The exercise's code without the marks, as it is shown folded."""
         return re.sub(r"^ *# (?:solution|end)\n?", "", self.code.source, flags=re.M).rstrip()
+
+
+def _last_line_of_block(source: str, line: int) -> int:
+    """Last line of the innermost block around a line; that of the source outside of any."""
+    blocks = (
+        node.end_lineno
+        for node in ast.walk(ast.parse(source))
+        if hasattr(node, "body")
+        and hasattr(node, "lineno")
+        and node.lineno < line <= node.end_lineno
+    )
+    return min(blocks, default=source.count("\n") + 1)
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:

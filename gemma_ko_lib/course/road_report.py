@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jinja2
+import numpy as np
 
 from gemma_ko_lib import course, plotting
 from gemma_ko_lib.course.html_report import STYLE
@@ -157,14 +158,10 @@ def _picture(report: dict) -> str:
     axes = figure.subplots()
     stations = report["stations"]
     for text, found in report["bits_per_byte"].items():
-        value, low, high = zip(*(found["stations"][name] for name in stations), strict=True)
-        spread = None
-        if None not in (*low, *high):
-            spread = [
-                [v - at for v, at in zip(value, low, strict=True)],
-                [at - v for v, at in zip(value, high, strict=True)],
-            ]
-        axes.errorbar(range(len(stations)), value, yerr=spread, marker="o", capsize=3, label=text)
+        figures = [found["stations"][name] for name in stations]
+        value, low, high = np.array(figures, float).T  # None, no interval, draws no bar
+        spread = [value - low, high - value]
+        axes.errorbar(range(len(stations)), value, spread, marker="o", capsize=3, label=text)
     axes.set_xticks(
         range(len(stations)), [_STATIONS[name].replace(", ", ",\n") for name in stations]
     )

@@ -68,6 +68,7 @@ def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
     }
 
 
+@functools.lru_cache(maxsize=2)
 def _frequencies(tokenizer) -> Counter:
     texts = [
         record["text"] for language in ("ko", "en") for record in read_samples(language, "train")

@@ -58,13 +58,13 @@ class Size:
     counted_bytes: int = 4_000_000
     learnt_bytes: int = 3_000_000
     pool_bytes: int = 400_000
-    updates: int = 30  # of the whole vocabulary; the others read for as many minutes
-    embedding_updates: int = 15
+    updates: int = 18  # of the whole vocabulary; the others read for as many minutes
+    embedding_updates: int = 9
     rates: tuple[float, ...] = (5e-5, 2e-4)
-    documents: tuple[int, int] = (160, 16)  # measured: reviews, and of each longer register
+    documents: tuple[int, int] = (100, 12)  # measured: reviews, and of each longer register
     letters: int = 400
     phenomenon_items: int = 8
-    copa_items: int = 500
+    copa_items: int = 240
     turns: int = 4
 
 
