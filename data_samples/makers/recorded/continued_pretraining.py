@@ -262,13 +262,14 @@ class Maker:
         if self.given.until == "pack":
             return
 
-        def before() -> dict:
-            whole = models.load(self.size.model, dtype="float32")
-            found = {"whole": self.bits(whole, self.held_out())}
-            del whole
-            return found | self.judged(models.load(self.cut(), dtype="float32"))
+        def whole() -> dict:
+            return self.bits(models.load(self.size.model, dtype="float32"), self.held_out())
 
-        before = self.part("before", before)
+        def judged(folder) -> dict:
+            return self.judged(models.load(folder, dtype="float32"))
+
+        whole = self.part("whole", whole)
+        before = self.part("before", lambda: judged(self.cut()))
         sweep = self.sweep()
         third = _bytes(self.held_out(part=3))
         start = {name: bits[::3] for name, bits in before["bits"].items()}
@@ -282,12 +283,10 @@ class Maker:
         tokens = self.part("tokens", lambda: tokens)
         rate, share = best["learning_rate"], best["replay"]
         run = self.part("long", lambda: self.long_run(rate, share, tokens))
-        after = self.part(
-            "after", lambda: self.judged(models.load(self.work / "run", dtype="float32"))
-        )
-        self.save(packed, before, table, best, tokens, run, after)
+        after = self.part("after", lambda: judged(self.work / "run"))
+        self.save(packed, whole, before, table, best, tokens, run, after)
 
-    def save(self, packed, before, table, best, tokens, run, after) -> None:
+    def save(self, packed, whole, before, table, best, tokens, run, after) -> None:
         """Write the record."""
         parts = [json.loads(p.read_text()) for p in sorted(self.work.glob("*.json"))]
         sizes = _bytes(self.held_out())
@@ -296,7 +295,7 @@ class Maker:
         options = " ".join(run["options"])
         bits = {
             name: {
-                "whole vocabulary": _per_byte(before["whole"][name], some),
+                "whole vocabulary": _per_byte(whole[name], some),
                 "before": _per_byte(before["bits"][name], some),
                 "after": _per_byte(after["bits"][name], some),
                 "difference": _per_byte(
