@@ -36,6 +36,7 @@ _SECTIONS = {
     "serve": ("export", {"ask", "answer_tokens"}),
 }
 _NOT_HERE = {
+    "clean": {"formats", "executor", "slurm"},  # a step ends when its command does
     "evaluate": {"writing"},
     "serve": {"format"},  # llama.cpp answers
     "vocabulary": {"learn_from"},

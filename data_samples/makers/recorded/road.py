@@ -61,10 +61,10 @@ _STAGES = ("clean", "vocabulary", "pretrain", "finetune", "held-out, base", "exp
 _TRAININGS = ("pretrain", "finetune")
 _REAL = {
     "vocabulary": "pieces: 32k",
-    "tokens": 20480,
-    "answers": 10240,
+    "tokens": 12288,
+    "answers": 6144,
     "documents": 24,
-    "items": 60,
+    "items": 40,
 }
 _TINY = {"vocabulary": "add: 64", "tokens": 2048, "answers": 2048, "documents": 4, "items": 4}
 
@@ -108,7 +108,7 @@ def main() -> None:
     save(
         "road",
         "Gemma 3 270M on the whole road: the petitions of August 2017 (청와대 국민청원, KOGL "
-        "Type 1), vocabulary cut to 32k pieces, 40 updates of 512 tokens, 20 of LoRA on the "
+        "Type 1), vocabulary cut to 32k pieces, 24 updates of 512 tokens, 12 of LoRA on the "
         "course's conversations. Killed by SIGKILL in every stage, and run again.",
         report["hours"] * 60,
         commands=["gemma-ko road road.yaml -o road"],
