@@ -287,6 +287,7 @@ _PROFILES = {
             rank=8,
             new_pieces=1024,
             steps=10,
+            task_rows=4,
             task_tests=60,
             seeds=2,
             few_steps=60,

@@ -44,7 +44,7 @@ def broken(path: Path, text: str) -> list[str]:
         if re.match(r"[a-z]+:", target) and not own:
             continue
         place = ROOT / own[1] if own else path.parent / target if target else path
-        if path.parent.name == "ko" and not place.exists():
+        if "ko" in path.parts and not place.exists():
             place = ROOT / "notebooks" / target  # a lesson that has no translation yet
         headed = anchor and place.suffix == ".md"
         if not place.exists() or (headed and anchor not in anchors(text_of(place))):

@@ -4,13 +4,14 @@ An exercise is written once, with its solution, as four cells (CONTRIBUTING.md h
 
     question      markdown that begins with **1.**, level, minutes and folded hints
     `exercise`    code; the learner's part begins at a line `# solution` and ends at a line
-                  `# end`, or where its indentation does
+                  `# end`, or with the function in which it stands
     `exercise-check`   code that begins with "# check exercise 1: …" and fails for a wrong answer
     `solution`    markdown that explains
 
 In the edition the learner's part raises NotImplementedError until it is written.
 """
 
+import ast
 import dataclasses
 import json
 import re
@@ -41,20 +42,17 @@ class Exercise:
     def stub(self) -> str:
         """The exercise's code with the learner's part open."""
         left = f'raise NotImplementedError("Exercise {self.number}: write this part")'
-        lines, indent = [], None  # an indent only within the learner's part
-        for line in self.code.source.split("\n"):
+        lines, last = [], 0  # of the learner's part, the last line
+        for number, line in enumerate(self.code.source.split("\n"), start=1):
             text = line.strip()
-            if indent is not None:
-                if text == "# end":
-                    indent = None
-                    continue
-                if not text or line.startswith(indent):
-                    continue
-                lines += ["", ""]
-            indent = None
+            if text == "# end":
+                last = 0
+                continue
+            if number <= last:
+                continue
             if text == "# solution":
-                indent = line.removesuffix(text)
-                line = indent + left
+                last = _last_line_of_block(self.code.source, number)
+                line = line.removesuffix(text) + left
             lines.append(line)
         return "\n".join(lines)
 
@@ -62,6 +60,18 @@ class Exercise:
     def solution(self) -> str:
         """The exercise's code without the marks, as it is shown folded."""
         return re.sub(r"^ *# (?:solution|end)\n?", "", self.code.source, flags=re.M).rstrip()
+
+
+def _last_line_of_block(source: str, line: int) -> int:
+    """Last line of the innermost block around a line; that of the source outside of any."""
+    blocks = (
+        node.end_lineno
+        for node in ast.walk(ast.parse(source))
+        if hasattr(node, "body")
+        and hasattr(node, "lineno")
+        and node.lineno < line <= node.end_lineno
+    )
+    return min(blocks, default=source.count("\n") + 1)
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:

@@ -83,7 +83,7 @@ def recall_step(model, optimizer, tokens, answers, digits: int):
     return loss
 
 
-def train_recall(model, book: PhoneBook, steps: int, rate=5e-3, seed=0, rows=32):
+def train_recall(model, book: PhoneBook, steps: int, rate=8e-3, seed=0, rows=32):
     """Train a model on fresh rows of the book; its losses [steps]."""
     schedule = optax.warmup_cosine_decay_schedule(0, rate, min(20, steps // 2), steps)
     optimizer = nnx.Optimizer(model, optax.adamw(schedule, b2=0.98), wrt=nnx.Param)
