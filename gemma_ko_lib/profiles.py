@@ -278,7 +278,7 @@ _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(18, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=9, seeds=2),
+        Pretrain(24, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=12, seeds=2),
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             batch_rows=2,
@@ -296,7 +296,7 @@ _PROFILES = {
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
-        Family(48, 48, 120, 1, reader_width=64, reader_steps=400, drawings=40),
+        Family(48, 48, 90, 1, (512, 16_384), reader_width=64, reader_steps=400, drawings=40),
         HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
