@@ -278,7 +278,7 @@ _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(18, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=9, seeds=2),
+        Pretrain(24, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=12, seeds=2),
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             batch_rows=2,

@@ -16,7 +16,7 @@ from gemma_ko_lib.cli.road_steps import road_of
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
 from tests.conftest import ROOT, SENTENCES, make_model
 
-ROAD = """\
+HEAD = """\
 model: MODEL
 hourly_rate: 0.2
 clean:
@@ -24,6 +24,8 @@ clean:
   hold_out: 0.2
 vocabulary:
   add: 40
+"""
+TRAINING = """\
 pretrain:
   tokens: 2000
   update_tokens: 256
@@ -34,14 +36,19 @@ finetune:
   tokens: 1000
   update_tokens: 256
   length: 128
+"""
+TEXTS = """\
 evaluate:
   text:
     English: english.txt
   documents: 6
   window: 64
+"""
+QUESTIONS = """\
   suite: grammar
   items: 4
 """
+ROAD = HEAD + TRAINING + TEXTS + QUESTIONS
 SERVE = """\
 serve:
   answer_tokens: 8
@@ -149,44 +156,48 @@ def _lines(capsys) -> list[str]:
 
 def test_what_is_done_is_passed_over_and_a_change_runs_what_depends_on_it(road, capsys):
     out = road.parent / "out"
+    road.write_text((HEAD + TEXTS).replace("MODEL", "./tiny"), "utf-8")
     assert cli.main(["road", str(road), "-o", str(out)]) == 0
     first = _lines(capsys)
-    assert first[0] == "[1/14] clean" and first[-1].startswith("[14/14] questions, finetune: done")
-    report = json.loads((out / "report.json").read_text("utf-8"))
-    _check_report(report, (out / "report.html").read_text("utf-8"))
+    assert first[0] == "[1/6] clean" and first[-1].startswith("[6/6] English, vocabulary: done")
 
     assert cli.main(["road", str(road), "-o", str(out)]) == 0
     assert all(": done before, in " in line for line in _lines(capsys))
 
-    road.write_text(road.read_text("utf-8").replace("tokens: 1000", "tokens: 1300"), "utf-8")
+    road.write_text(road.read_text("utf-8").replace("add: 40", "add: 50"), "utf-8")
     assert cli.main(["road", str(road), "-o", str(out), "--plan"]) == 0
     planned = {line.partition("] ")[2] for line in _lines(capsys)}
-    assert "finetune: to do again: tokens: 1000 → 1300" in planned
-    assert "held-out, finetune: to do again: finetune: done → done anew" in planned
-    assert sum("to do" in line for line in planned) == 4
+    assert "vocabulary: to do again: add: 40 → 50" in planned
+    assert "held-out, vocabulary: to do again: vocabulary: done → done anew" in planned
+    assert sum("to do" in line for line in planned) == 3
 
     road.rename(road.parent / "moved.yaml")  # nor does it matter where things lie
     out = out.rename(road.parent / "elsewhere")
     assert cli.main(["road", str(road.parent / "moved.yaml"), "-o", str(out)]) == 0
     again = _lines(capsys)
-    done = [line for line in again if "done before" in line]
-    assert len(done) == 10 and "[4/14] finetune: tokens: 1000 → 1300" in again
-    assert (out / "replaced" / "finetune-1" / "model.safetensors").is_file()
+    assert sum("done before" in line for line in again) == 3
+    assert "[2/6] vocabulary: add: 40 → 50" in again
+    assert (out / "replaced" / "vocabulary-1" / "model.safetensors").is_file()
+
+    (road.parent / "texts" / "b.txt").write_text("\n".join(SENTENCES), "utf-8")
+    assert cli.main(["road", str(road.parent / "moved.yaml"), "-o", str(out), "--plan"]) == 0
+    planned = {line.partition("] ")[2] for line in _lines(capsys)}
+    assert "clean: to do again: texts: read → read, with other contents" in planned
 
 
 def _check_report(report: dict, page: str) -> None:
     assert report["stations"] == ["base", "vocabulary", "pretrain", "finetune"]
     for found in report["bits_per_byte"].values():
         stations = found["stations"]
-        assert all(low < value < high for value, low, high in stations.values())
         change = stations["finetune"][0] - stations["base"][0]
         assert found["change"][0] == pytest.approx(change)
-        assert found["change"][1] < found["change"][0] < found["change"][2]
         assert f"{stations['base'][0]:.3f}" in page
-    assert report["bits_per_byte"]["held-out"]["change"][2] < 0
+    found = report["bits_per_byte"]["held-out"]
+    assert all(low < value < high for value, low, high in found["stations"].values())
+    assert found["change"][1] < found["change"][0] < found["change"][2] < 0
     assert report["tokens"]["pretrain"] == pytest.approx(2000, rel=0.2)
     assert report["cost"] == pytest.approx(report["hours"] * 0.2)
-    assert set(report["questions"]) == {"grammar"}
+    assert set(report["questions"]) == {"grammar"} and len(report["chats"]) == 3
 
 
 def test_a_folder_of_something_else_is_not_touched(road, capsys):
@@ -204,7 +215,9 @@ def test_sigkill_in_each_step_changes_nothing(road):
     road.write_text(road.read_text("utf-8") + SERVE, "utf-8")
     whole, killed = road.parent / "whole", road.parent / "killed"
     assert _life(road, whole, None) == 0
-    steps = json.loads((whole / "report.json").read_text("utf-8"))["steps"]
+    report = json.loads((whole / "report.json").read_text("utf-8"))
+    _check_report(report, (whole / "report.html").read_text("utf-8"))
+    steps = report["steps"]
     assert len(steps) == 18
     for step in steps:
         assert _life(road, killed, step["name"]) == -signal.SIGKILL

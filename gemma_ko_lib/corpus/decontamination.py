@@ -96,7 +96,11 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     )
     words_of = [list(map(shingles.words, texts)) for texts in item_texts]
     texts = {
-        item: [" ".join(words) for words in words_of[item] if len(words) < FEWEST_WORDS]
+        item: [
+            " ".join(words)
+            for words in words_of[item]
+            if len(words) < FEWEST_WORDS and not "".join(words).isdecimal()
+        ]
         for item in sorted(set().union(*short.values()))
     }
     stored = {"names": names, "texts": texts}

@@ -44,8 +44,8 @@ Gemma 3 270M 가중치는 250 MB를 따로 받아요. 무엇을 하는지 하나
 # Of the English text that _SETUP renders; a test fails when that text has changed.
 _SETUP_SHA256 = "d8222468216fb82dbaf89ac5995d2661bca6d63c958d060462e7e51b6c533fe1"
 _TABLE_WORDS = (
-    (r"\| minutes \| peak memory \| on \|", "| 분 | 최대 메모리 | 기계 |"),
-    (r"not run yet", "아직 안 잼"),
+    (r"\| minutes \| peak memory \| on \|", "| 분 | 최대 메모리 | 컴퓨터 |"),
+    (r"not run yet", "아직 재지 않음"),
     (r"\| a T4 \|", "| T4 |"),
     (r"2 CPU cores", "CPU 코어 2개"),
     (r"\((\d+) cores\)", r"(\1코어)"),

@@ -53,13 +53,13 @@ class Size:
 
     model: str = "gemma3_270m"
     pieces: int = 32_768
-    rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4)
-    sweep_updates: int = 20
+    rates: tuple[float, ...] = (1e-4, 3e-4)
+    sweep_updates: int = 12
     counted_bytes: int = 10_000_000
     packed_tokens: int = 2_500_000
-    reviews: int = 400
+    reviews: int = 160
     letters: int = 400
-    suite_items: int = 500
+    suite_items: int = 150
 
 
 TINY = Size("nano", 2048, (1e-3, 3e-3), 4, 200_000, 60_000, 40, 100, 60)
@@ -151,7 +151,9 @@ class Maker:
         reviews = [d.text for d in read_clean(self.given.reviews, held_out=True)]
         texts = {
             "reviews": reviews[:: max(1, len(reviews) // size.reviews)][: size.reviews],
-            "petitions": [d.text for d in read_clean(self.given.petitions, held_out=True)],
+            "petitions": [d.text for d in read_clean(self.given.petitions, held_out=True)][
+                : size.reviews // 2
+            ],
             "news": [d.text for d in read_documents(samples / "ko" / "news.jsonl")],
         }
         english = [d.text for d in read_documents(samples / "en" / "news.jsonl")]
@@ -260,13 +262,14 @@ class Maker:
         if self.given.until == "pack":
             return
 
-        def before() -> dict:
-            whole = models.load(self.size.model, dtype="float32")
-            found = {"whole": self.bits(whole, self.held_out())}
-            del whole
-            return found | self.judged(models.load(self.cut(), dtype="float32"))
+        def whole() -> dict:
+            return self.bits(models.load(self.size.model, dtype="float32"), self.held_out())
 
-        before = self.part("before", before)
+        def judged(folder) -> dict:
+            return self.judged(models.load(folder, dtype="float32"))
+
+        whole = self.part("whole", whole)
+        before = self.part("before", lambda: judged(self.cut()))
         sweep = self.sweep()
         third = _bytes(self.held_out(part=3))
         start = {name: bits[::3] for name, bits in before["bits"].items()}
@@ -280,12 +283,10 @@ class Maker:
         tokens = self.part("tokens", lambda: tokens)
         rate, share = best["learning_rate"], best["replay"]
         run = self.part("long", lambda: self.long_run(rate, share, tokens))
-        after = self.part(
-            "after", lambda: self.judged(models.load(self.work / "run", dtype="float32"))
-        )
-        self.save(packed, before, table, best, tokens, run, after)
+        after = self.part("after", lambda: judged(self.work / "run"))
+        self.save(packed, whole, before, table, best, tokens, run, after)
 
-    def save(self, packed, before, table, best, tokens, run, after) -> None:
+    def save(self, packed, whole, before, table, best, tokens, run, after) -> None:
         """Write the record."""
         parts = [json.loads(p.read_text()) for p in sorted(self.work.glob("*.json"))]
         sizes = _bytes(self.held_out())
@@ -294,7 +295,7 @@ class Maker:
         options = " ".join(run["options"])
         bits = {
             name: {
-                "whole vocabulary": _per_byte(before["whole"][name], some),
+                "whole vocabulary": _per_byte(whole[name], some),
                 "before": _per_byte(before["bits"][name], some),
                 "after": _per_byte(after["bits"][name], some),
                 "difference": _per_byte(

@@ -43,13 +43,13 @@ class Comparison:
     """
 
     def __init__(self, given):
-        self.tries, self.updates = (2, 4) if given.tiny else (4, 20)
+        self.tries, self.updates = (2, 4) if given.tiny else (4, 14)
         self.work = WORK / (f"{NAME}_tiny" if given.tiny else NAME)
         self.work.mkdir(parents=True, exist_ok=True)
         self.model = models.load(given.model, dtype="float32")
         self.shards = tokenization.open_shards(given.data, self.model.tokenizer)
         held_out = [d.text for d in read_clean(given.reviews, held_out=True)]
-        self.texts = held_out[:: max(1, len(held_out) // 300)][: 40 if given.tiny else 300]
+        self.texts = held_out[:: max(1, len(held_out) // 160)][: 40 if given.tiny else 160]
 
     def bits(self, params: dict | None = None) -> evaluation.BitsPerByte:
         """Of the held-out reviews."""

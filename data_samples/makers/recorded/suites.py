@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import math
+import shlex
 import time
 from pathlib import Path
 
@@ -236,7 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
     command += " --bench KOBEST" * bool(asked.bench)
     for option in ("skip", "items", "documents"):
         value = getattr(asked, option)
-        command += f" --{option} {value}" * bool(value)
+        command += f" --{option} {shlex.quote(str(value))}" * bool(value)
     minutes = sum(_seconds([found, without])) / 60
     named = {
         "what": asked.what or asked.model,
@@ -249,9 +250,8 @@ def main(arguments: list[str] | None = None) -> None:
     recorded.save(
         NAME,
         "Every suite of lesson 10: the course's own whole, KoBEST's development files "
-        f"({BENCH_ITEMS} items of each task), {SHOT_ITEMS} questions after {SHOTS} examples, "
-        "held-out texts of the course, 50 openings to go on from; by models, and by what has no "
-        "model's skill in the same tokens",
+        f"({BENCH_ITEMS} items of each task), held-out texts of the course, 50 openings to go on "
+        "from; by models, and by what has no model's skill in the same tokens",
         sum(its["minutes"] for its in everything.values()),
         commands=[its["command"] for its in everything.values()],
         models=everything,
