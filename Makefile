@@ -44,7 +44,7 @@ export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:
 .PHONY: help course test test-full lint test-real test-platforms test-peers bench notebooks nano \
-        constraints clean FORCE
+        wheelhouse constraints clean FORCE
 
 help:  ## print this list
 	@echo "make course   is the way to start; the others are for work on the course."
@@ -90,6 +90,10 @@ notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
 
 nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
+
+wheelhouse: $(DEV)  ## gather packages and weights in wheelhouse/, for a room without network (1.3 GB)
+	$(BIN)/python -m pip wheel --disable-pip-version-check $(PIN) -w wheelhouse hatchling editables \
+	  '.[course,real,serve]'
 
 # CUDA's libraries follow from jax. "fewest": one version of a package for all Pythons, where
 # there is one. The loop proves that each Python resolves.

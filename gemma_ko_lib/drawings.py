@@ -63,3 +63,100 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
     ax.set(xlim=(2.8, 11.2), ylim=(-0.2, 11.4))
     ax.axis("off")
     return ax
+
+
+# RecurrentGemma: on the left its blocks, on the right the inside of a recurrent one.
+_RECURRENT_PARTS = {
+    "embedding": (0.0, 0.0, 2.6, 0.8, "embedding × √d"),
+    "recurrent block": (0.0, 1.5, 2.6, 0.8, "recurrent block"),
+    "recurrent block 2": (0.0, 2.6, 2.6, 0.8, "recurrent block"),
+    "local attention": (0.0, 3.7, 2.6, 0.8, "local attention\n(지역 어텐션)"),
+    "head": (0.0, 5.2, 2.6, 0.8, "head: the same table"),
+    "linear in 1": (4.2, 1.2, 2.0, 0.7, "linear $W_y$"),
+    "gate": (4.2, 3.6, 2.0, 0.7, "GELU (게이트)"),
+    "linear in 2": (7.4, 1.2, 2.6, 0.7, "linear $W_x$"),
+    "convolution": (7.4, 2.4, 2.6, 0.7, "convolution (합성곱)"),
+    "RG-LRU": (7.4, 3.6, 2.6, 0.7, "RG-LRU: state $h_t$"),
+    "linear out": (5.8, 5.3, 2.0, 0.7, "linear"),
+}
+_RECURRENT_LINES = [
+    *[[(1.3, low), (1.3, high)] for low, high in ((0.8, 1.5), (2.3, 2.6), (3.4, 3.7), (4.5, 5.2))],
+    [(6.8, 0.2), (6.8, 0.7), (5.2, 0.7), (5.2, 1.2)],
+    [(6.8, 0.7), (8.7, 0.7), (8.7, 1.2)],
+    [(5.2, 1.9), (5.2, 3.6)],
+    [(8.7, 1.9), (8.7, 2.4)],
+    [(8.7, 3.1), (8.7, 3.6)],
+    [(5.2, 4.3), (5.2, 4.75), (6.5, 4.75)],
+    [(8.7, 4.3), (8.7, 4.75), (7.1, 4.75)],
+    [(6.8, 5.0), (6.8, 5.3)],
+    [(6.8, 6.0), (6.8, 6.4)],
+]
+_PALIGEMMA_PARTS = {
+    "patches": (0.0, 2.3, 1.9, 1.0, "picture\n(그림 조각)"),
+    "image encoder": (2.5, 2.3, 2.3, 1.0, "image encoder\n(SigLIP)"),
+    "projector": (5.4, 2.3, 1.9, 1.0, "projector\n(투영층)"),
+    "prompt": (0.0, 0.3, 1.9, 1.0, "prompt, answer\n(token ids)"),
+    "embedding": (2.5, 0.3, 2.3, 1.0, "embedding × √d"),
+    "Gemma": (7.9, 0.3, 2.3, 3.0, "Gemma 1\nblocks under a\nprefix-LM mask\n(접두사 마스크)"),
+    "head": (10.8, 0.3, 2.1, 1.0, "head: letters of\nthe answer"),
+}
+_PALIGEMMA_LINES = [
+    *[[(x, 2.8), (x + 0.6, 2.8)] for x in (1.9, 4.8, 7.3)],
+    *[[(low, 0.8), (high, 0.8)] for low, high in ((1.9, 2.5), (4.8, 7.9), (10.2, 10.8))],
+]
+
+
+def draw_recurrent_gemma(lit: Collection[str] = (), layers: int = 26) -> Axes:
+    """Draw RecurrentGemma, and beside it the inside of its recurrent block.
+
+    Args:
+        lit: parts to show in colour: "embedding", "recurrent block" (all of them), "local
+            attention", "head", and inside "gate", "convolution", "RG-LRU", "linear in",
+            "linear out".
+        layers: number of blocks to write beside them.
+
+    Raises:
+        UserError: there is no such part.
+    """
+    ax = _draw_parts("RecurrentGemma", _RECURRENT_PARTS, _RECURRENT_LINES, lit, (8.2, 4.4))
+    ax.add_patch(plt.Rectangle((-0.3, 1.3), 3.2, 3.4, fill=False, ec=_LINE, ls="--"))
+    ax.text(1.5, 4.85, f"{layers} blocks: R R A …", fontsize=9)
+    ax.add_patch(plt.Rectangle((3.9, 0.0), 6.4, 6.6, fill=False, ec=_LINE, ls="--"))
+    ax.text(3.9, 6.7, "inside a recurrent block (순환 블록)", fontsize=9)
+    ax.text(6.8, 4.75, "⊙", ha="center", va="center", fontsize=15)
+    ax.set(xlim=(-0.5, 10.5), ylim=(-0.2, 7.2))
+    return ax
+
+
+def draw_paligemma(lit: Collection[str] = ()) -> Axes:
+    """Draw PaliGemma from picture and prompt (left) to the answer (right).
+
+    Args:
+        lit: parts to show in colour: "patches", "image encoder", "projector", "prompt",
+            "embedding", "Gemma", "head".
+
+    Raises:
+        UserError: there is no such part.
+    """
+    ax = _draw_parts("PaliGemma", _PALIGEMMA_PARTS, _PALIGEMMA_LINES, lit, (8.6, 2.4))
+    ax.set(xlim=(-0.2, 13.1), ylim=(0.0, 3.6))
+    return ax
+
+
+def _draw_parts(model, parts, lines, lit, size) -> Axes:
+    """Boxes of (x, y, width, height, text) and arrows along their corners; lit ones in colour."""
+    kinds = {name: name.rstrip(" 0123456789") for name in parts}
+    if wrong := set(lit) - set(kinds.values()):
+        there = ", ".join(sorted(set(kinds.values())))
+        raise UserError(f"{model} has no part '{min(wrong)}'; it has {there}.")
+    ax = plt.subplots(figsize=size)[1]
+    for points in lines:
+        ax.plot(*zip(*points[:-1], strict=True), color=_LINE, lw=1.2, zorder=0)
+        arrow = {"arrowstyle": "->", "color": _LINE, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", points[-1], points[-2], arrowprops=arrow)
+    for name, (x, y, width, height, text) in parts.items():
+        colour = _LIT if kinds[name] in lit else _DIM
+        ax.add_patch(plt.Rectangle((x, y), width, height, fc=colour, ec=_LINE, lw=1))
+        ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=9)
+    ax.axis("off")
+    return ax

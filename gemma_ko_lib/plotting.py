@@ -137,7 +137,9 @@ def bar_table(
     """
     if ax is None:
         ax = plt.subplots(figsize=(7.0, 0.9 + 0.36 * len(values)))[1]
-    bars = ax.barh(list(values), list(values.values()), color=colours_for(list(values)))
+    # Bars of one kind have one colour; that of a language says which it is.
+    colours = [LANGUAGE_COLOURS.get(label, OTHER_COLOURS[0]) for label in values]
+    bars = ax.barh(list(values), list(values.values()), color=colours)
     ax.bar_label(bars, labels=[value_format.format(v) for v in values.values()], padding=4)
     if baseline is not None:
         ax.axvline(baseline, color="#333333", linestyle="--", linewidth=1)

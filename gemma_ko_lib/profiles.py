@@ -141,20 +141,24 @@ class Decoding:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Sizes of the lesson on RecurrentGemma and PaliGemma.
+    """Sizes of the lessons on RecurrentGemma and PaliGemma.
 
     Attributes:
-        cost_width: width of the blocks whose cost is measured.
-        cost_lengths: rows to train them on, in tokens.
+        recall_width: width of the models that are asked to recall; so large is the state, too.
+        recall_length: tokens of their rows.
+        recall_steps: their updates.
+        recall_seeds: models of each kind.
         decoding_lengths: contexts to generate after, in tokens.
         reader_width: width of the model that reads Hangul.
         reader_steps: its updates.
         drawings: drawings of each syllable to train on.
     """
 
-    cost_width: int = 256
-    cost_lengths: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
-    decoding_lengths: tuple[int, ...] = (512, 2048, 8192, 32_768, 131_072)
+    recall_width: int = 64
+    recall_length: int = 128
+    recall_steps: int = 500
+    recall_seeds: int = 3
+    decoding_lengths: tuple[int, ...] = (512, 4096, 32_768)
     reader_width: int = 128
     reader_steps: int = 3000
     drawings: int = 200
@@ -225,6 +229,33 @@ class Serving:
 
 
 @dataclasses.dataclass(frozen=True)
+class Road:
+    """Sizes of the capstone, as road.yaml has them.
+
+    Attributes:
+        vocabulary: what is done to it.
+        hold_out: share of the documents to measure on.
+        tokens, update_tokens, length: of the pre-training.
+        method: of the fine-tuning.
+        answers: its tokens.
+        documents: of each text that is measured.
+        items: of each suite.
+        answer_tokens: where an answer that does not end is cut.
+    """
+
+    vocabulary: str = "pieces: 32k"
+    hold_out: float = 0.05
+    tokens: int = 20_480
+    update_tokens: int = 512
+    length: int = 256
+    method: str = "lora"
+    answers: int = 10_240
+    documents: int = 24
+    items: int = 40
+    answer_tokens: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
 class Profile:
     """All sizes for one kind of machine."""
 
@@ -240,13 +271,14 @@ class Profile:
     decoding: Decoding = Decoding(prompt_tokens=8191, documents=16, text_tokens=1024)
     distillation: Distillation = Distillation()
     serving: Serving = Serving()
+    road: Road = Road()
 
 
 _PROFILES = {
     "smoke": Profile(
         "smoke",
         "nano",
-        Pretrain(18, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=9, seeds=2),
+        Pretrain(24, 8, 128, learning_rate=3e-3, warmup_steps=3, checkpoint_every=12, seeds=2),
         Evaluation(documents=24, window=256, per_group=4),
         Finetune(
             batch_rows=2,
@@ -266,7 +298,7 @@ _PROFILES = {
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
-        Family(64, (128, 512, 1024), (256, 2048, 16_384), 64, 400, 40),
+        Family(48, 48, 90, 1, (512, 16_384), reader_width=64, reader_steps=400, drawings=40),
         HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
@@ -276,6 +308,7 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
+        Road("add: 512", 0.03, 8192, 512, 128, "full", 3072, 8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
@@ -296,7 +329,7 @@ _PROFILES = {
         ),
         Corpus(row_length=256, workers=2),
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
-        Family(128, reader_width=96, reader_steps=1500, drawings=80),
+        Family(64, 64, 300, 2, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(
@@ -309,6 +342,7 @@ _PROFILES = {
         Pretrain(60, 8, 256, warmup_steps=6, checkpoint_every=30),
         Evaluation(documents=300, window=512, per_group=20),
         Finetune(8, 256, steps=40),
+        road=Road(tokens=262_144, update_tokens=4096, length=512, answers=65_536, items=100),
     ),
     "tpu": Profile(
         "tpu",
@@ -317,6 +351,7 @@ _PROFILES = {
         Evaluation(documents=600, window=512, per_group=40),
         Finetune(8, 256, steps=40),
         tokens=Tokens(("nano", "gemma1", "gemma3"), new_pieces=4096, steps=40),
+        road=Road(tokens=524_288, update_tokens=8192, length=512, answers=65_536, items=100),
     ),
 }
 

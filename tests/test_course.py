@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from gemma_ko_lib import course
-from gemma_ko_lib.course import execution, heads, notebook_files, watch
+from gemma_ko_lib.course import execution, heads, notebook_files, teaching_times, watch
 from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
@@ -94,6 +94,10 @@ def test_notebooks_are_found_by_number_and_name_in_course_order(tmp_path):
     assert names(None) == names([]) == ["00", "05", "10"]
     assert names(["10_evaluating_korean.ipynb", "5"]) == ["05", "10"]
     assert names(["05", "05_korean_corpus"]) == ["05"]
+    for name in ("03a_recurrent_gemma", "03b_paligemma", "learner/05_korean_corpus"):
+        write_notebook(tmp_path / f"{name}.ipynb")
+    assert [path.stem[:3] for path in course.find_notebooks(["3"], tmp_path)] == ["03a", "03b"]
+    assert [path.stem[:3] for path in course.find_notebooks(["3b"], tmp_path)] == ["03b"]
     with pytest.raises(UserError, match=r"no notebook '7'.*05_korean_corpus, 10_eval"):
         course.find_notebooks(["7"], tmp_path)
 
@@ -103,8 +107,6 @@ def test_the_notebooks_own_folder_is_never_written_to(tmp_path):
     before = path.read_bytes()
     with pytest.raises(UserError, match="notebooks themselves"):
         course.run_course(output_dir=tmp_path, folder=tmp_path)
-    with pytest.raises(UserError, match="originals"):
-        course.write_learner_copies(tmp_path, folder=tmp_path)
     assert path.read_bytes() == before
 
 
@@ -438,21 +440,21 @@ def test_errors_stderr_and_widgets_may_not_be_stored(tmp_path):
         assert expected in problems
 
 
-# --- The learner's copy --------------------------------------------------------------
-
-
-def test_the_learners_copy_has_the_exercise_and_not_the_solution(tmp_path):
-    solution = new_code_cell(
-        "answer = 42", metadata={"tags": ["solution"]}, execution_count=2, outputs=[]
-    )
-    solution.outputs = [new_output("stream", text="42")]
-    hint = new_markdown_cell("It is 42.", metadata={"tags": ["solution"]})
-    path = write_notebook(tmp_path / "nb/01_x.ipynb", "print(1)", solution, hint)
-    before = path.read_bytes()
-    (copy,) = course.write_learner_copies(tmp_path / "learner", folder=tmp_path / "nb")
-    assert path.read_bytes() == before
-    assert "42" not in copy.read_text("utf-8")
-    cells = nbformat.read(copy, as_version=4).cells
-    assert [cell.source for cell in cells[2:4]] == ["print(1)", "# your turn\n"]
-    assert cells[3].outputs == []
-    assert cells[3].metadata.tags == ["solution"]
+def test_minutes_of_a_section_are_read_by_its_length_and_computed_as_measured(
+    finished, tmp_path, monkeypatch
+):
+    result, notebooks, _ = finished
+    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
+    (tmp_path / heads.TIMES).write_text("[]")
+    heads.take_times(result.metrics_path)
+    runs = [run for run in heads._recorded() if run["notebook"] == "01_first"]
+    table = teaching_times.minutes_table(notebooks / "01_first.ipynb", runs).splitlines()
+    assert table[0] == "| section | read | `smoke` |"
+    opening, section, total = (row.split(" | ") for row in table[2:])
+    assert opening[0] == "| Opening" and section[0] == "| 손실 곡선"
+    assert float(section[2].strip("| ")) >= 0 and total[0] == "| **all**"
+    assert runs[0]["sections"]["손실 곡선"] > 0
+    text = "\n".join(["## A", *["word " * teaching_times.WORDS_A_MINUTE] * 3])
+    write_notebook(tmp_path / "02_long.ipynb", new_markdown_cell(text))
+    long = teaching_times.minutes_table(tmp_path / "02_long.ipynb", [])
+    assert "| A | 3 |" in long and "smoke" not in long

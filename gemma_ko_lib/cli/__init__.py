@@ -10,6 +10,7 @@ from gemma_ko_lib.cli import (
     course_commands,
     evaluation_commands,
     export_commands,
+    road_commands,
     serving_commands,
     tokenization_commands,
     training_commands,
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         evaluation_commands,
         export_commands,
         serving_commands,
+        road_commands,
     ):
         stage.add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""`gemma-ko doctor` and `gemma-ko course`."""
+"""`gemma-ko doctor`, `gemma-ko course` and `gemma-ko progress`."""
 
 from gemma_ko_lib.cli.options import command, print_json, whole
 
@@ -7,6 +7,7 @@ def add(commands) -> None:
     """Register the commands of this module."""
     _add_doctor(commands)
     _add_course(commands)
+    _add_progress(commands)
 
 
 # --- doctor ---
@@ -55,17 +56,17 @@ def _add_course(commands) -> None:
         "--store", action="store_true", help="write the outputs back into the notebooks"
     )
     parser.add_argument(
-        "--learner-copies", metavar="DIR", help="write notebooks without solutions, run nothing"
+        "--learner-edition",
+        action="store_true",
+        help="write notebooks/learner (exercises open, solutions folded), run nothing",
     )
 
 
 def _course(arguments) -> int:
     from gemma_ko_lib import course, profiles
 
-    if arguments.learner_copies:
-        for path in course.write_learner_copies(arguments.learner_copies):
-            print(path)
-        return 0
+    if arguments.learner_edition:
+        return _write_learner_edition(arguments.only)
     if arguments.profile != "auto":
         profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
@@ -78,4 +79,40 @@ def _course(arguments) -> int:
     print(f"The report, to open in a browser: {result.report_path}")
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, course.notebooks_dir())
+        _write_learner_edition(arguments.only)
+        from gemma_ko_lib.course import korean_edition
+
+        korean_edition.write_edition()  # its code cells have the same outputs
     return result.exit_code
+
+
+def _write_learner_edition(only: list[str] | None) -> int:
+    from gemma_ko_lib.course.learner_edition import write_learner_edition
+
+    for path in write_learner_edition(only):
+        print(path)
+    return 0
+
+
+# --- progress ---
+
+
+def _add_progress(commands) -> None:
+    parser = command(
+        commands, "progress", _progress, "Say which exercises your executed notebooks have passed."
+    )
+    parser.add_argument(
+        "notebooks", nargs="*", default=["."], help="notebooks, or folders of them (default: here)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write a certificate, as HTML")
+    parser.add_argument("--name", default="The learner", help="whom the certificate names")
+
+
+def _progress(arguments) -> None:
+    from gemma_ko_lib.course import learner_progress
+
+    lessons = learner_progress.read_progress(arguments.notebooks)
+    print(*learner_progress.progress_lines(lessons), sep="\n")
+    if arguments.output:
+        learner_progress.write_certificate(lessons, arguments.name, arguments.output)
+        print(f"Certificate: {arguments.output}")

@@ -31,13 +31,15 @@ def _add_evaluate(commands) -> None:
         "--suite",
         nargs="+",
         metavar="NAME",
-        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, one of them "
-        "alone, or a task of lm-evaluation-harness: lm_eval:kmmlu",
+        help="korean (grammar, native, culture, knowledge), grammar_en, kobest, nsmc, kmmlu, "
+        "kmmlu_redux, haerae, click, kogem, kobalt, one of them alone, or a task of "
+        "lm-evaluation-harness: lm_eval:kmmlu",
     )
     what.add_argument(
         "--writing",
         action="store_true",
-        help="what the model writes after 50 Korean openings: six counts, without a judge",
+        help="what the model writes after 50 Korean openings, or answers to questions (--data, as "
+        "LogicKor's questions.jsonl): six counts, without a judge",
     )
     parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
     parser.add_argument(
@@ -67,8 +69,13 @@ def _evaluate(arguments) -> int | None:
 def _evaluate_writing(arguments) -> None:
     from gemma_ko_lib.evaluation import writing
 
-    model, openings = _placed_model(arguments.model), writing.read_openings()
-    written = writing.go_on(model, openings, progress=True)
+    model = _placed_model(arguments.model)
+    if arguments.data:
+        talks = writing.read_questions(arguments.data)
+        openings, written = writing.ask(model, talks, progress=True)
+    else:
+        openings = writing.read_openings()
+        written = writing.go_on(model, openings, progress=True)
     found = writing.measure_writing(openings, written)
     if arguments.json:
         texts = [

@@ -99,6 +99,16 @@ def _add_chat(commands) -> None:
     parser.add_argument(
         "--context", type=whole(64), default=4096, help="tokens of the whole conversation"
     )
+    parser.add_argument(
+        "--ask",
+        nargs="+",
+        metavar="TEXT",
+        help="ask these, each by itself, show the likeliest answers, and stop",
+    )
+    parser.add_argument(
+        "--answer-tokens", type=whole(1), default=256, help="of an answer to --ask (256)"
+    )
+    parser.add_argument("--json", action="store_true", help="the answers as one JSON object")
     _add_threads(parser)
 
 
@@ -117,6 +127,15 @@ def _chat(arguments) -> None:
         threads=arguments.threads or engine.free_cores(),
         queue=0,
     )
+    if arguments.ask:
+        answers = chat.ask(loaded, arguments.ask, arguments.answer_tokens)
+        talks = [
+            {"question": text, "answer": said}
+            for text, said in zip(arguments.ask, answers, strict=True)
+        ]
+        if arguments.json:
+            return print_json({"model": loaded.name, "chat": loaded.chat, "talks": talks})
+        return print("\n\n".join(f"> {t['question']}\n{t['answer']}" for t in talks))
     # llama.cpp takes Ctrl-C for the end of all.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -248,7 +248,7 @@ def _add_plan(commands) -> None:
         required=True,
         help="gemma3_270m, gemma2_9b, a folder, …; gemma2_2b:32k with its vocabulary cut to 32k",
     )
-    parser.add_argument("--device", required=True, help="t4, l4, a100-80, v5e-1, v5e-8, …")
+    parser.add_argument("--device", required=True, help="here, t4, l4, a100-80, v5e-1, …")
     _add_method_options(parser, default="full")
     _add_size_options(parser, epochs=1)
     parser.add_argument(

@@ -2,13 +2,15 @@
 
 Documents that share a run of `NGRAM` words with an item are removed and listed with the item
 and the words.
-The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with two amendments. A
-shorter item, as Korean ones often are, counts as a whole. And trivial runs are no evidence:
-few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten has, since
-that is how the set asks and not what it asks.
+The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with amendments. A shorter
+text, as Korean ones often are, counts as a whole; one of fewer than six words only as a sentence
+by itself or where other texts of its item stand in the same document. And trivial runs are no
+evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten has,
+since that is how the set asks and not what it asks.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,11 +25,18 @@ from gemma_ko_lib.corpus.spool import task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_lines
 
 NGRAM = 13
-# Items below this many words prove nothing: any text may hold "그는 학교에 갔다".
+# Below this many words a run proves nothing: any text may hold "그는 학교에 갔다". It counts as a
+# whole sentence, from so many words on, or together with other texts of its item: the question
+# with an answer, both sentences of a pair.
 FEWEST_WORDS = 6
+_SENTENCE_WORDS = 4
+_ANCHOR_WORDS = 3  # the others are looked for beside a text of so many
 _FEWEST_DIFFERENT = 4
+_ENDS = re.compile(r"[.!?…\n]+")
 _COMMON_ITEMS, _COMMON_SHARE = 5, 0.1
 _BATCH_DOCUMENTS, _BATCH_WORDS = 512, 1 << 17
+# Fields that say something about an item and are not asked.
+_ABOUT = {"id", "note", "source", "phenomenon", "frame", "category", "register", "lang"}
 
 
 # --- The index ----------------------------------------------------------------------------
@@ -37,50 +46,89 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     """Index the n-grams of evaluation sets.
 
     Args:
-        files: JSON lines, in which every string in a record, at any depth, is a text of its item;
-            or .tsv files, in which every cell is.
+        files: JSON lines, in which every string in a record, at any depth, is a text of its item,
+            but for its id, category, source and the like; or .tsv files, in which every cell is.
         target: the folder for index.npz and items.json.
 
     Returns:
-        What was indexed: {"files", "items", "ngrams", "too_short", "trivial"}, where the last
-        two count the texts of fewer than six words and the n-grams that are no evidence.
+        What was indexed: {"files", "items", "ngrams", "too_short", "trivial", "planted"}:
+        "too_short" counts the texts of fewer than six words, "trivial" the n-grams that are no
+        evidence. "planted" says of each file how many of its items are found where they stand
+        word for word in a document.
 
     Raises:
         UserError: a file is missing, empty or damaged.
     """
     names: list[str] = []
+    item_texts: list[list[str]] = []
     items_of: dict[tuple[int, int], set[int]] = defaultdict(set)
-    counts = {"files": 0, "items": 0, "ngrams": 0, "too_short": 0, "trivial": 0}
-    trivial = set()
-    for path in map(Path, files):
-        counts["files"] += 1
+    trivial, ends = set(), []
+    paths = [Path(file) for file in files]
+    for path in paths:
         for number, texts in _items(path):
             item = len(names)
             names.append(f"{path.name}:{number}")
-            for text in texts:
-                words = shingles.words(text)
-                if len(words) < FEWEST_WORDS:
-                    counts["too_short"] += 1
+            item_texts.append(texts)
+            for words in map(shingles.words, texts):
+                if len(words) < _ANCHOR_WORDS:
                     continue
                 size = min(len(words), NGRAM)
-                hashes = shingles.shingle([words], size).hashes.tolist()
-                for start, value in enumerate(hashes):
+                for start, value in enumerate(shingles.shingle([words], size).hashes.tolist()):
                     items_of[size, value].add(item)
-                    if _is_trivial(words[start : start + size]):
+                    run = words[start : start + size]
+                    if len(set(run)) < min(_FEWEST_DIFFERENT, size) or "".join(run).isdecimal():
                         trivial.add((size, value))
+        ends.append(len(names))
     most = max(_COMMON_ITEMS, _COMMON_SHARE * len(names))
     trivial |= {gram for gram, items in items_of.items() if len(items) > most}
-    grams = sorted(set(items_of) - trivial)
-    counts |= {"items": len(names), "ngrams": len(grams), "trivial": len(trivial)}
+    grams = {gram: items for gram, items in items_of.items() if gram not in trivial}
+    long = {gram: items for gram, items in grams.items() if gram[0] >= FEWEST_WORDS}
+    short = {gram: items for gram, items in grams.items() if gram[0] < FEWEST_WORDS}
+    rows = [(*gram, min(items)) for gram, items in long.items()]
+    rows += [(*gram, item) for gram, items in short.items() for item in items]
+    rows.sort()
     target.mkdir(parents=True, exist_ok=True)
     np.savez(
         target / "index.npz",
-        sizes=np.array([size for size, _ in grams], np.int64),
-        hashes=np.array([value for _, value in grams], np.uint64),
-        items=np.array([min(items_of[gram]) for gram in grams], np.int64),
+        sizes=np.array([size for size, _, _ in rows], np.int64),
+        hashes=np.array([value for _, value, _ in rows], np.uint64),
+        items=np.array([item for _, _, item in rows], np.int64),
     )
-    (target / "items.json").write_text(json.dumps(names, ensure_ascii=False), "utf-8")
-    return counts
+    words_of = [list(map(shingles.words, texts)) for texts in item_texts]
+    texts = {
+        item: [
+            " ".join(words)
+            for words in words_of[item]
+            if len(words) < FEWEST_WORDS and not "".join(words).isdecimal()
+        ]
+        for item in sorted(set().union(*short.values()))
+    }
+    stored = {"names": names, "texts": texts}
+    (target / "items.json").write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
+    planted = ["\n".join(texts) for texts in item_texts]
+    hits = _find(planted, list(map(shingles.words, planted)), *_read(target)[1:])
+    spans = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    return {
+        "files": len(paths),
+        "items": len(names),
+        "ngrams": len(long),
+        "too_short": sum(len(words) < FEWEST_WORDS for its in words_of for words in its),
+        "trivial": sum(size >= FEWEST_WORDS for size, _ in trivial),
+        "planted": [
+            {"file": path.name, "items": len(span), "found": sum(item in hits for item in span)}
+            for path, span in zip(paths, spans, strict=True)
+        ],
+    }
+
+
+def _read(folder: Path) -> tuple[list[str], dict, dict]:
+    """Names of the items; size -> (hashes, items); item -> its short texts."""
+    with np.load(folder / "index.npz") as stored:
+        sizes, hashes, items = stored["sizes"], stored["hashes"], stored["items"]
+    about = json.loads((folder / "items.json").read_text("utf-8"))
+    # Sizes are in order, and hashes are within a size.
+    index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
+    return about["names"], index, {int(item): texts for item, texts in about["texts"].items()}
 
 
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -115,13 +163,11 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _strings(value) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, dict):
+        yield from _strings([part for name, part in value.items() if name not in _ABOUT])
+    elif isinstance(value, list):
+        for part in value:
             yield from _strings(part)
-
-
-def _is_trivial(words: list[str]) -> bool:
-    return len(set(words)) < _FEWEST_DIFFERENT or "".join(words).isdecimal()
 
 
 # --- The block ----------------------------------------------------------------------------
@@ -147,18 +193,14 @@ class Decontaminator(CountingStep):
 
     def count(self, data, rank, counts):
         """Counts in and out."""
-        with np.load(self.index / "index.npz") as stored:
-            sizes, hashes, items = stored["sizes"], stored["hashes"], stored["items"]
-        names = json.loads((self.index / "items.json").read_text("utf-8"))
-        # Sizes are in order, and hashes are within a size.
-        index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
+        names, index, texts = _read(self.index)
         listed = task_lines(self.working_dir, "contaminated", rank)
         with (
             open(listed, "w", encoding="utf-8") as file,
             Dropped(self.dropped, self.name, rank) as dropped,
         ):
             for batch, words in _batches(data):
-                hits = _find(words, index)
+                hits = _find([document.text for document in batch], words, index, texts)
                 for place, document in enumerate(batch):
                     counts["in"] += 1
                     if place not in hits:
@@ -184,16 +226,42 @@ def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[li
         yield documents, words
 
 
-def _find(texts: list[list[str]], index: dict) -> dict[int, tuple[int, str]]:
-    """For each text that has an indexed n-gram: the item, and the words in common."""
+def _find(
+    documents: list[str], their_words: list[list[str]], index: dict, texts: dict[int, list[str]]
+) -> dict[int, tuple[int, str]]:
+    """For each document that holds a piece of an item: the item, and the words in common."""
     hits: dict[int, tuple[int, str]] = {}
     for size, (known, items) in sorted(index.items(), reverse=True):
-        found = shingles.shingle(texts, size)
+        found = shingles.shingle(their_words, size)
         places = np.searchsorted(known, found.hashes)
         places[places == len(known)] = 0
         for hit in np.flatnonzero(known[places] == found.hashes):
-            text = int(np.searchsorted(found.starts, hit, side="right")) - 1
-            start = hit - found.starts[text]
-            common = " ".join(texts[text][start : start + size])
-            hits.setdefault(text, (int(items[places[hit]]), common))
+            document = int(np.searchsorted(found.starts, hit, side="right")) - 1
+            if document in hits:
+                continue
+            words, start = their_words[document], hit - found.starts[document]
+            run = " ".join(words[start : start + size])
+            if size >= FEWEST_WORDS or (
+                size >= _SENTENCE_WORDS and _is_sentence(run, documents[document])
+            ):
+                hits[document] = int(items[places[hit]]), run
+                continue
+            last = np.searchsorted(known, found.hashes[hit], side="right")
+            for item in items[places[hit] : last].tolist():
+                if common := _together(texts[item], words):
+                    hits[document] = item, common
+                    break
     return hits
+
+
+def _is_sentence(words: str, document: str) -> bool:
+    """Whether these words are all that a sentence of a document has."""
+    sentences = (shingles.words(sentence) for sentence in _ENDS.split(document))
+    return any(words == " ".join(sentence) for sentence in sentences)
+
+
+def _together(texts: list[str], words: list[str]) -> str:
+    """The texts of an item that a document has, if together they are enough words."""
+    document = f" {' '.join(words)} "
+    found = [text for text in dict.fromkeys(texts) if f" {text} " in document]
+    return " / ".join(found) if sum(len(t.split()) for t in found) >= FEWEST_WORDS else ""

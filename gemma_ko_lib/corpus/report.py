@@ -303,6 +303,9 @@ def format_report(report: dict, show: int = 0) -> str:
             lines += _shown(masked["examples"][:show])
     if found := steps.get("decontaminate"):
         lines.append(f"held a piece of an evaluation set: {found['in'] - found['out']:,}")
+        for file in found["evaluation_sets"]["planted"]:
+            share = f"{file['found']:,} of {file['items']:,}"
+            lines.append(f"  of {file['file']}, {share} items would be found word for word")
     if found := steps.get("duplicates"):
         lines.append(f"duplicates: {found['exact']:,} exact, {found['near']:,} near")
     left_out = [

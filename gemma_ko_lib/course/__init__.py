@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
     from gemma_ko_lib.course.watch import Watch
 
-_FILE_FUNCTIONS = (
-    *("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),
-    *("learner_copy", "write_learner_copies"),
-)
+_FILE_FUNCTIONS = (*("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),)
 __all__ = [
     "CourseResult",
     "describe_failure",
@@ -146,7 +143,7 @@ def run_course(
     if jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {jobs}")
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    course = CourseResult(profile, started, jobs, output_dir, _machine(), _versions())
+    course = CourseResult(profile, started, jobs, output_dir, this_machine(), versions())
     _write_metrics(course)
     watches = {path: Watch(timeout_s) for path in paths}
 
@@ -245,7 +242,8 @@ def describe_failure(result: "NotebookResult", cells: int | None, limit: float |
     )
 
 
-def _machine() -> dict:
+def this_machine() -> dict:
+    """Platform, processor and memory, without starting JAX."""
     # JAX is left alone: a process that has started it holds the TPU, or most of a GPU.
     host = {"colab": " on Colab", "kaggle": " on Kaggle"}.get(runtime.platform(), "")
     return {
@@ -255,14 +253,15 @@ def _machine() -> dict:
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": sys.version.split()[0]}
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    found = {"python": sys.version.split()[0]}
     for package in _REPORTED_PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _write_metrics(course: CourseResult) -> None:

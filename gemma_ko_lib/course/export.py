@@ -97,7 +97,7 @@ def _package(docstrings: dict[str, str], written_in: dict[str, str]) -> str:
     ]
     for module in sorted(docstrings):
         summary = docstrings[module].splitlines()[0].rstrip(".")
-        lines.append(f"    {module}: {summary} ({written_in[module][:2]})")
+        lines.append(f"    {module}: {summary} ({written_in[module].partition('_')[0]})")
     return "\n".join(lines) + '\n"""\n'
 
 

@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from gemma_ko_lib import profiles
 from gemma_ko_lib.course.notebook_files import find_notebooks
+from gemma_ko_lib.course.teaching_times import minutes_table, section_seconds
 from gemma_ko_lib.runtime import UserError, read_json_object, samples_dir, whole_file
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ if importlib.util.find_spec("gemma_ko_lib") is None:
 from gemma_ko_lib import runtime
 
 runtime.check_machine()"""
-_SETUP = """\
+SETUP = """\
 **Time and memory.** `PROFILE = "auto"` takes `gpu` or `tpu` where JAX has one, and `cpu`
 elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes with the course,
 and is what `auto` takes where Gemma's weights are not installed.
@@ -64,9 +65,9 @@ def install_source() -> str:
     return _INSTALL.format(address=repository())
 
 
-def badges(name: str) -> str:
-    """Markdown for two badges that open a notebook on Colab and on Kaggle."""
-    notebook = f"{repository()}/blob/main/notebooks/{name}.ipynb"
+def badges(name: str, folder: str = "notebooks/learner") -> str:
+    """Markdown for two badges that open a lesson, in the learner's edition, on Colab and Kaggle."""
+    notebook = f"{repository()}/blob/main/{folder}/{name}.ipynb"
     colab = notebook.replace("https://github.com", "https://colab.research.google.com/github")
     return (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -81,7 +82,7 @@ def written_notebook(path: Path) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = _with_address(cell.source)
-    setup = _SETUP.format(table=times_table(path.stem))
+    setup = SETUP.format(table=times_table(path.stem))
     _put(notebook, 0, new_markdown_cell(badges(path.stem), id="badges"))
     _put(notebook, 2, new_markdown_cell(setup, id="setup"))
     _put(notebook, 3, new_code_cell(install_source(), id="install"))
@@ -152,6 +153,9 @@ def take_times(metrics: Path) -> None:
             "seconds": result["seconds"],
             "peak_memory_bytes": result["peak_memory_bytes"],
         }
+        executed = metrics.parent / f"{name}.ipynb"
+        if executed.is_file():
+            taken[name, run["profile"], machine]["sections"] = section_seconds(executed)
     for old in _recorded():
         taken.setdefault((old["notebook"], old["profile"], old["machine"]), old)
     with whole_file(samples_dir() / TIMES) as file:
@@ -162,27 +166,51 @@ def take_times(metrics: Path) -> None:
 # --- The README ----------------------------------------------------------------------
 
 
-def written_readme(text: str) -> str:
-    """Put the address and the badges into the text of a README."""
+def written_readme(text: str, edition: str = "notebooks") -> str:
+    """Put the address, and links to the learner's notebooks, into the text of a README.
+
+    Args:
+        text: the README.
+        edition: the folder whose notebooks it links; the English ones where that has none.
+    """
 
     def row(found: re.Match) -> str:
-        opened = badges(found["name"]).replace("\n", " ")
-        return f"{found['link']} | {found['text']} | {opened} |"
+        there = (ROOT / edition / f"{found['name']}.ipynb").is_file()
+        folder = f"{edition if there else 'notebooks'}/learner"
+        opened = badges(found["name"], folder).replace("\n", " ")
+        link = f"[{found['title']}]({folder}/{found['name']}.ipynb)"
+        return f"| {link} | {found['text']} | {opened} |"
 
-    link = r"^(?P<link>\| \[\d\d [^\]]*\]\(notebooks/(?P<name>\w+)\.ipynb\))"
-    row_of = rf"{link} \| (?P<text>[^|\n]*?) \|.*$"
+    link = (
+        r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:ko/)?(?:learner/)?(?P<name>\w+)\.ipynb\)"
+    )
+    row_of = rf"^\| {link} \| (?P<text>[^|\n]*?) \|.*$"
     return re.sub(row_of, row, _with_address(text), flags=re.M)
 
 
+def written_guide(text: str) -> str:
+    """Put each lesson's table of minutes into the text of the teacher's guide."""
+    tables = []
+    for path in find_notebooks():
+        runs = [run for run in _recorded() if run["notebook"] == path.stem]
+        tables += ["", f"**{path.stem}**", "", minutes_table(path, runs)]
+    made = "\n".join(["<!-- minutes: made by python -m gemma_ko_lib.course.heads -->", *tables, ""])
+    return re.sub(r"<!-- minutes.*?(?=<!-- end -->)", lambda _: made + "\n", text, flags=re.S)
+
+
 def _with_address(text: str) -> str:
-    return re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    text = re.sub(r"(git\+|git clone )https://[^\s\"'`]+", rf"\1{repository()}", text)
+    name = repository().rpartition("/")[2]
+    return re.sub(rf"https://github\.com/[\w-]+/{name}(?=/(?:blob|tree)/)", repository(), text)
 
 
 def written_files() -> dict[Path, str]:
     """Every file that has a head or an address, with the text that belongs into it."""
     files = {path: nbformat.writes(written_notebook(path)) + "\n" for path in find_notebooks()}
-    readmes = (ROOT / "README.md", ROOT / "README.ko.md")
-    return {**files, **{path: written_readme(path.read_text("utf-8")) for path in readmes}}
+    for name, edition in (("README.md", "notebooks"), ("README.ko.md", "notebooks/ko")):
+        files[ROOT / name] = written_readme((ROOT / name).read_text("utf-8"), edition)
+    guide = ROOT / "notebooks" / "README.md"
+    return {**files, guide: written_guide(guide.read_text("utf-8"))}
 
 
 def main() -> None:

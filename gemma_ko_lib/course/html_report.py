@@ -20,14 +20,7 @@ _CODE_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 _STATUS = {"timeout": "stopped at its time limit"}
 
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gemma-Ko course: {{ course.profile }}, {{ course.started }}</title>
-<style>
+STYLE = """\
 :root { color-scheme: light dark; --text: #1c1f23; --soft: #5b6470; --line: #d9dde2;
         --page: #ffffff; --panel: #f5f6f8; --good: #0b6b4f; --bad: #b3261e; --link: #00588f; }
 @media (prefers-color-scheme: dark) {
@@ -58,7 +51,17 @@ p.verdict { font-size: 1.4rem; margin: .75rem 0 .25rem; }
 .error { scroll-margin-top: 1rem; } .error:target pre { outline: 2px solid var(--bad); }
 pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8rem 1rem;
       overflow-x: auto; font-size: .9rem; line-height: 1.45; }
-</style>
+"""
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Gemma-Ko course: {{ course.profile }}, {{ course.started }}</title>
+<style>
+{{ style }}</style>
 </head>
 <body>
 <h1>Gemma-Ko course</h1>
@@ -165,7 +168,7 @@ def write_report(course: "CourseResult") -> None:
     )
     pages = [_page(result) for result in course.notebooks]
     with whole_file(course.report_path) as file:
-        file.write(environment.from_string(_PAGE).render(course=course, pages=pages))
+        file.write(environment.from_string(_PAGE).render(course=course, pages=pages, style=STYLE))
 
 
 def _page(result: "NotebookResult") -> _Page:

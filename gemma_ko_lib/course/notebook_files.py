@@ -1,4 +1,4 @@
-"""Finds notebook files, stores outputs in them, checks these, and makes the learner's copies.
+"""Finds notebook files, stores outputs in them, and checks these.
 
 The committed notebooks carry the outputs of a run, so that they read well unexecuted.
 Each code cell holds the hash of the source that made its outputs, which reveals a later edit.
@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from gemma_ko_lib.runtime import UserError, whole_file
 
 MAX_STORED_BYTES = 600_000
+_LESSON = re.compile(r"\d\d[a-z]?_\w+\.ipynb")
 _VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
 _PLATFORM_METADATA = ("accelerator", "colab", "kaggle")
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -48,15 +49,15 @@ def find_notebooks(only: list[str] | None = None, folder: Path | None = None) ->
     """List the notebooks in course order.
 
     Args:
-        only: numbers ("5", "05") or names ("05_korean_corpus", with or without .ipynb);
-            all of them when None or empty.
+        only: numbers ("5", "05"; "3" is 03a and 03b where a lesson has parts) or names
+            ("05_korean_corpus", with or without .ipynb); all of them when None or empty.
         folder: where to look; the course's own folder when None.
 
     Raises:
         UserError: there are no notebooks, or `only` names one that there is not.
     """
     folder = notebooks_dir() if folder is None else Path(folder)
-    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    found = sorted(p for p in folder.glob("*.ipynb") if _LESSON.match(p.name))
     if not found:
         raise UserError(f"No notebooks named NN_name.ipynb in {folder}.")
     if not only:
@@ -64,8 +65,8 @@ def find_notebooks(only: list[str] | None = None, folder: Path | None = None) ->
     chosen = set()
     for wanted in only:
         name = Path(wanted).name.removesuffix(".ipynb")
-        number = name.zfill(2) if name.isdigit() else None
-        matches = {p for p in found if p.stem == name or p.stem[:2] == number}
+        number = f"0{name}" if re.fullmatch(r"\d[a-z]?", name) else name
+        matches = {p for p in found if number in (p.stem, p.stem[:2], p.stem.split("_")[0])}
         if not matches:
             there = ", ".join(path.stem for path in found)
             raise UserError(f"There is no notebook {wanted!r}. There are: {there}.")
@@ -274,40 +275,3 @@ def _output_problems(outputs: list[NotebookNode]) -> list[str]:
 
 def _as_text(value) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-# --- The learner's copy --------------------------------------------------------------
-
-
-def learner_copy(notebook: NotebookNode) -> NotebookNode:
-    """Copy a notebook without its solutions.
-
-    A cell tagged `solution` becomes an empty place to work in; everything else stays.
-    """
-    notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
-    for cell in notebook.cells:
-        if "solution" not in cell.metadata.get("tags", []):
-            continue
-        if cell.cell_type == "code":
-            cell.source, cell.outputs, cell.execution_count = "# your turn\n", [], None
-            cell.metadata.pop("gemma_ko", None)
-        else:
-            cell.source = "*Your turn.*"
-    return notebook
-
-
-def write_learner_copies(output_dir: str | Path, folder: Path | None = None) -> list[Path]:
-    """Write the learner's copy of every notebook into `output_dir`.
-
-    Raises:
-        UserError: `output_dir` is the notebooks' own folder, where solutions would be lost.
-    """
-    output_dir = Path(output_dir)
-    written = []
-    for path in find_notebooks(folder=folder):
-        if output_dir.resolve() == path.parent.resolve():
-            raise UserError(f"{output_dir} holds the originals; give another folder.")
-        with whole_file(output_dir / path.name) as file:
-            file.write(nbformat.writes(learner_copy(nbformat.read(path, as_version=4))) + "\n")
-        written.append(output_dir / path.name)
-    return written

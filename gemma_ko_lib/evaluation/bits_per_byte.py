@@ -36,6 +36,7 @@ class BitsPerByte:
         interval: 95% bootstrap interval of `micro`, resampling documents.
         documents, bytes, tokens: how much was scored.
         by_register: micro average per register.
+        by_document: bits and bytes of each document.
     """
 
     micro: float
@@ -45,6 +46,7 @@ class BitsPerByte:
     bytes: int
     tokens: int
     by_register: dict[str, float]
+    by_document: tuple[tuple[float, int], ...]
 
     def __float__(self) -> float:
         return self.micro
@@ -61,6 +63,7 @@ class BitsPerByte:
             "bytes": self.bytes,
             "tokens": self.tokens,
             "by_register": self.by_register,
+            "by_document": self.by_document,
         }
 
 
@@ -239,4 +242,5 @@ def _summary(
         }
         if set(registers) != {""}
         else {},
+        by_document=tuple(zip(bits.tolist(), sizes.tolist(), strict=True)),
     )

@@ -1,7 +1,9 @@
 """Multiple-choice items, and reading them from JSONL files into suites."""
 
+import csv
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
@@ -60,9 +62,9 @@ def read_suite(
     labels: bool = False,
     parse: Callable[[str], dict] = json_object,
 ) -> Suite:
-    """Read one file of items, an item a line.
+    """Read one file of items: an item a line, or a .json list, .csv or .parquet table.
 
-    A .tsv file names its columns in the first line, which are then the fields of a record.
+    A .tsv or .csv file names its columns in the first line, which are then the fields of a record.
 
     Args:
         name: the suite's.
@@ -70,37 +72,58 @@ def read_suite(
         to_item: makes an `Item` of a record, or None of one that is not a question; raises
             KeyError, TypeError or ValueError if it cannot.
         per_character, labels: see `Suite`.
-        parse: makes a record of a line; raises ValueError if it cannot.
+        parse: makes a record of a line of text; raises ValueError if it cannot.
 
     Raises:
         UserError: the file is missing, or holds nothing readable.
     """
-    try:
-        lines = numbered_lines(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
-    if path.suffix == ".tsv" and lines:
-        parse = _by_columns(lines.pop(0)[1].lstrip("\ufeff").split("\t"))
     items, rejects, seen = [], [], set()
-    for number, line in lines:
-        try:
-            record = parse(line)
-            record.setdefault("id", str(number))
-            if (item := to_item(record)) is None:
-                continue
-            if item.id in seen:
-                raise ValueError(f"a second item with the id {item.id}")
-        except KeyError as error:
-            rejects.append(f"{path.name}, line {number}: no field {error}")
-        except (ValueError, TypeError, AttributeError) as error:
-            rejects.append(f"{path.name}, line {number}: {error}")
-        else:
-            seen.add(item.id)
-            items.append(item)
+    try:
+        for number, record in _records(path, parse):
+            try:
+                if isinstance(record, ValueError):
+                    raise record
+                record.setdefault("id", str(number))
+                if (item := to_item(record)) is None:
+                    continue
+                if item.id in seen:
+                    raise ValueError(f"a second item with the id {item.id}")
+            except KeyError as error:
+                rejects.append(f"{path.name}, line {number}: no field {error}")
+            except (ValueError, TypeError, AttributeError) as error:
+                rejects.append(f"{path.name}, line {number}: {error}")
+            else:
+                seen.add(item.id)
+                items.append(item)
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
     if not items:
         why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
         raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
     return Suite(name, tuple(items), per_character, labels, tuple(rejects))
+
+
+def _records(path: Path, parse) -> Iterator[tuple[int, dict | ValueError]]:
+    """Number of each record of a file, and the record, or why it is none."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            yield from ((reader.line_num, record) for record in reader)
+    elif path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        yield from enumerate(parquet.read_table(path).to_pylist(), 1)
+    elif path.suffix == ".json":
+        yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
+    else:
+        lines = numbered_lines(path)
+        if path.suffix == ".tsv" and lines:
+            parse = _by_columns(lines.pop(0)[1].lstrip("\ufeff").split("\t"))
+        for number, line in lines:
+            try:
+                yield number, parse(line)
+            except ValueError as error:
+                yield number, error
 
 
 def _by_columns(names: list[str]) -> Callable[[str], dict]:

@@ -5,14 +5,15 @@ a frequency table prefers the commoner word, and likelihood itself prefers what 
 `null_models` scores a suite with all of these, in the tokens of the model that is measured.
 """
 
+import functools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from gemma_ko_lib.corpus.samples import read_samples
-from gemma_ko_lib.evaluation.choices import Score, encode_pairs, score_choices
+from gemma_ko_lib.evaluation.choices import Score, encode_pairs, score_continuations
 from gemma_ko_lib.evaluation.items import Suite
 from gemma_ko_lib.evaluation.results import SuiteResult, judge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone
@@ -29,7 +30,7 @@ def null_models(tokenizer, suite: Suite, seeds: int = SEEDS) -> dict[str, SuiteR
     Args:
         tokenizer: of the model that is measured.
         suite: from `load_suites`.
-        seeds: how many models of random weights: two blocks, as wide as is needed to be one.
+        seeds: how many models of random weights: two blocks, over the pieces that the suite has.
 
     Returns:
         By name: "fewest tokens", "unigram" (frequencies in the course's Korean and English
@@ -37,10 +38,14 @@ def null_models(tokenizer, suite: Suite, seeds: int = SEEDS) -> dict[str, SuiteR
     """
     prompts = [item.prompt for item in suite.items]
     choices = [item.choices for item in suite.items]
-    ids = [
-        [[*ids] for _, ids in encode_pairs(tokenizer, [(p, c) for c in its])]
-        for p, its in zip(prompts, choices, strict=True)
-    ]
+    flat = [(p, choice) for p, its in zip(prompts, choices, strict=True) for choice in its]
+    pairs = encode_pairs(tokenizer, flat)
+
+    def by_item(found: Iterable) -> list[list]:
+        found = iter(found)
+        return [[next(found) for _ in its] for its in choices]
+
+    ids = by_item(ids for _, ids in pairs)
     counts = _frequencies(tokenizer)
     total = sum(counts.values()) + len(tokenizer.vocabulary)
     nats = {
@@ -53,9 +58,17 @@ def null_models(tokenizer, suite: Suite, seeds: int = SEEDS) -> dict[str, SuiteR
         )
         for name, of in nats.items()
     }
+    # Their vocabulary is what the suite has: no other piece is ever scored, and a row of logits for
+    # each of Gemma 3's 262,144 would cost more than the model that is measured.
+    kept, places = np.unique(np.concatenate([[*a, *b] for a, b in pairs]), return_inverse=True)
+    ends = np.cumsum([len(a) + len(b) for a, b in pairs])
+    renamed = [
+        (its[: len(before)].tolist(), its[len(before) :].tolist())
+        for (before, _), its in zip(pairs, np.split(places, ends[:-1]), strict=True)
+    ]
     for seed in range(seeds):
-        scores = score_choices(_random_model(tokenizer, seed), prompts, choices)
-        found[f"random weights {seed}"] = judge(suite, scores)
+        scores = score_continuations(_random_model(tokenizer, len(kept), seed), renamed)
+        found[f"random weights {seed}"] = judge(suite, by_item(scores))
     return found
 
 
@@ -67,6 +80,7 @@ def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
     }
 
 
+@functools.lru_cache(maxsize=2)
 def _frequencies(tokenizer) -> Counter:
     texts = [
         record["text"] for language in ("ko", "en") for record in read_samples(language, "train")
@@ -74,17 +88,9 @@ def _frequencies(tokenizer) -> Counter:
     return Counter(token for ids in tokenizer.encode(texts) for token in ids)
 
 
-def _random_model(tokenizer, seed: int) -> Model:
-    """A Gemma 2 of two blocks that has learnt nothing."""
-    kind, config = CONFIGS["nano"]
-    config = {
-        **config,
-        "vocabulary_size": len(tokenizer.vocabulary),
-        "num_layers": 2,
-        "hidden_dim": _HIDDEN,
-        "intermediate_dim": 4 * _HIDDEN,
-    }
-    decoder = Decoder(build_backbone(kind, config, "float32"))
+def _random_model(tokenizer, pieces: int, seed: int) -> Model:
+    """A Gemma 2 of two blocks that has learnt nothing, with room for some pieces."""
+    kind, config, decoder = _small_decoder(1 << (pieces - 1).bit_length())
     rng = np.random.default_rng(seed)
     params = {
         name: np.zeros(spec.shape, "float32")  # norms: a scale of 1 + 0
@@ -93,3 +99,16 @@ def _random_model(tokenizer, seed: int) -> Model:
         for name, spec in decoder.shapes().items()
     }
     return Model(f"random weights {seed}", kind, config, decoder, params, tokenizer)
+
+
+@functools.lru_cache(maxsize=4)  # what is compiled for one decoder serves all seeds and suites
+def _small_decoder(pieces: int):
+    kind, config = CONFIGS["nano"]
+    config = {
+        **config,
+        "vocabulary_size": pieces,
+        "num_layers": 2,
+        "hidden_dim": _HIDDEN,
+        "intermediate_dim": 4 * _HIDDEN,
+    }
+    return kind, config, Decoder(build_backbone(kind, config, "float32"))

@@ -1,14 +1,15 @@
 """Suites by name: what `gemma-ko evaluate --suite` knows.
 
 A minimal pair is an item with two choices. The course's own four facets (`korean`: grammar,
-native, culture, knowledge) and English grammar come with the samples; KoBEST and NSMC are read
-from local files.
+native, culture, knowledge) and English grammar come with the samples; KoBEST, NSMC and the public
+exams (KMMLU, HAE-RAE, CLIcK …) are read from local files.
 """
 
 import difflib
 from pathlib import Path
 
 from gemma_ko_lib import runtime
+from gemma_ko_lib.evaluation.exams import EXAMS, read_exam
 from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
 from gemma_ko_lib.evaluation.kobest import KOBEST, read_kobest
 from gemma_ko_lib.evaluation.nsmc import read_nsmc
@@ -21,6 +22,7 @@ NAMES = {
     "grammar_en": "English minimal pairs: what was forgotten",
     "kobest": "KoBEST from local files (--data DIR): " + ", ".join(KOBEST),
     **{f"kobest_{task}": "one of KoBEST's tasks" for task in KOBEST},
+    **dict.fromkeys(EXAMS, "a public exam from its files (--data PATH)"),
     "nsmc": "praise or blame in film reviews, from NSMC's ratings_test.txt (--data FILE)",
 }
 
@@ -30,7 +32,7 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
 
     Args:
         name: one of `NAMES`.
-        data: folder of the KoBEST files, *boolq*.jsonl and so on; NSMC's file.
+        data: folder of the KoBEST files, *boolq*.jsonl and so on; the file or folder of another.
 
     Raises:
         UserError: unknown name; no file for it; no readable item.
@@ -41,6 +43,8 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
         return [_from_samples(name)]
     if name == "nsmc":
         return [read_nsmc(data)]
+    if name in EXAMS:
+        return [read_exam(name, data)]
     tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
     if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
         known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())

@@ -9,13 +9,15 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
 from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.runtime import json_object, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
+from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
 MEASURES = {
     "korean": "letters that are Hangul",
@@ -37,8 +39,8 @@ class Opening:
 
     Attributes:
         id: its name.
-        level: 해요체, 합니다체, 해라체 or 해체.
-        text: the sentence.
+        level: 해요체, 합니다체, 해라체 or 해체; empty where none is to be kept.
+        text: the sentence, or the question.
     """
 
     id: str
@@ -85,19 +87,88 @@ def go_on(
         progress: show progress.
 
     Returns:
-        Of each opening what was written after it, and whether it ended by itself.
+        Of each opening what was written after it, and whether it ended by itself, as a text or as
+        a turn of a conversation.
     """
-    tokenizer = model.tokenizer
+    tokenizer, pieces = model.tokenizer, model.tokenizer.vocabulary
     ids = tokenizer.encode([opening.text for opening in openings])
     new = generate(
         model,
         [[tokenizer.bos_id, *its] for its in ids],
         max_new_tokens,
         params=params,
-        stop_ids=[tokenizer.eos_id],
+        stop_ids=[tokenizer.eos_id, *(i for i, piece in enumerate(pieces) if piece == END)],
         progress=progress,
     )
     return [(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
+
+
+def read_questions(path: str | Path) -> list[tuple[str, list[str]]]:
+    """Questions for a chat model, as LogicKor publishes them (questions.jsonl).
+
+    Args:
+        path: JSON lines with "questions", asked one after the other in one conversation; or with
+            one "question".
+
+    Returns:
+        Of each conversation its id and its questions.
+
+    Raises:
+        UserError: a line holds none, or the file cannot be read.
+    """
+    talks = []
+    try:
+        for number, line in numbered_lines(Path(path)):
+            record = json_object(line)
+            asked = record.get("questions") or [record.get("question")]
+            if not all(isinstance(question, str) and question.strip() for question in asked):
+                raise ValueError(f"line {number} has no questions, but {asked!r}")
+            talks.append((str(record.get("id", number)), asked))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f'{path}: {error}. A line is {{"id": …, "questions": ["…", "…"]}}.'
+        ) from None
+    return talks
+
+
+def ask(
+    model: Model,
+    talks: Sequence[tuple[str, Sequence[str]]],
+    max_new_tokens: int = 256,
+    *,
+    progress: bool = False,
+) -> tuple[list[Opening], list[tuple[str, bool]]]:
+    """Ask a chat model questions, the later ones with its own answers before them.
+
+    Args:
+        model: as from `models.load`, tuned on conversations.
+        talks: from `read_questions`.
+        max_new_tokens: where an answer that does not end is cut.
+        progress: show progress.
+
+    Returns:
+        The questions and the answers, for `measure_writing`.
+    """
+    tokenizer = model.tokenizer
+    turns: list[list[Turn]] = [[] for _ in talks]
+    questions, answers = [], []
+    for n in range(max(len(asked) for _, asked in talks)):
+        going_on = [i for i, (_, asked) in enumerate(talks) if n < len(asked)]
+        for i in going_on:
+            turns[i].append(Turn("user", talks[i][1][n].strip()))
+        new = generate(
+            model,
+            [encode_prompt(tokenizer, turns[i]) for i in going_on],
+            max_new_tokens,
+            stop_ids=(control_id(tokenizer, END), tokenizer.eos_id),
+            progress=progress,
+        )
+        for i, ids in zip(going_on, new, strict=True):
+            text = tokenizer.decode(ids).strip()
+            turns[i].append(Turn("model", text or "…"))
+            questions.append(Opening(f"{talks[i][0]}.{n + 1}", "", talks[i][1][n]))
+            answers.append((text, len(ids) < max_new_tokens))
+    return questions, answers
 
 
 def measure_writing(
@@ -131,7 +202,7 @@ def measure_writing(
             ("korean", sum("가" <= letter <= "힣" for letter in letters), len(letters)),
             ("ended", ended, 1),
             ("repetition", len(runs) - len(set(runs)), len(runs)),
-            ("level_kept", levels.count(opening.level), len(levels)),
+            ("level_kept", levels.count(opening.level), len(levels) * bool(opening.level)),
             ("particles_right", sum(particles), len(particles)),
             ("variety", sum(len(set(w)) for w in windows), _WINDOW * len(windows)),
         ):

@@ -4,7 +4,7 @@ SigLIP's image encoder, one linear layer, and the Gemma 1 of notebook 01 under a
 computes what KerasHub's `PaliGemmaBackbone` computes, and takes its weights by their names
 (arXiv 2407.07726).
 
-Written in notebooks/03_gemma_family.ipynb; edit it there and run
+Written in notebooks/03b_paligemma.ipynb; edit it there and run
 `python -m gemma_ko_lib.course.export`.
 """
 
@@ -89,7 +89,7 @@ class ImageEncoder(nnx.Module):
         shape = (size, size, config.channels, d)
         self.embedding_conv = gemma1.weight(rngs, shape, size**2 * config.channels)
         self.embedding_bias = nnx.Param(jnp.zeros(d))
-        # As loud as the patches: told in a whisper where each stands, it learns late.
+        # As large as the patches' vectors: with small ones training is slow to begin.
         place = jax.random.normal(rngs.params(), (config.num_patches, d))
         self.position_embedding = nnx.Param(place)
         self.blocks = nnx.data(

@@ -1,10 +1,10 @@
-"""RecurrentGemma in Flax NNX: tokens and state in, logits and next state out.
+"""RecurrentGemma in Flax NNX: tokens and state in, logits and new state out.
 
 A gated linear recurrence and local attention take turns, so that the state has one size at any
 length. It computes what google-deepmind/recurrentgemma computes, and takes its weights by their
 names (arXiv 2404.07839, 2402.19427).
 
-Written in notebooks/03_gemma_family.ipynb; edit it there and run
+Written in notebooks/03a_recurrent_gemma.ipynb; edit it there and run
 `python -m gemma_ko_lib.course.export`.
 """
 
@@ -21,8 +21,9 @@ from gemma_ko_lib.from_scratch import gemma1
 class RecurrentGemmaConfig:
     """Sizes of a RecurrentGemma; the defaults are the 2B model's.
 
-    The heads of the attention are also the blocks of the recurrence's gates. Every
-    third block is local attention; it sees a token and the `window` tokens before it.
+    The heads of the attention are also the blocks of the recurrence's gates. The blocks
+    repeat as `pattern` says: R is recurrent, A is local attention, which sees a token
+    and the `window` tokens before it.
     """
 
     vocab_size: int = 256_000
@@ -34,10 +35,11 @@ class RecurrentGemmaConfig:
     window: int = 2048
     conv_width: int = 4
     soft_cap: float = 30.0
+    pattern: str = "RRA"
 
     def is_attention(self, layer: int) -> bool:
-        """Blocks repeat as (recurrent, recurrent, local attention)."""
-        return layer % 3 == 2
+        """Whether a block is local attention; the others are recurrent."""
+        return self.pattern[layer % len(self.pattern)] == "A"
 
 
 def scan_step_by_step(decay, inputs, state):
@@ -49,6 +51,20 @@ def scan_step_by_step(decay, inputs, state):
 
     over_time = (decay.swapaxes(0, 1), inputs.swapaxes(0, 1))
     return jax.lax.scan(step, state, over_time)[1].swapaxes(0, 1)
+
+
+def scan_by_joining(decay, inputs, state):
+    """All h_t = decay_t · h_{t-1} + inputs_t in about log2(length) rounds.
+
+    Shapes: decay and inputs [batch, length, width], state [batch, width].
+    """
+
+    def join(first, second):
+        (decay_1, input_1), (decay_2, input_2) = first, second
+        return decay_1 * decay_2, decay_2 * input_1 + input_2
+
+    inputs = inputs.at[:, 0].add(decay[:, 0] * state)
+    return jax.lax.associative_scan(join, (decay, inputs), axis=1)[1]
 
 
 def differentiate_backwards(scan):
@@ -74,22 +90,7 @@ def differentiate_backwards(scan):
     return with_gradient
 
 
-@differentiate_backwards
-def scan_in_parallel(decay, inputs, state):
-    """All h_t = decay_t · h_{t-1} + inputs_t in about log2(length) rounds.
-
-    Two steps in a row have the form of one step, so neighbours can be joined pairwise,
-    as in a tree (Blelloch 1990, "Prefix sums and their applications").
-
-    Shapes: decay and inputs [batch, length, width], state [batch, width].
-    """
-
-    def join(first, second):
-        (decay_1, input_1), (decay_2, input_2) = first, second
-        return decay_1 * decay_2, decay_2 * input_1 + input_2
-
-    inputs = inputs.at[:, 0].add(decay[:, 0] * state)
-    return jax.lax.associative_scan(join, (decay, inputs), axis=1)[1]
+scan_in_parallel = differentiate_backwards(scan_by_joining)
 
 
 class BlockDiagonal(nnx.Module):
@@ -104,6 +105,12 @@ class BlockDiagonal(nnx.Module):
         heads = x.reshape(*x.shape[:-1], *self.b.shape)
         heads = jnp.einsum("...hi,hij->...hj", heads, self.w[...]) + self.b[...]
         return heads.reshape(x.shape)
+
+
+def start_between(key, width: int, low: float = 0.9, high: float = 0.999):
+    """Λ with paces e^(−softplus(Λ)) between low and high, their squares uniform."""
+    pace_2 = jax.random.uniform(key, (width,), minval=low**2, maxval=high**2)
+    return jnp.log(jnp.expm1(-0.5 * jnp.log(pace_2)))
 
 
 @jax.custom_jvp
@@ -122,12 +129,6 @@ def _bounded_sqrt_jvp(primals, tangents):
     return root, tangents[0] * 0.5 / jnp.maximum(root, 0.5e-3)
 
 
-def start_on_ring(key, width: int, low: float = 0.9, high: float = 0.999):
-    """Λ with e^(−softplus(Λ)) spread evenly over the ring between two radii."""
-    radius_2 = jax.random.uniform(key, (width,), minval=low**2, maxval=high**2)
-    return jnp.log(jnp.expm1(-0.5 * jnp.log(radius_2)))
-
-
 class RGLRU(nnx.Module):
     """Real-gated linear recurrent unit (Griffin, arXiv 2402.19427, section 2.4).
 
@@ -136,7 +137,7 @@ class RGLRU(nnx.Module):
     """
 
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):
-        self.a_param = nnx.Param(start_on_ring(rngs.params(), config.lru_width))
+        self.a_param = nnx.Param(start_between(rngs.params(), config.lru_width))
         self.a_gate = BlockDiagonal(config.num_heads, config.lru_width, rngs)
         self.input_gate = BlockDiagonal(config.num_heads, config.lru_width, rngs)
 
@@ -314,7 +315,7 @@ class Block(nnx.Module):
 class Embedder(nnx.Module):
     """Token vectors, and by the same table scores of the next token.
 
-    √d_model is rounded to bfloat16 (50.5 for 2,560), as it was in training.
+    √d_model is rounded to bfloat16 (50.5 for 2,560), as Google's code does.
     """
 
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):

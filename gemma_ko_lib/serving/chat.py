@@ -1,6 +1,6 @@
 """A conversation with a model in a terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.engine import Engine, typed
@@ -19,9 +19,14 @@ class Conversation:
         forgotten: turns that were dropped because the context was full.
     """
 
-    def __init__(self, engine: Engine):
-        """Begin without a turn."""
-        self.engine = engine
+    def __init__(self, engine: Engine, **request):
+        """Begin without a turn.
+
+        Args:
+            engine: the model.
+            request: more fields of each request, such as temperature or max_tokens.
+        """
+        self.engine, self._request = engine, request
         self.messages: list[dict[str, str]] = []
         self.forgotten = 0
 
@@ -42,13 +47,14 @@ class Conversation:
             UserError: the text alone is longer than the context.
         """
         if not self.engine.chat:
-            return _stream(self.engine.server.handle_completions, {"prompt": text}, show)
+            request = {**self._request, "prompt": text}
+            return _stream(self.engine.server.handle_completions, request, show)
         self.messages.append({"role": "user", "content": text})
         while True:
             try:
                 answer = _stream(
                     self.engine.server.handle_chat_completions,
-                    {"messages": typed(self.messages)},
+                    {**self._request, "messages": typed(self.messages)},
                     show,
                 )
             except UserError:
@@ -60,6 +66,23 @@ class Conversation:
             else:
                 self.messages.append({"role": "assistant", "content": answer})
                 return answer
+
+
+def ask(engine: Engine, questions: Sequence[str], max_tokens: int) -> list[str]:
+    """Ask questions, each in a conversation of its own; the likeliest token, always.
+
+    A model that was not trained to chat continues them.
+
+    Args:
+        engine: the model.
+        questions: what the person says.
+        max_tokens: where an answer that does not end is cut.
+
+    Raises:
+        UserError: a question is longer than the context.
+    """
+    how = {"temperature": 0, "max_tokens": max_tokens}
+    return [Conversation(engine, **how).say(text, lambda part: None) for text in questions]
 
 
 def _stream(handle, request: dict, show: Callable[[str], None]) -> str:

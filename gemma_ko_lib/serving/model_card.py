@@ -96,14 +96,17 @@ def _short(value) -> bool:
 
 
 def _measured(path: Path) -> list[str]:
-    """The last measurement of held-out text that a run has written."""
+    """Tokens that a run has learnt from, and its last measurement of held-out text."""
     if not path.is_file():
         return []
-    last: dict = {}
+    last, tokens = {}, 0.0
     for _, line in runtime.numbered_lines(path):
-        last |= runtime.json_object(line)
-    return [
+        figures = runtime.json_object(line)
+        tokens += figures.get("tokens", 0.0)
+        last |= figures
+    measured = [
         f"{key}: {_plain(value)} (after {last.get('step')} updates)"
         for key, value in last.items()
-        if "bits_per_byte" in key or "held_out" in key or key == "tokens"
+        if "bits_per_byte" in key or "held_out" in key
     ]
+    return [f"tokens: {tokens:,.0f}"] * bool(tokens) + measured

@@ -35,6 +35,7 @@ def _tpu(name: str, count: int, gib: float) -> Accelerator:
     return Accelerator("tpu", name, count, int(gib * GIB))
 
 
+HERE = "here"  # the device that JAX computes on now
 # What people have; memory is what a program gets of one device.
 DEVICES: dict[str, Accelerator] = {
     "t4": _gpu("Tesla T4", 1, 15.0),
@@ -56,7 +57,7 @@ DEVICES: dict[str, Accelerator] = {
 
 
 def device_name(name: str) -> str:
-    """A name of `DEVICES`, from how people write it: T4, RTX-4090, v5litepod-8.
+    """A name of `DEVICES`, from how people write it: T4, RTX-4090, v5litepod-8; or `HERE`.
 
     Raises:
         UserError: unknown; the nearest names are given.
@@ -64,12 +65,12 @@ def device_name(name: str) -> str:
     plain = name.lower().replace("_", "-").replace(" ", "").removeprefix("tpu-")
     plain = plain.replace("v5litepod", "v5e").replace("rtx-", "rtx").replace("t4-x2", "t4x2")
     plain = plain.removeprefix("nvidia-").removeprefix("tesla-").removesuffix("gb")
-    if plain in DEVICES:
+    if plain in DEVICES or plain == HERE:
         return plain
     near = [known for known in DEVICES if known.startswith(plain)]
     near = near or difflib.get_close_matches(plain, DEVICES, 3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise UserError(f"No device '{name}'.{hint} Known: {', '.join(DEVICES)}.")
+    raise UserError(f"No device '{name}'.{hint} Known: {HERE}, {', '.join(DEVICES)}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +140,7 @@ def plan(
 
     Args:
         model: as for `models.load`; gemma2_2b:32k is one with its vocabulary cut.
-        device: a name of `DEVICES`, or near to one.
+        device: a name of `DEVICES`, or near to one; or `HERE`.
         method: how to train.
         size: how much; without `rows`, as many at once as fit.
         compiled: ask a compiler too.
@@ -152,7 +153,7 @@ def plan(
         True
     """
     device = device_name(device)
-    machine = DEVICES[device]
+    machine = this_machine() if device == HERE else DEVICES[device]
     model, *shape = read_shape(model)
     found = _estimated(model, shape, method, size, machine)
     if compiled:

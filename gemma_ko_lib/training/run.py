@@ -1,6 +1,7 @@
 """Training a model on packed rows by any method: what every kind of training shares."""
 
 import dataclasses
+import functools
 import hashlib
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from gemma_ko_lib.models.loading import Model, load
 from gemma_ko_lib.runtime import UserError, sha256_of
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
-from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, Update, run_loop
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
 from gemma_ko_lib.training.size import RunSize, Updates
@@ -69,12 +70,17 @@ def train(
     dtype = model.decoder.product_dtype
     state, frozen = method.begin(model.params, mesh, config.seed, dtype)
     beside = {**frozen, **(beside or {})}
-    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
-    options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
+    rate = (config.learning_rate, config.steps, config.warmup_steps)
+    schedule = learning_rate_schedule(*rate)
+    if loss is None:
+        update = _update(method, model.decoder, rate, mesh, rematerialise)
+    else:
+        options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
+        update = method.update(model.decoder, schedule, **options)
     own = own_rows(config.batch_rows, config.accumulation, mesh)
     trained = run_loop(
         state,
-        method.update(model.decoder, schedule, **options),
+        update,
         schedule,
         Batches(data, config.rows, config.seed, own),
         config,
@@ -88,6 +94,12 @@ def train(
         quiet=quiet,
     )
     return merged(model, method, trained, frozen)
+
+
+@functools.lru_cache(maxsize=2)  # runs that differ by seed or data are traced and compiled once
+def _update(method: Method, decoder, rate, mesh, rematerialise) -> Update:
+    schedule = learning_rate_schedule(*rate)
+    return method.update(decoder, schedule, mesh=mesh, rematerialise=rematerialise)
 
 
 def merged(model: Model, method: Method, trained: dict, frozen: dict) -> Model:

@@ -1,6 +1,6 @@
 """RecurrentGemma's recurrence against global attention, by length: training, decoding, memory.
 
-One block of each kind from lesson 03, equally wide; the attention's window is the whole row, with
+One block of each kind from lesson 03a, equally wide; the attention's window is the whole row, with
 one key/value head. Then a small RecurrentGemma that generates after contexts of growing length.
 """
 

@@ -18,7 +18,7 @@ from gemma_ko_lib.training.optimizer import learning_rate_schedule
 
 NAME, PIECES = "gemma3_270m", (262_144, 32_768)
 ROWS, LENGTH, RANK = 2, 256, 16
-CONTEXT, NEW_TOKENS = 256, 24
+CONTEXT, NEW_TOKENS = 256, 64
 TURNS = 3
 
 
@@ -28,7 +28,7 @@ def _model(pieces: int) -> models.Model:
     decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
     generator = np.random.default_rng(0)
     params = {
-        name: 0.02 * generator.standard_normal(shape.shape, "float32")
+        name: jax.device_put(0.02 * generator.standard_normal(shape.shape, "float32"))
         for name, shape in decoder.shapes().items()
     }
     return models.Model(NAME, kind, config, decoder, params, None)

@@ -5,7 +5,9 @@ import json
 import pytest
 from datatrove.data import Document
 
+from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index
+from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.corpus.spool import read_lines, task_lines
 from gemma_ko_lib.runtime import UserError
 
@@ -54,6 +56,34 @@ def test_a_short_item_counts_as_a_whole(tmp_path):
     assert left(tmp_path, texts, file)[0] == ["1", "2"]
 
 
+def test_a_text_of_few_words_counts_beside_another_of_its_item(tmp_path):
+    """A question of three words with its answers, or both sentences of a pair."""
+    quiz = {"question": "소금은 어떤 맛인가", "choices": ["달다", "짜다", "시다", "쓰다"]}
+    pair = {"good": "한별은 울산에 갔다.", "bad": "한별는 울산에 갔다."}
+    file = index(tmp_path, quiz, pair)
+    texts = [
+        "소금은 어떤 맛인가? 달다, 짜다, 시다, 쓰다 가운데 고르시오.",
+        "O 한별은 울산에 갔다 / X 한별는 울산에 갔다",
+        "소금은 어떤 맛인가? 아이가 물었다. 아무도 답하지 못했다.",
+        "어제 한별은 울산에 갔다. 비가 왔다.",
+    ]
+    kept, lines = left(tmp_path, texts, file)
+    assert kept == ["2", "3"]
+    assert [line["item"] for line in lines] == ["set.jsonl:1", "set.jsonl:2"]
+
+
+def test_a_sentence_of_four_words_counts_by_itself_only(tmp_path):
+    file = index(tmp_path, {"good": "동생은 오늘 책을 읽었다."})
+    texts = ["비가 왔다. 동생은 오늘 책을 읽었다. 잘 잤다.", "내 동생은 오늘 책을 읽었다."]
+    assert left(tmp_path, texts, file)[0] == ["1"]
+
+
+def test_what_is_said_about_an_item_is_no_text_of_it(tmp_path):
+    note = "자음 뒤에는 은 모음 뒤에는 는 을 쓴다"
+    file = index(tmp_path, {"good": "한별은 갔다", "note": note, "category": SHORT})
+    assert left(tmp_path, [note, SHORT], file)[0] == ["0", "1"]
+
+
 @pytest.mark.parametrize("trivial", ["ㅋㅋ " * 15, "1 2 3 4 5 6 7 8 9 10 11 12 13 14"])
 def test_trivial_runs_are_no_evidence(tmp_path, trivial):
     file = index(tmp_path, {"text": trivial})
@@ -76,7 +106,22 @@ def test_the_index_says_what_it_holds(tmp_path):
         "ngrams": len(LONG.split()) - 13 + 1 + 1,
         "too_short": 1,
         "trivial": 0,
+        "planted": [
+            {"file": "a.jsonl", "items": 2, "found": 1},
+            {"file": "b.jsonl", "items": 1, "found": 1},
+        ],
     }
+
+
+@pytest.mark.parametrize("name", ["grammar", "native", "culture", "knowledge", "grammar_en"])
+def test_items_of_the_course_would_be_found_and_its_texts_hold_none(name, tmp_path):
+    counts = build_index([runtime.samples_dir() / f"{name}.jsonl"], tmp_path / "index")
+    (planted,) = counts["planted"]
+    assert planted["found"] >= 0.95 * planted["items"]
+    texts = [record["text"] for record in read_samples("ko")]
+    block = Decontaminator(tmp_path / "index", tmp_path)
+    documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
+    assert len(list(block.run(documents))) == len(texts)
 
 
 @pytest.mark.parametrize(

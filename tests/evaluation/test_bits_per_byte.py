@@ -32,6 +32,13 @@ def test_the_figure_is_bits_over_bytes_of_the_documents_by_hand(tiny_model):
     assert found.interval[0] <= found.micro <= found.interval[1]
 
 
+def test_the_figure_is_that_of_all_documents_it_comes_with(tiny_model):
+    found = bits_per_byte(tiny_model, SENTENCES)
+    bits, sizes = zip(*found.by_document, strict=True)
+    assert list(sizes) == [len(text.encode()) for text in SENTENCES]
+    assert found.micro == pytest.approx(sum(bits) / sum(sizes))
+
+
 def test_batch_size_and_order_do_not_matter(tiny_model):
     reference = bits_per_byte(tiny_model, SENTENCES, window=128, batch_rows=8)
     for batch_rows, texts in ((1, SENTENCES), (3, SENTENCES[::-1])):

@@ -5,11 +5,14 @@ import pytest
 from gemma_ko_lib import models
 from gemma_ko_lib.evaluation.writing import (
     Opening,
+    ask,
     go_on,
     measure_writing,
     read_openings,
+    read_questions,
     sentence_levels,
 )
+from gemma_ko_lib.runtime import UserError
 
 SOUND = (
     "시장에는 사람이 많았어요. 사과와 배를 사서 집으로 돌아왔어요. 저녁에는 동생과 함께 과일을 "
@@ -71,3 +74,21 @@ def test_the_openings_are_in_the_level_that_they_say():
 def test_a_model_goes_on_from_openings():
     written = go_on(models.load("nano"), read_openings()[:2], 8)
     assert len(written) == 2 and all(isinstance(ended, bool) for _, ended in written)
+
+
+def test_questions_in_turn_are_asked_with_the_answers_before_them(tmp_path):
+    path = tmp_path / "questions.jsonl"
+    path.write_text(
+        '{"id": 1, "category": "글쓰기", "questions": ["시를 써라.", "짧게 해라."]}\n'
+        '{"id": 2, "question": "왜?"}',
+        "utf-8",
+    )
+    talks = read_questions(path)
+    assert talks == [("1", ["시를 써라.", "짧게 해라."]), ("2", ["왜?"])]
+    questions, answers = ask(models.load("nano"), talks, 8)
+    assert [question.id for question in questions] == ["1.1", "2.1", "1.2"]
+    assert len(answers) == 3
+    assert measure_writing(questions, answers)["level_kept"].texts == 0
+    path.write_text('{"id": 1, "questions": []}', "utf-8")
+    with pytest.raises(UserError, match="line 1 has no questions"):
+        read_questions(path)

@@ -1,4 +1,4 @@
-"""PaliGemma from notebook 03 is KerasHub's, whatever is padded and wherever the answer starts."""
+"""PaliGemma from notebook 03b is KerasHub's, whatever is padded and wherever the answer starts."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""RecurrentGemma from notebook 03 is google-deepmind's, and its state forgets what it must."""
+"""RecurrentGemma from notebook 03a is google-deepmind's, and its state forgets what it must."""
 
 import functools
 

@@ -9,7 +9,7 @@ from gemma_ko_lib import course
 from gemma_ko_lib.course import heads
 from gemma_ko_lib.course.notebook_files import MAX_STORED_BYTES
 
-NOTEBOOKS = sorted(course.notebooks_dir().glob("*.ipynb"))
+NOTEBOOKS = course.find_notebooks()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -66,7 +66,7 @@ def test_a_notebook_opens_at_the_first_click(path):
     address = heads.repository().removeprefix("https://github.com/")
     for host in ("colab.research.google.com", "kaggle.com"):
         assert host in cells[0].source
-    assert cells[0].source.count(f"{address}/blob/main/notebooks/{path.name})") == 2
+    assert cells[0].source.count(f"{address}/blob/main/notebooks/learner/{path.name})") == 2
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert code[0].source == heads.install_source()
     assert "parameters" in code[1].metadata.tags
@@ -92,6 +92,8 @@ def test_the_platforms_are_asked_for_the_accelerator_that_the_lesson_uses(path):
 
 
 def test_a_new_address_in_pyproject_reaches_badges_cells_and_readme(monkeypatch):
-    monkeypatch.setattr(heads, "repository", lambda: "https://github.com/another/place")
+    monkeypatch.setattr(heads, "repository", lambda: "https://github.com/another/gemma-ko")
     for path, text in heads.written_files().items():
-        assert "another/place" in text and "gemma-ko/gemma-ko" not in text, path
+        assert "gemma-ko/gemma-ko" not in text, path
+        if path.parent.name != "notebooks" or path.suffix == ".ipynb":  # the guide has none
+            assert "another/gemma-ko" in text, path

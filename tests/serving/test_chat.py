@@ -69,3 +69,9 @@ def test_a_model_without_training_to_chat_says_so(engines):
     assert said.startswith("base was not trained to chat")
     assert "gemma-ko finetune" in said
     assert "not trained" not in _talk(engines["chat"], ["비", "/new", "눈"])
+
+
+def test_questions_are_asked_each_by_itself(engines):
+    alone = chat.ask(engines["chat"], ["눈"], max_tokens=4)
+    assert chat.ask(engines["chat"], ["비", "눈"], max_tokens=4)[1:] == alone
+    assert len(chat.ask(engines["base"], ["비"], max_tokens=4)) == 1

@@ -110,6 +110,16 @@ def test_training_lowers_the_loss_and_leaves_the_start_model_alone(tiny_model, s
     assert any((trained.params[name] != before[name]).any() for name in before)
 
 
+def test_runs_that_differ_by_seed_are_traced_once(tiny_model, shards, tmp_path):
+    decoder, traced = tiny_model.decoder, []
+    hidden = decoder.hidden
+    decoder.hidden = lambda *given, **options: traced.append(1) or hidden(*given, **options)
+    for seed in (3, 4):
+        config = dataclasses.replace(CONFIG, seed=seed)
+        train(tiny_model, shards, config, tmp_path / f"run-{seed}", quiet=True)
+    assert len(traced) == 1
+
+
 def _figures(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 

@@ -334,3 +334,8 @@ def test_a_folder_with_a_cut_vocabulary_is_planned_as_it_is(tmp_path, tiny_token
 def test_a_cut_that_is_no_number_of_pieces_is_refused(name):
     with pytest.raises(UserError, match="gemma2_2b_en:32k, at most 256,000"):
         plan.plan(name, "t4")
+
+
+def test_here_is_the_device_that_is_computed_on():
+    found = plan.plan("gemma3_270m", "here", size=RunSize(update_tokens=512, length=256))
+    assert found.machine == plan.this_machine()

@@ -1,0 +1,217 @@
+"""`gemma-ko road`: the whole road from one file, in steps that are commands of their own.
+
+    DIR/clean, vocabulary, pretrain, finetune    what these commands write
+    DIR/evaluate, DIR/serve                      figures, GGUF files and answers
+    DIR/steps/NAME.json                          of each step what decided its result, and its time
+    DIR/report.html, report.json                 written last
+
+A step that is done is passed over as long as nothing that decides its result has changed: its
+options, the files that it reads, the steps before it. What it replaces is kept in DIR/replaced.
+"""
+
+import contextlib
+import gc
+import hashlib
+import io
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from gemma_ko_lib.cli.options import PARTIAL, command
+from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file
+
+_REPLACED = "replaced"
+
+
+def add(commands) -> None:
+    """Register the command."""
+    parser = command(
+        commands, "road", _road, "Run the whole road from one file: raw texts to a served model."
+    )
+    parser.add_argument("file", metavar="ROAD.YAML", help="an example: data_samples/road.yaml")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder for all (the file's name)")
+    parser.add_argument(
+        "--plan", action="store_true", help="say what would be done and whether it fits, and stop"
+    )
+
+
+def _road(arguments) -> None:
+    from gemma_ko_lib.cli.road_file import parsers, read_road
+    from gemma_ko_lib.cli.road_steps import road_of
+
+    source = Path(arguments.file)
+    folder = Path(arguments.output or source.stem).expanduser().absolute()
+    file = read_road(source, folder)
+    road = road_of(file)
+    if arguments.plan:
+        from gemma_ko_lib.cli.road_plan import describe
+
+        with contextlib.chdir(folder if folder.is_dir() else Path.cwd()):
+            return print(describe(file, road, [_state(s, *x) for s, *x in _looked_at(road.steps)]))
+    from gemma_ko_lib.cli.road_figures import collect
+
+    try:
+        from gemma_ko_lib.course import road_report
+    except ImportError as error:
+        raise UserError(f"The report needs {error.name}: pip install 'gemma-ko[course]'.") from None
+    with only_process(folder), contextlib.chdir(folder):
+        print(f"$ cd {folder}", flush=True)
+        _run_all(road.steps, parsers())
+        report = collect(file, road, {step.name: _record(step)["seconds"] for step in road.steps})
+        road_report.write(report, folder)
+    print(f"The report, to open in a browser: {folder / 'report.html'}")
+
+
+# --- What is there -------------------------------------------------------------------
+
+
+def _record_path(step) -> Path:
+    return Path("steps") / (step.output.removesuffix(".json").replace("/", "-") + ".json")
+
+
+def _record(step) -> dict:
+    """What a step has noted: its settings, seconds, whether it is finished; or nothing."""
+    try:
+        return read_json_object(_record_path(step))
+    except FileNotFoundError:
+        return {}
+
+
+def _looked_at(steps):
+    """Each step with its settings as they are now, and what it has noted."""
+    identities = {}
+    for step in steps:
+        settings = step.settings(identities)
+        text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+        identities[step.name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        yield step, settings, _record(step)
+
+
+def _is_done(step, settings: dict, record: dict) -> bool:
+    done = record.get("finished") and record["settings"] == settings
+    return bool(done) and Path(step.output).exists()
+
+
+def _changes(settings: dict, record: dict) -> list[str]:
+    """What is no longer as it was, a line each."""
+    from gemma_ko_lib.training.run_folder import differences
+
+    def shown(value) -> str:
+        return "not there" if value is None else str(value) or "on"
+
+    lines = []
+    for name, (was, now) in differences(record["settings"], settings).items():
+        part, _, key = name.partition(".")
+        if part == "options":
+            lines.append(f"{key.lstrip('-')}: {shown(was)} → {shown(now)}")
+        elif part == "files":
+            was, now = was and "read", now and "read, with other contents"
+            lines.append(f"{key}: {shown(was)} → {shown(now)}")
+        else:
+            lines.append(f"{key}: done → done anew")
+    return lines
+
+
+def _state(step, settings: dict, record: dict) -> str:
+    """What will become of a step, for people."""
+    if not record:
+        return "to do"
+    if _is_done(step, settings, record):
+        return f"done in {seconds_text(record['seconds'])}"
+    if changes := _changes(settings, record):
+        return "to do again: " + "; ".join(changes)
+    return "to do again: its result is gone" if record["finished"] else "goes on"
+
+
+def seconds_text(seconds: float) -> str:
+    """A time for people: 42 s, 7 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+# --- Running -------------------------------------------------------------------------
+
+
+def _run_all(steps, parsers) -> None:
+    began = time.monotonic()
+    for number, (step, settings, record) in enumerate(_looked_at(steps), 1):
+        label = f"[{number}/{len(steps)}] {step.name}"
+        if _is_done(step, settings, record):
+            print(f"{label}: done before, in {seconds_text(record['seconds'])}", flush=True)
+            continue
+        goes_on = bool(record) and not record["finished"] and record["settings"] == settings
+        for line in _changes(settings, record) if record else ():
+            print(f"{label}: {line}", flush=True)
+        before = record["seconds"] + _worked(step, record["started"]) if goes_on else 0.0
+        _make_room(step, record, goes_on)
+        print(f"{label}{', goes on' if goes_on else ''}", flush=True)
+        seconds = before + _run(step, settings, before, parsers, goes_on and step.resumes)
+        so_far = seconds_text(time.monotonic() - began)
+        print(f"{label}: done in {seconds_text(seconds)}; {so_far} so far", flush=True)
+
+
+def _worked(step, started: float) -> float:
+    """Seconds from the start of a step that was killed to the last file that it wrote."""
+    files = [path for path in Path(step.output).rglob("*") if path.is_file()]
+    return max([0.0, *(path.stat().st_mtime - started for path in files)])
+
+
+def _make_room(step, record: dict, goes_on: bool) -> None:
+    """Put aside what a step will replace; take away what a stopped one cannot go on from."""
+    output = Path(step.output)
+    if not output.exists():
+        return
+    if not record:
+        raise UserError(
+            f"{output.absolute()} is there and not from this road. Move it away, or give another "
+            "folder with -o."
+        )
+    if goes_on:
+        if not step.resumes:
+            shutil.rmtree(output) if output.is_dir() else output.unlink()
+        return
+    Path(_REPLACED).mkdir(exist_ok=True)
+    name = _record_path(step).stem
+    count = sum(path.name.startswith(f"{name}-") for path in Path(_REPLACED).iterdir())
+    target = Path(_REPLACED) / f"{name}-{count + 1}{output.suffix}"
+    output.rename(target)
+    print(f"What was in {output} is now in {target}", flush=True)
+
+
+def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
+    """Run a step; seconds that it took."""
+    note = {"settings": settings, "seconds": before, "finished": False, "started": time.time()}
+    _write_record(step, note)
+    words = [*step.words, *["--resume"] * (resume and step.name != "clean")]
+    print(f"$ {step.command}{' --resume' * (words != step.words)}", flush=True)
+    started, printed = time.monotonic(), io.StringIO()
+    arguments = parsers[words[0]].parse_args(words[1:])
+    try:
+        with contextlib.redirect_stdout(printed) if step.prints else contextlib.nullcontext():
+            code = arguments.run(arguments) or 0
+        if code not in (0, PARTIAL):
+            raise UserError(f"{step.name} ended with code {code}; run the road again to go on.")
+        if step.prints:
+            with whole_file(step.output) as file:
+                file.write(printed.getvalue())
+        note["finished"] = True
+    finally:
+        note["seconds"] = before + time.monotonic() - started
+        _write_record(step, note)
+        _forget_programs()
+    return time.monotonic() - started
+
+
+def _write_record(step, note: dict) -> None:
+    with whole_file(_record_path(step)) as file:
+        json.dump(note, file, ensure_ascii=False, indent=1)
+
+
+def _forget_programs() -> None:
+    """Compiled programs of a step, and the weights that they hold, would stay in memory."""
+    gc.collect()
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

@@ -1,0 +1,148 @@
+"""Reads from a learner's executed notebooks which exercises are passed: `gemma-ko progress`.
+
+An exercise counts as passed when its check cell stands in the notebook letter for letter as the
+course has it, was run, and raised nothing. Nothing is executed here, and nothing leaves the
+machine. Who wrote an answer, and with what help, no notebook shows.
+"""
+
+import dataclasses
+import datetime
+import html
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+
+from gemma_ko_lib.course.learner_edition import CHECK, MARKER, exercises
+from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
+from gemma_ko_lib.runtime import UserError, whole_file
+
+# From the least to the best; of several notebooks of a lesson the best result counts.
+STATES = ("not run", "check was changed", "not passed", "passed")
+
+
+@dataclasses.dataclass
+class Lesson:
+    """A lesson's exercises by number, each with one of `STATES`."""
+
+    name: str
+    title: str
+    states: dict[int, str]
+
+    @property
+    def passed(self) -> int:
+        return sum(state == "passed" for state in self.states.values())
+
+
+def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> list[Lesson]:
+    """Read which exercises of each lesson are passed.
+
+    A notebook belongs to the lesson whose checks it holds, whatever its file is called. Notebooks
+    with solutions, as the course itself stores them, do not count.
+
+    Args:
+        paths: notebooks, or folders in which all are looked at.
+        folder: where the course's notebooks are; its own when None.
+
+    Returns:
+        Every lesson that has exercises, in course order.
+
+    Raises:
+        UserError: a path is not there, or a file is not a notebook.
+    """
+    lessons, owner = [], {}
+    for path in find_notebooks(folder=folder):
+        notebook = nbformat.read(path, as_version=4)
+        if found := exercises(notebook):
+            title = next(filter(None, (_title(cell) for cell in notebook.cells)), path.stem)
+            lessons.append(Lesson(path.stem, title, {e.number: "not run" for e in found}))
+            owner |= {source_sha256(e.check.source): (lessons[-1], e.number) for e in found}
+    for path in _notebooks(paths):
+        try:
+            cells = nbformat.read(path, as_version=4).cells
+        except (ValueError, nbformat.ValidationError) as error:
+            raise UserError(f"{path} is not a notebook that can be read: {error}") from None
+        if not any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
+            _take(cells, owner)
+    return lessons
+
+
+def _title(cell) -> str:
+    return cell.source.split("\n")[0].removeprefix("# ") if cell.source.startswith("# ") else ""
+
+
+def _notebooks(paths: Iterable[str | Path]) -> list[Path]:
+    found = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path} is not there; name notebooks, or a folder that holds some.")
+        inside = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
+        found += [p for p in inside if not any(part.startswith(".") for part in p.parts)]
+    return found
+
+
+def _take(cells: list, owner: dict[str, tuple[Lesson, int]]) -> None:
+    checks = [cell for cell in cells if cell.cell_type == "code" and CHECK.match(cell.source)]
+    known = [owner[key] for cell in checks if (key := source_sha256(cell.source)) in owner]
+    for cell in checks:
+        lesson, number = owner.get(source_sha256(cell.source), (None, None))
+        if lesson is not None:
+            raised = any(output.output_type == "error" for output in cell.outputs)
+            state = "not passed" if raised else "passed"
+            if cell.execution_count is None:
+                state = "not run"
+        elif known:  # the lesson is known by its other checks
+            lesson, number = known[0][0], int(CHECK.match(cell.source)[1])
+            state = "check was changed"
+        if lesson is not None and number in lesson.states:
+            lesson.states[number] = max(lesson.states[number], state, key=STATES.index)
+
+
+def progress_lines(lessons: list[Lesson]) -> list[str]:
+    """A line a lesson for a terminal, with what is open by number."""
+    lines = []
+    for lesson in lessons:
+        open_ = (f"{n}: {state}" for n, state in lesson.states.items() if state != "passed")
+        line = f"{lesson.name:<28}{lesson.passed} of {len(lesson.states)} passed"
+        lines.append("   ".join(filter(None, [line, ", ".join(open_)])))
+    return lines
+
+
+_PAGE = """\
+<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Gemma-Ko: exercises passed</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ border-bottom: 1px solid #ccc; padding: .3rem; text-align: left }}
+td:last-child, th:last-child {{ text-align: right }}
+small {{ color: #595959 }}
+</style>
+<h1>Gemma-Ko</h1>
+<p>{name} has passed the checks of <b>{passed} of {of} exercises</b> of the course
+(수료 확인: 연습 문제 {of}개 중 {passed}개 통과). {date}</p>
+<table><tr><th>lesson</th><th>exercises passed</th></tr>
+{rows}
+</table>
+<p><small>Made by <code>gemma-ko progress</code> {version} on the learner's own machine, from the
+outputs that the notebooks hold. It says that these check cells, unchanged, ran without an error. It
+cannot say who wrote the answers: whoever wants to know asks the learner to explain one.</small></p>
+</html>
+"""
+
+
+def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> None:
+    """Write a plain HTML page of what is passed, in the learner's name."""
+    row = "<tr><td>{}</td><td>{} of {}</td></tr>"
+    rows = (row.format(html.escape(x.title), x.passed, len(x.states)) for x in lessons)
+    page = _PAGE.format(
+        name=html.escape(name),
+        passed=sum(lesson.passed for lesson in lessons),
+        of=sum(len(lesson.states) for lesson in lessons),
+        date=datetime.date.today().isoformat(),
+        rows="\n".join(rows),
+        version=metadata.version("gemma-ko"),
+    )
+    with whole_file(path) as file:
+        file.write(page)

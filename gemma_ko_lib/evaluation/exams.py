@@ -1,0 +1,138 @@
+"""Public Korean exams from local files, in the layouts that their authors publish.
+
+KMMLU (arXiv 2402.11548), KMMLU-Redux (2507.08924), HAE-RAE Bench (2309.02706), CLIcK (2403.06412),
+KoGEM (aclanthology.org/2025.acl-long.492) and KoBALT (2505.16125). All show the choices and ask
+for a letter. Where lm-evaluation-harness has the task (KMMLU, HAE-RAE, CLIcK), prompts and choices
+are its own; only CLIcK's questions of five choices, of which it shows four, are shown whole.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from gemma_ko_lib.evaluation.items import Item, Suite, read_suite, text_of
+from gemma_ko_lib.evaluation.prompts import LETTERS
+from gemma_ko_lib.runtime import UserError
+
+_SUFFIXES = {".jsonl", ".json", ".csv", ".parquet"}
+_OWN_NUMBER = re.compile(r"^\s*(?:[①-⑩]|\d{1,2}[.)])\s*")
+_LETTERED = re.compile(r"^\s*\(?([A-J])\s*[:.)]", re.MULTILINE)
+
+
+def read_exam(name: str, data: str | Path | None) -> Suite:
+    """Read a public exam.
+
+    Args:
+        name: of `EXAMS`.
+        data: its file, or a folder with its files (.jsonl, .json, .csv, .parquet); of a folder
+            those with "test" in their names are taken, or all where none has.
+
+    Raises:
+        UserError: no file is given or found, or none holds a question.
+    """
+    if data is None:
+        raise UserError(f"{name} is read from local files: give its file or folder with --data.")
+    path = Path(data).expanduser()
+    files = (
+        [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in _SUFFIXES)
+    )
+    files = [file for file in files if "test" in file.stem.lower()] or files
+    if not files:
+        raise UserError(f"{path} has no file for {name}: .jsonl, .json, .csv or .parquet.")
+    items, rejects = [], []
+    for file in files:
+        suite = read_suite(name, file, lambda record, at=file.stem: EXAMS[name](record, at))
+        rejects += suite.rejects
+        items += [
+            dataclasses.replace(item, id=f"{file.stem}:{item.id}" if len(files) > 1 else item.id)
+            for item in suite.items
+        ]
+    return Suite(name, tuple(items), rejects=tuple(rejects))
+
+
+def _kmmlu(record: dict, file: str) -> Item:
+    choices = [text_of(record, letter) for letter in LETTERS[:4]]
+    group = record.get("Category") or file.removesuffix("-test")
+    return _asked(record, "question", choices, _from_one(record, "answer"), group)
+
+
+def _kmmlu_redux(record: dict, file: str) -> Item:
+    answer = _from_one(record, "solution" if "solution" in record else "answer")
+    return _asked(record, "question", record["options"], answer, record.get("category") or file)
+
+
+def _kogem(record: dict, file: str) -> Item:
+    choices = record["choices" if "choices" in record else "candidates"]
+    group = record.get("linguistic_category") or record.get("category") or file
+    parts = [record.get(field) or "" for field in ("passage", "context", "question", "paragraph")]
+    question = "\n".join(part.strip() for part in parts if part.strip())
+    answer = _from_one(record, "label" if "label" in record else "answer")
+    return _asked({**record, "question": question}, "question", choices, answer, group)
+
+
+def _kobalt(record: dict, file: str) -> Item:
+    question = text_of(record, "Question").rstrip()
+    letters = sorted(set(_LETTERED.findall(question)))
+    if len(letters) < 2:
+        raise ValueError("Question shows no choices A, B … at the beginning of lines")
+    answer = letters.index(str(record["Answer"]).strip())
+    choices = tuple(f" {letter}" for letter in letters)
+    level = int(record.get("Level") or 0)
+    name = str(record.get("ID", record["id"]))
+    return Item(
+        name, f"{question}\n정답:", choices, answer, record.get("Class") or file, level=level
+    )
+
+
+def _haerae(record: dict, file: str) -> Item:
+    shown = [f"({letter})" for letter in LETTERS[:5]]
+    answer = shown.index(str(record["answer"]).strip())
+    choices = tuple(f" {letter}" for letter in shown)
+    return Item(str(record["id"]), text_of(record, "query"), choices, answer, file)
+
+
+def _click(record: dict, file: str) -> Item:
+    choices = [str(choice) for choice in record["choices"]]
+    answer = choices.index(record["answer"])
+    letters = LETTERS[: len(choices)]
+    named = ", ".join(f"{a}: {choice}" for a, choice in zip(letters, choices, strict=True))
+    named = named.replace("A: ", "A:", 1)  # as the harness writes it
+    which = ", ".join(letters[:4])
+    question = text_of(record, "question")
+    if record.get("paragraph"):
+        how = "주어진 맥락을 천천히 읽고, 질문에 대한 적절한 정답을"
+        question = f"맥락: {record['paragraph']}\n질문: {question}"
+    else:
+        how, question = "주어진 질문을 천천히 읽고, 적절한 정답을", f"질문: {question}"
+    prompt = f"{how} {which} 중에 골라 알파벳 하나로 답하시오.\n\n{question}\n보기:\n{named}\n정답:"
+    group = record.get("subcategory") or file
+    return Item(str(record["id"]), prompt, tuple(f" {a}" for a in letters), answer, group)
+
+
+def _asked(record: dict, field: str, choices, answer: int, group: str) -> Item:
+    """A question in the words of the harness' kmmlu, which ends in a full-width colon."""
+    choices = [_OWN_NUMBER.sub("", str(choice)).strip() for choice in choices]
+    if not 2 <= len(choices) <= len(LETTERS) or not all(choices):
+        raise ValueError(f"{choices} are no choices")
+    if not 0 <= answer < len(choices):
+        raise ValueError(f"the answer is {answer + 1}, of {len(choices)} choices")
+    shown = "".join(f"\n{a}. {choice}" for a, choice in zip(LETTERS, choices, strict=False))
+    prompt = f"{text_of(record, field).strip()}{shown}\n정답："
+    letters = tuple(f" {letter}" for letter in LETTERS[: len(choices)])
+    return Item(str(record["id"]), prompt, letters, answer, group)
+
+
+def _from_one(record: dict, field: str) -> int:
+    """The place of the answer, which is counted from 1."""
+    return int(str(record[field]).strip()) - 1
+
+
+EXAMS: dict[str, Callable[[dict, str], Item]] = {
+    "kmmlu": _kmmlu,
+    "kmmlu_redux": _kmmlu_redux,
+    "haerae": _haerae,
+    "click": _click,
+    "kogem": _kogem,
+    "kobalt": _kobalt,
+}

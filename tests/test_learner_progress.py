@@ -1,0 +1,104 @@
+"""`gemma-ko progress`: what counts as passed, and what does not."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from gemma_ko_lib import cli
+from gemma_ko_lib.course.learner_edition import learner_notebook
+from gemma_ko_lib.course.learner_progress import read_progress, write_certificate
+from gemma_ko_lib.runtime import UserError
+
+
+def source_notebook():
+    cells = [new_markdown_cell("badges"), new_markdown_cell("# 01 · Doubling <twice>\n\ntext")]
+    for number in (1, 2, 3):
+        code = f"def f{number}(x):\n    # solution\n    return {number} * x"
+        check = f"# check exercise {number}: x\nassert f{number}(2) == {2 * number}, 'not'"
+        cells += [
+            new_markdown_cell("question"),
+            new_code_cell(code, metadata={"tags": ["exercise"]}, execution_count=1),
+            new_code_cell(check, metadata={"tags": ["exercise-check"]}, execution_count=1),
+            new_markdown_cell("explanation", metadata={"tags": ["solution"]}),
+        ]
+    return new_notebook(cells=cells)
+
+
+@pytest.fixture
+def course_folder(tmp_path):
+    (tmp_path / "course").mkdir()
+    nbformat.write(source_notebook(), tmp_path / "course/01_doubling.ipynb")
+    return tmp_path / "course"
+
+
+@pytest.fixture
+def learner(tmp_path):
+    """A learner's notebook in which the first exercise is passed, the second failed."""
+    notebook = learner_notebook(source_notebook())
+    first, second, _ = (c for c in notebook.cells if "exercise-check" in c.metadata.get("tags", []))
+    first.execution_count = second.execution_count = 7
+    second.outputs = [new_output("error", ename="AssertionError", evalue="not", traceback=[])]
+    (tmp_path / "mine").mkdir()
+    return notebook, tmp_path / "mine" / "Copy of doubling (1).ipynb"
+
+
+def states(paths, folder):
+    (lesson,) = read_progress(paths, folder)
+    return list(lesson.states.values())
+
+
+def test_a_check_that_ran_without_an_error_is_passed_whatever_the_file_is_called(
+    learner, course_folder
+):
+    notebook, path = learner
+    nbformat.write(notebook, path)
+    assert states([path], course_folder) == ["passed", "not passed", "not run"]
+    assert states([path.parent], course_folder) == ["passed", "not passed", "not run"]
+
+
+def test_a_changed_check_does_not_count(learner, course_folder):
+    notebook, path = learner
+    check = next(c for c in notebook.cells if "exercise-check" in c.metadata.get("tags", []))
+    check.source = "# check exercise 1: x\nassert True"
+    nbformat.write(notebook, path)
+    assert states([path], course_folder) == ["check was changed", "not passed", "not run"]
+
+
+def test_the_edition_with_solutions_does_not_count(course_folder):
+    assert states([course_folder], course_folder) == ["not run"] * 3
+
+
+def test_of_several_notebooks_of_a_lesson_the_best_counts(learner, course_folder):
+    notebook, path = learner
+    nbformat.write(notebook, path)
+    nbformat.write(learner_notebook(source_notebook()), path.parent / "a new start.ipynb")
+    assert states([path.parent], course_folder) == ["passed", "not passed", "not run"]
+
+
+def test_what_cannot_be_read_is_named(tmp_path, course_folder):
+    with pytest.raises(UserError, match="nowhere is not there"):
+        read_progress([tmp_path / "nowhere"], course_folder)
+    (tmp_path / "cut.ipynb").write_text('{"cells": [')
+    with pytest.raises(UserError, match=r"cut.ipynb is not a notebook"):
+        read_progress([tmp_path / "cut.ipynb"], course_folder)
+
+
+def test_the_certificate_says_what_is_passed_and_what_it_cannot_know(
+    learner, course_folder, tmp_path
+):
+    notebook, path = learner
+    nbformat.write(notebook, path)
+    written = tmp_path / "certificate.html"
+    write_certificate(read_progress([path], course_folder), "김 <b>민지", written)
+    page = written.read_text("utf-8")
+    assert "1 of 3 exercises" in page and "김 &lt;b&gt;민지" in page
+    assert "<td>01 · Doubling &lt;twice&gt;</td><td>1 of 3</td>" in page
+    assert "cannot say who wrote the answers" in page.replace("\n", " ")
+    assert "http" not in page  # one file, which loads nothing
+
+
+def test_the_command_reads_the_course_itself(tmp_path, capsys):
+    written = tmp_path / "certificate.html"
+    assert cli.main(["progress", str(tmp_path), "-o", str(written), "--name", "민지"]) == 0
+    assert "00_start_here" in capsys.readouterr().out
+    assert "민지" in written.read_text("utf-8")
