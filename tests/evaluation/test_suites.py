@@ -238,7 +238,8 @@ def test_models_without_the_skill_get_half_of_the_minimal_pairs():
     assert set(bands) == {"", "an_anh", "topic_subject", "voice"}
     for name in ("fewest tokens", "unigram"):
         assert [a for a, _, _ in found[name].by_group().values()] == pytest.approx([0.5] * 3)
-    assert all(0.35 <= low <= high <= 0.65 for low, high in bands.values())
+    # One preference for a piece decides many pairs of a phenomenon.
+    assert all(0.3 <= low <= high <= 0.7 for low, high in bands.values())
 
 
 def test_per_character_scores_do_not_punish_length():
