@@ -60,13 +60,13 @@ class Sizes:
     update_tokens: int = 768
     rates: tuple[float, ...] = (1e-3, 3e-3)
     probe: int = 5
-    updates: int = 50
+    updates: int = 30
     reviews: int = 900
-    review_rates: tuple[float, ...] = (3e-4, 1e-3)
-    review_updates: int = 40
-    review_tests: int = 300
-    answer_tokens: int = 64
-    grammar: int = 6
+    review_rates: tuple[float, ...] = (1e-3,)
+    review_updates: int = 26
+    review_tests: int = 240
+    answer_tokens: int = 48
+    grammar: int = 4
 
 
 TINY = Sizes("nano", 3_000, 40, 256, 512, (3e-3, 1e-2), 1, 3, 40, (1e-2, 2e-2), 3, 24, 8, 1)
