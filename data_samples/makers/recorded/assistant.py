@@ -262,6 +262,8 @@ def _measured(tests: list[dict], written: list[tuple[str, bool]]) -> dict:
         name: None if some.share is None else [some.share, *(some.interval or (None, None))]
         for name, some in found.items()
     }
+    ended = [ended for _, ended in written]
+    figures["ended"] = [float(np.mean(ended)), *share_interval(ended)]
     polite = [
         [level in POLITE for level in writing.sentence_levels(text)]
         for opening, (text, _) in pairs
@@ -465,12 +467,9 @@ def _save(parts: _Parts, talks: dict, reviews: dict, sizes: Sizes) -> None:
     people = [test["answer"].text for test in tests]
     lengths = [len(ids) for ids in tokenizer.encode(people)]
     people = [(t, n < sizes.answer_tokens) for t, n in zip(people, lengths, strict=True)]
-    measures = {
-        "before": before["measures"],
-        "prompted": prompted["measures"],
-        "after": after["measures"],
-        "people": _measured(tests, people)["measures"],
-    }
+    written = {name: found[name]["written"] for name in ("before", "prompted", "after")}
+    written["people"] = people
+    measures = {name: _measured(tests, some)["measures"] for name, some in written.items()}
     save(
         "assistant",
         f"Gemma 3 270M (4-bit weights dequantised, vocabulary cut to {sizes.pieces:,} pieces), "
