@@ -88,13 +88,13 @@ def korean_notebook(
     """
     written = _prose(korean) if korean else []
     by_hash = {_rendered(cell): cell for cell in written}
-    texts = {source_sha256(cell.source) for cell in _prose(english)}
+    texts = {_hash(cell.source) for cell in _prose(english)}
     by_id = {cell.id: cell for cell in written if _rendered(cell) not in texts}
     notebook = nbformat.from_dict(json.loads(json.dumps(english)))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             continue
-        sha256 = source_sha256(cell.source)
+        sha256 = _hash(cell.source)
         made = _made(name, cell)
         # A cell that was moved or was given another id is still the same text.
         old = by_hash.get(sha256) or by_id.get(cell.id)
@@ -109,6 +109,11 @@ def _source(english: str, sha256: str, old: NotebookNode | None) -> str:
     if _rendered(old) == sha256:
         return old.source
     return STALE + old.source.removeprefix(STALE)
+
+
+def _hash(english: str) -> str:
+    """Fingerprint of a text's words: lines that are filled anew ask for no other Korean."""
+    return source_sha256(" ".join(english.split()))
 
 
 def _prose(notebook: NotebookNode) -> list[NotebookNode]:

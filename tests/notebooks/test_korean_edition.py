@@ -154,6 +154,12 @@ def test_changed_english_keeps_the_korean_and_marks_it_until_the_mark_is_deleted
     assert korean_edition.marked_cells(korean_notebook("00_name", changed, again)) == []
 
 
+def test_english_whose_lines_are_filled_anew_asks_for_no_other_korean():
+    korean = translated(english("One or\ntwo."), "하나나 둘이에요.")
+    again = korean_notebook("00_name", english("One\nor two."), korean)
+    assert korean_edition.marked_cells(again) == []
+
+
 def test_english_that_changes_before_it_is_translated_is_shown_as_it_is_now():
     begun = korean_notebook("00_name", english("One."))
     again = korean_notebook("00_name", english("Uno."), begun)
