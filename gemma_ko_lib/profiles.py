@@ -58,7 +58,6 @@ class Finetune:
         task_length: tokens of such a row.
         task_tests: sentences to test it on.
         seeds: runs of each, for a range.
-        few_steps: updates at most on a handful of examples, to see them learnt by heart.
         questions: held-out questions to ask.
         answer_tokens: where an answer that does not end is cut.
     """
@@ -75,7 +74,6 @@ class Finetune:
     task_length: int = 128
     task_tests: int = 100
     seeds: int = 3
-    few_steps: int = 120
     questions: int = 20
     answer_tokens: int = 128
 
@@ -286,11 +284,10 @@ _PROFILES = {
             rank=8,
             new_pieces=1024,
             steps=10,
-            task_steps=180,
+            task_steps=150,
             task_length=48,
             task_tests=64,
             seeds=2,
-            few_steps=120,
             questions=4,
             answer_tokens=16,
         ),
@@ -321,7 +318,6 @@ _PROFILES = {
             task_rows=4,
             task_tests=60,
             seeds=2,
-            few_steps=24,
             questions=8,
             answer_tokens=48,
         ),

@@ -29,6 +29,7 @@ from gemma_ko_lib.tokenization.conversations import (
     END,
     Turn,
     control_id,
+    encode_conversation,
     encode_prompt,
     read_conversations,
 )
@@ -262,6 +263,8 @@ def _measured(tests: list[dict], written: list[tuple[str, bool]]) -> dict:
         name: None if some.share is None else [some.share, *(some.interval or (None, None))]
         for name, some in found.items()
     }
+    ended = [ended for _, ended in written]
+    figures["ended"] = [float(np.mean(ended)), *share_interval(ended)]
     polite = [
         [level in POLITE for level in writing.sentence_levels(text)]
         for opening, (text, _) in pairs
@@ -465,12 +468,15 @@ def _save(parts: _Parts, talks: dict, reviews: dict, sizes: Sizes) -> None:
     people = [test["answer"].text for test in tests]
     lengths = [len(ids) for ids in tokenizer.encode(people)]
     people = [(t, n < sizes.answer_tokens) for t, n in zip(people, lengths, strict=True)]
-    measures = {
-        "before": before["measures"],
-        "prompted": prompted["measures"],
-        "after": after["measures"],
-        "people": _measured(tests, people)["measures"],
-    }
+    written = {name: found[name]["written"] for name in ("before", "prompted", "after")}
+    written["people"] = people
+    measures = {name: _measured(tests, some)["measures"] for name, some in written.items()}
+    review = found["review"]
+    review["read"] = _read_reviews(tokenizer, reviews["train"], sizes)
+    name = f"naive Bayes, {review['read']} reviews"
+    learnt = _naive_bayes(reviews["train"][: review["read"]])
+    right = [float(learnt(text) == label) for text, label in reviews["test"]]
+    review["accuracy"][name] = [float(np.mean(right)), *share_interval(right)]
     save(
         "assistant",
         f"Gemma 3 270M (4-bit weights dequantised, vocabulary cut to {sizes.pieces:,} pieces), "
@@ -506,7 +512,16 @@ def _save(parts: _Parts, talks: dict, reviews: dict, sizes: Sizes) -> None:
         },
         not_taught=found["taught"],
         review_run=found["review_run"],
-        review=found["review"],
+        review=review,
+    )
+
+
+def _read_reviews(tokenizer, reviews: list[tuple[str, int]], sizes: Sizes) -> int:
+    """How many reviews the updates have read: the rival gets as many."""
+    talks = [(Turn("user", _asked(text)), Turn("model", LABELS[y])) for text, y in reviews]
+    tokens = sum(len(encode_conversation(tokenizer, talk)[0]) for talk in talks)
+    return min(
+        len(reviews), round(len(reviews) * sizes.review_updates * sizes.update_tokens / tokens)
     )
 
 
