@@ -33,7 +33,7 @@ _KOREAN_FONTS = (
 )
 _HOUSE_STYLE = {
     "figure.figsize": (7.0, 3.6),
-    "figure.dpi": 90,  # with png, ten dense plots stay below a notebook's 600 KB
+    "figure.dpi": 90,  # with png, ten dense plots stay below a notebook's limit
     "savefig.dpi": 90,
     "savefig.format": "png",
     "figure.constrained_layout.use": True,

@@ -406,7 +406,7 @@ def print_in_last_cell(text):
     [
         ("saved in /opt/someone/corpus.txt", "local path /opt/someone/corpus.txt"),
         (r"saved in C:\Users\someone\corpus.txt", r"local path C:\\Users\\someone"),
-        ("가" * 200_000, "bytes; at most 600,000"),
+        ("가" * 300_000, "bytes; at most 900,000"),
     ],
 )
 def test_local_paths_and_large_outputs_are_rejected_by_name(stored, text, problem):

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from gemma_ko_lib.runtime import UserError, whole_file
 
-MAX_STORED_BYTES = 600_000
+MAX_STORED_BYTES = 900_000
 _LESSON = re.compile(r"\d\d[a-z]?_\w+\.ipynb")
 _VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
 _PLATFORM_METADATA = ("accelerator", "colab", "kaggle")
@@ -221,7 +221,7 @@ def check_stored_outputs(path: str | Path) -> list[str]:
     """List what is wrong with a committed notebook's outputs.
 
     This finds cells that were edited, added, removed or moved since their outputs were made,
-    errors, warnings and progress on stderr, local paths, widget state, and files over 600 KB.
+    errors, warnings and progress on stderr, local paths, widget state, and files over 900 KB.
     """
     path = Path(path)
     try:
