@@ -57,9 +57,7 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
     ax.plot([8.2, 8.7], [4.05, 4.05], color=_LINE, lw=1.2, zorder=0)
     for name, (x, y, width, height, text) in _PARTS.items():
         kind = "norm" if "norm" in name else name
-        colour = _LIT if kind in lit else _DIM
-        ax.add_patch(plt.Rectangle((x, y), width, height, fc=colour, ec=_LINE, lw=1))
-        ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=8)
+        _draw_box(ax, (x, y, width, height), text, kind in lit, 8)
     ax.set(xlim=(2.8, 11.2), ylim=(-0.2, 11.4))
     ax.axis("off")
     return ax
@@ -155,8 +153,13 @@ def _draw_parts(model, parts, lines, lit, size) -> Axes:
         arrow = {"arrowstyle": "->", "color": _LINE, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", points[-1], points[-2], arrowprops=arrow)
     for name, (x, y, width, height, text) in parts.items():
-        colour = _LIT if kinds[name] in lit else _DIM
-        ax.add_patch(plt.Rectangle((x, y), width, height, fc=colour, ec=_LINE, lw=1))
-        ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=9)
+        _draw_box(ax, (x, y, width, height), text, kinds[name] in lit, 9)
     ax.axis("off")
     return ax
+
+
+def _draw_box(ax: Axes, box, text: str, lit: bool, fontsize: int) -> None:
+    x, y, width, height = box
+    colour = _LIT if lit else _DIM
+    ax.add_patch(plt.Rectangle((x, y), width, height, fc=colour, ec=_LINE, lw=1))
+    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=fontsize)

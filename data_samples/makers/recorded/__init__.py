@@ -9,6 +9,9 @@ from what it finds there after a stop, and ends with `save`. A notebook reads th
 import datetime
 import json
 import os
+import resource
+import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +19,28 @@ from gemma_ko_lib import runtime
 
 WORK = Path(__file__).parents[3] / "build" / "recorded"
 _PACKAGES = ("jax", "keras", "keras-hub")
+
+
+def kept_part(path: Path, make: Callable) -> dict:
+    """One part of a run: read from its file, or made now and kept there.
+
+    Args:
+        path: of the file.
+        make: gives what is kept, as JSON takes it.
+
+    Returns:
+        `found` is what `make` gave; `minutes` that it took; `peak_bytes` of the process so far.
+    """
+    if not path.is_file():
+        began = time.monotonic()
+        found = make()
+        minutes = (time.monotonic() - began) / 60
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        with runtime.whole_file(path) as file:
+            kept = {"found": found, "minutes": minutes, "peak_bytes": peak}
+            json.dump(kept, file, ensure_ascii=False)
+        print(f"{path.stem}: {minutes:.1f} minutes, peak {peak / 2**30:.1f} GiB", flush=True)
+    return json.loads(path.read_text("utf-8"))
 
 
 def save(name: str, what: str, minutes: float, **results) -> Path:

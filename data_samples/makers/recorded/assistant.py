@@ -13,12 +13,11 @@ import collections
 import dataclasses
 import json
 import math
-import time
 from pathlib import Path
 
 import numpy as np
 
-from data_samples.makers.recorded import WORK, save
+from data_samples.makers.recorded import WORK, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization, training
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation import writing
@@ -110,17 +109,9 @@ class _Parts:
         self.work, self.found, self.minutes = work, {}, 0.0
 
     def make(self, name: str, run) -> None:
-        path = self.work / f"part_{name}.json"
-        if not path.is_file():
-            started = time.monotonic()
-            found = run()
-            minutes = (time.monotonic() - started) / 60
-            with runtime.whole_file(path) as file:
-                json.dump({"minutes": minutes, "found": found}, file, ensure_ascii=False, indent=1)
-        part = json.loads(path.read_text("utf-8"))
-        self.found[name] = part["found"]
-        self.minutes += part["minutes"]
-        print(f"{name}: {part['minutes']:.1f} minutes", flush=True)
+        kept = kept_part(self.work / f"part_{name}.json", run)
+        self.found[name] = kept["found"]
+        self.minutes += kept["minutes"]
 
 
 # --- data ---

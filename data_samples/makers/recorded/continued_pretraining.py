@@ -15,16 +15,14 @@ import dataclasses
 import json
 import math
 import re
-import resource
 import shutil
-import time
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from datatrove.data import Document
 
-from data_samples.makers.recorded import WORK, save
+from data_samples.makers.recorded import WORK, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
@@ -79,16 +77,7 @@ class Maker:
 
     def part(self, name: str, make):
         """What `make` gave, now or before."""
-        path = self.work / f"{name}.json"
-        if not path.is_file():
-            began = time.monotonic()
-            found = make()
-            minutes = (time.monotonic() - began) / 60
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            with runtime.whole_file(path) as file:
-                json.dump({"found": found, "minutes": minutes, "peak_bytes": peak}, file)
-            print(f"{name}: {minutes:.1f} minutes, peak {peak / 2**30:.1f} GiB", flush=True)
-        return json.loads(path.read_text())["found"]
+        return kept_part(self.work / f"{name}.json", make)["found"]
 
     # --- texts and rows ---
 

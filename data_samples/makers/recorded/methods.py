@@ -9,14 +9,13 @@ that `continued_pretraining` has made:
 
 import argparse
 import dataclasses
-import json
 import time
 
 import jax
 import numpy as np
 
-from data_samples.makers.recorded import WORK, save
-from gemma_ko_lib import evaluation, models, runtime, tokenization
+from data_samples.makers.recorded import WORK, kept_part, save
+from gemma_ko_lib import evaluation, models, tokenization
 from gemma_ko_lib.corpus import read_clean
 from gemma_ko_lib.training import Batches, Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
@@ -124,13 +123,8 @@ class Comparison:
 
     def part(self, name: str, make):
         """What `make` gave, now or before, and the minutes that it took."""
-        path = self.work / f"{name}.json"
-        if not path.is_file():
-            began = time.monotonic()
-            found = make()
-            with runtime.whole_file(path) as file:
-                json.dump([found, (time.monotonic() - began) / 60], file)
-        return json.loads(path.read_text())
+        kept = kept_part(self.work / f"{name}.json", make)
+        return kept["found"], kept["minutes"]
 
 
 def _batch(batch: dict) -> dict:

@@ -25,7 +25,7 @@ import jax
 import numpy as np
 import optax
 
-from data_samples.makers.recorded import WORK, save
+from data_samples.makers.recorded import WORK, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.corpus.samples import read_samples
@@ -90,16 +90,9 @@ class Maker:
 
     def part(self, name: str, make):
         """What `make` gave, now or before."""
-        path = self.work / f"{name}.json"
-        if not path.is_file():
-            began = time.monotonic()
-            found = make()
-            minutes = (time.monotonic() - began) / 60
-            with runtime.whole_file(path) as file:
-                json.dump({"found": found, "minutes": minutes}, file)
-            print(f"{name}: {minutes:.1f} minutes", flush=True)
-            jax.clear_caches()
-        return json.loads(path.read_text())["found"]
+        found = kept_part(self.work / f"{name}.json", make)["found"]
+        jax.clear_caches()  # the next part compiles for another vocabulary
+        return found
 
     # --- texts and vocabularies ---
 
