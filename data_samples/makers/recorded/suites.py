@@ -101,6 +101,20 @@ def figures(suite: evaluation.Suite, score) -> dict:
     return found
 
 
+def _asked_and_read(folder: Path, asked: dict, score, bits, prefix: str = "") -> dict:
+    """The figures of every suite and of both languages' texts, each part kept in a file."""
+    return {
+        "suites": {
+            key: kept(folder / f"{prefix}{key}.json", lambda suite=suite: figures(suite, score))
+            for key, suite in asked.items()
+        },
+        "texts": {
+            language: kept(folder / f"{prefix}bits {language}.json", lambda at=language: bits(at))
+            for language in TEXTS
+        },
+    }
+
+
 def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) -> dict:
     """A model on every suite, on texts and as a writer.
 
@@ -130,15 +144,7 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
     def score(prompts, choices):
         return evaluation.score_choices(model(), prompts, choices)
 
-    return {
-        "suites": {
-            key: kept(folder / f"{key}.json", lambda suite=suite: figures(suite, score))
-            for key, suite in asked.items()
-        },
-        "texts": {
-            language: kept(folder / f"bits {language}.json", lambda at=language: bits(at))
-            for language in TEXTS
-        },
+    return _asked_and_read(folder, asked, score, bits) | {
         "writing": kept(folder / "writing.json", write),
     }
 
@@ -172,16 +178,7 @@ def controls(tokenizer, folder: Path, asked: dict, documents: int | None) -> dic
         }
 
     return {
-        "ngram": {
-            "suites": {
-                key: kept(folder / f"ngram {key}.json", lambda suite=suite: figures(suite, score))
-                for key, suite in asked.items()
-            },
-            "texts": {
-                language: kept(folder / f"ngram bits {language}.json", lambda at=language: bits(at))
-                for language in TEXTS
-            },
-        },
+        "ngram": _asked_and_read(folder, asked, score, bits, "ngram "),
         "null_models": {
             key: kept(folder / f"null {key}.json", lambda suite=suite: unskilled(suite))
             for key, suite in asked.items()
