@@ -91,7 +91,8 @@ notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
 nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
 
-wheelhouse: $(DEV)  ## gather packages and weights in wheelhouse/, for a room without network (1.3 GB)
+wheelhouse: $(STAMP)  ## gather packages and weights in wheelhouse/, for a room without network (1.3 GB)
+	@$(INSTALL) --quiet pip  # which uv leaves out
 	$(BIN)/python -m pip wheel --disable-pip-version-check $(PIN) -w wheelhouse hatchling editables \
 	  '.[course,real,serve]'
 
