@@ -69,7 +69,7 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
     assert len(broken(page, wrong)) == 4
 
 
-def test_the_citation_names_the_version_and_the_repository_of_the_project():
+def test_citation_and_release_notes_are_those_of_the_project():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -77,6 +77,8 @@ def test_the_citation_names_the_version_and_the_repository_of_the_project():
     assert citation["version"] == project["version"]
     assert citation["repository-code"] == repository()
     assert citation["license"] == project["license"]
+    notes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## (\S+)", notes, re.M)[1] == project["version"]
 
 
 def test_forms_for_issues_ask_for_what_is_needed():
