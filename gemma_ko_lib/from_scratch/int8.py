@@ -71,17 +71,15 @@ class Int8Attention(in_float.Attention):
         if self.config.qk_norm:
             self.query_norm, self.key_norm = attention.query_norm, attention.key_norm
         heads = attention.query, attention.key, attention.value  # each [heads, d, h]
-        joined = (jnp.swapaxes(w[...], 1, 2).reshape(-1, w.shape[1]) for w in heads)
+        d = attention.query.shape[1]
+        joined = (jnp.swapaxes(w[...], 1, 2).reshape(-1, d) for w in heads)
         self.query, self.key, self.value = map(Int8, joined)
-        output = attention.attention_output[...]
-        self.attention_output = Int8(output.reshape(-1, output.shape[-1]).T)
+        self.attention_output = Int8(attention.attention_output[...].reshape(-1, d).T)
 
     def in_heads(self, x):
         """Queries, keys and values, each [batch, length, heads, head_dim]."""
-        shape = *x.shape[:2], -1, self.config.head_dim
-        return [
-            matrix(x).reshape(shape) for matrix in (self.query, self.key, self.value)
-        ]
+        joined = (matrix(x) for matrix in (self.query, self.key, self.value))
+        return [y.reshape(*x.shape[:2], -1, self.config.head_dim) for y in joined]
 
     def from_heads(self, mixed):
         """What the heads have read, back in [batch, length, d_model]."""
