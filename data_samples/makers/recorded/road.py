@@ -62,11 +62,11 @@ _STAGES = ("clean", "vocabulary", "pretrain", "finetune", "held-out, base", "exp
 _TRAININGS = ("pretrain", "finetune")
 _REAL = {
     "vocabulary": "pieces: 32k",
-    "tokens": 12288,
+    "tokens": 8192,
     "rate": 2.0e-5,
-    "answers": 6144,
-    "documents": 24,
-    "items": 40,
+    "answers": 4096,
+    "documents": 16,
+    "items": 30,
 }
 _TINY = {
     "vocabulary": "add: 64",
@@ -117,7 +117,7 @@ def main() -> None:
     save(
         "road",
         "Gemma 3 270M on the whole road: the petitions of August 2017 (청와대 국민청원, KOGL "
-        "Type 1), vocabulary cut to 32k pieces, 24 updates of 512 tokens, 12 of LoRA on the "
+        "Type 1), vocabulary cut to 32k pieces, 16 updates of 512 tokens, 8 of LoRA on the "
         "course's conversations. Killed by SIGKILL in every stage, and run again.",
         report["hours"] * 60,
         commands=["gemma-ko road road.yaml -o road"],
