@@ -303,7 +303,7 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
-        Road("add: 512", 0.03, 8192, 512, 128, "full", 3072, 8, items=4, answer_tokens=16),
+        Road("add: 512", 0.03, 8192, 512, 128, "lora", 3072, 8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
