@@ -44,7 +44,7 @@ class Decoder:
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
         config = {key: value for key, value in backbone.get_config().items() if key != "name"}
-        self._computes = type(backbone).__name__, json.dumps(config, sort_keys=True)
+        self._computes = type(backbone).__name__, json.dumps(config, sort_keys=True, default=str)
 
     def __eq__(self, other):
         return isinstance(other, Decoder) and self._computes == other._computes

@@ -135,7 +135,7 @@ def at_hand(params: dict) -> dict:
     """
     if any(isinstance(x, jax.Array) and len(x.devices()) > 1 for x in params.values()):
         return params
-    return jax.device_put(params, jax.devices()[0])
+    return jax.device_put(params, jax.local_devices()[0])
 
 
 def _own(weight):
