@@ -291,7 +291,7 @@ _PROFILES = {
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
         Family(48, 48, 90, 1, (512, 16_384), reader_width=64, reader_steps=400, drawings=40),
-        HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
+        HeadSharing(120, 16, 32, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
             Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),

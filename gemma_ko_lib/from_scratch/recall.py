@@ -18,17 +18,11 @@ from flax import nnx
 
 @dataclasses.dataclass(frozen=True)
 class PhoneBook:
-    """Rows in which entries and questions take turns.
+    """Rows in which entries and questions take turns."""
 
-    Attributes:
-        names: how many there are; a row holds each at most once.
-        digits: answers that are possible.
-        length: tokens a row, half of them entries; at most 2 · names.
-    """
-
-    names: int = 32
-    digits: int = 8
-    length: int = 64
+    names: int = 32  # a row holds each at most once
+    digits: int = 8  # answers that are possible
+    length: int = 64  # tokens a row, half of them entries; at most 2 · names
 
     @property
     def vocab_size(self) -> int:

@@ -35,6 +35,7 @@ pretrain:
   tokens: {tokens}
   update_tokens: 512
   length: 256
+  learning_rate: {rate}
 
 finetune:
   data: {samples}/instructions.jsonl
@@ -62,11 +63,19 @@ _TRAININGS = ("pretrain", "finetune")
 _REAL = {
     "vocabulary": "pieces: 32k",
     "tokens": 12288,
+    "rate": 2.0e-5,
     "answers": 6144,
     "documents": 24,
     "items": 40,
 }
-_TINY = {"vocabulary": "add: 64", "tokens": 2048, "answers": 2048, "documents": 4, "items": 4}
+_TINY = {
+    "vocabulary": "add: 64",
+    "tokens": 2048,
+    "rate": 3.0e-3,
+    "answers": 2048,
+    "documents": 4,
+    "items": 4,
+}
 
 
 def main() -> None:
