@@ -17,6 +17,8 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import Stats
 
 _SECONDS_BETWEEN_REPORTS = 1.0
+# One block works on so much text before the next one does: what it needs stays in the cache.
+_CHARACTERS_AT_ONCE = 1 << 13
 
 
 class CountingStep(PipelineStep):
@@ -27,7 +29,14 @@ class CountingStep(PipelineStep):
     ) -> DocumentsPipeline:
         self.stats = Stats(str(self))
         counts: Counter[str] = Counter()
-        yield from self.count(data, rank, counts)
+        batch, characters = [], 0
+        for document in self.count(data, rank, counts):
+            batch.append(document)
+            characters += len(document.text)
+            if characters >= _CHARACTERS_AT_ONCE:
+                yield from batch
+                batch, characters = [], 0
+        yield from batch
         for label, value in sorted(counts.items()):
             self.stat_update(label, value=value)
 

@@ -76,7 +76,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
                 for start, value in enumerate(shingles.shingle([words], size).hashes.tolist()):
                     items_of[size, value].add(item)
                     run = words[start : start + size]
-                    if len(set(run)) < min(_FEWEST_DIFFERENT, size) or "".join(run).isdecimal():
+                    if len(set(run)) < min(_FEWEST_DIFFERENT, size) or _is_number(run):
                         trivial.add((size, value))
         ends.append(len(names))
     most = max(_COMMON_ITEMS, _COMMON_SHARE * len(names))
@@ -97,9 +97,9 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     words_of = [list(map(shingles.words, texts)) for texts in item_texts]
     texts = {
         item: [
-            " ".join(words)
+            _joined(words)
             for words in words_of[item]
-            if len(words) < FEWEST_WORDS and not "".join(words).isdecimal()
+            if len(words) < FEWEST_WORDS and not _is_number(words)
         ]
         for item in sorted(set().union(*short.values()))
     }
@@ -129,6 +129,14 @@ def _read(folder: Path) -> tuple[list[str], dict, dict]:
     # Sizes are in order, and hashes are within a size.
     index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
     return about["names"], index, {int(item): texts for item, texts in about["texts"].items()}
+
+
+def _joined(words: list[bytes]) -> str:
+    return b" ".join(words).decode()
+
+
+def _is_number(words: list[bytes]) -> bool:
+    return b"".join(words).decode().isdecimal()
 
 
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -213,7 +221,7 @@ class Decontaminator(CountingStep):
                     dropped.add(document, self.name)
 
 
-def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[str]]]]:
+def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
     documents, words, total = [], [], 0
     for document in data:
         documents.append(document)
@@ -227,7 +235,7 @@ def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[li
 
 
 def _find(
-    documents: list[str], their_words: list[list[str]], index: dict, texts: dict[int, list[str]]
+    documents: list[str], their_words: list[list[bytes]], index: dict, texts: dict[int, list[str]]
 ) -> dict[int, tuple[int, str]]:
     """For each document that holds a piece of an item: the item, and the words in common."""
     hits: dict[int, tuple[int, str]] = {}
@@ -240,7 +248,7 @@ def _find(
             if document in hits:
                 continue
             words, start = their_words[document], hit - found.starts[document]
-            run = " ".join(words[start : start + size])
+            run = _joined(words[start : start + size])
             if size >= FEWEST_WORDS or (
                 size >= _SENTENCE_WORDS and _is_sentence(run, documents[document])
             ):
@@ -256,12 +264,11 @@ def _find(
 
 def _is_sentence(words: str, document: str) -> bool:
     """Whether these words are all that a sentence of a document has."""
-    sentences = (shingles.words(sentence) for sentence in _ENDS.split(document))
-    return any(words == " ".join(sentence) for sentence in sentences)
+    return any(words == _joined(shingles.words(text)) for text in _ENDS.split(document))
 
 
-def _together(texts: list[str], words: list[str]) -> str:
+def _together(texts: list[str], words: list[bytes]) -> str:
     """The texts of an item that a document has, if together they are enough words."""
-    document = f" {' '.join(words)} "
+    document = f" {_joined(words)} "
     found = [text for text in dict.fromkeys(texts) if f" {text} " in document]
     return " / ".join(found) if sum(len(t.split()) for t in found) >= FEWEST_WORDS else ""

@@ -65,7 +65,7 @@ class _Chunk:
     def __init__(self, folder: Path, rank: int, near: bool):
         self._folder, self._rank, self._near = folder, rank, near
         self._first = 0
-        self._texts: list[list[str]] = []
+        self._texts: list[list[bytes]] = []
         self._batch_words = 0
         self._start()
 
@@ -146,9 +146,10 @@ def _band_keys(found: shingles.Shingles) -> np.ndarray:
     factors = draw.integers(0, 1 << 63, (BANDS, HASHES_PER_BAND), np.uint64) * np.uint64(2)
     offsets = draw.integers(0, 1 << 63, (BANDS, HASHES_PER_BAND), np.uint64)
     keys = np.zeros((BANDS, len(found.starts) - 1), np.uint64)
+    permuted = np.empty_like(found.hashes)
     for band in range(BANDS):
         for factor, offset in zip(factors[band] + np.uint64(1), offsets[band], strict=True):
-            permuted = found.hashes * factor
+            np.multiply(found.hashes, factor, out=permuted)
             permuted += offset
             smallest = np.minimum.reduceat(permuted, found.starts[:-1])
             keys[band] = shingles.combine(keys[band], smallest)

@@ -92,7 +92,8 @@ class DuplicateMatch(CountingStep):
             keys.append(values[order[start:end]])
             documents.append(order[start:end] + first)
         keys, documents = np.concatenate(keys), np.concatenate(documents)
-        order = np.lexsort((documents, keys))
+        # Documents of equal keys stand in order already.
+        order = np.argsort(keys, kind="stable")
         return keys[order], documents[order]
 
 

@@ -6,29 +6,37 @@ eojeol (어절) is a word, and so is each character of Chinese and Japanese, whi
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
 
 _HAN_AND_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[^\W{_HAN_AND_KANA}]+|[{_HAN_AND_KANA}]")
+_ALONE = re.compile(f"[{_HAN_AND_KANA}]")
+_SIGN = re.compile(rf"[^\uac00-\ud7a3\x00-\x7f\w{_HAN_AND_KANA}]")  # Hangul first: it is quick
+# Of the bytes of UTF-8, those of ASCII's signs become spaces.
+_WITHOUT_SIGNS = bytes(b if b > 0x7F or re.match(r"\w", chr(b)) else 0x20 for b in range(256))
 # Odd constants of no further meaning, as multiplicative hashing wants them.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
-def words(text: str) -> list[str]:
-    """The words of a text, without case and punctuation; the text itself if it has none.
+def words(text: str) -> list[bytes]:
+    """The words of a text in UTF-8, without case and punctuation; the text itself if it has none.
 
-    Example: "맛있어요!! ^^ 또 갈게요" → ["맛있어요", "또", "갈게요"].
+    Example: "맛있어요!! ^^ 또 갈게요" → "맛있어요", "또", "갈게요".
     """
-    return _WORD.findall(text.lower()) or [text]
+    lower = text.lower()
+    if not lower.isascii():
+        lower = _ALONE.sub(r" \g<0> ", _SIGN.sub(" ", lower))
+    found = lower.encode("utf-8", "replace").translate(_WITHOUT_SIGNS).split()
+    return found or [text.encode("utf-8", "replace")]
 
 
-def key(parts: Sequence[str]) -> int:
+def key(words: Sequence[bytes]) -> int:
     """One number for a sequence of words; equal sequences have equal numbers."""
-    return xxhash.xxh3_64_intdigest(" ".join(parts).encode("utf-8", "replace"))
+    return xxhash.xxh3_64_intdigest(b" ".join(words))
 
 
 class Shingles(NamedTuple):
@@ -43,7 +51,7 @@ class Shingles(NamedTuple):
     starts: np.ndarray
 
 
-def shingle(texts: Sequence[Sequence[str]], size: int) -> Shingles:
+def shingle(texts: Sequence[Sequence[bytes]], size: int) -> Shingles:
     """Hash every run of `size` words of each text; a shorter text is one shingle.
 
     Args:
@@ -53,10 +61,10 @@ def shingle(texts: Sequence[Sequence[str]], size: int) -> Shingles:
     counts = np.array([len(words) for words in texts])
     padded = np.maximum(counts, size)
     ends = np.cumsum(padded)
-    digest = xxhash.xxh3_64_intdigest
     flat = np.zeros(ends[-1] + size - 1, np.uint64)
-    for text, start in zip(texts, ends - padded, strict=True):
-        flat[start : start + len(text)] = [digest(word.encode("utf-8", "replace")) for word in text]
+    places = np.arange(counts.sum()) + np.repeat(ends - padded - np.cumsum(counts) + counts, counts)
+    digests = map(xxhash.xxh3_64_intdigest, chain.from_iterable(texts))
+    flat[places] = np.fromiter(digests, np.uint64, len(places))
     hashes = np.zeros(ends[-1], np.uint64)
     for offset in range(size):
         hashes = hashes * _FACTOR + flat[offset : offset + len(hashes)]

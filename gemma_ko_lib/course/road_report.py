@@ -23,6 +23,7 @@ _PAGE = """\
 {% block title %}The road of {{ road.model }}, {{ road.date }}{% endblock %}
 {% block style %}
 pre { border-left-color: var(--line); }
+td.number { white-space: normal; }
 td.talk { width: 45%; white-space: pre-wrap; overflow-wrap: anywhere; }
 {% endblock %}
 {% block body %}
@@ -166,17 +167,25 @@ def _png(path: Path) -> str:
 
 def _bits(figure: list) -> str:
     value, low, high = figure
-    return f"{value:.3f}" + ("" if low is None else f" ({low:.3f}–{high:.3f})")
+    return f"{value:.3f}" + _interval(low, high, "{:.3f}–{:.3f}")
 
 
 def _share(figure: list) -> str:
     value, low, high = figure
-    return f"{value:.1%}" + ("" if low is None else f" ({low:.1%}–{high:.1%})")
+    return f"{value:.1%}" + _interval(low, high, "{:.1%}–{:.1%}")
 
 
 def _change(figure: list, form: str, factor: float = 1) -> str:
     value, low, high = (None if x is None else form % (x * factor) for x in figure)
-    return value + ("" if low is None else f" ({low} to {high})")
+    return value + _interval(low, high, "{} to {}")
+
+
+def _interval(low, high, form: str) -> str:
+    """An interval in brackets, which a narrow table does not break."""
+    if low is None:
+        return ""
+    inside = form.format(low, high).replace(" ", "\N{NO-BREAK SPACE}")
+    return f" ({inside})".replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
 def _span(span: list | None) -> str:

@@ -131,6 +131,7 @@ _LONG_EOJEOL = 5
 _HASHTAG = re.compile(r"#(?=[^\s#])")
 _UNSPACED = re.compile("[가-힣]{21,}")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
+_PRIVATE_BYTES = (b"\xee", b"\xef", b"\xf3", b"\xf4")  # one of which those begin with in UTF-8
 _MOST_PRIVATE_USE = 0.02
 
 
@@ -142,6 +143,7 @@ class Measured:
         eojeol: its words, as spaces separate them.
         visible: characters that are not white space.
         hangul: syllables and single letters of Hangul.
+        may_be_private: there may be characters for private use.
         hangul_bytes, visible_bytes: the same in UTF-8.
     """
 
@@ -150,9 +152,12 @@ class Measured:
         self.eojeol = text.split()
         self.visible = sum(map(len, self.eojeol))
         encoded = text.encode()
-        # The first byte of a syllable, and of hardly anything else, is one of these four.
-        syllables = len(encoded) - len(encoded.translate(None, b"\xea\xeb\xec\xed"))
-        self.hangul = syllables + len(_SINGLE_LETTER.findall(text))
+        # The first byte of a syllable, and of hardly anything else, is one of these four, and
+        # that of a single letter this one.
+        self.hangul = len(encoded) - len(encoded.translate(None, b"\xea\xeb\xec\xed"))
+        if b"\xe3" in encoded:
+            self.hangul += len(_SINGLE_LETTER.findall(text))
+        self.may_be_private = any(map(encoded.__contains__, _PRIVATE_BYTES))
         self.hangul_bytes = 3 * self.hangul
         self.visible_bytes = len(encoded) - (len(text) - self.visible)
 
@@ -191,7 +196,7 @@ def hangul_share(doc: Measured, limits: RegisterSettings) -> bool:
 @rule("나랏\uebd4미 듕귁에 달아 문자와로 서르", register="sentence")
 def private_use(doc: Measured, limits: RegisterSettings) -> bool:
     """Characters that only one font can show: old Hangul in Hanyang's private codes."""
-    if doc.text.isascii():
+    if not doc.may_be_private:
         return False
     return len(_PRIVATE_USE.findall(doc.text)) > _MOST_PRIVATE_USE * doc.visible
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from gemma_ko_lib.corpus.cleaning.rewriting import INVISIBLE
 
-# No text without one of these has such a part, or code.
-_SIGNS = ("`", "$", "\\", "\n~~~", "\n^^^")
-_SIGNS_OF_CODE = (";\n", "{\n", "}\n", ":\n  ", ":\n\t", " = ", ">>> ", "\n$ ", "import ")
+# No text without the second has code, and none without the first has anything to hide. Every
+# alternative starts with a literal, which `re` skips to.
+_SIGN_OF_CODE = r";\n|\{\n|\}\n|:\n(?:  |\t)|=(?<= =) |>>> |\$(?<=\n\$) |import "
+_SIGN = re.compile(rf"`|\$|\\|~~~(?<=\n~~~)|\^\^\^(?<=\n\^\^\^)|{_SIGN_OF_CODE}")
+_SIGN_OF_CODE = re.compile(_SIGN_OF_CODE)
 _PART = re.compile(
     r"(?<=\S\n)(?:~{3,}+|\^{3,}+)$"
     r"|`[^`\n]{1,200}`"
@@ -56,9 +58,9 @@ def hide(text: str, parts: list[str], code: bool = True) -> str:
     """
     if not parts and not text.isascii():
         text = text.replace(_OPEN, "").replace(_CLOSE, "")
-    has_code = code and "\n" in text and any(sign in text for sign in _SIGNS_OF_CODE)
-    if not has_code and not any(sign in text for sign in _SIGNS):
+    if not _SIGN.search(text):
         return text
+    has_code = code and "\n" in text and _SIGN_OF_CODE.search(text)
     text = text.replace("\r\n", "\n")
 
     def mark(part: str) -> str:

@@ -13,8 +13,8 @@ from gemma_ko_lib.corpus.pii.written_forms import BLOCK
 
 REGIONS = "서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주"
 
-_FEWEST_DIGITS = 7
-_CLUSTER = re.compile(rf"[0-9](?:[-. ()~/*_,]{{0,4}}+[0-9]){{{_FEWEST_DIGITS - 1},}}+")
+FEWEST_DIGITS = 7
+_CLUSTER = re.compile(rf"[0-9](?:[-. ()~/*_,]{{0,4}}+[0-9]){{{FEWEST_DIGITS - 1},}}+")
 _NOT_DIGITS = re.compile("[^0-9]+")
 _START, _END = r"(?<![0-9])(?<![0-9]-)", r"(?![0-9])(?!-[0-9])"
 
