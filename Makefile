@@ -91,7 +91,7 @@ notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
 nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano
 
-wheelhouse: $(DEV)  ## gather packages and weights in wheelhouse/, for a room without network (1.3 GB)
+wheelhouse: $(STAMP)  ## gather packages and weights in wheelhouse/, for a room without network (1.3 GB)
 	$(BIN)/python -m pip wheel --disable-pip-version-check $(PIN) -w wheelhouse hatchling editables \
 	  '.[course,real,serve]'
 
@@ -141,7 +141,7 @@ $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 	rm -rf $(VENV); \
 	echo "Making $(VENV) with $$python and $(if $(UV),uv,pip)"; \
 	if [ -n "$(UV)" ]; then \
-	  "$(UV)" venv --quiet --python "$$python" $(VENV); \
+	  "$(UV)" venv --quiet --seed --python "$$python" $(VENV); \
 	else \
 	  "$$python" -m venv $(VENV); \
 	fi || { \

@@ -57,7 +57,6 @@ class Finetune:
         task_rows: rows of such an update.
         task_length: tokens of such a row.
         task_tests: sentences to test it on.
-        seeds: runs of each, for a range.
         questions: held-out questions to ask.
         answer_tokens: where an answer that does not end is cut.
     """
@@ -73,7 +72,6 @@ class Finetune:
     task_rows: int = 8
     task_length: int = 128
     task_tests: int = 100
-    seeds: int = 3
     questions: int = 20
     answer_tokens: int = 128
 
@@ -287,14 +285,13 @@ _PROFILES = {
             task_steps=150,
             task_length=48,
             task_tests=64,
-            seeds=2,
-            questions=4,
+            questions=8,
             answer_tokens=16,
         ),
         Corpus(row_length=256, workers=1, plan_copies=6),
         Tokens(("nano",), new_pieces=1024, steps=16, kept_pieces=3072),
         Family(48, 48, 90, 1, (512, 16_384), reader_width=64, reader_steps=400, drawings=40),
-        HeadSharing(180, 16, 32, 64, 2, 4, 24, seeds=2),
+        HeadSharing(140, 16, 24, 64, 2, 4, 24, seeds=2),
         Decoding(prompt_tokens=255, documents=16, text_tokens=192),
         Distillation(
             Pretrain(60, 4, 64, learning_rate=1e-2, warmup_steps=8),
@@ -303,7 +300,7 @@ _PROFILES = {
             seeds=2,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
-        Road("add: 512", 0.03, 8192, 512, 128, "full", 3072, 8, items=4, answer_tokens=16),
+        Road("add: 512", 0.03, 8192, 512, 128, "lora", 3072, 8, items=4, answer_tokens=16),
     ),
     "cpu": Profile(
         "cpu",
@@ -317,7 +314,6 @@ _PROFILES = {
             task_steps=16,
             task_rows=4,
             task_tests=60,
-            seeds=2,
             questions=8,
             answer_tokens=48,
         ),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gemma_ko_lib import course
+from gemma_ko_lib import __version__, course
 from gemma_ko_lib.course import execution, heads, notebook_files, teaching_times, watch
 from gemma_ko_lib.runtime import Progress, UserError
 
@@ -307,7 +307,8 @@ def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
     assert '<meta charset="utf-8">' in page
     opening = page[: page.index("<table>")]
     assert "1 of 3 notebooks did not run to" in opening
-    assert "profile <b>smoke</b>" in opening and result.machine["processor"] in opening
+    assert f"gemma-ko {__version__} · profile <b>smoke</b>" in opening
+    assert result.machine["processor"] in opening
     assert f"{int(result.started[8:10])} " in opening and result.started[:4] in opening
     (target,) = re.findall(r'<a href="#(02_broken-cell-\d+)">', opening)
     assert target == f"02_broken-cell-{result.notebooks[1].failing_cell}"

@@ -1,5 +1,6 @@
 """Local links of the documents and notebooks lead somewhere; no network is used."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -69,7 +70,31 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
     assert len(broken(page, wrong)) == 4
 
 
-def test_the_citation_names_the_version_and_the_repository_of_the_project():
+def test_the_page_on_other_languages_names_every_file_whose_code_holds_hangul():
+    page = (ROOT / "notebooks" / "OTHER_LANGUAGES.md").read_text("utf-8")
+    named = re.findall(r"`((?:gemma_ko_lib|data_samples|notebooks)/[^`]*)`", page)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    for path in sorted((ROOT / "gemma_ko_lib").rglob("*.py")):
+        inside = path.relative_to(ROOT).as_posix()
+        if not any(inside.startswith(name) for name in named):
+            assert not hangul_in_code(path.read_text("utf-8")), inside
+
+
+def hangul_in_code(source: str) -> list[str]:
+    """String constants with Hangul, but for docstrings."""
+    tree = ast.parse(source)
+    notes = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    texts = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return [n.value for n in texts if id(n) not in notes and re.search("[ㄱ-ㅣ가-힣]", n.value)]
+
+
+def test_citation_and_release_notes_are_those_of_the_project():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -77,6 +102,8 @@ def test_the_citation_names_the_version_and_the_repository_of_the_project():
     assert citation["version"] == project["version"]
     assert citation["repository-code"] == repository()
     assert citation["license"] == project["license"]
+    notes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## (\S+)", notes, re.M)[1] == project["version"]
 
 
 def test_forms_for_issues_ask_for_what_is_needed():

@@ -167,7 +167,7 @@ def take_times(metrics: Path) -> None:
 
 
 def written_readme(text: str, edition: str = "notebooks") -> str:
-    """Put the address, and links to the learner's notebooks, into the text of a README.
+    """Put the address, links to the learner's notebooks and their minutes into a README.
 
     Args:
         text: the README.
@@ -179,13 +179,20 @@ def written_readme(text: str, edition: str = "notebooks") -> str:
         folder = f"{edition if there else 'notebooks'}/learner"
         opened = badges(found["name"], folder).replace("\n", " ")
         link = f"[{found['title']}]({folder}/{found['name']}.ipynb)"
-        return f"| {link} | {found['text']} | {opened} |"
+        return f"| {link} | {found['text']} | {_minutes(found['name'])} | {opened} |"
 
     link = (
         r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:ko/)?(?:learner/)?(?P<name>\w+)\.ipynb\)"
     )
     row_of = rf"^\| {link} \| (?P<text>[^|\n]*?) \|.*$"
     return re.sub(row_of, row, _with_address(text), flags=re.M)
+
+
+def _minutes(name: str) -> str:
+    """Minutes of a lesson at `smoke` and at `cpu`, as recorded last."""
+    took = {run["profile"]: run["seconds"] / 60 for run in _recorded() if run["notebook"] == name}
+    both = (took.get(profile) for profile in ("smoke", "cpu"))
+    return " / ".join("–" if minutes is None else f"{max(minutes, 1):.0f}" for minutes in both)
 
 
 def written_guide(text: str) -> str:

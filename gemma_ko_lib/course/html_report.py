@@ -20,7 +20,7 @@ _CODE_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 _STATUS = {"timeout": "stopped at its time limit"}
 
-STYLE = """\
+_STYLE = """\
 :root { color-scheme: light dark; --text: #1c1f23; --soft: #5b6470; --line: #d9dde2;
         --page: #ffffff; --panel: #f5f6f8; --good: #0b6b4f; --bad: #b3261e; --link: #00588f; }
 @media (prefers-color-scheme: dark) {
@@ -39,31 +39,48 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: .4rem .8rem .4rem 0; text-align: left; border-bottom: 1px solid var(--line);
          vertical-align: baseline; }
 th { color: var(--soft); font-weight: 600; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 .failed a, .timeout a { color: inherit; }
 .ok { color: var(--good); } .failed, .timeout { color: var(--bad); font-weight: 600; }
 .note { color: var(--soft); }
 figure { margin: 1.75rem 0; }
-figure img { max-width: 100%; background: #fff; padding: .5rem; border-radius: .4rem;
-             border: 1px solid var(--line); }
+figure img { max-width: 100%; box-sizing: border-box; background: #fff;
+             padding: .5rem; border-radius: .4rem; border: 1px solid var(--line); }
 figcaption { color: var(--soft); margin-top: .35rem; }
 p.verdict { font-size: 1.4rem; margin: .75rem 0 .25rem; }
 .error { scroll-margin-top: 1rem; } .error:target pre { outline: 2px solid var(--bad); }
 pre { background: var(--panel); border-left: 4px solid var(--bad); padding: .8rem 1rem;
       overflow-x: auto; font-size: .9rem; line-height: 1.45; }
+@media (max-width: 40rem) {
+  body { padding: 0 .75rem; font-size: 1rem; }
+  th, td { padding-right: .5rem; font-size: .9rem; } }
 """
 
-_PAGE = """\
+_FRAME = """\
 <!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gemma-Ko course: {{ course.profile }}, {{ course.started }}</title>
+<title>{% block title %}{% endblock %}</title>
 <style>
-{{ style }}</style>
+{{ style }}{% block style %}{% endblock %}</style>
 </head>
 <body>
+{% block body %}{% endblock %}
+{% if versions %}<h2>Versions</h2>
+<p class="about">{% for name, version in versions.items() %}{{ name }} {{ version }}
+{{- ", " if not loop.last }}{% endfor %}</p>
+{% endif %}
+</body>
+</html>
+"""
+
+_PAGE = """\
+{% extends "frame" %}
+{% block title %}Gemma-Ko course: {{ course.profile }}, {{ course.started }}{% endblock %}
+{% block body %}
 <h1>Gemma-Ko course</h1>
 {% set failed = pages | rejectattr("result.status", "equalto", "ok") | list %}
 {% if failed %}
@@ -78,7 +95,8 @@ their end:</p>
 "All %d notebooks" % (pages | length) }} ran to {{ "its" if pages | length == 1 else "their" }}
 end, every check passed.</p>
 {% endif %}
-<p class="about">{{ course.started | date }} · profile <b>{{ course.profile }}</b> ·
+<p class="about">{{ course.started | date }} ·
+gemma-ko {{ course.versions["gemma-ko"] }} · profile <b>{{ course.profile }}</b> ·
 {{ course | machine }}</p>
 
 <div class="scroll"><table>
@@ -127,11 +145,7 @@ end, every check passed.</p>
 {% endfor %}
 </section>
 {% endfor %}
-<h2>Versions</h2>
-<p class="about">{% for name, version in course.versions.items() %}{{ name }} {{ version }}
-{{- ", " if not loop.last }}{% endfor %}</p>
-</body>
-</html>
+{% endblock %}
 """
 
 
@@ -156,19 +170,30 @@ class _Page:
 
 def write_report(course: "CourseResult") -> None:
     """Write report.html: a verdict and a summary, then each notebook's figures, plots and error."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    environment.filters.update(
-        number=format_number,
-        readable=readable_name,
-        date=_date,
-        machine=_machine,
-        status=lambda status: _STATUS.get(status, status),
-        seconds=_seconds,
-        memory=_memory,
-    )
+    filters = {
+        "number": format_number,
+        "readable": readable_name,
+        "date": _date,
+        "machine": _machine,
+        "status": lambda status: _STATUS.get(status, status),
+        "seconds": _seconds,
+        "memory": _memory,
+    }
     pages = [_page(result) for result in course.notebooks]
+    page = fill_page(_PAGE, filters, course=course, pages=pages, versions=course.versions)
     with whole_file(course.report_path) as file:
-        file.write(environment.from_string(_PAGE).render(course=course, pages=pages, style=STYLE))
+        file.write(page)
+
+
+def fill_page(template: str, filters: dict | None = None, **values) -> str:
+    """Render a Jinja template whose blocks `title`, `style` and `body` fill the course's frame.
+
+    The frame brings the head, the style and, where `versions` are given, what was installed.
+    """
+    loader = jinja2.DictLoader({"frame": _FRAME})
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, loader=loader)
+    environment.filters.update(filters or {})
+    return environment.from_string(template).render(style=_STYLE, **values)
 
 
 def _page(result: "NotebookResult") -> _Page:

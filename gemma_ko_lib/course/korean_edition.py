@@ -50,6 +50,7 @@ _TABLE_WORDS = (
     (r"2 CPU cores", "CPU 코어 2개"),
     (r"\((\d+) cores\)", r"(\1코어)"),
     (r"(\d+) lessons at once", r"노트북 \1개 동시 실행"),
+    (r"other work beside it", "다른 작업과 함께"),
 )
 
 

@@ -7,13 +7,13 @@ machine. Who wrote an answer, and with what help, no notebook shows.
 
 import dataclasses
 import datetime
-import html
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
+from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.learner_edition import CHECK, MARKER, exercises
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
 from gemma_ko_lib.runtime import UserError, whole_file
@@ -110,38 +110,35 @@ def progress_lines(lessons: list[Lesson]) -> list[str]:
 
 
 _PAGE = """\
-<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Gemma-Ko: exercises passed</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-td, th {{ border-bottom: 1px solid #ccc; padding: .3rem; text-align: left }}
-td:last-child, th:last-child {{ text-align: right }}
-small {{ color: #595959 }}
-</style>
+{% extends "frame" %}
+{% block title %}Gemma-Ko: exercises passed{% endblock %}
+{% block body %}
 <h1>Gemma-Ko</h1>
-<p>{name} has passed the checks of <b>{passed} of {of} exercises</b> of the course
-(수료 확인: 연습 문제 {of}개 중 {passed}개 통과). {date}</p>
-<table><tr><th>lesson</th><th>exercises passed</th></tr>
-{rows}
-</table>
-<p><small>Made by <code>gemma-ko progress</code> {version} on the learner's own machine, from the
-outputs that the notebooks hold. It says that these check cells, unchanged, ran without an error. It
-cannot say who wrote the answers: whoever wants to know asks the learner to explain one.</small></p>
-</html>
+<p>{{ name }} has passed the checks of <b>{{ lessons | sum("passed") }} of {{ of }} exercises</b>
+of the course (수료 확인: 연습 문제 {{ of }}개 중 {{ lessons | sum("passed") }}개 통과).
+{{ date }}</p>
+<table><thead><tr><th>Lesson</th><th class="number">Exercises passed</th></tr></thead>
+<tbody>
+{% for lesson in lessons %}
+<tr><td>{{ lesson.title }}</td><td class="number">{{ lesson.passed }} of {{ lesson.states | count }}
+</td></tr>
+{% endfor %}</tbody></table>
+<p class="note">Made by <code>gemma-ko progress</code> {{ version }} on the learner's own machine,
+from the outputs that the notebooks hold. It says that these check cells, unchanged, ran without an
+error. It cannot say who wrote the answers: whoever wants to know asks the learner to explain
+one.</p>
+{% endblock %}
 """
 
 
 def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> None:
     """Write a plain HTML page of what is passed, in the learner's name."""
-    row = "<tr><td>{}</td><td>{} of {}</td></tr>"
-    rows = (row.format(html.escape(x.title), x.passed, len(x.states)) for x in lessons)
-    page = _PAGE.format(
-        name=html.escape(name),
-        passed=sum(lesson.passed for lesson in lessons),
+    page = fill_page(
+        _PAGE,
+        name=name,
+        lessons=lessons,
         of=sum(len(lesson.states) for lesson in lessons),
         date=datetime.date.today().isoformat(),
-        rows="\n".join(rows),
         version=metadata.version("gemma-ko"),
     )
     with whole_file(path) as file:

@@ -5,11 +5,10 @@ import io
 import json
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from gemma_ko_lib import course, plotting
-from gemma_ko_lib.course.html_report import STYLE
+from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.runtime import printable, whole_file
 
 _STATIONS = {
@@ -20,26 +19,22 @@ _STATIONS = {
 }
 
 _PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The road of {{ road.model }}, {{ road.date }}</title>
-<style>
-{{ style }}pre { border-left-color: var(--line); }
+{% extends "frame" %}
+{% block title %}The road of {{ road.model }}, {{ road.date }}{% endblock %}
+{% block style %}
+pre { border-left-color: var(--line); }
+td.number { white-space: normal; }
 td.talk { width: 45%; white-space: pre-wrap; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
+{% endblock %}
+{% block body %}
 <h1>The road of {{ road.model }}</h1>
 {% set text = road.bits_per_byte | first %}
 {% if text %}{% set stations = road.bits_per_byte[text].stations %}
 <p class="verdict">Bits per byte of {{ text }} texts: {{ "%.3f" | format(stations.base[0]) }} →
 {{ "%.3f" | format(stations[road.stations[-1]][0]) }}.</p>
 {% endif %}
-<p class="about">{{ road.date }} · {{ road.machine.processor }},
-{{ road.machine.platform }} ·
+<p class="about">{{ road.date }} · gemma-ko {{ versions["gemma-ko"] }} ·
+{{ road.machine.processor }}, {{ road.machine.platform }} ·
 {% for name, count in road.tokens.items() %}{{ name }} {{ "{:,}".format(count) }} tokens ·
 {% endfor %}
 {{ "%.2f" | format(road.hours) }} h{% if road.cost is not none %} ·
@@ -93,8 +88,8 @@ question; it was not trained to answer.</p>
 {% endif %}
 
 {% for title, png in curves.items() %}
-<figure><img src="data:image/png;base64,{{ png }}" alt="Loss of {{ title }} by update">
-<figcaption>{{ title }}</figcaption></figure>
+<figure><img src="data:image/png;base64,{{ png }}" alt="Training curves of {{ title }}">
+<figcaption>Training: {{ title }}</figcaption></figure>
 {% endfor %}
 
 <h2>Steps</h2>
@@ -110,11 +105,7 @@ question; it was not trained to answer.</p>
 <pre>{{ road.road }}</pre>
 {% if road.card %}<h2>Model card</h2>
 <pre>{{ road.card }}</pre>{% endif %}
-<h2>Versions</h2>
-<p class="about">{% for name, version in road.versions.items() %}{{ name }} {{ version }}
-{{- ", " if not loop.last }}{% endfor %}</p>
-</body>
-</html>
+{% endblock %}
 """
 
 
@@ -127,20 +118,18 @@ def write(report: dict, folder: Path) -> None:
     """
     report = report | {"machine": course.this_machine(), "versions": course.versions()}
     curves = {
-        f"{name}: loss": _png(folder / name / "curves.png")
+        name: _png(folder / name / "curves.png")
         for name in report["stations"]
         if (folder / name / "curves.png").is_file()
     }
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    environment.filters.update(
-        bits=_bits, share=_share, change=_change, span=_span, printable=printable
-    )
-    page = environment.from_string(_PAGE).render(
+    page = fill_page(
+        _PAGE,
+        {"bits": _bits, "share": _share, "change": _change, "span": _span, "printable": printable},
         road=report,
         names={name: _STATIONS[name] for name in report["stations"]},
         picture=_picture(report) if report["bits_per_byte"] else "",
         curves=curves,
-        style=STYLE,
+        versions=report["versions"],
     )
     with whole_file(folder / "report.json") as file:
         json.dump(report, file, ensure_ascii=False, indent=1, allow_nan=False)
@@ -178,17 +167,25 @@ def _png(path: Path) -> str:
 
 def _bits(figure: list) -> str:
     value, low, high = figure
-    return f"{value:.3f}" + ("" if low is None else f" ({low:.3f}–{high:.3f})")
+    return f"{value:.3f}" + _interval(low, high, "{:.3f}–{:.3f}")
 
 
 def _share(figure: list) -> str:
     value, low, high = figure
-    return f"{value:.1%}" + ("" if low is None else f" ({low:.1%}–{high:.1%})")
+    return f"{value:.1%}" + _interval(low, high, "{:.1%}–{:.1%}")
 
 
 def _change(figure: list, form: str, factor: float = 1) -> str:
     value, low, high = (None if x is None else form % (x * factor) for x in figure)
-    return value + ("" if low is None else f" ({low} to {high})")
+    return value + _interval(low, high, "{} to {}")
+
+
+def _interval(low, high, form: str) -> str:
+    """An interval in brackets, which a narrow table does not break."""
+    if low is None:
+        return ""
+    inside = form.format(low, high).replace(" ", "\N{NO-BREAK SPACE}")
+    return f" ({inside})".replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
 def _span(span: list | None) -> str:

@@ -40,7 +40,7 @@ def minutes_table(path: Path, runs: list[dict]) -> str:
     ]
     total = 0.0
     for title, cells in _sections(nbformat.read(path, as_version=4)).items():
-        if title in ("Exercises", "Summary"):
+        if title.split(" (")[0] in ("Exercises", "Summary"):
             continue
         words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
         code = sum(cell.source.count("\n") + 1 for cell in cells if cell.cell_type == "code")

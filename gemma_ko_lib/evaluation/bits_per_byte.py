@@ -20,6 +20,7 @@ import numpy as np
 
 from gemma_ko_lib.evaluation.statistics import check_finite, interval
 from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.sharding import at_hand
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.packing import best_fit, fill_row
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
@@ -158,13 +159,14 @@ def document_nats(
         for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride)
     ]
     nats: list = [0.0] * len(encoded)
+    params = at_hand(params or model.params)
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         # Longest first: the short ones fill what the long ones leave.
         packed = list(best_fit(sorted(windows, key=len, reverse=True), window))
         packed += [[]] * (-len(packed) % batch_rows)  # every batch has one shape
         for start in range(0, len(packed), batch_rows):
             rows = packed[start : start + batch_rows]
-            _score_rows(score, params or model.params, rows, window, nats)
+            _score_rows(score, params, rows, window, nats)
             bar.update(sum(map(len, rows)))
     nats = np.array(nats)
     check_finite(nats, model.name)

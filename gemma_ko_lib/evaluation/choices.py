@@ -16,6 +16,7 @@ import numpy as np
 
 from gemma_ko_lib.models.decoder import TokenTree, project
 from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.sharding import at_hand
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
@@ -125,12 +126,12 @@ def score_continuations(
     length = max((len(row.tokens) for row in rows), default=0)
     length = ROW_TOKENS if length <= ROW_TOKENS and len(rows) > 1 else -(-length // 64) * 64
     scores: list[Score | None] = [None] * len(pairs)
-    score = _scorer(model.decoder)
+    score, params = _scorer(model.decoder), at_hand(params or model.params)
     with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
             starts = {i: len(pairs[i][0]) for row in batch for i in row.paths}
-            for i, found in _score_rows(score, params or model.params, batch, length, starts):
+            for i, found in _score_rows(score, params, batch, length, starts):
                 scores[i] = found
             bar.update(len(starts))
     return scores
@@ -222,11 +223,16 @@ def _padded(values: list[int]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _scorer(decoder):
+    """Hidden states have one shape for all batches, and are the dear part to compile."""
+
     @jax.jit
-    def score(params, tokens, segments, tree, places, asked, targets):
+    def read(params, tokens, segments, tree):
         hidden = decoder.hidden(params, tokens, segments, tree=tree)
-        hidden = hidden.reshape(-1, hidden.shape[-1])[places]
-        embedding, cap = params["token_embedding/embeddings"], decoder.soft_cap
+        return hidden.reshape(-1, hidden.shape[-1])
+
+    @jax.jit
+    def score(hidden, embedding, places, asked, targets):
+        hidden, cap = hidden[places], decoder.soft_cap
 
         def project_chunk(h):
             logits = project(h, embedding, cap)
@@ -241,4 +247,6 @@ def _scorer(decoder):
         logit = logit if cap is None else cap * jnp.tanh(logit / cap)
         return logit - log_z[asked], likeliest[asked] == targets
 
-    return score
+    return lambda params, tokens, segments, tree, *asked: score(
+        read(params, tokens, segments, tree), params["token_embedding/embeddings"], *asked
+    )

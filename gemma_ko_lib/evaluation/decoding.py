@@ -1,7 +1,7 @@
 """What a model writes: prompts as token ids, or questions to a chat model.
 
-The likeliest token, always. One compiled loop for each shape: lengths are rounded up, so that few
-shapes are met, and a batch has as many rows as there are prompts.
+The likeliest token, always. One compiled loop for each shape: lengths and rows are rounded up, so
+that few shapes are met.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import numpy as np
 
 from gemma_ko_lib.models import kv_cache
 from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.sharding import at_hand
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
@@ -62,24 +63,27 @@ def generate(
             )
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens is {max_new_tokens}; ask for at least one.")
-    params = model.params if params is None else params
-    weights = kv_cache.lay_out(model.decoder, params, int8)
+    weights = kv_cache.lay_out(model.decoder, at_hand(params or model.params), int8)
     write = _writer(model.decoder)
     stops = np.array(sorted(stop_ids), np.int32)
     found: list[list[int]] = [[] for _ in prompts]
     # Rows of one batch are read up to the longest, so those of a length go together.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    batches = -(-len(order) // BATCH_ROWS) or 1
+    size = -(-len(order) // batches) or 1  # alike, so that they have as many rows
+    rows = 1 << (size - 1).bit_length()
     with Progress(len(prompts), "Generating", "texts", quiet=not progress) as bar:
-        for start in range(0, len(order), BATCH_ROWS):
-            batch = order[start : start + BATCH_ROWS]
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
             length = _rounded_up(max(len(prompts[i]) for i in batch))
-            tokens = np.zeros((len(batch), length), np.int32)
-            starts = np.array([length - len(prompts[i]) for i in batch], np.int32)
-            for row, first, i in zip(tokens, starts, batch, strict=True):
-                row[first:] = prompts[i]
+            tokens = np.zeros((rows, length), np.int32)
+            starts = np.full(rows, length, np.int32)  # of a row without a prompt
+            for row, i in enumerate(batch):
+                starts[row] = length - len(prompts[i])
+                tokens[row, starts[row] :] = prompts[i]
             room = _rounded_up(max_new_tokens)
             new, counts = write(weights, tokens, starts, stops, max_new_tokens, room, int8)
-            for i, row, count in zip(batch, np.asarray(new), np.asarray(counts), strict=True):
+            for i, row, count in zip(batch, np.asarray(new), np.asarray(counts), strict=False):
                 found[i] = row[:count].tolist()
             bar.update(len(batch))
     return found
@@ -122,8 +126,8 @@ def answer(
 
 
 def _rounded_up(length: int) -> int:
-    """To a multiple of 32, and from 256 on of an eighth to a quarter of the length."""
-    step = max(32, 1 << max(0, length.bit_length() - 3))
+    """To a multiple of 64, and from 512 on of an eighth to a quarter of the length."""
+    step = max(64, 1 << max(0, length.bit_length() - 3))
     return -(-length // step) * step
 
 
@@ -152,7 +156,7 @@ def _writer(decoder):
 
         capacity = length + room
         logits, caches = kv_cache.read_prompts(decoder, weights, tokens, starts, capacity, int8)
-        nothing = jnp.zeros((rows, room), jnp.int32), jnp.ones(rows, bool), jnp.zeros(rows, int)
+        nothing = jnp.zeros((rows, room), jnp.int32), starts < length, jnp.zeros(rows, int)
         state = 1, caches, add(0, logits, *nothing)
         _, _, (_, new, _, counts) = jax.lax.while_loop(more, go_on, state)
         return new, counts

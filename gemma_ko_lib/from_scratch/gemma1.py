@@ -96,26 +96,38 @@ def weight(rngs, shape, fan_in):
     return nnx.Param(numbers.reshape(shape) / math.sqrt(fan_in))
 
 
-class Attention(nnx.Module):
-    """Causal self-attention: MHA, GQA or MQA, by the number of key/value heads."""
+class Heads(nnx.Module):
+    """The four matrices of attention: into query, key and value heads, and back."""
 
     def __init__(self, config, rngs):
         d, h = config.d_model, config.head_dim
         heads, kv_heads = config.num_heads, config.num_kv_heads
-        self.rope_base = config.rope_base
         self.query = weight(rngs, (heads, d, h), d)
-        self.key = weight(rngs, (kv_heads, d, h), d)
-        self.value = weight(rngs, (kv_heads, d, h), d)
+        self.key, self.value = (weight(rngs, (kv_heads, d, h), d) for _ in range(2))
         self.attention_output = weight(rngs, (heads, h, d), heads * h)
 
+    def in_heads(self, x):
+        """Queries, keys and values, each [batch, length, heads, head_dim]."""
+        matrices = self.query, self.key, self.value
+        return [jnp.einsum("btd,ndh->btnh", x, matrix[...]) for matrix in matrices]
+
+    def from_heads(self, mixed):
+        """What the heads have read, back in [batch, length, d_model]."""
+        return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
+
+
+class Attention(Heads):
+    """Causal self-attention: MHA, GQA or MQA, by the number of key/value heads."""
+
+    def __init__(self, config, rngs):
+        super().__init__(config, rngs)
+        self.rope_base = config.rope_base
+
     def __call__(self, x, positions, mask):
-        q = jnp.einsum("btd,ndh->btnh", x, self.query[...])
-        k = jnp.einsum("btd,kdh->btkh", x, self.key[...])
-        v = jnp.einsum("btd,kdh->btkh", x, self.value[...])
+        q, k, v = self.in_heads(x)
         q = rope(q, positions, self.rope_base) / math.sqrt(q.shape[-1])
         k = rope(k, positions, self.rope_base)
-        mixed = mix_values(attention_scores(q, k), v, mask)
-        return jnp.einsum("btnh,nhd->btd", mixed, self.attention_output[...])
+        return self.from_heads(mix_values(attention_scores(q, k), v, mask))
 
 
 class FeedForward(nnx.Module):
@@ -132,6 +144,25 @@ class FeedForward(nnx.Module):
         return (gate * (x @ self.gating_2[...])) @ self.linear[...]
 
 
+class TiedTable(nnx.Module):
+    """The embedding table: on the way in, and behind a norm on the way out."""
+
+    def __init__(self, config, rngs):
+        self.config, d = config, config.d_model
+        self.embedding = weight(rngs, (config.vocab_size, d), d)
+        self.final_norm = RMSNorm(d)
+
+    def embed(self, tokens):
+        """Rows of the table times √d_model."""
+        return self.embedding[tokens] * math.sqrt(self.config.d_model)
+
+    def logits(self, x):
+        """A score for each piece, float32."""
+        table = self.embedding[...]
+        float32 = {"preferred_element_type": jnp.float32}
+        return jnp.einsum("...d,vd->...v", self.final_norm(x), table, **float32)
+
+
 class Block(nnx.Module):
     """Attention and feed-forward, each on a normalised copy of the residual stream."""
 
@@ -146,19 +177,12 @@ class Block(nnx.Module):
         return x + self.ffw(self.pre_ffw_norm(x))
 
 
-class Gemma(nnx.Module):
+class Gemma(TiedTable):
     """Gemma 1: token ids [batch, length] to float32 logits [batch, length, vocab]."""
 
     def __init__(self, config, rngs):
-        self.config = config
-        d = config.d_model
-        self.embedding = weight(rngs, (config.vocab_size, d), d)
+        super().__init__(config, rngs)
         self.blocks = nnx.data([Block(config, rngs) for _ in range(config.num_layers)])
-        self.final_norm = RMSNorm(d)
-
-    def embed(self, tokens):
-        """Rows of the table times √d_model."""
-        return self.embedding[tokens] * math.sqrt(self.config.d_model)
 
     def __call__(self, tokens, segment_ids=None):
         """Logits; a document of a packed row sees itself only, segment 0 is padding."""
@@ -168,7 +192,7 @@ class Gemma(nnx.Module):
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, positions, mask)
-        return self.final_norm(x).astype(jnp.float32) @ self.embedding[...].T
+        return self.logits(x)
 
 
 def keras_hub_name(path):
@@ -182,6 +206,18 @@ def keras_hub_name(path):
     return f"decoder_block_{number}/{name}{'' if name.endswith('scale') else '/kernel'}"
 
 
+def refuse_misfits(own, weights):
+    """Raise a UserError unless weights, by name, have the model's names and shapes."""
+    if odd := sorted(own.keys() ^ weights.keys()):
+        side = "missing in the weights" if odd[0] in own else "unknown to the model"
+        raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
+    for name, leaf in own.items():
+        if leaf.shape != weights[name].shape:
+            shapes = f"{weights[name].shape}, the model's {leaf.shape}"
+            advice = "take the config of the weights."
+            raise UserError(f"{name} has shape {shapes}; {advice}")
+
+
 def load_weights(model, weights, name_of=keras_hub_name):
     """Put weights into a model, which may be an abstract one from `nnx.eval_shape`.
 
@@ -193,16 +229,7 @@ def load_weights(model, weights, name_of=keras_hub_name):
     Raises:
         UserError: a weight is missing, left over, or of another shape.
     """
-    flat = nnx.to_flat_state(nnx.state(model))
-    own = {name_of(path): leaf for path, leaf in flat}
-    if odd := sorted(own.keys() ^ weights.keys()):
-        side = "missing in the weights" if odd[0] in own else "unknown to the model"
-        raise UserError(f"{odd[0]} is {side} ({len(odd)} in all); take their config.")
-    for name, leaf in own.items():
-        if leaf.shape != weights[name].shape:
-            shapes = f"{weights[name].shape}, the model's {leaf.shape}"
-            raise UserError(
-                f"{name} has shape {shapes}; take the config of the weights."
-            )
+    flat = list(nnx.to_flat_state(nnx.state(model)))
+    refuse_misfits({name_of(path): leaf for path, leaf in flat}, weights)
     arrays = {path: jnp.asarray(weights[name_of(path)]) for path, _ in flat}
     nnx.update(model, nnx.from_flat_state(arrays.items()))

@@ -34,25 +34,40 @@ def choose(logits, key, temperature=0.0, top_p=1.0):
 @functools.partial(jax.jit, static_argnums=(0, 5, 6, 7))
 def decode(graph, weights, tokens, lengths, key, max_new_tokens, stop_ids, sample):
     """New tokens [batch, max_new_tokens], and how many a row has with its stop."""
-    model, stops = nnx.merge(graph, weights), jnp.array(stop_ids, jnp.int32)
-    logits, caches = prefill(model, tokens, lengths, tokens.shape[1] + max_new_tokens)
-    token = sample(logits, jax.random.fold_in(key, 0))
-    new = jnp.zeros((len(token), max_new_tokens), jnp.int32).at[:, 0].set(token)
+    model = nnx.merge(graph, weights)
 
     def going_on(state):
-        n, _, _, _, counts = state
-        return (n < max_new_tokens) & jnp.any(counts == n)
+        return (state[0] < max_new_tokens) & jnp.any(state[4] == state[0])
 
-    def add_token(state):
+    def one_more(state):
         n, token, caches, new, counts = state
         logits, caches = step(model, token, lengths + n - 1, caches)
-        alive = (counts == n) & ~jnp.isin(token, stops)
+        alive = (counts == n) & ~jnp.isin(token, jnp.array(stop_ids, jnp.int32))
         token = sample(logits, jax.random.fold_in(key, n))
         return n + 1, token, caches, new.at[:, n].set(token), counts + alive
 
-    start = (1, token, caches, new, jnp.ones_like(token))
-    _, _, _, new, counts = jax.lax.while_loop(going_on, add_token, start)
-    return new, counts
+    logits, caches = prefill(model, tokens, lengths, tokens.shape[1] + max_new_tokens)
+    token = sample(logits, jax.random.fold_in(key, 0))
+    new = jnp.zeros((len(token), max_new_tokens), jnp.int32).at[:, 0].set(token)
+    state = (1, token, caches, new, jnp.ones_like(token))
+    return jax.lax.while_loop(going_on, one_more, state)[3:]
+
+
+def padded_prompts(prompts):
+    """Prompts as one array, padded on the right, and their lengths."""
+    if not all(prompts):
+        raise ValueError(f"Prompt {[bool(p) for p in prompts].index(False)} is empty.")
+    lengths = np.array([len(prompt) for prompt in prompts], "int32")
+    tokens = np.zeros((len(prompts), -(-lengths.max() // 64) * 64), "int32")
+    for row, prompt in zip(tokens, prompts, strict=True):
+        row[: len(prompt)] = prompt
+    return tokens, lengths
+
+
+@functools.cache
+def _sampler(temperature, top_p):
+    # The same function for the same settings, so that nothing compiles twice.
+    return functools.partial(choose, temperature=temperature, top_p=top_p)
 
 
 def generate(
@@ -63,23 +78,9 @@ def generate(
     Raises:
         ValueError: a prompt is empty, so there is nothing to continue.
     """
-    if not all(prompts):
-        raise ValueError(f"Prompt {[bool(p) for p in prompts].index(False)} is empty.")
-    lengths = np.array([len(prompt) for prompt in prompts], "int32")
-    tokens = np.zeros((len(prompts), -(-lengths.max() // 16) * 16), "int32")
-    for row, prompt in zip(tokens, prompts, strict=True):
-        row[: len(prompt)] = prompt
+    inputs = *padded_prompts(prompts), jax.random.key(seed)
     settings = max_new_tokens, tuple(stop_ids), _sampler(temperature, top_p)
-    inputs = tokens, lengths, jax.random.key(seed)
     new, counts = decode(*nnx.split(model), *inputs, *settings)
-    rows = (
-        row[:count].tolist() for row, count in zip(np.asarray(new), counts, strict=True)
-    )
+    cut = zip(np.asarray(new), np.asarray(counts), strict=True)
+    rows = [row[:count].tolist() for row, count in cut]
     return [row[:-1] if row[-1] in stop_ids else row for row in rows]
-
-
-@functools.cache
-def _sampler(
-    temperature, top_p
-):  # the same function again, so that nothing compiles twice
-    return functools.partial(choose, temperature=temperature, top_p=top_p)

@@ -67,25 +67,22 @@ class Int8Attention(in_float.Attention):
     """Attention with its four matrices in eight bits."""
 
     def __init__(self, attention):
-        for name, value in vars(attention).items():
-            if not name.startswith("_"):
-                setattr(self, name, value)
+        self.config, self.is_local = attention.config, attention.is_local
+        if self.config.qk_norm:
+            self.query_norm, self.key_norm = attention.query_norm, attention.key_norm
         heads = attention.query, attention.key, attention.value  # each [heads, d, h]
-        d, self.head_dim = attention.query.shape[1:]
-        self.query, self.key, self.value = (
-            Int8(jnp.moveaxis(weight[...], 1, 2).reshape(-1, d)) for weight in heads
-        )
+        d = attention.query.shape[1]
+        joined = (jnp.swapaxes(w[...], 1, 2).reshape(-1, d) for w in heads)
+        self.query, self.key, self.value = map(Int8, joined)
         self.attention_output = Int8(attention.attention_output[...].reshape(-1, d).T)
 
     def in_heads(self, x):
         """Queries, keys and values, each [batch, length, heads, head_dim]."""
-        shape = *x.shape[:2], -1, self.head_dim
-        return [
-            matrix(x).reshape(shape) for matrix in (self.query, self.key, self.value)
-        ]
+        joined = (matrix(x) for matrix in (self.query, self.key, self.value))
+        return [y.reshape(*x.shape[:2], -1, self.config.head_dim) for y in joined]
 
     def from_heads(self, mixed):
-        """The heads' outputs, joined to [batch, length, d_model]."""
+        """What the heads have read, back in [batch, length, d_model]."""
         return self.attention_output(mixed.reshape(*mixed.shape[:2], -1))
 
 

@@ -57,11 +57,9 @@ class VisionAttention(nnx.Module):
 
     def __call__(self, x):
         heads = (*x.shape[:2], self.num_heads, -1)
-        query, key = self.query_proj(x).reshape(heads), self.key_proj(x).reshape(heads)
-        value = self.value_proj(x).reshape(heads)
-        return self.out_proj(
-            jax.nn.dot_product_attention(query, key, value).reshape(x.shape)
-        )
+        layers = self.query_proj, self.key_proj, self.value_proj
+        q, k, v = (layer(x).reshape(heads) for layer in layers)
+        return self.out_proj(jax.nn.dot_product_attention(q, k, v).reshape(x.shape))
 
 
 class VisionBlock(nnx.Module):
@@ -85,16 +83,14 @@ class ImageEncoder(nnx.Module):
     """SigLIP's encoder (arXiv 2303.15343): images in, a vector for each patch out."""
 
     def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
-        size, d = config.patch_size, config.d_model
+        size, d, layers = config.patch_size, config.d_model, range(config.num_layers)
         shape = (size, size, config.channels, d)
         self.embedding_conv = gemma1.weight(rngs, shape, size**2 * config.channels)
         self.embedding_bias = nnx.Param(jnp.zeros(d))
         # As large as the patches' vectors: with small ones training is slow to begin.
         place = jax.random.normal(rngs.params(), (config.num_patches, d))
         self.position_embedding = nnx.Param(place)
-        self.blocks = nnx.data(
-            [VisionBlock(config, rngs) for _ in range(config.num_layers)]
-        )
+        self.blocks = nnx.data([VisionBlock(config, rngs) for _ in layers])
         self.encoder_layer_norm = nnx.LayerNorm(d, epsilon=1e-6, rngs=rngs)
 
     def __call__(self, images):
@@ -131,9 +127,7 @@ class PaliGemma(nnx.Module):
     def __call__(self, images, tokens, answer, real):
         """Logits at the text positions, float32 [batch, length, vocab].
 
-        Args:
-            images: float32 [batch, height, width, channels], from -1 to 1.
-            tokens, answer, real: [batch, length]; see `prefix_lm_mask`.
+        Images have numbers from -1 to 1; for the others see `prefix_lm_mask`.
         """
         image = self.projector(self.vision(images))
         count = image.shape[1]
@@ -143,8 +137,7 @@ class PaliGemma(nnx.Module):
         mask, positions = prefix_lm_mask(answer, real), jnp.arange(x.shape[1])[None]
         for block in self.language.blocks:
             x = block(x, positions, mask)
-        x = self.language.final_norm(x[:, count:]).astype(jnp.float32)
-        return x @ self.language.embedding[...].T
+        return self.language.logits(x[:, count:])
 
 
 _EMBEDDINGS = {

@@ -8,6 +8,7 @@ Written in notebooks/03a_recurrent_gemma.ipynb; edit it there and run
 """
 
 import dataclasses
+import functools
 import itertools
 
 import jax.numpy as jnp
@@ -18,17 +19,11 @@ from flax import nnx
 
 @dataclasses.dataclass(frozen=True)
 class PhoneBook:
-    """Rows in which entries and questions take turns.
+    """Rows in which entries and questions take turns."""
 
-    Attributes:
-        names: how many there are; a row holds each at most once.
-        digits: answers that are possible.
-        length: tokens a row, half of them entries; at most 2 · names.
-    """
-
-    names: int = 32
-    digits: int = 8
-    length: int = 64
+    names: int = 32  # a row holds each at most once
+    digits: int = 8  # answers that are possible
+    length: int = 64  # tokens a row, half of them entries; at most 2 · names
 
     @property
     def vocab_size(self) -> int:
@@ -62,47 +57,67 @@ def draw_rows(book: PhoneBook, random, count: int):
     return tokens, np.take_along_axis(digits, asked, axis=1), 2 * back - 1
 
 
-def answer_logits(model, tokens, digits: int):
+def answer_logits(model, tokens, positions, digits: int):
     """Scores of the digits after each question, [batch, length / 2, digits]."""
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     return model(tokens, positions)[0][:, 1::2, -digits:]
 
 
-def recall_loss(model, tokens, answers, digits: int):
-    """Mean nats of the right answers."""
-    logits = answer_logits(model, tokens, digits)
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, answers))
+@nnx.jit(static_argnums=5)
+def recall_step(model, optimizer, tokens, positions, answers, digits: int):
+    """One update by the mean nats of the right answers; the loss before it."""
 
+    def loss(model):
+        logits = answer_logits(model, tokens, positions, digits)
+        nll = optax.softmax_cross_entropy_with_integer_labels(logits, answers)
+        return jnp.mean(nll)
 
-@nnx.jit(static_argnums=4)
-def recall_step(model, optimizer, tokens, answers, digits: int):
-    """One update; the loss before it."""
-    gradient_of = nnx.value_and_grad(recall_loss)
-    loss, gradients = gradient_of(model, tokens, answers, digits)
+    value, gradients = nnx.value_and_grad(loss)(model)
     optimizer.update(model, gradients)
-    return loss
+    return value
 
 
-def train_recall(model, book: PhoneBook, steps: int, rate=8e-3, seed=0, rows=32):
-    """Train a model on fresh rows of the book; its losses [steps]."""
+@functools.cache
+def _adamw(rate, steps):
+    # One for all models: for another, though alike, a step would be compiled again.
     schedule = optax.warmup_cosine_decay_schedule(0, rate, min(20, steps // 2), steps)
-    optimizer = nnx.Optimizer(model, optax.adamw(schedule, b2=0.98), wrt=nnx.Param)
+    return optax.adamw(schedule, b2=0.98)
+
+
+def positions_of(tokens, alone=False):
+    """Positions in a document; if alone, each token is a document of its own."""
+    return np.broadcast_to(0 if alone else np.arange(tokens.shape[1]), tokens.shape)
+
+
+def train_recall(
+    model, book: PhoneBook, steps: int, rate=8e-3, seed=0, rows=32, alone=False
+):
+    """Train a model on fresh rows of the book; its losses [steps]."""
+    optimizer = nnx.Optimizer(model, _adamw(rate, steps), wrt=nnx.Param)
     random, losses = np.random.default_rng(seed), []
     for _ in range(steps):
         tokens, answers, _ = draw_rows(book, random, rows)
-        losses.append(recall_step(model, optimizer, tokens, answers, book.digits))
+        inputs = tokens, positions_of(tokens, alone), answers
+        losses.append(recall_step(model, optimizer, *inputs, book.digits))
     return np.array([float(loss) for loss in losses])
 
 
-def recall_by_distance(model, book: PhoneBook, edges, rows=512, seed=1_000_000):
+@nnx.jit(static_argnums=3)
+def best_answers(model, tokens, positions, digits: int):
+    """The likeliest digit after each question, [batch, length / 2]."""
+    return answer_logits(model, tokens, positions, digits).argmax(-1)
+
+
+def recall_by_distance(
+    model, book: PhoneBook, edges, rows=512, seed=1_000_000, alone=False
+):
     """Share of right answers on new rows and its standard error, for each span.
 
     Span n holds the distances from edges[n] to edges[n + 1] - 1.
     """
-    best = nnx.jit(lambda m, tokens: answer_logits(m, tokens, book.digits).argmax(-1))
     tokens, answers, distances = draw_rows(book, np.random.default_rng(seed), rows)
-    right = np.concatenate([best(model, part) for part in np.split(tokens, rows // 32)])
-    right, shares = right == answers, []
+    parts, positions = np.split(tokens, rows // 32), positions_of(tokens[:32], alone)
+    said = [best_answers(model, part, positions, book.digits) for part in parts]
+    right, shares = np.concatenate(said) == answers, []
     for low, high in itertools.pairwise(edges):
         here = right[(distances >= low) & (distances < high)]
         shares.append((here.mean(), np.sqrt(here.var() / len(here))))

@@ -19,23 +19,18 @@ from gemma_ko_lib.from_scratch import gemma1
 
 @dataclasses.dataclass(frozen=True)
 class RecurrentGemmaConfig:
-    """Sizes of a RecurrentGemma; the defaults are the 2B model's.
-
-    The heads of the attention are also the blocks of the recurrence's gates. The blocks
-    repeat as `pattern` says: R is recurrent, A is local attention, which sees a token
-    and the `window` tokens before it.
-    """
+    """Sizes of a RecurrentGemma; the defaults are the 2B model's."""
 
     vocab_size: int = 256_000
     d_model: int = 2560
     num_layers: int = 26
     ffn: int = 7680
-    num_heads: int = 10
+    num_heads: int = 10  # of attention; they are the blocks of the gates, too
     lru_width: int = 2560
-    window: int = 2048
+    window: int = 2048  # attention sees so many tokens before a token
     conv_width: int = 4
     soft_cap: float = 30.0
-    pattern: str = "RRA"
+    pattern: str = "RRA"  # repeated: R is recurrent, A is local attention
 
     def is_attention(self, layer: int) -> bool:
         """Whether a block is local attention; the others are recurrent."""
@@ -67,30 +62,27 @@ def scan_by_joining(decay, inputs, state):
     return jax.lax.associative_scan(join, (decay, inputs), axis=1)[1]
 
 
-def differentiate_backwards(scan):
-    """Give a scan its gradient: the same recurrence, from the end to the start.
+def change_of_states(kept, cotangent):
+    """Gradients of decay, inputs and state: the recurrence from the end back."""
+    decay, state, states = kept
+    following = jnp.pad(decay[:, 1:], ((0, 0), (0, 1), (0, 0)))
+    reverse = following[:, ::-1], cotangent[:, ::-1], jnp.zeros_like(state)
+    gradient = scan_by_joining(*reverse)[:, ::-1]
+    before = jnp.concatenate([state[:, None], states[:, :-1]], axis=1)
+    return gradient * before, gradient, decay[:, 0] * gradient[:, 0]
 
-    JAX would derive one, but keep every round of the tree for it.
-    """
 
+def _scan_with_gradient():
     def forward(decay, inputs, state):
-        states = scan(decay, inputs, state)
+        states = scan_by_joining(decay, inputs, state)
         return states, (decay, state, states)
 
-    def backward(kept, cotangent):
-        decay, state, states = kept
-        following = jnp.pad(decay[:, 1:], ((0, 0), (0, 1), (0, 0)))
-        reverse = following[:, ::-1], cotangent[:, ::-1], jnp.zeros_like(state)
-        gradient = scan(*reverse)[:, ::-1]
-        before = jnp.concatenate([state[:, None], states[:, :-1]], axis=1)
-        return gradient * before, gradient, decay[:, 0] * gradient[:, 0]
-
-    with_gradient = jax.custom_vjp(scan)
-    with_gradient.defvjp(forward, backward)
-    return with_gradient
+    scan = jax.custom_vjp(scan_by_joining)
+    scan.defvjp(forward, change_of_states)
+    return scan
 
 
-scan_in_parallel = differentiate_backwards(scan_by_joining)
+scan_in_parallel = _scan_with_gradient()
 
 
 class BlockDiagonal(nnx.Module):
@@ -130,28 +122,26 @@ def _bounded_sqrt_jvp(primals, tangents):
 
 
 class RGLRU(nnx.Module):
-    """Real-gated linear recurrent unit (Griffin, arXiv 2402.19427, section 2.4).
-
-    r = σ(W_a x), i = σ(W_x x), log a = −8 · r · softplus(Λ), and
-    h_t = a · h_{t-1} + √(1 − a²) · (i · x). The state stays in float32.
-    """
+    """Real-gated linear recurrent unit (Griffin, arXiv 2402.19427, section 2.4)."""
 
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):
         self.a_param = nnx.Param(start_between(rngs.params(), config.lru_width))
         self.a_gate = BlockDiagonal(config.num_heads, config.lru_width, rngs)
         self.input_gate = BlockDiagonal(config.num_heads, config.lru_width, rngs)
 
-    def decay_and_inputs(self, x, starts):
-        """a_t and what is added at t; where a document starts nothing is kept."""
-        log_a = -8 * nnx.sigmoid(self.a_gate(x)) * nnx.softplus(self.a_param[...])
-        log_a, starts = log_a.astype("float32"), starts[..., None]
-        scale = jnp.where(starts, 1, bounded_sqrt(-jnp.expm1(2 * log_a)))
-        decay = jnp.where(starts, 0, jnp.exp(log_a))
-        return decay, scale * nnx.sigmoid(self.input_gate(x)) * x
-
     def __call__(self, x, starts, state):
-        states = scan_in_parallel(*self.decay_and_inputs(x, starts), state)
+        """States [batch, length, width], and the last one, which stays in float32."""
+        states = scan_in_parallel(*decay_and_inputs(self, x, starts), state)
         return states.astype(x.dtype), states[:, -1]
+
+
+def decay_and_inputs(lru: RGLRU, x, starts):
+    """a_t and what is added at t; where a document starts nothing is kept."""
+    log_a = -8 * nnx.sigmoid(lru.a_gate(x)) * nnx.softplus(lru.a_param[...])
+    log_a, starts = log_a.astype("float32"), starts[..., None]
+    scale = jnp.where(starts, 1, bounded_sqrt(-jnp.expm1(2 * log_a)))
+    decay = jnp.where(starts, 0, jnp.exp(log_a))
+    return decay, scale * nnx.sigmoid(lru.input_gate(x)) * x
 
 
 def segments_of(positions):
@@ -242,6 +232,14 @@ def remember(state, new, window: int):
     }
 
 
+def multi_query(query, keys, values, mask):
+    """What query heads read by one key/value head, [batch, length, heads, size]."""
+    scores = jnp.einsum("btnh,bsh->bnts", query, keys).astype("float32")
+    scores = jnp.where(mask[:, None], scores / query.shape[-1] ** 0.5, -1e30)
+    shares = nnx.softmax(scores).astype(query.dtype)
+    return jnp.einsum("bnts,bsh->btnh", shares, values)
+
+
 class LocalAttention(nnx.Module):
     """Multi-query attention to a token and the `window` tokens before it."""
 
@@ -259,14 +257,9 @@ class LocalAttention(nnx.Module):
         key = rope_on_half(self.proj_k(x)[:, :, None], positions)[:, :, 0]
         new = {"positions": positions, "keys": key, "values": self.proj_v(x)}
         seen = {name: jnp.concatenate([state[name], new[name]], 1) for name in new}
-        scores = jnp.einsum("btnh,bsh->bnts", query, seen["keys"])
-        scores = scores.astype("float32") / query.shape[-1] ** 0.5
         mask = visible(positions, seen["positions"], self.window)
-        shares = nnx.softmax(jnp.where(mask[:, None], scores, -1e30)).astype(x.dtype)
-        mixed = jnp.einsum("bnts,bsh->btnh", shares, seen["values"])
-        return self.proj_final(mixed.reshape(x.shape)), remember(
-            state, new, self.window
-        )
+        mixed = multi_query(query, seen["keys"], seen["values"], mask).reshape(x.shape)
+        return self.proj_final(mixed), remember(state, new, self.window)
 
 
 class TwoLinears(nnx.Module):
@@ -313,22 +306,20 @@ class Block(nnx.Module):
 
 
 class Embedder(nnx.Module):
-    """Token vectors, and by the same table scores of the next token.
-
-    √d_model is rounded to bfloat16 (50.5 for 2,560), as Google's code does.
-    """
+    """Token vectors, and by the same table scores of the next token."""
 
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):
         shape, spread = (config.vocab_size, config.d_model), config.d_model**-0.5
-        self.input_embedding = nnx.Param(
-            nnx.initializers.normal(spread)(rngs.params(), shape)
-        )
+        table = nnx.initializers.normal(spread)(rngs.params(), shape)
+        self.input_embedding = nnx.Param(table)
 
     def encode(self, tokens):
+        """Rows times √d_model, rounded to bfloat16 as by Google (50.5 for 2,560)."""
         x = self.input_embedding[tokens]
         return x * jnp.sqrt(x.shape[-1]).astype("bfloat16").astype(x.dtype)
 
     def decode(self, x):
+        """Scores of the next token."""
         return x @ self.input_embedding[...].T
 
 
@@ -343,12 +334,8 @@ def empty_state(config: RecurrentGemmaConfig, batch: int, keys: int | None = Non
 
     def of(layer):
         if config.is_attention(layer):
-            places = jnp.full((batch, keys), -1)
-            return {
-                "positions": places,
-                "keys": jnp.zeros(head),
-                "values": jnp.zeros(head),
-            }
+            zeros = {name: jnp.zeros(head) for name in ("keys", "values")}
+            return {"positions": jnp.full((batch, keys), -1)} | zeros
         before = jnp.zeros((batch, config.conv_width - 1, config.lru_width))
         return {"before": before, "hidden": jnp.zeros((batch, config.lru_width))}
 
@@ -356,34 +343,25 @@ def empty_state(config: RecurrentGemmaConfig, batch: int, keys: int | None = Non
 
 
 class RecurrentGemma(nnx.Module):
-    """RecurrentGemma (arXiv 2404.07839): tokens in, logits and the next state out.
-
-    Attributes carry the names of Google's weight files.
-    """
+    """RecurrentGemma (arXiv 2404.07839), with the names of Google's weight files."""
 
     def __init__(self, config: RecurrentGemmaConfig, rngs: nnx.Rngs):
         self.config, self.embedder = config, Embedder(config, rngs)
-        self.blocks = nnx.data(
-            [Block(config, layer, rngs) for layer in range(config.num_layers)]
-        )
+        layers = range(config.num_layers)
+        self.blocks = nnx.data([Block(config, layer, rngs) for layer in layers])
         self.final_norm = gemma1.RMSNorm(config.d_model)
 
     def __call__(self, tokens, positions, state=None):
-        """Logits [batch, length, vocab] and the state to go on with.
+        """Logits [batch, length, vocab], and the state to go on with.
 
-        Args:
-            tokens: [batch, length].
-            positions: place of each token in its document, [batch, length]; a 0 starts
-                a document. Padding goes to the left, with position 0.
-            state: from an earlier call or `empty_state`; None for whole documents.
+        Position 0 starts a document; padding stands on the left, with position 0.
         """
         state = state or empty_state(self.config, len(tokens), keys=0)
         x, after = self.embedder.encode(tokens), []
         for block, before in zip(self.blocks, state, strict=True):
             x, now = block(x, positions, before)
             after.append(now)
-        logits = self.embedder.decode(self.final_norm(x))
-        cap = self.config.soft_cap
+        cap, logits = self.config.soft_cap, self.embedder.decode(self.final_norm(x))
         return cap * jnp.tanh(logits / cap), after
 
 

@@ -6,6 +6,7 @@ depth. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 """
 
 import functools
+import json
 import re
 
 import jax
@@ -42,6 +43,14 @@ class Decoder:
         self.backbone = backbone
         self._templates = layers[:period]
         self._tail = layers[self.num_groups * period :]
+        config = {key: value for key, value in backbone.get_config().items() if key != "name"}
+        self._computes = type(backbone).__name__, json.dumps(config, sort_keys=True, default=str)
+
+    def __eq__(self, other):
+        return isinstance(other, Decoder) and self._computes == other._computes
+
+    def __hash__(self):
+        return hash(self._computes)
 
     # --- weights ---
 

@@ -18,7 +18,9 @@ from gemma_ko_lib.runtime.machine import (
 )
 from gemma_ko_lib.runtime.storage import cache_dir
 
-_PACKAGES = "jax jaxlib flax keras keras-hub tensorflow-text optax grain orbax-checkpoint".split()
+_PACKAGES = (
+    "gemma-ko jax jaxlib flax keras keras-hub tensorflow-text optax grain orbax-checkpoint".split()
+)
 _CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 _DISK_NEEDED = 5 * 2**30  # the real 270M: 0.3 GB downloaded, 1 GB converted, 3 GB a checkpoint
 

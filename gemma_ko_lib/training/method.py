@@ -229,12 +229,7 @@ class Method:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             trained, frozen = self.split(params, seed)
         trained = sharding.place(trained, mesh, copy=True)
-        # What an update returns is bound to its devices; a state that was not would have it
-        # compiled a second time.
-        first_state = functools.partial(self.first_state, dtype=dtype)
-        places = self.places(jax.eval_shape(first_state, trained), mesh)
-        start = jax.jit(first_state, out_shardings=places, donate_argnums=0)
-        return start(trained), sharding.place(frozen, mesh)
+        return _begin(trained, self, mesh, dtype), sharding.place(frozen, mesh)
 
     def abstract(self, decoder: Decoder, mesh) -> tuple[TrainState, dict]:
         """`begin` on shapes alone.
@@ -298,3 +293,12 @@ class Method:
     def _optimizer(self, schedule):
         scales = {EMBEDDING: self.embedding_rate} if self.embedding_rate else {}
         return adamw(schedule, self.clip_norm, self.weight_decay, scales)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3), donate_argnums=0)
+def _begin(trained: dict, method: Method, mesh, dtype: str) -> TrainState:
+    """What an update returns is bound to its devices; another state would compile it once more."""
+    state = method.first_state(trained, dtype)
+    if mesh is None:
+        return state  # bound, as the weights are
+    return jax.lax.with_sharding_constraint(state, method.places(state, mesh))

@@ -25,7 +25,8 @@ from gemma_ko_lib.training.run_folder import claim_run
 from gemma_ko_lib.training.size import RunSize
 from gemma_ko_lib.training.tracking import check_tracker, tracker
 
-_EVALUATIONS = 10  # of held-out text in a run
+_EVALUATIONS = 10  # of held-out text in a run,
+_UPDATES_BETWEEN = 8  # and at least so many updates apart: a short run would mostly measure
 # A finished run goes on when one of these has grown.
 _MORE = ("size.tokens", "size.epochs")
 _MAY_CHANGE = (*_MORE, "size.learning_rate")
@@ -103,7 +104,8 @@ def pretrain(
         shards = _shards_for(model, data, run_dir, size, replay, replay_fraction, quiet)
         tokens = shards.manifest["tokens"]
         updates = size.updates(len(shards), tokens, divisible=not method.in_blocks)
-        config, rematerialise = loop_config(model, method, size, updates, seed, _EVALUATIONS)
+        evaluations = min(_EVALUATIONS, max(1, updates.count // _UPDATES_BETWEEN))
+        config, rematerialise = loop_config(model, method, size, updates, seed, evaluations)
         note(describe(updates, tokens, shards.manifest["bytes"], config), quiet)
         trained = train(
             model,

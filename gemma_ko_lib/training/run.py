@@ -70,10 +70,9 @@ def train(
     dtype = model.decoder.product_dtype
     state, frozen = method.begin(model.params, mesh, config.seed, dtype)
     beside = {**frozen, **(beside or {})}
-    rate = (config.learning_rate, config.steps, config.warmup_steps)
-    schedule = learning_rate_schedule(*rate)
+    schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
     if loss is None:
-        update = _update(method, model.decoder, rate, mesh, rematerialise)
+        update = _update(method, model.decoder, mesh, rematerialise, _rates(schedule, config.steps))
     else:
         options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
         update = method.update(model.decoder, schedule, **options)
@@ -96,10 +95,24 @@ def train(
     return merged(model, method, trained, frozen)
 
 
-@functools.lru_cache(maxsize=2)  # runs that differ by seed or data are traced and compiled once
-def _update(method: Method, decoder, rate, mesh, rematerialise) -> Update:
-    schedule = learning_rate_schedule(*rate)
-    return method.update(decoder, schedule, mesh=mesh, rematerialise=rematerialise)
+def _update(method: Method, decoder, mesh, rematerialise, rates: np.ndarray) -> Update:
+    shared = _shared_update(method, decoder, mesh, rematerialise)
+    return lambda state, batch, frozen: shared(state, batch, frozen, rates)
+
+
+@functools.lru_cache(maxsize=2)  # runs that differ by rate, length, seed or data share a program
+def _shared_update(method: Method, decoder, mesh, rematerialise):
+    @functools.partial(jax.jit, donate_argnums=0)
+    def update(state, batch, frozen, rates):
+        options = {"mesh": mesh, "rematerialise": rematerialise}
+        return method.update(decoder, lambda step: rates[step], **options)(state, batch, frozen)
+
+    return update
+
+
+def _rates(schedule, steps: int) -> np.ndarray:
+    """The learning rate of each update; filled up, so that runs of many lengths have one shape."""
+    return np.asarray(schedule(np.arange(-(-steps // 1024) * 1024)), np.float32)
 
 
 def merged(model: Model, method: Method, trained: dict, frozen: dict) -> Model:

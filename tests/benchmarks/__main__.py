@@ -27,6 +27,7 @@ NAMES = (
     "lora_step",
     "update",
     "vocabulary",
+    "cut",
     "choices",
     "serving",
 )
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument(
         "--torch", metavar="PYTHON", help="one with torch, transformers and peft, for update"
     )
+    parser.add_argument("--trimbed", metavar="PYTHON", help="one with trimbed, for cut")
     parser.add_argument("--model", help="what serving serves (gemma3_270m)")
     parser.add_argument("--minutes", help="how long serving is put under load (2)")
     arguments = parser.parse_args()
@@ -55,6 +57,7 @@ def main() -> None:
         # A benchmark takes the options that its function names.
         options = {"text_files": arguments.text, "dps": arguments.dps}
         options |= {"tunix": arguments.tunix, "torch": arguments.torch}
+        options |= {"trimbed": arguments.trimbed}
         options |= {"model": arguments.model, "minutes": arguments.minutes}
         taken = {key: options[key] for key in inspect.signature(measure).parameters}
         for what, figure in measure(**taken):

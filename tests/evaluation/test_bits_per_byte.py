@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
+from gemma_ko_lib import models
 from gemma_ko_lib.evaluation import bits_per_byte
-from gemma_ko_lib.evaluation.bits_per_byte import _spans
+from gemma_ko_lib.evaluation.bits_per_byte import _spans, token_scorer
 from gemma_ko_lib.runtime import UserError
-from tests.conftest import SENTENCES
+from tests.conftest import SENTENCES, make_model
 
 
 def _by_hand(model, text: str) -> float:
@@ -44,6 +45,17 @@ def test_batch_size_and_order_do_not_matter(tiny_model):
     for batch_rows, texts in ((1, SENTENCES), (3, SENTENCES[::-1])):
         again = bits_per_byte(tiny_model, texts, window=128, batch_rows=batch_rows)
         assert again.micro == pytest.approx(reference.micro, rel=1e-5)
+
+
+def test_one_program_serves_all_models_of_a_shape(tiny_model):
+    token_scorer.cache_clear()
+    another = make_model("gemma2", seed=1, tokenizer=tiny_model.tokenizer)
+    for model in (tiny_model, another):  # weights bound to no device, and to one, as after training
+        for params in (model.params, models.place(model.params)):
+            bits_per_byte(model, SENTENCES[:2], params=params, window=64)
+    assert token_scorer(another.decoder)._cache_size() == 1
+    other_shape = make_model("gemma3", tokenizer=tiny_model.tokenizer)
+    assert tiny_model.decoder == another.decoder != other_shape.decoder
 
 
 def test_each_register_is_averaged_by_itself(tiny_model):

@@ -35,6 +35,7 @@ pretrain:
   tokens: {tokens}
   update_tokens: 512
   length: 256
+  learning_rate: {rate}
 
 finetune:
   data: {samples}/instructions.jsonl
@@ -61,12 +62,20 @@ _STAGES = ("clean", "vocabulary", "pretrain", "finetune", "held-out, base", "exp
 _TRAININGS = ("pretrain", "finetune")
 _REAL = {
     "vocabulary": "pieces: 32k",
-    "tokens": 12288,
-    "answers": 6144,
-    "documents": 24,
-    "items": 40,
+    "tokens": 8192,
+    "rate": 2.0e-5,
+    "answers": 4096,
+    "documents": 16,
+    "items": 30,
 }
-_TINY = {"vocabulary": "add: 64", "tokens": 2048, "answers": 2048, "documents": 4, "items": 4}
+_TINY = {
+    "vocabulary": "add: 64",
+    "tokens": 2048,
+    "rate": 3.0e-3,
+    "answers": 2048,
+    "documents": 4,
+    "items": 4,
+}
 
 
 def main() -> None:
@@ -108,7 +117,7 @@ def main() -> None:
     save(
         "road",
         "Gemma 3 270M on the whole road: the petitions of August 2017 (청와대 국민청원, KOGL "
-        "Type 1), vocabulary cut to 32k pieces, 24 updates of 512 tokens, 12 of LoRA on the "
+        "Type 1), vocabulary cut to 32k pieces, 16 updates of 512 tokens, 8 of LoRA on the "
         "course's conversations. Killed by SIGKILL in every stage, and run again.",
         report["hours"] * 60,
         commands=["gemma-ko road road.yaml -o road"],

@@ -58,14 +58,14 @@ class Size:
     counted_bytes: int = 4_000_000
     learnt_bytes: int = 3_000_000
     pool_bytes: int = 400_000
-    updates: int = 18  # of the whole vocabulary; the others read for as many minutes
-    embedding_updates: int = 9
-    rates: tuple[float, ...] = (5e-5, 2e-4)
-    documents: tuple[int, int] = (100, 12)  # measured: reviews, and of each longer register
+    updates: int = 10  # of the whole vocabulary; the others read for as many minutes
+    embedding_updates: int = 5
+    rates: tuple[float, ...] = (2e-5, 1e-4)
+    documents: tuple[int, int] = (48, 6)  # measured: reviews, and of each longer register
     letters: int = 400
-    phenomenon_items: int = 8
-    copa_items: int = 240
-    turns: int = 4
+    phenomenon_items: int = 5
+    copa_items: int = 120
+    turns: int = 2
 
 
 TINY = Size("nano", 2048, 512, 200_000, 100_000, 60_000, 4, 2, (1e-3, 4e-3), (12, 3), 80, 1, 12, 2)

@@ -1,0 +1,136 @@
+"""The plans of the teacher's guide add up, and name what is there."""
+
+import re
+
+import nbformat
+import pytest
+
+from gemma_ko_lib import course
+from gemma_ko_lib.course.heads import ROOT
+
+GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")
+LESSONS = {path.stem.split("_")[0]: path for path in course.find_notebooks()}
+_LESSON = r"(?<![\d§.])(?:\[(?P<linked>\d\d[ab]?)\]\([^)]*\)|(?P<lesson>\d\d[ab]?))(?![\w%])"
+_NAMED = re.compile(
+    rf"{_LESSON}|§(?P<first>\d+)(?:–§(?P<last>\d+))?|without (?P<without>(?:§\d+(?:, )?)+)"
+    r"|(?P<whole>\bwhole\b)|(?P<opening>\bopening\b)|[Ee]xercises? (?P<exercises>\d(?:(?:, )\d)*)"
+)
+
+
+def rows(heading, text=GUIDE):
+    """The cells of the table below a heading, without its head."""
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def recorded(name):
+    """The table at the end: minutes by section, and those of the whole by profile."""
+    table = GUIDE.split(f"\n**{LESSONS[name].stem}**\n")[1].split("\n**")[0]
+    head, _, *lines = (
+        [cell.strip(" *`") for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("|")
+    )
+    read = {line[0].split(" · ")[0]: int(line[1]) for line in lines[:-1]}
+    whole = dict(zip(head[2:], map(float, lines[-1][2:]), strict=True))
+    return read, whole
+
+
+def exercise_minutes(name):
+    cells = nbformat.read(LESSONS[name], as_version=4).cells
+    found = re.findall(
+        r"^\*\*(\d)\.\*\* ★\S* \((\d+) minutes?\)", "\n".join(c.source for c in cells), re.M
+    )
+    return {int(number): int(minutes) for number, minutes in found}
+
+
+def named(text):
+    """What a row names: (lesson, sections, exercises) for each mention of a lesson."""
+    found = []
+    for match in _NAMED.finditer(text):
+        part = match.groupdict()
+        if lesson := part["linked"] or part["lesson"]:
+            found.append((lesson, set(), set()))
+            continue
+        lesson, sections, exercises = found[-1]
+        every = set(recorded(lesson)[0])
+        if part["without"]:
+            sections |= every - set(re.findall(r"\d+", part["without"]))
+        elif part["whole"]:
+            sections |= every
+        elif part["opening"]:
+            sections.add("Opening")
+        elif part["exercises"]:
+            exercises |= {int(number) for number in re.findall(r"\d", part["exercises"])}
+        else:
+            last = int(part["last"] or part["first"])
+            sections |= {str(n) for n in range(int(part["first"]), last + 1)}
+    return found
+
+
+def minutes(text):
+    """Minutes of reading and exercises that a row names; of two ways the longer one."""
+    total = 0
+    for way in re.split(r"\*[Oo]r\*", text):
+        own = 0
+        for lesson, sections, exercises in named(way):
+            read, each = recorded(lesson)[0], exercise_minutes(lesson)
+            assert sections <= set(read) and exercises <= set(each), f"{lesson} in: {text}"
+            own += sum(read[section] for section in sections) + sum(map(each.get, exercises))
+        total = max(total, own)
+    return total
+
+
+PLANS = {
+    "Three hours": [(int(row[1]), row[2]) for row in rows("Three hours")],
+    "One day": [(int(row[1]), row[2]) for row in rows("One day")],
+    "Two days": [(90, row[2]) for row in rows("Two days")],
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_what_a_row_names_is_there_and_fits_into_its_minutes(plan):
+    assert [text for given, text in PLANS[plan] if minutes(text) > given] == []
+    assert sum(minutes(text) for _, text in PLANS[plan]) > 60  # the rows were understood
+
+
+def test_three_hours_are_three_hours():
+    clock = 0
+    for start, lasts, *_ in rows("Three hours"):
+        hours, rest = start.split(":")
+        assert clock == 60 * int(hours) + int(rest)
+        clock += int(lasts)
+    assert clock == 180
+
+
+def test_a_block_of_the_day_has_ninety_minutes():
+    blocks = {}
+    for block, lasts, *_ in rows("One day"):
+        blocks[block] = blocks.get(block, 0) + int(lasts)
+    assert list(blocks.values()) == [90] * 4
+    assert [row[:2] for row in rows("Two days")] == [[d, b] for d in "12" for b in "1234"]
+
+
+@pytest.mark.parametrize("plan", ["Three hours", "One day"])
+def test_machine_minutes_are_the_recorded_ones(plan):
+    given = [(row[2], row[3]) for row in rows(plan) if re.fullmatch(r"\d+ / (\d+|–)", row[3])]
+    assert len(given) >= 5
+    for text, machine in given:
+        smoke, cpu = machine.split(" / ")
+        whole = recorded(named(text)[0][0])[1]
+        assert abs(int(smoke) - whole["smoke"]) <= 1, text
+        assert ("cpu" in whole) == (cpu != "–"), text
+        assert cpu == "–" or abs(int(cpu) - whole["cpu"]) <= 1, text
+
+
+def test_sections_that_guide_and_questions_send_to_are_there():
+    skip = GUIDE.split("\n## What to skip\n")[1].split("\n## ")[0]
+    faq = (ROOT / "FAQ.md").read_text("utf-8")
+    links = re.findall(r"[Ll]esson (\d\d[ab]?), section\s(\d+)", faq)
+    assert len(links) >= 6
+    links += [(lesson, n) for lesson, sections, _ in named(skip) for n in sections]
+    missing = [link for link in links if link[1] not in recorded(link[0])[0]]
+    assert missing == []
+    assert set(LESSONS) == set(re.findall(r"^\*\*(\d\d[ab]?)\*\* \(1\)", GUIDE, re.M))  # a quiz
+    assert list(LESSONS) == [row[0] for row in rows("Questions to discuss")]
