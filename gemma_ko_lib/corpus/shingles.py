@@ -14,7 +14,7 @@ import xxhash
 
 _HAN_AND_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _ALONE = re.compile(f"[{_HAN_AND_KANA}]")
-_SIGN = re.compile(rf"[^가-힣\x00-\x7f\w{_HAN_AND_KANA}]")
+_SIGN = re.compile(rf"[^\uac00-\ud7a3\x00-\x7f\w{_HAN_AND_KANA}]")  # Hangul first: it is quick
 # Of the bytes of UTF-8, those of ASCII's signs become spaces.
 _WITHOUT_SIGNS = bytes(b if b > 0x7F or re.match(r"\w", chr(b)) else 0x20 for b in range(256))
 # Odd constants of no further meaning, as multiplicative hashing wants them.
