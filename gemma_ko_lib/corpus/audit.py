@@ -4,7 +4,6 @@ Each task writes both into files of its own, so that they do not depend on where
 Personal data is masked in the examples, and in what was dropped if the run masks it.
 """
 
-import gzip
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.pii import mask_pii
-from gemma_ko_lib.corpus.spool import task_lines, write_line
+from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
@@ -89,10 +88,7 @@ class Dropped:
     def __enter__(self):
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Without a name and a time, so that the same documents are the same bytes.
-            plain = open(self._path, "wb")
-            self._file = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
-            self._file.myfileobj = plain  # closed with it
+            self._file = packed_with_gzip(open(self._path, "wb"))
         return self
 
     def __exit__(self, *exception):

@@ -4,7 +4,6 @@ What stands between them, leaks and duplicates, has modules of its own, and so h
 shows of its work (`audit`).
 """
 
-import gzip
 import hashlib
 import io
 from collections import Counter, defaultdict
@@ -26,7 +25,7 @@ from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import task_lines, write_line
+from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
 
 HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
@@ -43,7 +42,6 @@ class DocumentReader(CountingStep):
     """
 
     name = "read"
-    type = "corpus"
 
     def __init__(
         self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, reading: Reading = PLAIN
@@ -99,7 +97,6 @@ class Cleaner(CountingStep):
     """
 
     name = "clean"
-    type = "corpus"
 
     def __init__(
         self,
@@ -172,7 +169,6 @@ class Masker(CountingStep):
     """
 
     name = "mask"
-    type = "corpus"
 
     def __init__(
         self, working_dir: Path, replacement: str, seed: int, urls: str, names: bool, show: int
@@ -224,9 +220,7 @@ class _PackedFiles(OutputFileManager):
             if filename.endswith(SUFFIXES["zstd"]):
                 packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
             else:
-                # Level 4 takes half the time of 6 and makes files 5% larger.
-                packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
-                packed.myfileobj = plain  # closed with it
+                packed = packed_with_gzip(plain)
             # One call of the packer per megabyte instead of one per document.
             self._output_files[filename] = io.BufferedWriter(packed, 1 << 20)
         return self._output_files[filename]

@@ -24,6 +24,8 @@ _CHARACTERS_AT_ONCE = 1 << 13
 class CountingStep(PipelineStep):
     """A block whose counters start afresh with each task and are handed over when it ends."""
 
+    type = "corpus"
+
     def run(
         self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1
     ) -> DocumentsPipeline:

@@ -193,7 +193,6 @@ class Decontaminator(CountingStep):
     """
 
     name = "decontaminate"
-    type = "corpus"
 
     def __init__(self, index: Path, working_dir: Path, dropped: Path | None = None):
         super().__init__()

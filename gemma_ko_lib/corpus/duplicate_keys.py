@@ -43,7 +43,6 @@ class DuplicateKeys(CountingStep):
     """
 
     name = "keys"
-    type = "corpus"
 
     def __init__(self, folder: Path, near: bool = True):
         super().__init__()

@@ -58,7 +58,6 @@ class DuplicateMatch(CountingStep):
     """
 
     name = "match"
-    type = "corpus"
 
     def __init__(self, folder: Path, target: Path, parts: int, near: bool):
         super().__init__()
@@ -162,7 +161,6 @@ class DuplicateResolve(CountingStep):
     """
 
     name = "resolve"
-    type = "corpus"
 
     def __init__(self, folder: Path, target: Path):
         super().__init__()
@@ -233,7 +231,6 @@ class DuplicateFilter(CountingStep):
     """
 
     name = "duplicates"
-    type = "corpus"
 
     def __init__(self, folder: Path, target: Path, working_dir: Path, dropped: Path | None = None):
         super().__init__()

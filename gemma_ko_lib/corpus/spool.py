@@ -5,10 +5,12 @@ task. Lists of different lengths (a document's shingles, its id's bytes) lie one
 other in one array, with a second array that says where each begins.
 """
 
+import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -30,7 +32,6 @@ class SpoolWriter(CountingStep):
     """
 
     name = "spool"
-    type = "corpus"
 
     def __init__(self, folder: Path):
         super().__init__()
@@ -58,7 +59,6 @@ class SpoolReader(CountingStep):
     """
 
     name = "resume"
-    type = "corpus"
 
     def __init__(self, folder: Path):
         super().__init__()
@@ -70,6 +70,16 @@ class SpoolReader(CountingStep):
             for line in io.BufferedReader(packed, 1 << 20):
                 identifier, text, metadata = orjson.loads(line)
                 yield Document(text=text, id=identifier, metadata=metadata)
+
+
+def packed_with_gzip(plain: BinaryIO) -> BinaryIO:
+    """A file whose bytes depend on what is written alone: it has no name and no time.
+
+    Level 4 takes half the time of 6 and makes files 5% larger.
+    """
+    packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
+    packed.myfileobj = plain  # closed with it
+    return packed
 
 
 # --- Rows of numbers --------------------------------------------------------------------

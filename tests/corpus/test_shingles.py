@@ -1,5 +1,7 @@
 """Words and shingles: what counts as equal, and that texts never reach into one another."""
 
+import re
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,13 @@ def test_case_and_punctuation_do_not_count_and_words_do():
         shingles.words("good 좋아요!")
     )
     assert shingles.key(shingles.words("가 나")) != shingles.key(shingles.words("가나"))
+
+
+@given(st.text())
+def test_words_are_those_that_a_pattern_of_letters_and_digits_finds(text):
+    alone = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    found = re.findall(rf"[^\W{alone}]+|[{alone}]", text.lower())
+    assert _words(text) == (found or [text.encode("utf-8", "replace").decode()])
 
 
 def test_chinese_and_japanese_which_write_no_spaces_are_cut_into_characters():

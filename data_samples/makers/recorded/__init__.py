@@ -8,7 +8,6 @@ from what it finds there after a stop, and ends with `save`. A notebook reads th
 
 import datetime
 import json
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -61,7 +60,7 @@ def save(name: str, what: str, minutes: float, **results) -> Path:
         "what": what,
         "commands": [f"python -m data_samples.makers.recorded.{name}"],
         "date": datetime.date.today().isoformat(),
-        "machine": f"{runtime.cpu_name()} ({os.cpu_count()} cores, {gib:.0f} GB)",
+        "machine": f"{runtime.cpu_name()}, {gib:.0f} GB",
         "versions": {package: metadata.version(package) for package in _PACKAGES},
         "minutes": round(minutes, 1),
         **results,

@@ -26,7 +26,6 @@ _KOREAN_SHARE = 0.3
 _FEWEST_LETTERS = 20
 _LONGEST_FOR_MODEL = 400
 _OTHER_LANGUAGE = "other"
-_KNOWN = ("ko", "en", "zh", "ja")
 
 
 class Languages(NamedTuple):

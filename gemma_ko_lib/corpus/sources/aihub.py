@@ -33,6 +33,13 @@ def _place(written: str) -> tuple[tuple[Keys, ...], ...]:
     )
 
 
+@functools.cache
+def _about(written: str) -> list[tuple[str, str]]:
+    """Names in the metadata, and their places."""
+    parts = (part.partition(":") for part in written.split(";") if part)
+    return [(name.strip(), place.strip() or name.strip()) for name, _, place in parts]
+
+
 def _at(value, keys: Keys, kinds: tuple, most: int | None = None) -> list:
     """What lies at the end of a path, through all lists; an inner list is one piece."""
     if isinstance(value, list) and (keys or dict not in kinds):
@@ -102,7 +109,7 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
         return
     about = {
         name: next(map(str, _found(record, place, (str, int, float))), "")
-        for name, place in layout.about.items()
+        for name, place in _about(layout.about)
     }
     identifier = about.pop("id", None)
     if "date" in about:

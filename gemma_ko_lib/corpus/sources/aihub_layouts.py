@@ -5,8 +5,7 @@ is the field "sentence" of each object in the list "content"; "+" joins two plac
 the first that holds text counts.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.tags import map_dialect, map_sns
@@ -28,7 +27,7 @@ class Layout(NamedTuple):
         marks: maps the marks that a dialogue's text has.
         container: the field of the JSON root that lists the records.
         path: letters that the name of the file has.
-        about: name in the metadata → place.
+        about: the metadata: names with their places; a name alone is its own place.
     """
 
     corpus: str
@@ -43,7 +42,7 @@ class Layout(NamedTuple):
     marks: Callable[[str], str] = map_sns
     container: str = ""
     path: str = ""
-    about: Mapping[str, str] = MappingProxyType({})
+    about: str = ""
 
     def places(self) -> str:
         """Where the text is, for people."""
@@ -52,10 +51,10 @@ class Layout(NamedTuple):
         return f"{self.container + '[].' if self.container else ''}{text}{needs}"
 
 
-_SNS = {
-    "id": "header.dialogueInfo.dialogueID",
-    "topic": "header.dialogueInfo.topic | header.dialogueInfo.single_topic",
-}
+_SNS = (
+    "id: header.dialogueInfo.dialogueID; "
+    "topic: header.dialogueInfo.topic | header.dialogueInfo.single_topic"
+)
 # The first that fits: the more a layout asks for, the earlier it stands.
 LAYOUTS = (
     Layout(
@@ -66,7 +65,7 @@ LAYOUTS = (
         turns="utterance[]",
         speaker="speaker_id",
         marks=map_dialect,
-        about={"id": "id", "category": "metadata.category", "relation": "setting.relation"},
+        about="id; category: metadata.category; relation: setting.relation",
     ),
     Layout(
         "한국어 방언 발화",
@@ -76,7 +75,7 @@ LAYOUTS = (
         turns="transcription.sentences[]",
         speaker="speakerId",
         marks=map_dialect,
-        about={"id": "id"},
+        about="id",
     ),
     Layout(
         "한국어 대화 요약",
@@ -84,7 +83,7 @@ LAYOUTS = (
         "utterance | text",
         turns="body.dialogue[]",
         speaker="participantID",
-        about={**_SNS, "date": "body.dialogue[].date", "summary": "body.summary"},
+        about=_SNS + "; date: body.dialogue[].date; summary: body.summary",
     ),
     Layout(
         "한국어 SNS",
@@ -92,7 +91,7 @@ LAYOUTS = (
         "utterance | text",
         turns="body[]",
         speaker="participantID",
-        about={**_SNS, "date": "body[].date"},
+        about=_SNS + "; date: body[].date",
     ),
     Layout(
         "SNS 멀티턴 대화",
@@ -100,7 +99,7 @@ LAYOUTS = (
         "text | utterance",
         turns="utterances[]",
         speaker="speaker | speaker_id",
-        about={"id": "info.id", "topic": "info.topic"},
+        about="id: info.id; topic: info.topic",
     ),
     Layout(
         "대화",
@@ -114,51 +113,36 @@ LAYOUTS = (
         "news",
         "text[][].sentence | article_original[]",
         title="title",
-        about={
-            "id": "id",
-            "title": "title",
-            "date": "publish_date",
-            "publisher": "media_name | media",
-            "category": "category",
-        },
+        about="id; title; date: publish_date; publisher: media_name | media; category",
     ),
     Layout(
         "논문자료 요약",
         "expert",
         "summary_entire[].orginal_text + summary_section[].orginal_text",
         title="title",
-        about={"id": "doc_id", "title": "title", "date": "date", "domain": "doc_type"},
+        about="id: doc_id; title; date; domain: doc_type",
     ),
     Layout(
         "도서자료 요약",
         "book",
         "passage",
-        about={
-            "id": "passage_id",
-            "title": "metadata.doc_name",
-            "date": "metadata.published_year",
-            "publisher": "metadata.publisher",
-            "category": "metadata.kdc_label",
-        },
+        about="id: passage_id; title: metadata.doc_name; date: metadata.published_year; "
+        "publisher: metadata.publisher; category: metadata.kdc_label",
     ),
     Layout(
         "기계독해",
         "",
         "paragraphs[].context",
         each=True,
-        about={
-            "title": "title | doc_title",
-            "date": "doc_published",
-            "publisher": "doc_source",
-            "category": "doc_class.class",
-        },
+        about="title: title | doc_title; date: doc_published; publisher: doc_source; "
+        "category: doc_class.class",
     ),
     Layout(
         "기계독해",
         "",
         "context",
         needs="qas | question | answers",
-        about={"title": "title | doc_title"},
+        about="title: title | doc_title",
     ),
     Layout(
         "전문분야 말뭉치",
@@ -166,13 +150,7 @@ LAYOUTS = (
         "sentence[].text | rows[].text",
         needs="title | doc_id | doc_type",
         title="title",
-        about={
-            "id": "doc_id",
-            "title": "title",
-            "date": "date",
-            "domain": "doc_type",
-            "publisher": "issued_by",
-        },
+        about="id: doc_id; title; date; domain: doc_type; publisher: issued_by",
     ),
     Layout(
         "전문분야 말뭉치",
@@ -180,7 +158,7 @@ LAYOUTS = (
         "text",
         needs="NE",
         title="title",
-        about={"id": "doc_id", "title": "title", "date": "date", "domain": "doc_type"},
+        about="id: doc_id; title; date; domain: doc_type",
     ),
     Layout(
         "웹데이터 기반 한국어 말뭉치",
@@ -188,12 +166,7 @@ LAYOUTS = (
         "subtitle[].sentence + content[].sentence",
         needs="title | source_site",
         title="title[].sentence",
-        about={
-            "title": "title[].sentence",
-            "date": "write_date",
-            "publisher": "source_site",
-            "category": "board",
-        },
+        about="title: title[].sentence; date: write_date; publisher: source_site; category: board",
     ),
     Layout("온라인 구어체 말뭉치", "community", "content[].sentence"),
     Layout(
@@ -201,18 +174,14 @@ LAYOUTS = (
         "book",
         "sentences[].original_text",
         between=" ",
-        about={"date": "info.published_year", "category": "info.kdc"},
+        about="date: info.published_year; category: info.kdc",
     ),
     Layout(
         "속성기반 감정분석",
         "review",
         "RawText",
-        about={
-            "domain": "Domain",
-            "category": "MainCategory",
-            "publisher": "Source",
-            "polarity": "GeneralPolarity",
-        },
+        about="domain: Domain; category: MainCategory; publisher: Source; "
+        "polarity: GeneralPolarity",
     ),
     Layout(
         "국가기록물 대상 초거대AI 학습을 위한 말뭉치",
@@ -220,12 +189,7 @@ LAYOUTS = (
         "corpus",
         needs="collection_name | publisher_company",
         title="title",
-        about={
-            "title": "title",
-            "date": "issue_date",
-            "publisher": "publisher_company",
-            "category": "category_main",
-        },
+        about="title; date: issue_date; publisher: publisher_company; category: category_main",
     ),
     Layout(
         "한국어 말뭉치 (초거대)",
@@ -233,13 +197,13 @@ LAYOUTS = (
         "contents | text",
         container="data_info",
         path="구어체",
-        about={"title": "data_title"},
+        about="title: data_title",
     ),
     Layout(
         "한국어 말뭉치 (초거대)",
         "book",
         "contents | text",
         container="data_info",
-        about={"title": "data_title"},
+        about="title: data_title",
     ),
 )
