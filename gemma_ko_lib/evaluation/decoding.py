@@ -1,7 +1,7 @@
 """What a model writes: prompts as token ids, or questions to a chat model.
 
-The likeliest token, always. One compiled loop for each shape: lengths and rows are rounded up, so
-that few shapes are met.
+The likeliest token, always. One compiled loop for each shape: lengths are rounded up, and rows to
+1, 2, 4 or 8, so that few shapes are met.
 """
 
 import dataclasses
