@@ -21,6 +21,7 @@ from gemma_ko_lib.training import LoopConfig, make_update, next_token_loss, trai
 from gemma_ko_lib.training.loop import first_state
 from gemma_ko_lib.training.loss_scale import LossScale
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
+from gemma_ko_lib.training.run import _shared_update
 from tests.conftest import ROOT, SENTENCES, make_model, on_eight_devices
 
 CONFIG = LoopConfig(
@@ -110,13 +111,14 @@ def test_training_lowers_the_loss_and_leaves_the_start_model_alone(tiny_model, s
     assert any((trained.params[name] != before[name]).any() for name in before)
 
 
-def test_runs_that_differ_by_seed_are_traced_once(tiny_model, shards, tmp_path):
+def test_runs_that_differ_by_seed_rate_or_length_are_traced_once(tiny_model, shards, tmp_path):
+    _shared_update.cache_clear()  # an equal decoder's program would serve this one too
     decoder, traced = tiny_model.decoder, []
     hidden = decoder.hidden
     decoder.hidden = lambda *given, **options: traced.append(1) or hidden(*given, **options)
-    for seed in (3, 4):
-        config = dataclasses.replace(CONFIG, seed=seed)
-        train(tiny_model, shards, config, tmp_path / f"run-{seed}", quiet=True)
+    for change in ({"seed": 3}, {"seed": 4}, {"learning_rate": 1e-4}, {"steps": 5}):
+        config = dataclasses.replace(CONFIG, **change)
+        train(tiny_model, shards, config, tmp_path / f"run-{change}", quiet=True)
     assert len(traced) == 1
 
 
