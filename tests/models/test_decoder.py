@@ -147,3 +147,18 @@ def test_logits_of_bfloat16_are_sums_in_float32():
     assert logits.dtype == jnp.float32
     exact = np.asarray(hidden, "float32") @ np.asarray(table, "float32").T
     np.testing.assert_allclose(logits, exact, atol=1e-4)
+
+
+def test_decoders_that_compute_the_same_are_equal_and_others_are_not():
+    kind, config = TINY["gemma2"]
+    same, again, longer, half = (
+        models.Decoder(models.build_backbone(kind, {**config, **change}, dtype))
+        for change, dtype in (
+            ({}, "float32"),
+            ({}, "float32"),
+            ({"sliding_window_size": 8}, "float32"),
+            ({}, "mixed_float16"),
+        )
+    )
+    assert same == again and hash(same) == hash(again)
+    assert len({same, longer, half}) == 3
