@@ -66,8 +66,8 @@ def test_the_check_of_exponents_can_fail(caplog):
 
 
 def test_the_check_above_can_fail():
-    figure, ax = plt.subplots()
     with matplotlib.rc_context({"font.family": "DejaVu Sans"}):
+        figure, ax = plt.subplots()  # its texts take the family of this moment
         ax.set_title("조사")
         with pytest.raises(UserWarning, match="missing from font"):
             draw(figure)
