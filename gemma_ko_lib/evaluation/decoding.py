@@ -83,7 +83,8 @@ def generate(
                 tokens[row, starts[row] :] = prompts[i]
             room = _rounded_up(max_new_tokens)
             new, counts = write(weights, tokens, starts, stops, max_new_tokens, room, int8)
-            for i, row, count in zip(batch, np.asarray(new), np.asarray(counts), strict=False):
+            new, counts = (np.asarray(x)[: len(batch)] for x in (new, counts))
+            for i, row, count in zip(batch, new, counts, strict=True):
                 found[i] = row[:count].tolist()
             bar.update(len(batch))
     return found
