@@ -171,6 +171,7 @@ class Distillation:
         language: of the texts: one that the teacher knows.
         noise: share of words that are damaged in the damaged text.
         seeds: students of each kind.
+        pieces: that the teacher's vocabulary, which is the student's, is cut to; all when None.
     """
 
     training: Pretrain = Pretrain(250, 8, 128, learning_rate=1e-3, warmup_steps=20)
@@ -178,6 +179,7 @@ class Distillation:
     language: str = "ko"
     noise: float = 0.3
     seeds: int = 3
+    pieces: int | None = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,6 +300,7 @@ _PROFILES = {
             (2, 64, 256, 2, 32),
             "en",
             seeds=2,
+            pieces=None,
         ),
         Serving("full", 100, 3e-3, new_pieces=1024, answer_tokens=64, speed_tokens=8, documents=6),
         Road("add: 512", 0.03, 8192, 512, 128, "lora", 3072, 8, items=4, answer_tokens=16),
@@ -305,8 +308,8 @@ _PROFILES = {
     "cpu": Profile(
         "cpu",
         "gemma3_270m",
-        Pretrain(40, 2, 256),
-        Evaluation(documents=300, window=256, batch_rows=4, per_group=10),
+        Pretrain(24, 2, 256, checkpoint_every=12),
+        Evaluation(documents=60, window=256, batch_rows=4, per_group=10),
         Finetune(
             4,
             256,
@@ -323,7 +326,9 @@ _PROFILES = {
         HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
         Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
         Distillation(
-            Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5), (6, 128, 512, 2, 64)
+            Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5),
+            (6, 128, 512, 2, 64),
+            seeds=2,
         ),
     ),
     "gpu": Profile(

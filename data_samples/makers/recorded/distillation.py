@@ -46,7 +46,7 @@ class Sizes:
     batch_rows: int = 4
     updates: int = 100
     measure_every: int = 25
-    rates: tuple[float, ...] = (1e-3, 3e-3)
+    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     probe: int = 25
     seeds: int = 2
     letters: int = 240

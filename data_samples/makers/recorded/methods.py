@@ -1,124 +1,144 @@
 """Six ways of training on the same Korean rows: held-out bits per byte, seconds and peak bytes.
 
 Gemma 3 270M with its vocabulary cut, 512 tokens an update. Each method starts with three learning
-rates for a few updates; the one with the best held-out text goes on to the end. From the folders
-that `continued_pretraining` has made:
+rates for a few updates, and with more while the best is at the edge; the best runs to the end with
+two seeds. From the folders that `continued_pretraining` has made:
 
     python -m data_samples.makers.recorded.methods --model cut --data shards-0 --reviews reviews
 """
 
 import argparse
 import dataclasses
+import functools
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from data_samples.makers.recorded import WORK, kept_part, save
-from gemma_ko_lib import evaluation, models, tokenization
-from gemma_ko_lib.corpus import read_clean
+from gemma_ko_lib import evaluation, models, runtime, tokenization
+from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.training import Batches, Method
-from gemma_ko_lib.training.optimizer import learning_rate_schedule
 
 NAME = "methods"
 ROWS = 2
+SEEDS = (0, 1)
 _BLOCKS = Method("lora", rank=16)
-# The peak learning rates tried; an embedding beside adapters has a tenth of theirs.
+# The peak learning rates that a method begins with, a factor of about 3 apart; an embedding beside
+# adapters has a tenth of theirs.
 METHODS = {
-    "full AdamW": (Method(), (3e-5, 1e-4, 3e-4)),
-    "LoRA": (_BLOCKS, (3e-4, 1e-3, 3e-3)),
-    "LoRA + embedding": (dataclasses.replace(_BLOCKS, embedding_rate=0.1), (3e-4, 1e-3, 3e-3)),
-    "LoRA, int8 base": (dataclasses.replace(_BLOCKS, base="int8"), (3e-4, 1e-3, 3e-3)),
+    "full AdamW": (Method(), (1e-5, 3e-5, 1e-4)),
+    "LoRA": (_BLOCKS, (1e-4, 3e-4, 1e-3)),
+    "LoRA + embedding": (dataclasses.replace(_BLOCKS, embedding_rate=0.1), (1e-4, 3e-4, 1e-3)),
+    "LoRA, int8 base": (dataclasses.replace(_BLOCKS, base="int8"), (1e-4, 3e-4, 1e-3)),
     "LOMO": (Method("lomo"), (3e-3, 1e-2, 3e-2)),
     "AdaLomo": (Method("adalomo"), (5e-4, 1.5e-3, 5e-3)),
 }
 
 
 class Comparison:
-    """The model, its rows and its held-out text.
+    """The model, its rows and its held-out texts.
 
     Args:
         given: the command's arguments.
     """
 
     def __init__(self, given):
-        self.tries, self.updates = (2, 4) if given.tiny else (4, 14)
+        self.tries, self.updates = (2, 4) if given.tiny else (8, 32)
         self.work = WORK / (f"{NAME}_tiny" if given.tiny else NAME)
         self.work.mkdir(parents=True, exist_ok=True)
         self.model = models.load(given.model, dtype="float32")
         self.shards = tokenization.open_shards(given.data, self.model.tokenizer)
-        held_out = [d.text for d in read_clean(given.reviews, held_out=True)]
-        self.texts = held_out[:: max(1, len(held_out) // 160)][: 40 if given.tiny else 160]
+        reviews = [d.text for d in read_clean(given.reviews, held_out=True)]
+        self.reviews = reviews[:: max(1, len(reviews) // 160)][: 40 if given.tiny else 160]
+        samples = runtime.samples_dir()
+        # Of a register and of a language that are in no row: what a method forgets.
+        self.others = {
+            name: [d.text[:800] for d in read_documents(samples / code / "news.jsonl")][:40]
+            for name, code in (("Korean news", "ko"), ("English news", "en"))
+        }
 
-    def bits(self, params: dict | None = None) -> evaluation.BitsPerByte:
-        """Of the held-out reviews."""
-        return evaluation.bits_per_byte(self.model, self.texts, params=params, window=256)
+    def bits(self, texts: list[str], params: dict | None = None) -> list[float]:
+        """Bits per byte of texts, with the interval's ends."""
+        found = evaluation.bits_per_byte(self.model, texts, params=params, window=256)
+        return _rounded((found.micro, *found.interval))
 
-    def begin(self, method: Method, rate: float) -> dict:
-        """A run of no update: the compiled update, its state, and what the compiler says."""
+    def start(self) -> dict:
+        """Bits per byte before training."""
+        texts = {"reviews": self.reviews, **self.others}
+        return {name: self.bits(some) for name, some in texts.items()}
+
+    def compile(self, method: Method) -> dict:
+        """The compiled update, its rate an argument, and what the compiler says of it."""
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def update(state, batch, frozen, rate):
+            # Warm-up, then a rate that stays: a run may be stopped at any update.
+            def schedule(step):
+                return rate * jnp.minimum(1.0, (step + 1) / 3)
+
+            return method.update(self.model.decoder, schedule)(state, batch, frozen)
+
         state, frozen = method.begin(self.model.params)
-        # Warm-up, then so long a cosine that the rate stays: a run may be stopped at any update.
-        schedule = learning_rate_schedule(rate, 1_000_000, 2)
-        batches = Batches(self.shards, ROWS, seed=0)
-        update = method.update(self.model.decoder, schedule)
+        batch = _batch(next(Batches(self.shards, ROWS, seed=0)))
         began = time.monotonic()
-        compiled = update.lower(state, _batch(next(batches)), frozen).compile()
+        compiled = update.lower(state, batch, frozen, jnp.float32(0)).compile()
         memory = compiled.memory_analysis()
         peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
         peak += memory.output_size_in_bytes - memory.alias_size_in_bytes
-        return {
-            "method": method,
-            "update": compiled,
-            "batches": Batches(self.shards, ROWS, seed=0),
-            "state": state,
-            "frozen": frozen,
-            "compile_seconds": time.monotonic() - began,
-            "peak_bytes": peak,
-            "seconds": [],
-            "losses": [],
-            "curve": [],
-        }
+        seconds = round(time.monotonic() - began, 1)
+        return {"update": compiled, "compile_seconds": seconds, "peak_bytes": peak}
 
-    def go_on(self, run: dict, updates: int) -> None:
-        """Some more updates, and the held-out text after them."""
-        for _ in range(updates):
-            batch = _batch(next(run["batches"]))
-            began = time.monotonic()
-            run["state"], figures = run["update"](run["state"], batch, run["frozen"])
-            run["losses"].append(float(figures["loss"]))
-            run["seconds"].append(time.monotonic() - began)
+    def run(self, method: Method, update, rate: float, seed: int, updates: int, last: bool) -> dict:
+        """Some updates of one method, the held-out reviews measured on the way and after them."""
+        state, frozen = method.begin(self.model.params, seed=seed)
+        batches = Batches(self.shards, ROWS, seed=seed)
         shapes = self.model.decoder.shapes()
-        params = run["method"].merge(run["state"].params, run["frozen"], shapes)
-        found = self.bits(params)
-        run["curve"].append([len(run["losses"]), round(found.micro, 4), *_rounded(found.interval)])
+        losses, seconds, curve = [], [], []
+        while len(losses) < updates:
+            batch = _batch(next(batches))
+            began = time.monotonic()
+            state, figures = update(state, batch, frozen, jnp.float32(rate))
+            losses.append(round(float(figures["loss"]), 4))
+            seconds.append(time.monotonic() - began)
+            if len(losses) % (2 * self.tries) == 0 or len(losses) == updates:
+                params = method.merge(state.params, frozen, shapes)
+                curve.append([len(losses), *self.bits(self.reviews, params)])
+        others = {}
+        if last:
+            others = {name: self.bits(texts, params) for name, texts in self.others.items()}
+        trained = sum(x.size for x in jax.tree.leaves(state.params))
+        found = {"losses": losses, "seconds": seconds, "curve": curve, "others": others}
+        return found | {"trained": trained}
 
     def compare(self, name: str) -> dict:
-        """Try a method's rates, and run the best to the end."""
+        """Try a method's rates, and run the best to the end with every seed."""
         method, rates = METHODS[name]
-        tried, best = {}, None
+        found = self.compile(method)
+        update = found.pop("update")
+        tried = {}
+
+        def measure(rate: float) -> None:
+            run = self.run(method, update, rate, 0, self.tries, last=False)
+            tried[rate] = run["curve"][-1][1]
+            print(f"{name}, rate {rate:g}: {tried[rate]} bits per byte", flush=True)
+
         for rate in rates:
-            run = self.begin(method, rate)
-            self.go_on(run, self.tries)
-            tried[f"{rate:g}"] = run["curve"][-1][1]
-            print(f"{name}, rate {rate:g}: {run['curve'][-1][1]} bits per byte", flush=True)
-            if best is None or run["curve"][-1][1] < best[1]["curve"][-1][1]:
-                best = rate, run
-            del run
-        rate, run = best
-        while len(run["losses"]) < self.updates:
-            self.go_on(run, min(self.tries, self.updates - len(run["losses"])))
-        trained = sum(x.size for x in jax.tree.leaves(run["state"].params))
-        seconds = np.percentile(run["seconds"], [50, 25, 75])
-        print(f"{name}: {run['curve'][-1]}, {seconds[0]:.2f} s, {run['peak_bytes']:,} bytes")
-        return {
-            "learning_rate": rate,
-            "tried": tried,
-            "curve": run["curve"],
-            "losses": [round(loss, 4) for loss in run["losses"]],
-            "seconds": [round(float(s), 2) for s in seconds],
-            "compile_seconds": round(run["compile_seconds"], 1),
-            "peak_bytes": run["peak_bytes"],
-            "trained": trained,
+            measure(rate)
+        # The best of what was tried at its edge is not known to be the best.
+        while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < 6:
+            measure(float(f"{best / 3 if best == min(tried) else best * 3:.1g}"))
+        runs = [self.run(method, update, best, seed, self.updates, last=True) for seed in SEEDS]
+        seconds = np.percentile([s for run in runs for s in run.pop("seconds")], [50, 25, 75])
+        ends = [run["curve"][-1][1] for run in runs]
+        print(f"{name}: {ends}, {seconds[0]:.2f} s, {found['peak_bytes']:,} bytes", flush=True)
+        return found | {
+            "learning_rate": best,
+            "tried": {f"{rate:g}": tried[rate] for rate in sorted(tried)},
+            "trained": runs[0]["trained"],
+            "seconds": _rounded(seconds),
+            "runs": runs,
         }
 
     def part(self, name: str, make):
@@ -144,7 +164,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="few updates, to try it out")
     given = parser.parse_args()
     run = Comparison(given)
-    before, minutes = run.part("before", lambda: _start(run.bits()))
+    before, minutes = run.part("before", run.start)
     found = {}
     for name in METHODS:
         found[name], took = run.part(name.replace(" ", "_"), lambda name=name: run.compare(name))
@@ -155,22 +175,18 @@ def main() -> None:
         "Gemma 3 270M (the 4-bit Q4_K_M weights, dequantised), its vocabulary cut to "
         f"{len(run.model.tokenizer.vocabulary):,} pieces, float32, trained by six methods on the "
         f"same rows of film reviews (NSMC, CC0) and petitions (KOGL type 1), {tokens} tokens an "
-        f"update. Each method's rate is the best of three after {run.tries} updates, and stays; "
-        "bits per byte are of reviews of films that are in no row. Seconds are the median and "
-        "quartiles, with other work on the machine; bytes are the compiler's for an update: "
-        "weights, moments, batch and temporaries.",
+        f"update. Each method's rate is the best after {run.tries} updates, and stays; two seeds "
+        "order the rows and begin the adapters. Bits per byte are of reviews of films that are in "
+        "no row, and of news, which is in none. Seconds are the median and quartiles; bytes are "
+        "the compiler's for an update: weights, moments, batch and temporaries.",
         minutes,
         commands=[__doc__.rstrip().splitlines()[-1].strip()],
         update_tokens=tokens,
         updates=run.updates,
         tried_updates=run.tries,
-        held_out={"reviews": len(run.texts), "before": before},
+        before=before,
         methods=found,
     )
-
-
-def _start(found: evaluation.BitsPerByte) -> list[float]:
-    return _rounded((found.micro, *found.interval))
 
 
 if __name__ == "__main__":
