@@ -55,16 +55,17 @@ class Request:
         self.args = args
 
 
-def test_a_rolling_text_is_read_with_one_bos_in_windows(tiny_model):
+def test_each_window_of_a_rolling_text_begins_with_bos(tiny_model):
     text = "The library opens at nine and closes at six."
     adapter = harness.HarnessModel(tiny_model, max_length=8)
     (found,) = adapter.loglikelihood_rolling([Request(text)], disable_tqdm=True)
     tokenizer = tiny_model.tokenizer
     ids = [tokenizer.bos_id, *tokenizer.encode([text])[0]]
     expected = 0.0
-    for start in range(0, len(ids) - 1, 8):
-        end = min(start + 8, len(ids) - 1)
-        read = np.array([ids[max(0, end - 8) : end]], "int32")  # the last window looks back
+    for start in range(0, len(ids) - 1, 7):
+        end = min(start + 7, len(ids) - 1)
+        before = ids[max(0, end - 7) : end]  # the last window looks back
+        read = np.array([before if start == 0 else [ids[0], *before]], "int32")
         logits = tiny_model.decoder.logits(tiny_model.params, read, np.ones_like(read))
         log_p = np.asarray(jax.nn.log_softmax(logits))[0, start - end :]
         expected += log_p[np.arange(end - start), ids[start + 1 : end + 1]].sum()
