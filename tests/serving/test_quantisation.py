@@ -58,14 +58,14 @@ def test_the_bytes_are_those_of_the_package_gguf(matrix, its_type):
 @pytest.mark.parametrize("its_type", llama_quantizer.WEIGHED, ids=str)
 def test_importance_moves_the_error_to_where_it_matters_less(matrix, its_type):
     importance = np.exp(np.random.default_rng(1).normal(0, 1.5, 512)).astype("float32")
-    plain, weighed, shuffled = (
+    plain, weighed, wrongly = (
         spread(
             gguf.dequantize(llama_quantizer.quantize(matrix, its_type, its), its_type) - matrix,
             importance,
         )
         for its in (None, importance, importance[::-1])
     )
-    assert weighed < 0.9 * plain < 0.9 * shuffled * 1.1
+    assert weighed < 0.9 * plain and weighed < 0.9 * wrongly
 
 
 def test_the_mixture_of_270m_is_that_of_the_published_file():
@@ -88,13 +88,12 @@ def test_the_mixture_of_270m_is_that_of_the_published_file():
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("its_type", ["q4_k_m"])
-def test_the_mixture_is_that_of_the_package(its_type, tmp_path):
+def test_the_mixture_is_that_of_the_package(tmp_path):
     from gemma_ko_lib.models.gguf_weights import assemble_package
 
     for tensor in gguf.GGUFReader(assemble_package(tmp_path)).tensors:
         shape = tuple(int(size) for size in reversed(tensor.shape))
-        assert stored_as(tensor.name, shape, its_type, 18) == tensor.tensor_type, tensor.name
+        assert stored_as(tensor.name, shape, "q4_k_m", 18) == tensor.tensor_type, tensor.name
 
 
 def test_other_shapes_fall_back():

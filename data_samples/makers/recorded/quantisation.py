@@ -46,7 +46,10 @@ FORMATS = {
     "int8": (8, None),
     "int4": (4, None),
 }
-ON_THE_GRID = ("F16", "Q8_0", "Q4_K_M", "Q4_0")  # enough to see how much a grid flatters
+ON_THE_GRID = ("F16", "Q4_K_M")  # enough to see how much a grid flatters
+# Other factors round every weight otherwise: what differs between them is chance.
+SEEDS = (1, 2)
+REPEATED = tuple(name for name in FORMATS if name.startswith(("Q5", "Q4")))
 FACTOR = 1.25  # a rescaled column is multiplied by 0.8 to 1.25
 
 
@@ -113,17 +116,15 @@ class Measured:
     Args:
         model: in float32.
         texts: what it is measured on, by language and register.
+        suites: what it is asked besides, by language.
         calibration: texts of each language whose columns may weigh more.
         size: how much is read.
         work: where finished parts and the file at hand are kept.
     """
 
-    def __init__(self, model, texts: dict, calibration: dict, size: Size, work: Path):
-        self.model, self.texts, self.size, self.work = model, texts, size, work
-        self.suites = {
-            language: drawn(evaluation.load_suites(name)[0], size.items)
-            for language, name in (("ko", "grammar"), ("en", "grammar_en"))
-        }
+    def __init__(self, model, texts, suites, calibration: dict, size: Size, work: Path):
+        self.model, self.texts, self.suites = model, texts, suites
+        self.size, self.work = size, work
         self.importance = functools.cache(
             lambda language: column_importance(
                 model, calibration[language], tokens=size.importance_tokens
@@ -174,9 +175,10 @@ class Measured:
             document_nats(model, encoded, score, window=self.size.window) / math.log(2)
         ).tolist()
 
-    def record(self, names) -> dict:
-        """The figures of some formats, with intervals, beside F16's."""
+    def record(self, names, start: dict | None = None) -> dict:
+        """The figures of some formats, with intervals, beside F16's or those of `start`."""
         found = {name: self.measure(name) for name in names}
+        start = start or found["F16"]
         weights = sum(weight.size for weight in self.model.params.values())
         return {
             "parameters": weights,
@@ -185,7 +187,7 @@ class Measured:
                     "bytes": its["bytes"],
                     "bits_a_weight": round(8 * its["bytes"] / weights, 2),
                     "weight_error": round(its["weight_error"], 5),
-                    **self._compared(its, found["F16"]),
+                    **self._compared(its, start),
                 }
                 for name, its in found.items()
             },
@@ -193,7 +195,7 @@ class Measured:
 
     def _compared(self, its: dict, start: dict) -> dict:
         compared = {key: {} for key in ("bits_per_byte", "change", "percent", "registers")}
-        compared |= {"grammar": {}, "grammar_change": {}}
+        compared |= {key: {} for key in ("grammar", "grammar_change") if self.suites}
         drawn_percents = []
         for seed, (language, registers) in enumerate(self.texts.items()):
             sizes = np.array([len(t.encode()) for texts in registers.values() for t in texts])
@@ -209,6 +211,7 @@ class Measured:
             for register, some in start["bits"][language].items():
                 change = 100 * np.subtract(its["bits"][language][register], some)
                 compared["registers"][register] = _per(change, some)
+        for language in self.suites:
             now, then = (of[f"grammar {language}"] for of in (its, start))
             compared["grammar"][language] = _rounded(
                 np.mean(now["right"]), share_interval(now["right"])
@@ -272,17 +275,27 @@ def main() -> None:
     runtime.seed_everything(0)
     size, name = (TINY, f"{NAME}_tiny") if given.tiny else (Size(), NAME)
     texts, calibration = _texts(given, size)
+    suites = {
+        language: drawn(evaluation.load_suites(suite)[0], size.items)
+        for language, suite in (("ko", "grammar"), ("en", "grammar_en"))
+    }
     trained = models.load(given.run, "float32")
-    found = {}
-    for called, model, formats in (
-        ("rescaled", rescaled(trained), FORMATS),
-        ("as trained", trained, ON_THE_GRID),
-        ("nano", models.load("nano", "float32"), FORMATS),
-    ):
+
+    def measured(called: str, model, asked: dict) -> Measured:
         model.params = models.place(model.params)
-        measured = Measured(model, texts, calibration, size, WORK / name / called)
-        found[called] = measured.record(formats)
-        for format_name, its in found[called]["formats"].items():
+        return Measured(model, texts, asked, calibration, size, WORK / name / called)
+
+    first = measured("rescaled", rescaled(trained), suites)
+    found = {"rescaled": first.record(FORMATS)}
+    start = first.measure("F16")
+    del first
+    found["as trained"] = measured("as trained", trained, suites).record(ON_THE_GRID)
+    for seed in SEEDS:
+        again = measured(f"rescaled {seed}", rescaled(trained, seed), {})
+        found[f"rescaled {seed}"] = again.record(REPEATED, start)
+    found["nano"] = measured("nano", models.load("nano", "float32"), suites).record(FORMATS)
+    for called, record in found.items():
+        for format_name, its in record["formats"].items():
             print(called, format_name, its["weight_error"], its["percent"], flush=True)
     parts = [kept_part(path, dict) for path in sorted((WORK / name).glob("*/*.json"))]
     lines = [line.strip(" \\") for line in __doc__.splitlines() if line.startswith("    ")]
@@ -291,14 +304,15 @@ def main() -> None:
         "Gemma 3 270M after continued pre-training on Korean with its vocabulary cut to 32,768 "
         "pieces, and nano, in every format. `rescaled` is the same function as `as trained`, with "
         "columns multiplied by random factors of 0.8 to 1.25 and divided where they come from, so "
-        "that weights which were 4-bit once lie off that grid. Korean: held-out film reviews "
+        "that weights which were 4-bit once lie off that grid; `rescaled 1` and `2` have other "
+        "factors. Korean: held-out film reviews "
         "(NSMC, CC0), petitions (the Blue House's, KOGL type 1) and the course's news; English: "
         "the course's samples. Importance is read from other texts of the same kinds. percent: "
         "change of the bits against F16's; int8 and int4 keep embeddings and norms (16 bits).",
         sum(part["minutes"] for part in parts),
         commands=[" ".join(lines)],
         documents={r: len(t) for its in texts.values() for r, t in its.items()},
-        items={language: len(suite.items) for language, suite in measured.suites.items()},
+        items={language: len(suite.items) for language, suite in suites.items()},
         importance_tokens=size.importance_tokens,
         factor=FACTOR,
         models=found,
