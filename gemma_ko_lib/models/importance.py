@@ -37,12 +37,14 @@ def column_importance(
         UserError: no text.
     """
     encoded = encode_documents(model.tokenizer, [text for text in texts if text])
-    ids = np.array([i for its in encoded for i in (model.tokenizer.bos_id, *its)], "int32")
+    ids = np.array([i for its in encoded for i in its], "int32")
     if not len(ids):
         raise UserError("No text to measure importance on: every document is empty.")
-    length = min(_ROW, len(ids))
+    length = min(_ROW - 1, len(ids))
     rows = ids[: len(ids) // length * length].reshape(-1, length)
     rows = rows[:: -(-rows.size // tokens)]
+    # What a Gemma computes without a BOS before it is not what it computes in use.
+    rows = np.insert(rows, 0, model.tokenizer.bos_id, axis=1)
     params, decoder, found = at_hand(model.params), model.decoder, {}
     layers = list(zip(decoder.blocks, decoder.layers(params), strict=True))
     with Progress(len(rows), "Reading", "rows") as progress:

@@ -109,9 +109,11 @@ def test_importance_is_the_mean_square_of_what_a_layer_reads(tiny_tokenizer):
     model = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
     found = column_importance(model, SENTENCES)
     weights = models.unstack(model.params)
-    ids = np.concatenate([[2, *its] for its in tiny_tokenizer.encode(SENTENCES)])
-    length = min(256, len(ids))
-    x = weights["token_embedding/embeddings"][ids[: len(ids) // length * length]] * 4  # √16
+    ids = np.concatenate(tiny_tokenizer.encode(SENTENCES))
+    length = min(255, len(ids))
+    rows = ids[: len(ids) // length * length].reshape(-1, length)
+    ids = np.concatenate([[2, *row] for row in rows])  # each row begins with its BOS
+    x = weights["token_embedding/embeddings"][ids] * 4  # √16
     x /= np.sqrt(np.mean(x**2, -1, keepdims=True) + 1e-6)
     x *= 1 + weights["decoder_block_0/pre_attention_norm/scale"]
     read = np.mean(x**2, 0)
