@@ -1,11 +1,13 @@
-"""Draws the plots that several notebooks need, in one style and with a font that has Hangul.
+"""Draws the plots and tables that several notebooks need, in one style, with a font for Hangul.
 
 A notebook calls `use_korean_font()` once, at its beginning.
 """
 
+import html
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -22,6 +24,7 @@ LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#C
 OTHER_COLOURS = ("#595959", "#E69F00", "#56B4E9", "#7A5195")
 PALETTE = (*LANGUAGE_COLOURS.values(), *OTHER_COLOURS)
 
+_FIGURE = re.compile(r"[-+–×±]?\d|–$")
 _KOREAN_FONTS = (
     "NanumGothic",
     "Nanum Gothic",
@@ -148,6 +151,28 @@ def bar_table(
     ax.grid(visible=False, axis="y")
     ax.set(xlabel=xlabel, title=title)
     return ax
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Show rows as a table under a cell: figures to the right, texts to the left.
+
+    What a model wrote is shown to the letter, its marks of Markdown or HTML and its lines too.
+
+    Args:
+        head: what each column holds.
+        rows: for each row its cells, as they are to be read.
+    """
+    from IPython.display import HTML, display
+
+    lines = [[str(cell) for cell in row] for row in rows]
+    columns = zip(*lines, strict=True)
+    sides = ["right" if all(map(_FIGURE.match, column)) else "left" for column in columns]
+    body = ""
+    for tag, cells in [("th", head), *(("td", line) for line in lines)]:
+        shown = zip(sides, map(html.escape, cells), strict=True)
+        row = "".join(f"<{tag} style='text-align:{side}'>{cell}</{tag}>" for side, cell in shown)
+        body += f"<tr>{row}</tr>"
+    display(HTML(f"<table>{body}</table>".replace("\n", "<br>")))
 
 
 def frontier(

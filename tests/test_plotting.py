@@ -111,6 +111,17 @@ def test_bars_run_from_the_top_and_show_their_values():
     assert top > bottom
 
 
+def test_a_table_shows_what_a_model_wrote_to_the_letter_and_figures_to_the_right(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    rows = [["**1**", "<b>네|_네_\n네", 1.5, "-3% (-4 to -2)"], ["2", "", "–", "+1"]]
+    plotting.table(["item", "written", "bits", "change"], rows)
+    (table,) = (output.data for output in shown)
+    assert "<td style='text-align:left'>&lt;b&gt;네|_네_<br>네</td>" in table
+    assert "<td style='text-align:left'>**1**</td><" in table
+    assert table.count("text-align:right") == 6  # two columns, their heads too
+
+
 def test_ten_dense_plots_fit_a_stored_notebook():
     plotting.use_korean_font()
     steps = list(range(500))

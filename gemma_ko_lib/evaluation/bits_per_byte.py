@@ -185,13 +185,16 @@ class _Window:
 
 
 def _spans(ids: np.ndarray, window: int, stride: int):
-    """Yield windows over one document's ids; each token but the BOS is scored in exactly one."""
+    """Yield windows over one document's ids; each token but the BOS is scored in exactly one.
+
+    Every window begins with the BOS: Gemma's figures are far too high without one.
+    """
     yield ids[:window], 1
     end = window
     while end < len(ids):
         new_end = min(end + stride, len(ids))
-        start = max(0, new_end - window)
-        yield ids[start:new_end], end - start
+        start = new_end - (window - 1)
+        yield np.concatenate([ids[:1], ids[start:new_end]]), 1 + end - start
         end = new_end
 
 

@@ -54,13 +54,14 @@ class HarnessModel(LM):
         return [(score.nats, score.greedy) for score in scores]
 
     def loglikelihood_rolling(self, requests, disable_tqdm: bool = False) -> list[float]:
-        """Log-likelihood of whole texts, in windows that meet in one token."""
+        """Log-likelihood of whole texts, in windows that meet in one token; BOS begins each."""
         tokenizer, pairs, owners = self._model.tokenizer, [], []
         encoded = tokenizer.encode([request.args[0] for request in requests])
         for owner, ids in enumerate(encoded):
-            windows = get_rolling_token_windows(ids, tokenizer.bos_id, self._max_length, 1)
-            for window in map(make_disjoint_window, windows):
-                pairs.append(window)
+            # One place less, for the BOS that the harness puts before the first window only.
+            windows = get_rolling_token_windows(ids, tokenizer.bos_id, self._max_length - 1, 1)
+            for number, (context, rest) in enumerate(map(make_disjoint_window, windows)):
+                pairs.append(([tokenizer.bos_id, *context] if number else context, rest))
                 owners.append(owner)
         totals = [0.0] * len(requests)
         for owner, score in zip(owners, self._score(pairs, disable_tqdm), strict=True):

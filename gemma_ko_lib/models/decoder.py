@@ -39,6 +39,7 @@ class Decoder:
         period = _PERIODS[type(backbone).__name__]
         if period == 1 and backbone.use_sliding_window_attention:
             period = 2
+        period = min(period, len(layers))  # a small student has less than one whole pattern
         self.num_groups = len(layers) // period
         self.backbone = backbone
         self._templates = layers[:period]

@@ -49,7 +49,10 @@ def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:
 
 
 def split_long(document: np.ndarray, length: int) -> Iterator[np.ndarray]:
-    """Cut a document into pieces of at most `length` tokens; only the first has the BOS."""
+    """Cut a document into pieces of at most `length` tokens; only the first has the BOS.
+
+    With one before each piece Gemma 3 270M was no better after 24 updates on petitions cut to 256.
+    """
     for start in range(0, len(document), length):
         yield document[start : start + length]
 
