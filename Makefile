@@ -36,7 +36,7 @@ IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 ifneq ($(UV),)
 INSTALL     := "$(UV)" pip install --python $(BIN)/python
 else
-INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check
+INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 endif
 
 # What the user's other projects set must not reach into this environment.
@@ -57,10 +57,13 @@ help:  ## print this list
 course: $(LEARNER)  ## run every notebook; read course-output/report.html afterwards
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
+# XLA's older emitters compile in half the time, and these programs are small (tests/conftest.py).
+QUICK       := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 test: lint  ## check style, run the tests, run every notebook from nothing
 	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
-	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
+	XLA_FLAGS="$(QUICK)" $(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 \
+	  -o build/test-course
 
 test-full: MARKS := -m "not real"
 test-full: $(FULL) test  ## the same with Ray, lm-eval and the slow tests
