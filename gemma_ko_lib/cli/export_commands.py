@@ -13,7 +13,18 @@ def add(commands) -> None:
         default="hf",
         help="hf (transformers, vLLM), gguf (llama.cpp, Ollama), keras, peft (the adapter alone)",
     )
-    parser.add_argument("--type", help="of a GGUF: f32, f16, bf16, q8_0 (the default), q5_0, q4_0")
+    parser.add_argument(
+        "--type",
+        help="of a GGUF: f32, f16, bf16, q8_0 (the default), q6_k, q5_k_m, q5_0, q4_k_m, q4_0",
+    )
+    parser.add_argument(
+        "--importance",
+        nargs="+",
+        default=(),
+        metavar="TEXT",
+        help="files of text like what the model is for: a GGUF of 4 to 6 bits rounds with least "
+        "error there",
+    )
     parser.add_argument("--json", action="store_true", help="say what was written as JSON")
 
 
@@ -21,7 +32,8 @@ def _export(arguments) -> None:
     from gemma_ko_lib.serving.leaving import export
 
     with stdout_to_stderr():
-        path = export(arguments.source, arguments.output, arguments.format, arguments.type)
+        given = arguments.format, arguments.type, arguments.importance
+        path = export(arguments.source, arguments.output, *given)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     if arguments.json:

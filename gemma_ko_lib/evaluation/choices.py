@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models.decoder import TokenTree, project
-from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.sharding import at_hand
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 
-# Attention costs a row's length for each token; the rows of a batch make up for short ones.
+# Attention costs a row's length for each token; the rows of a batch make up for short ones. What
+# all texts begin with, as examples, stands in every row again, and fills at most half of it.
 ROW_TOKENS = 512
 BATCH_ROWS = 4
 
@@ -126,7 +126,7 @@ def score_continuations(
     length = max((len(row.tokens) for row in rows), default=0)
     length = ROW_TOKENS if length <= ROW_TOKENS and len(rows) > 1 else -(-length // 64) * 64
     scores: list[Score | None] = [None] * len(pairs)
-    score, params = _scorer(model.decoder), at_hand(params or model.params)
+    score, params = _scorer(model.decoder), model.params_at_hand(params)
     with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
@@ -157,10 +157,12 @@ def _plant(texts: list[list[int]]) -> list[_Row]:
     """Lay texts into rows, sorted, so that neighbours share the longest beginnings."""
     rows: list[_Row] = []
     row, path, previous = _Row(), [], []
-    for index in sorted(range(len(texts)), key=texts.__getitem__):
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    limit = max(ROW_TOKENS, 2 * _common(texts[order[0]], texts[order[-1]])) if texts else 0
+    for index in order:
         text = texts[index]
         shared = _common(previous, text)
-        if not rows or len(row.tokens) + len(text) - shared > ROW_TOKENS:
+        if not rows or len(row.tokens) + len(text) - shared > limit:
             row, path, shared = _Row(), [], 0
             rows.append(row)
         end = len(row.tokens)

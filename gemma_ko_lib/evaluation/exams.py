@@ -8,7 +8,7 @@ are its own; only CLIcK's questions of five choices, of which it shows four, are
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.items import Item, Suite, read_suite, text_of
@@ -16,7 +16,6 @@ from gemma_ko_lib.evaluation.prompts import LETTERS
 from gemma_ko_lib.runtime import UserError
 
 _SUFFIXES = {".jsonl", ".json", ".csv", ".parquet"}
-_OWN_NUMBER = re.compile(r"^\s*(?:[①-⑩]|\d{1,2}[.)])\s*")
 _LETTERED = re.compile(r"^\s*\(?([A-J])\s*[:.)]", re.MULTILINE)
 
 
@@ -45,7 +44,10 @@ def read_exam(name: str, data: str | Path | None) -> Suite:
         suite = read_suite(name, file, lambda record, at=file.stem: EXAMS[name](record, at))
         rejects += suite.rejects
         items += [
-            dataclasses.replace(item, id=f"{file.stem}:{item.id}" if len(files) > 1 else item.id)
+            # Not the file's name alone: the hub's editions have one "0000.parquet" a subject.
+            dataclasses.replace(item, id=f"{file.relative_to(path).with_suffix('')}:{item.id}")
+            if len(files) > 1
+            else item
             for item in suite.items
         ]
     return Suite(name, tuple(items), rejects=tuple(rejects))
@@ -54,21 +56,20 @@ def read_exam(name: str, data: str | Path | None) -> Suite:
 def _kmmlu(record: dict, file: str) -> Item:
     choices = [text_of(record, letter) for letter in LETTERS[:4]]
     group = record.get("Category") or file.removesuffix("-test")
-    return _asked(record, "question", choices, _from_one(record, "answer"), group)
+    return _asked(record, text_of(record, "question"), choices, record["answer"], group)
 
 
 def _kmmlu_redux(record: dict, file: str) -> Item:
-    answer = _from_one(record, "solution" if "solution" in record else "answer")
-    return _asked(record, "question", record["options"], answer, record.get("category") or file)
+    group = record.get("category") or file
+    choices = _without_numbers(record["options"])
+    return _asked(record, text_of(record, "question"), choices, record["solution"], group)
 
 
 def _kogem(record: dict, file: str) -> Item:
-    choices = record["choices" if "choices" in record else "candidates"]
-    group = record.get("linguistic_category") or record.get("category") or file
-    parts = [record.get(field) or "" for field in ("passage", "context", "question", "paragraph")]
-    question = "\n".join(part.strip() for part in parts if part.strip())
-    answer = _from_one(record, "label" if "label" in record else "answer")
-    return _asked({**record, "question": question}, "question", choices, answer, group)
+    parts = [record.get("passage"), text_of(record, "question"), record.get("paragraph")]
+    question = "\n".join(part.strip() for part in parts if part and part.strip())
+    choices = _without_numbers(record["choices" if "choices" in record else "candidates"])
+    return _asked(record, question, choices, record["label"], record.get("level_1") or file)
 
 
 def _kobalt(record: dict, file: str) -> Item:
@@ -76,7 +77,7 @@ def _kobalt(record: dict, file: str) -> Item:
     letters = sorted(set(_LETTERED.findall(question)))
     if len(letters) < 2:
         raise ValueError("Question shows no choices A, B … at the beginning of lines")
-    answer = letters.index(str(record["Answer"]).strip())
+    answer = _place(record["Answer"].strip(), letters)
     choices = tuple(f" {letter}" for letter in letters)
     level = int(record.get("Level") or 0)
     name = str(record.get("ID", record["id"]))
@@ -87,14 +88,15 @@ def _kobalt(record: dict, file: str) -> Item:
 
 def _haerae(record: dict, file: str) -> Item:
     shown = [f"({letter})" for letter in LETTERS[:5]]
-    answer = shown.index(str(record["answer"]).strip())
+    answer = _place(record["answer"].strip(), shown)
     choices = tuple(f" {letter}" for letter in shown)
-    return Item(str(record["id"]), text_of(record, "query"), choices, answer, file)
+    group = record.get("category") or file
+    return Item(str(record["id"]), text_of(record, "query"), choices, answer, group)
 
 
 def _click(record: dict, file: str) -> Item:
     choices = [str(choice) for choice in record["choices"]]
-    answer = choices.index(record["answer"])
+    answer = _place(record["answer"], choices)
     letters = LETTERS[: len(choices)]
     named = ", ".join(f"{a}: {choice}" for a, choice in zip(letters, choices, strict=True))
     named = named.replace("A: ", "A:", 1)  # as the harness writes it
@@ -110,22 +112,37 @@ def _click(record: dict, file: str) -> Item:
     return Item(str(record["id"]), prompt, tuple(f" {a}" for a in letters), answer, group)
 
 
-def _asked(record: dict, field: str, choices, answer: int, group: str) -> Item:
-    """A question in the words of the harness' kmmlu, which ends in a full-width colon."""
-    choices = [_OWN_NUMBER.sub("", str(choice)).strip() for choice in choices]
-    if not 2 <= len(choices) <= len(LETTERS) or not all(choices):
+def _asked(record: dict, question: str, choices: Sequence[str], number, group: str) -> Item:
+    """A question in the words of the harness' kmmlu, which ends in a full-width colon.
+
+    Its answer is the `number`-th of the choices, counted from 1.
+    """
+    answer = int(number) - 1
+    if not 2 <= len(choices) <= len(LETTERS) or not all(map(str.strip, choices)):
         raise ValueError(f"{choices} are no choices")
     if not 0 <= answer < len(choices):
-        raise ValueError(f"the answer is {answer + 1}, of {len(choices)} choices")
+        raise ValueError(f"the answer is {number}, of {len(choices)} choices")
     shown = "".join(f"\n{a}. {choice}" for a, choice in zip(LETTERS, choices, strict=False))
-    prompt = f"{text_of(record, field).strip()}{shown}\n정답："
     letters = tuple(f" {letter}" for letter in LETTERS[: len(choices)])
-    return Item(str(record["id"]), prompt, letters, answer, group)
+    return Item(str(record["id"]), f"{question.strip()}{shown}\n정답：", letters, answer, group)
 
 
-def _from_one(record: dict, field: str) -> int:
-    """The place of the answer, which is counted from 1."""
-    return int(str(record[field]).strip()) - 1
+def _without_numbers(choices: Sequence[str]) -> list[str]:
+    """Choices without their own ①, ② … or 1., 2. …, where each has its number."""
+    marks = [
+        # Not the 1. of 1.5 m.
+        re.match(rf"\s*(?:{chr(ord('①') + n)}|{n + 1}[.)](?!\d))\s*", choice)
+        for n, choice in enumerate(choices)
+    ]
+    if not all(marks):
+        return list(choices)
+    return [choice[mark.end() :].strip() for mark, choice in zip(marks, choices, strict=True)]
+
+
+def _place(answer: str, choices: Sequence[str]) -> int:
+    if answer not in choices:
+        raise ValueError(f"the answer {answer!r} is none of the choices, {', '.join(choices)}")
+    return choices.index(answer)
 
 
 EXAMS: dict[str, Callable[[dict, str], Item]] = {

@@ -62,7 +62,7 @@ def read_suite(
     labels: bool = False,
     parse: Callable[[str], dict] = json_object,
 ) -> Suite:
-    """Read one file of items: an item a line, or a .json list, .csv or .parquet table.
+    """Read one file of items: an item a line, or a JSON list, .csv or .parquet table.
 
     A .tsv or .csv file names its columns in the first line, which are then the fields of a record.
 
@@ -113,10 +113,12 @@ def _records(path: Path, parse) -> Iterator[tuple[int, dict | ValueError]]:
         from pyarrow import parquet
 
         yield from enumerate(parquet.read_table(path).to_pylist(), 1)
-    elif path.suffix == ".json":
-        yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
     else:
         lines = numbered_lines(path)
+        # KoBALT's .jsonl is such a list, too.
+        if path.suffix == ".json" or (lines and lines[0][1].startswith("[")):
+            yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
+            return
         if path.suffix == ".tsv" and lines:
             parse = _by_columns(lines.pop(0)[1].lstrip("\ufeff").split("\t"))
         for number, line in lines:

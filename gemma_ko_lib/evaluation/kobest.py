@@ -16,8 +16,9 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
 
     Args:
         tasks: of `KOBEST`.
-        data: a folder of files such as *boolq*.jsonl, KoBEST's own (BoolQ/test.tsv and so on, of
-            which test.tsv is taken before dev.tsv), or one task's folder of these.
+        data: a folder of files such as *boolq*.jsonl, or of KoBEST's own folders (BoolQ/test.tsv,
+            on the hub boolq/test.jsonl, and so on), or one of these; the test set is taken, or
+            where there is none the development set.
 
     Raises:
         UserError: no folder, no file for any of the tasks, or two for one.
@@ -43,7 +44,7 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
         raise UserError(
             f"{data} has no file for KoBEST; it looks for {wanted}, or for KoBEST's own folders "
-            "(BoolQ/test.tsv or BoolQ/dev.tsv, and so on)."
+            f"(such as BoolQ/{', BoolQ/'.join(_SPLITS)})."
         )
     return suites
 
@@ -53,9 +54,12 @@ def _files(data: Path, task: str) -> list[Path]:
         return found
     folders = [data, *data.iterdir()] if data.is_dir() else []
     folders = [folder for folder in folders if folder.resolve().name.lower() == task]
-    splits = [folder / f"{split}.tsv" for folder in folders for split in ("test", "dev")]
+    splits = [folder / split for folder in folders for split in _SPLITS]
     return [file for file in splits if file.is_file()][:1]
 
+
+# GitHub's edition and the hub's.
+_SPLITS = ("test.tsv", "test.jsonl", "dev.tsv", "validation.jsonl")
 
 # Columns of the published TSV files -> the fields of the hub's edition.
 _COLUMNS = {

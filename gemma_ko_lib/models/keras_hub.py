@@ -4,17 +4,19 @@ KerasHub imports TensorFlow and tensorflow-text when they are installed, for its
 pipelines. Training here needs neither, the import costs ten seconds, and TensorFlow
 takes hold of a TPU that JAX then cannot have. They are therefore hidden for the
 length of this one import; the tokenizer lesson can still import them afterwards.
+So are others that Keras imports for its own metrics, wrappers and drawings, which the course does
+not use: together they cost as long as the rest.
 """
 
 import contextlib
 import sys
 import warnings
 
-_HIDDEN = ("tensorflow", "tensorflow_text")
+_HIDDEN = "tensorflow tensorflow_text sklearn rouge_score matplotlib".split()
 
 
 @contextlib.contextmanager
-def _without_tensorflow():
+def _hidden():
     absent = [name for name in _HIDDEN if name not in sys.modules]
     for name in absent:
         sys.modules[name] = None
@@ -25,11 +27,15 @@ def _without_tensorflow():
             del sys.modules[name]
 
 
-with _without_tensorflow(), warnings.catch_warnings():
+with _hidden(), warnings.catch_warnings():
     # tqdm, on its first import in a notebook, asks for a package that nothing here uses.
     warnings.filterwarnings("ignore", message="IProgress not found")
     import keras
     import keras_hub
+    from keras.src.utils.module_utils import tensorflow
+
+    # Keras would import it to write down the first configuration.
+    tensorflow.available  # noqa: B018
 
 __all__ = ["dtype_policy", "keras", "keras_hub"]
 

@@ -35,7 +35,9 @@ class TokenTree(NamedTuple):
     visible_until: jax.Array
 
 
-def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = None, attend=None):
+def run_block(
+    block, weights: dict, x, segment_ids, tree: TokenTree | None = None, attend=None, read=None
+):
     """Run one decoder block on whole rows.
 
     Args:
@@ -47,6 +49,7 @@ def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = Non
         tree: the rows hold trees of texts.
         attend: called with KerasHub's attention and what it is given: rotated queries and keys,
             values [batch, length, heads, head_dim] and the mask; what it gives is used instead.
+        read: called with each linear layer's name in `kernels` and its input.
 
     Returns:
         [batch, length, d_model].
@@ -69,7 +72,7 @@ def run_block(block, weights: dict, x, segment_ids, tree: TokenTree | None = Non
 
     # In a tree, distance is one of positions in a text, not of places in the row.
     moved = (None, None) if tree is None else (tree.positions, window_of_positions)
-    return _run(block, weights, x, segment_ids, same_document, *moved, attend)
+    return _run(block, weights, x, segment_ids, same_document, *moved, attend, read)
 
 
 def step_block(block, weights: dict, x, place, visible, extend):
@@ -149,11 +152,11 @@ class _Replacements:
         return stand_in
 
 
-def _run(block, weights, x, segment_ids, mask, positions=None, window=None, attend=None):
+def _run(block, weights, x, segment_ids, mask, positions=None, window=None, attend=None, read=None):
     """Run a view of a block.
 
     Args:
-        block, weights, x, segment_ids, attend: as for `run_block`.
+        block, weights, x, segment_ids, attend, read: as for `run_block`.
         mask: gives the mask in place of KerasHub's, with which it is called.
         positions: int32 [batch, length] to rotate to; None for the places in the row.
         window: joins the window of a local layer, a number of tokens, to a mask; None for
@@ -163,9 +166,14 @@ def _run(block, weights, x, segment_ids, mask, positions=None, window=None, atte
     # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
     # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
     dtype = kernels.product_dtype(block)
-    run = functools.partial(run_projection, dtype=dtype)
+
+    def run(name, kernel_shape, x):
+        if read is not None:
+            read(name, x)
+        return run_projection(name, kernel_shape, weights, x, dtype)
+
     projections = {
-        name: replaced(name, functools.partial(run, name, layer.kernel.shape, weights))
+        name: replaced(name, functools.partial(run, name, layer.kernel.shape))
         for name, layer in kernels.layers_of(block).items()
     }
     query, key, value, output, gating, gating_2, linear = projections.values()

@@ -23,8 +23,9 @@ from gemma_ko_lib.models.layouts import (
     generation,
     to_rows,
 )
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving import llama_quantizer
 from gemma_ko_lib.serving.folders import check_room, known
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START
 from gemma_ko_lib.tokenization.tokenizer import SPACE_MARK
@@ -35,14 +36,23 @@ TYPES = {
     "f16": (_T.F16, _F.MOSTLY_F16),
     "bf16": (_T.BF16, _F.MOSTLY_BF16),
     "q8_0": (_T.Q8_0, _F.MOSTLY_Q8_0),
+    "q6_k": (_T.Q6_K, _F.MOSTLY_Q6_K),
+    "q5_k_m": (_T.Q5_K, _F.MOSTLY_Q5_K_M),
     "q5_0": (_T.Q5_0, _F.MOSTLY_Q5_0),
+    "q4_k_m": (_T.Q4_K, _F.MOSTLY_Q4_K_M),
     "q4_0": (_T.Q4_0, _F.MOSTLY_Q4_0),
 }
 _STORED = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 _EMBEDDING = "token_embd.weight"
 
 
-def export_gguf(model: Model, path: str | Path, kind: str | None = None, chat: bool = True) -> Path:
+def export_gguf(
+    model: Model,
+    path: str | Path,
+    kind: str | None = None,
+    chat: bool = True,
+    importance: dict[str, np.ndarray] | None = None,
+) -> Path:
     """Write a model as a GGUF file; it appears under its name when it is whole.
 
     Args:
@@ -50,15 +60,19 @@ def export_gguf(model: Model, path: str | Path, kind: str | None = None, chat: b
         path: of the file.
         kind: one of `TYPES`; by default the number format that the weights have. Norms are
             float32 always. With q5_0 and q4_0 the embeddings, which are the output layer too, are
-            q8_0; a matrix whose rows are no multiple of 32 is float16.
+            q8_0; a matrix whose rows are no multiple of 32 is float16. q6_k, q5_k_m and q4_k_m
+            are llama.cpp's mixtures, see `llama_quantizer`.
         chat: whether the turn template goes in; a server then takes the model for one that chats.
+        importance: of the columns of each kernel, from `models.importance`; blocks of four to six
+            bits round with it.
 
     Returns:
         The path.
 
     Raises:
         UserError: an unknown type; a model that llama.cpp would compute otherwise; weights that
-            are not finite; or not enough room on the disk.
+            are not finite; not enough room on the disk; or a K-quant or importance without the
+            extra `serve`.
 
     Example:
         >>> from gemma_ko_lib import models
@@ -74,8 +88,12 @@ def export_gguf(model: Model, path: str | Path, kind: str | None = None, chat: b
     _check_scaling(number, model)
     check_finite(weights, model.name)
     arch = next(name for name, (of, _) in GGUF_KINDS.items() if of == number)
-    names = foreign_names("gguf", number, model.config["num_layers"])
-    stored = {name: _stored_as(names[name], to_rows(name, weights[name]), kind) for name in names}
+    layers = model.config["num_layers"]
+    names = foreign_names("gguf", number, layers)
+    stored = {
+        name: stored_as(names[name], to_rows(name, weights[name]).shape, kind, layers)
+        for name in names
+    }
     check_room(path.parent, sum(_bytes(weights[n].shape, stored[n]) for n in names))
 
     part = path.with_name(f".{path.name}.part")
@@ -95,7 +113,8 @@ def export_gguf(model: Model, path: str | Path, kind: str | None = None, chat: b
             rows = np.ascontiguousarray(to_rows(name, weights[name]), np.float32)
             if name.endswith("/scale"):
                 rows = rows + 1
-            writer.write_tensor_data(gguf.quantize(rows, its_type))
+            weighed = importance.get(name) if importance else None
+            writer.write_tensor_data(_quantize(rows, its_type, weighed))
         writer.close()
         os.replace(part, path)
     except OSError as error:
@@ -115,14 +134,35 @@ def _check_scaling(number: int, model: Model) -> None:
         )
 
 
-def _stored_as(gguf_name: str, rows: np.ndarray, kind: str) -> gguf.GGMLQuantizationType:
+def stored_as(
+    gguf_name: str, shape: tuple[int, ...], kind: str, layers: int
+) -> gguf.GGMLQuantizationType:
+    """The type that a tensor gets in a file of a kind.
+
+    Args:
+        gguf_name: its name there.
+        shape: [out, in], or that of a norm.
+        kind: one of `TYPES`.
+        layers: of the model.
+    """
     wanted = TYPES[kind][0]
-    if rows.ndim == 1:
+    if len(shape) == 1:
         return _T.F32
+    if wanted in llama_quantizer.FALLBACKS and llama_quantizer.deserves_more(gguf_name, layers):
+        wanted = _T.Q6_K
     if gguf_name == _EMBEDDING and wanted in (_T.Q4_0, _T.Q5_0):
         wanted = _T.Q8_0
-    block = gguf.GGML_QUANT_SIZES[wanted][0]
-    return wanted if rows.shape[-1] % block == 0 else _T.F16
+    while shape[-1] % gguf.GGML_QUANT_SIZES[wanted][0]:
+        wanted = llama_quantizer.FALLBACKS.get(wanted, _T.F16)
+    return wanted
+
+
+def _quantize(rows: np.ndarray, its_type: gguf.GGMLQuantizationType, importance) -> np.ndarray:
+    if its_type in llama_quantizer.WEIGHED and importance is not None:
+        return llama_quantizer.quantize(rows, its_type, importance)
+    if its_type in llama_quantizer.FALLBACKS:
+        return llama_quantizer.quantize(rows, its_type)
+    return gguf.quantize(rows, its_type)
 
 
 def _bytes(shape: tuple[int, ...], its_type: gguf.GGMLQuantizationType) -> int:

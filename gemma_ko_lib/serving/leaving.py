@@ -1,16 +1,21 @@
 """A run leaves for another program, in one of four formats: what `gemma-ko export` does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.loading import Model, load
+from gemma_ko_lib.corpus import read_documents
+from gemma_ko_lib.models.importance import column_importance
+from gemma_ko_lib.models.loading import load
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.models.peft_files import CONFIG, as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.folders import known, new_folder
 from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
 from gemma_ko_lib.serving.keras_export import export_keras
+from gemma_ko_lib.serving.llama_quantizer import WEIGHED
 from gemma_ko_lib.serving.model_card import write_card
 from gemma_ko_lib.serving.transformers_export import export_transformers
 
@@ -18,7 +23,13 @@ FORMATS = ("hf", "gguf", "keras", "peft")
 _GGUF_TYPE = "q8_0"
 
 
-def export(source: str, folder: str | Path, format: str = "hf", kind: str | None = None) -> Path:
+def export(
+    source: str,
+    folder: str | Path,
+    format: str = "hf",
+    kind: str | None = None,
+    importance: Sequence[str] = (),
+) -> Path:
     """Write a finished run, or any model that `models.load` knows, for other programs.
 
     Args:
@@ -26,16 +37,24 @@ def export(source: str, folder: str | Path, format: str = "hf", kind: str | None
         folder: where to; a GGUF file is put beside what is there, the others want it empty.
         format: one of `FORMATS`. "peft" writes the adapter alone, for the untouched base.
         kind: number format of a GGUF file, one of `TYPES`; q8_0 by default.
+        importance: files of text on which the rounding errors of a GGUF should be small.
 
     Returns:
         What was written: the folder, or the GGUF file.
 
     Raises:
-        UserError: an unknown format or type; a run that is not finished; a run without adapters;
+        UserError: an unknown format or type; importance for a format that does not take it; a run
+            that is not finished; a run without adapters;
             see the formats' own functions.
     """
     known("format", format, FORMATS)
     kind = known("type", (kind or _GGUF_TYPE).lower(), TYPES)
+    if importance and (format != "gguf" or TYPES[kind][0] not in WEIGHED):
+        takes = ", ".join(name for name, (its_type, _) in TYPES.items() if its_type in WEIGHED)
+        raise UserError(
+            f"Importance changes nothing in {kind if format == 'gguf' else format}: give "
+            f"--format gguf and one of these types: {takes}."
+        )
     folder = Path(folder)
     if format == "peft":
         return _export_adapters(Path(source), folder)
@@ -49,7 +68,10 @@ def export(source: str, folder: str | Path, format: str = "hf", kind: str | None
     path = folder / f"{name}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
-    export_gguf(model, path, kind, chat=_chats(source))
+    columns = None
+    if importance:
+        columns = column_importance(model, [its.text for its in read_documents(importance)])
+    export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     texts = {
         "README.md": write_card(model, Path(source), folder, format, path.name),
         "Modelfile": f"FROM ./{path.name}\n",

@@ -28,6 +28,7 @@ NAMES = (
     "update",
     "vocabulary",
     "cut",
+    "windows",
     "choices",
     "serving",
 )

@@ -65,6 +65,13 @@ def test_a_common_beginning_is_computed_once():
     assert tokens[rows[0].paths[3]].tolist() == [2, 5, 6, 7, 1]
 
 
+def test_examples_longer_than_a_row_are_not_computed_for_every_question(monkeypatch):
+    monkeypatch.setattr(choices, "ROW_TOKENS", 8)
+    shots = list(range(2, 22))
+    rows = choices._plant([[*shots, 50 + n, 60 + n] for n in range(20)])
+    assert sum(len(row.tokens) for row in rows) <= 2 * len(shots) * len(rows) == 80
+
+
 def test_choices_are_tokenized_with_their_prompt_and_one_bos(tiny_tokenizer):
     pairs = choices.encode_pairs(tiny_tokenizer, [("The library ", "opens"), ("", "비가")])
     bos = tiny_tokenizer.bos_id

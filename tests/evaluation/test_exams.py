@@ -20,7 +20,7 @@ KMMLU = {
 }
 REDUX = {
     "question": "소금은?",
-    "options": ["① 달다", "② 짜다", "③ 쓰다", "④ 시다"],
+    "options": ["1. 달다", "2. 짜다", "3. 쓰다", "4. 시다"],
     "solution": "2",
 }
 HAERAE = {
@@ -46,12 +46,16 @@ CLICK = [
     },
 ]
 KOGEM = {
+    "idx": 0,
+    "data_src": "CSAT",
+    "num_id": "2020-1",
+    "level_1": "Norm",
+    "level_2": "Orthography",
+    "passage": "지문이다.",
     "question": "맞춤법에 맞는 것은?",
-    "context": "지문이다.",
     "paragraph": "",
-    "candidates": ["1. 되요", "2. 돼요", "3. 됬다", "4. 돼어"],
+    "choices": ["1. 되요", "2. 돼요", "3. 됬다", "4. 돼어", "5. 되어라"],
     "label": 2,
-    "linguistic_category": "Norm",
 }
 KOBALT = {
     "ID": "k-1",
@@ -87,10 +91,16 @@ def test_kmmlu_is_read_from_its_tables(tmp_path):
 def test_the_other_exams_are_read_in_their_layouts(tmp_path):
     (item,) = only("kmmlu_redux", lines(tmp_path / "redux.jsonl", REDUX))
     assert item.prompt.endswith("A. 달다\nB. 짜다\nC. 쓰다\nD. 시다\n정답：") and item.answer == 1
-    (item,) = only("kogem", lines(tmp_path / "kogem.jsonl", KOGEM))
-    assert item.prompt.startswith("지문이다.\n맞춤법에 맞는 것은?\nA. 되요\nB. 돼요")
-    assert (item.answer, item.group) == (1, "Norm")
-    (item,) = only("kobalt", lines(tmp_path / "kobalt.jsonl", KOBALT))
+    scripts = {name: KOGEM[name] for name in KOGEM if name != "choices"}
+    scripts["candidates"] = KOGEM["choices"]  # as in the authors' scripts
+    for name, record in (("hub", KOGEM), ("scripts", scripts)):
+        (item,) = only("kogem", lines(tmp_path / f"{name}.jsonl", record))
+        assert item.prompt.startswith("지문이다.\n맞춤법에 맞는 것은?\nA. 되요\nB. 돼요")
+        assert (len(item.choices), item.answer, item.group) == (5, 1, "Norm")
+    (tmp_path / "kobalt").mkdir()
+    path = tmp_path / "kobalt" / "train.jsonl"  # one list, in spite of its name
+    path.write_text(json.dumps([KOBALT], ensure_ascii=False, indent=2), "utf-8")
+    (item,) = only("kobalt", path.parent)
     assert (len(item.choices), item.answer, item.level) == (10, 9, 3)
     (tmp_path / "click.json").write_text(json.dumps(CLICK), "utf-8")
     four, five = only("click", tmp_path / "click.json")
@@ -98,12 +108,35 @@ def test_the_other_exams_are_read_in_their_layouts(tmp_path):
     assert "E: 다섯" in five.prompt  # which the harness leaves out
 
 
+def test_a_number_that_is_the_answer_stays(tmp_path):
+    options = ["0.5 m", "1.5 m", "2.5 m", "3.5 m"]
+    path = lines(tmp_path / "redux.jsonl", {**REDUX, "options": options})
+    assert "A. 0.5 m\nB. 1.5 m" in only("kmmlu_redux", path)[0].prompt
+    options = ["1.5 m", "2.5 m", "3.5 m", "4.5 m"]
+    path = lines(tmp_path / "redux.jsonl", {**REDUX, "options": options})
+    assert "A. 1.5 m\nB. 2.5 m" in only("kmmlu_redux", path)[0].prompt
+
+
+def test_all_of_hae_rae_is_in_one_file_and_answers_in_words_are_listed(tmp_path):
+    words = {"query": "노랫말의 빈칸은?", "options": "[]", "answer": "별", "category": "lyrics"}
+    path = lines(tmp_path / "hrb.jsonl", {**HAERAE, "category": "rare_words"}, words)
+    (suite,) = evaluation.load_suites("haerae", path)
+    assert [item.group for item in suite.items] == ["rare_words"]
+    assert suite.rejects == (
+        "hrb.jsonl, line 2: the answer '별' is none of the choices, (A), (B), (C), (D), (E)",
+    )
+
+
 def test_an_exam_is_read_from_parquet(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist([REDUX]), tmp_path / "test.parquet")
-    assert only("kmmlu_redux", tmp_path)[0].answer == 1
+    for part in ("one", "two"):  # the hub names all parts alike
+        (tmp_path / part).mkdir()
+        table = pyarrow.Table.from_pylist([REDUX])
+        parquet.write_table(table, tmp_path / part / "0000.parquet")
+    items = only("kmmlu_redux", tmp_path)
+    assert [item.answer for item in items] == [1, 1] and len({item.id for item in items}) == 2
 
 
 def test_what_cannot_be_asked_is_listed_and_what_is_missing_named(tmp_path):
@@ -130,7 +163,9 @@ def test_what_cannot_be_asked_is_listed_and_what_is_missing_named(tmp_path):
     ],
 )
 def test_the_harness_asks_in_the_same_words(suite, task, record, tiny_model, tmp_path):
-    harness = pytest.importorskip("gemma_ko_lib.evaluation.harness")
+    pytest.importorskip("lm_eval", reason="`make test-full` installs it")
+    from gemma_ko_lib.evaluation import harness
+
     path = lines(tmp_path / f"{task}.jsonl", record)
     found = harness.evaluate(tiny_model, [task], data=tmp_path)
     theirs = found["samples"][task][0]

@@ -1,5 +1,6 @@
 """lm-evaluation-harness gets the course's own numbers, one BOS, and errors with a remedy."""
 
+import itertools
 import json
 
 import jax
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import evaluation
-from gemma_ko_lib.evaluation import harness
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
+
+pytest.importorskip("lm_eval", reason="`make test-full` installs it")
+from gemma_ko_lib.evaluation import harness
 
 ITEMS = [
     {"premise": "비가 왔다.", "question": "결과", "label": 0},
@@ -44,6 +47,49 @@ def test_a_task_of_the_harness_and_our_suite_agree(tiny_model, copa):
     for sample, its in zip(theirs, scores, strict=True):
         answers = [float(response[0][0]) for response in sample["resps"]]
         np.testing.assert_allclose(answers, [score.nats for score in its], atol=1e-4)
+
+
+PLACES = ("부엌", "마당", "도서관", "시장", "바닷가")
+KOBEST = {  # in the hub's layout, to be filled with places
+    "boolq": {"paragraph": "고양이는 {a}에 있다.", "question": "{b}에 있나?"},
+    "copa": {
+        "premise": "{a}에 불이 났다.",
+        "question": "결과",
+        "alternative_1": "{b}로 갔다.",
+        "alternative_2": "웃었다.",
+    },
+    "hellaswag": {
+        "context": "{a}에 갔다.",
+        **{f"ending_{n}": f"{{b}}에서 {n}시에 왔다." for n in range(1, 5)},
+    },
+    "sentineg": {"sentence": "{a}보다 {b}이 좋아요."},
+    "wic": {"word": "눈", "context_1": "{a}에 [눈]이 온다.", "context_2": "{b}에서 [눈]을 떴다."},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", KOBEST)
+def test_every_task_of_kobest_agrees_in_macro_f1_too(task, tiny_model, tmp_path):
+    from lm_eval.tasks.kobest.utils import macro_f1_score  # by scikit-learn
+
+    classes = 4 if task == "hellaswag" else 2
+    records = [
+        {name: text.format(a=a, b=b) for name, text in KOBEST[task].items()}
+        | {"label": n * n % 7 % classes}
+        for n, (a, b) in enumerate(itertools.product(PLACES, PLACES))
+    ]
+    text = "\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    (tmp_path / f"kobest_{task}.jsonl").write_text(text, "utf-8")
+    found = harness.evaluate(tiny_model, [f"kobest_{task}"], data=tmp_path)
+    (suite,) = evaluation.load_suites(f"kobest_{task}", tmp_path)
+    ours = evaluation.evaluate_suite(tiny_model, suite)
+    assert found["results"][f"kobest_{task}"]["acc,none"] == pytest.approx(ours.micro)
+    chosen = [
+        max(range(classes), key=lambda n: float(sample["filtered_resps"][n][0]))
+        for sample in sorted(found["samples"][f"kobest_{task}"], key=lambda its: its["doc_id"])
+    ]
+    theirs = macro_f1_score(zip([record["label"] for record in records], chosen, strict=True))
+    assert theirs == pytest.approx(ours.macro_f1)
 
 
 class Request:

@@ -84,6 +84,15 @@ def test_kobest_is_read_from_the_folders_that_it_is_published_in(published):
     assert len(suite.items) == 1
 
 
+def test_kobest_is_read_from_the_folders_that_the_hub_has(tmp_path):
+    for split, answer in (("train", 1), ("validation", 0), ("test", 1)):
+        (tmp_path / "boolq").mkdir(exist_ok=True)
+        record = {"paragraph": "문은 아홉 시에 열린다.", "question": "열리나?", "label": answer}
+        write(tmp_path / "boolq" / f"{split}.jsonl", record)
+    (suite,) = evaluation.load_suites("kobest", tmp_path)
+    assert [item.answer for item in suite.items] == [1]
+
+
 def test_a_line_of_other_columns_is_listed(published):
     path = published / "SentiNeg" / "dev.tsv"
     path.write_text(PUBLISHED["SentiNeg"] + "\n3\t1", "utf-8")

@@ -13,18 +13,17 @@ import functools
 import json
 import math
 import shlex
-import time
 from pathlib import Path
 
 import numpy as np
 
 from data_samples.makers import recorded
+from data_samples.makers.ngram import NGram
 from gemma_ko_lib import evaluation, models, runtime
 from gemma_ko_lib.cli.evaluation_commands import drawn
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation import writing
 from gemma_ko_lib.evaluation.choices import encode_pairs
-from gemma_ko_lib.evaluation.ngram import NGram
 from gemma_ko_lib.evaluation.null_models import band, null_models
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import read_shape
@@ -44,10 +43,11 @@ def suites(bench: Path | None, items: int | None) -> dict[str, evaluation.Suite]
         own[f"{name}, {SHOTS} shots"] = evaluation.few_shot(own[name], SHOTS)
         own[f"{name}, letters"] = letters
         own[f"{name}, letters, {SHOTS} shots"] = evaluation.few_shot(letters, SHOTS)
-    if bench:
-        own |= {suite.name: suite for suite in evaluation.load_suites("kobest", bench)}
-    most = {name: BENCH_ITEMS if "kobest" in name else SHOT_ITEMS for name in own}
-    most = {name: count for name, count in most.items() if "kobest" in name or "shots" in name}
+    for suite in evaluation.load_suites("kobest", bench) if bench else ():
+        own[suite.name] = suite
+        own[f"{suite.name}, {SHOTS} shots"] = evaluation.few_shot(suite, SHOTS)
+    most = {name: BENCH_ITEMS for name in own if "kobest" in name}
+    most |= {name: SHOT_ITEMS for name in own if "shots" in name}
     return {
         name: drawn(suite, min(items or len(suite.items), most.get(name, len(suite.items))))
         for name, suite in own.items()
@@ -55,14 +55,9 @@ def suites(bench: Path | None, items: int | None) -> dict[str, evaluation.Suite]
 
 
 def kept(path: Path, make) -> dict:
-    """What a part found: read from its file, or made now."""
-    if not path.is_file():
-        started = time.perf_counter()
-        found = {**make(), "seconds": round(time.perf_counter() - started, 1)}
-        with runtime.whole_file(path) as file:
-            json.dump(_rounded(found), file, ensure_ascii=False, allow_nan=False)
-        print(f"{path.stem}: {found['seconds']} s", flush=True)
-    return json.loads(path.read_text("utf-8"))
+    """What a part found, rounded, and the seconds that it took; made once."""
+    part = recorded.kept_part(path, lambda: _rounded(make()))
+    return part["found"] | {"seconds": round(60 * part["minutes"], 1)}
 
 
 def figures(suite: evaluation.Suite, score) -> dict:
