@@ -7,6 +7,7 @@ lesson in data_samples/lesson_times.json; a metrics.json that is given (of `gemm
 any machine) is taken into that file first. A test fails when a file is not as this would write it.
 """
 
+import functools
 import json
 import re
 import sys
@@ -128,6 +129,7 @@ def times_table(name: str) -> str:
     return "\n".join(rows)
 
 
+@functools.cache
 def _recorded() -> list[dict]:
     return json.loads((samples_dir() / TIMES).read_text("utf-8"))
 
@@ -161,6 +163,7 @@ def take_times(metrics: Path) -> None:
     with whole_file(samples_dir() / TIMES) as file:
         lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
         file.write("[\n" + ",\n".join(lines) + "\n]\n")
+    _recorded.cache_clear()
 
 
 # --- The README ----------------------------------------------------------------------

@@ -48,7 +48,7 @@ def few_shot(suite: Suite, shots: int) -> Suite:
     """Put examples with their answers before every question.
 
     They are `shots` items of the suite itself, evenly spaced, which are then not asked. All
-    questions have the same ones, so that they are computed once.
+    questions have the same ones, so that a row of questions computes them once.
 
     Args:
         suite: of questions.

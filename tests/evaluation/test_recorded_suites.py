@@ -2,7 +2,9 @@
 
 import pytest
 
+from data_samples.makers.recorded import suites_after
 from data_samples.makers.recorded.suites import controls, judge, suites
+from tests.conftest import make_model
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +31,15 @@ def test_what_has_no_skill_is_judged_in_the_same_tokens(asked, tiny_model, tmp_p
     assert low <= found["null_models"]["grammar"]["accuracy"]["unigram"] <= high
     assert found["ngram"]["texts"]["ko"]["bits_per_byte"] > 0
     assert controls(None, tmp_path, asked, 2) == found
+
+
+def test_training_is_judged_on_the_items_of_before(asked, tiny_model, tiny_tokenizer, tmp_path):
+    before, after = str(tmp_path / "before"), str(tmp_path / "after")
+    tiny_model.save(before)
+    make_model("gemma2", seed=1, tokenizer=tiny_tokenizer).save(after)
+    for name, its in suites_after.judge(before, after, tmp_path / "kept", asked).items():
+        change, low, high = its["difference"]
+        assert change == pytest.approx(its["after"][0] - its["before"][0], abs=1e-3)
+        assert low <= change <= high and its["items"] == len(asked[name].items)
+    same = suites_after.judge(before, before, tmp_path / "same", asked)
+    assert all(its["difference"] == [0, 0, 0] for its in same.values())
