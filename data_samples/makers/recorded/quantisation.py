@@ -41,13 +41,15 @@ FORMATS = {
     "Q4_K_M, Korean": ("q4_k_m", "ko"),
     "Q4_K_M, English": ("q4_k_m", "en"),
     "Q4_0": ("q4_0", None),
+    "Q4_0, Korean": ("q4_0", "ko"),
+    "Q4_0, English": ("q4_0", "en"),
     "int8": (8, None),
     "int4": (4, None),
 }
 ON_THE_GRID = ("F16", "Q4_K_M")  # enough to see how much a grid flatters
 # Other factors round every weight otherwise: what differs between them is chance.
 SEEDS = (1,)
-REPEATED = tuple(name for name in FORMATS if name.startswith("Q4_K_M"))
+REPEATED = tuple(name for name in FORMATS if name.startswith("Q4"))
 FACTOR = 1.25  # a rescaled column is multiplied by 0.8 to 1.25
 
 
