@@ -57,13 +57,10 @@ help:  ## print this list
 course: $(LEARNER)  ## run every notebook; read course-output/report.html afterwards
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
-# XLA's older emitters compile in half the time, and these programs are small (tests/conftest.py).
-QUICK       := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 test: lint  ## check style, run the tests, run every notebook from nothing
 	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
-	XLA_FLAGS="$(QUICK)" $(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 \
-	  -o build/test-course
+	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
 
 test-full: MARKS := -m "not real"
 test-full: $(FULL) test  ## the same with Ray, lm-eval and the slow tests
