@@ -28,6 +28,7 @@ PEERS       := build/peers
 STAMP       := $(VENV)/.made-in
 LEARNER     := $(VENV)/.made-learner$(if $(filter-out smoke,$(PROFILE)),-real)
 DEV         := $(VENV)/.made-dev
+FULL        := $(VENV)/.made-full
 REAL        := $(VENV)/.made-real
 PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -35,7 +36,7 @@ IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 ifneq ($(UV),)
 INSTALL     := "$(UV)" pip install --python $(BIN)/python
 else
-INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check
+INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 endif
 
 # What the user's other projects set must not reach into this environment.
@@ -56,13 +57,16 @@ help:  ## print this list
 course: $(LEARNER)  ## run every notebook; read course-output/report.html afterwards
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
+# XLA's older emitters compile in half the time, and these programs are small (tests/conftest.py).
+QUICK       := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 test: lint  ## check style, run the tests, run every notebook from nothing
 	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
 	rm -rf build/test-course
-	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
+	XLA_FLAGS="$(QUICK)" $(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 \
+	  -o build/test-course
 
 test-full: MARKS := -m "not real"
-test-full: test  ## the same with the slow tests, a Ray cluster's among them
+test-full: $(FULL) test  ## the same with Ray, lm-eval and the slow tests
 
 lint: $(DEV)
 	$(BIN)/ruff check
@@ -97,7 +101,7 @@ wheelhouse: $(STAMP)  ## gather packages and weights in wheelhouse/, for a room 
 
 # CUDA's libraries follow from jax. "fewest": one version of a package for all Pythons, where
 # there is one. The loop proves that each Python resolves.
-PINNED      := $(addprefix --extra ,dev real serve tensorboard wandb tpu)
+PINNED      := $(addprefix --extra ,dev lm-eval ray real tensorboard wandb tpu)
 constraints:  ## write constraints.txt with the newest versions (needs uv)
 	@test -n "$(UV)" || { echo "make constraints needs uv: pip install uv" >&2; exit 1; }
 	@mkdir -p build
@@ -156,7 +160,8 @@ $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 $(VENV)/.made-learner: EXTRAS := course,serve
 $(VENV)/.made-learner-real: EXTRAS := course,real,serve
 $(DEV): EXTRAS := dev
-$(REAL): EXTRAS := dev,real,serve
+$(FULL): EXTRAS := dev,lm-eval,ray
+$(REAL): EXTRAS := dev,real
 $(VENV)/.made-%: $(STAMP)
 	@echo "Installing the packages ($(EXTRAS); some minutes, only this once)"
 	@$(INSTALL) $(PIN) -e '.[$(EXTRAS)]'

@@ -6,8 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Tiny models spend their time in the compiler, and their numbers do not depend on its effort;
-# what one test has compiled, the next, another worker or a subprocess need not compile again.
+# Tiny models spend their time in the compiler, and their numbers do not depend on its effort
+# (XLA's older emitters take half its time); what one test has compiled, the next, another worker
+# or a subprocess need not compile again.
+os.environ["XLA_FLAGS"] = (
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
+    + os.environ.get("XLA_FLAGS", "")
+)
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled-tests"
@@ -64,13 +69,17 @@ TINY = {
 }
 
 
+def device_flags(count: int) -> str:
+    """XLA_FLAGS of a process that sees so many CPU devices."""
+    return f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+
+
 def on_eight_devices(script: str):
     """Run a script where JAX sees eight CPU devices; what its last line prints, as JSON."""
-    flags = "--xla_force_host_platform_device_count=8"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": device_flags(8)},
         capture_output=True,
         text=True,
     )

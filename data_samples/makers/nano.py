@@ -12,9 +12,8 @@ from pathlib import Path
 
 from gemma_ko_lib import tokenization
 from gemma_ko_lib.corpus.samples import read_samples
-from gemma_ko_lib.models import loading
 from gemma_ko_lib.models.configs import CONFIGS
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model, random_model
 from gemma_ko_lib.tokenization.shards import open_shards, write_shards
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.method import Method
@@ -44,7 +43,7 @@ def remake(folder: str | Path, loop: LoopConfig = LOOP, quiet: bool = False) -> 
     english = [record["text"] for record in read_samples("en", "train")]
     _, config = CONFIGS["nano"]
     tokenizer = tokenization.train_tokenizer(english, config["vocabulary_size"], "nano")
-    start = loading.random_model("nano", *CONFIGS["nano"], tokenizer, loop.seed)
+    start = random_model("nano", *CONFIGS["nano"], tokenizer, loop.seed)
 
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "shards"

@@ -1,6 +1,7 @@
 """`gemma-ko clean`."""
 
 import argparse
+import dataclasses
 import os
 import re
 
@@ -52,6 +53,7 @@ def _add_clean(commands) -> None:
     parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
+        type=lambda text: tuple(text.split(",")),
         default="ko",
         metavar="LIST",
         help="keep documents in these languages, e.g. ko,en,zh,ja (ko)",
@@ -87,6 +89,7 @@ def _add_clean(commands) -> None:
     parser.add_argument(
         "--decontaminate",
         nargs="+",
+        type=os.path.abspath,
         default=[],
         metavar="FILE",
         help="evaluation sets (JSON lines or .tsv) that no document may hold a piece of",
@@ -153,25 +156,12 @@ class _Formats(argparse.Action):
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
-    settings = corpus.CleanSettings(
-        languages=tuple(arguments.languages.split(",")),
-        quality=arguments.quality,
-        pii=arguments.pii,
-        duplicates=arguments.duplicates,
-        decontaminate=tuple(os.path.abspath(path) for path in arguments.decontaminate),
-        hold_out=arguments.hold_out,
-        hold_out_by=arguments.hold_out_by,
-        seed=arguments.seed,
-        documents_by=arguments.documents_by,
-        text_field=arguments.text_field,
-        title_field=arguments.title_field,
-        id_field=arguments.id_field,
-        compression=arguments.compression,
-        urls=arguments.urls,
-        names=arguments.names,
-        keep_dropped=arguments.keep_dropped,
-        **({} if arguments.show is None else {"show": arguments.show}),
-    )
+    names = {field.name for field in dataclasses.fields(corpus.CleanSettings)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    given["decontaminate"] = tuple(arguments.decontaminate)
+    if arguments.show is None:
+        del given["show"]
+    settings = corpus.CleanSettings(**given)
     report = corpus.clean(
         arguments.inputs,
         arguments.output,

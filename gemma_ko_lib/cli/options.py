@@ -56,33 +56,30 @@ def whole(low: int, high: int | None = None):
 SEED = whole(0, 2**32 - 1)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which no range holds
+
+
 def positive(text: str) -> float:
     """A number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
+    if not 0 < (value := _number(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
 
 
 def share(text: str) -> float:
     """A share from 0 up to, not including, 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < 1:
+    if not 0 <= (value := _number(text)) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
     return value
 
 
 def share_or_file(text: str) -> float | str:
     """A share between 0 and 1, or the path of a file."""
-    try:
-        value = float(text)
-    except ValueError:
+    if math.isnan(value := _number(text)):
         return text
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")

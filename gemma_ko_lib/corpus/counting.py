@@ -7,6 +7,7 @@ costs more than cleaning a review.
 """
 
 import abc
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,10 +16,21 @@ from pathlib import Path
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import Stats
+from loguru import logger
 
 _SECONDS_BETWEEN_REPORTS = 1.0
 # One block works on so much text before the next one does: what it needs stays in the cache.
 _CHARACTERS_AT_ONCE = 1 << 13
+
+
+@contextlib.contextmanager
+def without_log():
+    """Keep datatrove's log of every task off the screen; errors reach the user as exceptions."""
+    logger.disable("datatrove")
+    try:
+        yield
+    finally:
+        logger.enable("datatrove")
 
 
 class CountingStep(PipelineStep):

@@ -4,7 +4,6 @@ All three are datatrove's executors. Each writes what its tasks counted and whic
 done into a stage's log folder, so that a stage that was stopped goes on with the others.
 """
 
-import contextlib
 import multiprocessing
 import shutil
 import sys
@@ -19,6 +18,7 @@ from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
+from gemma_ko_lib.corpus.counting import without_log
 from gemma_ko_lib.runtime import UserError
 
 EXECUTORS = ("local", "ray", "slurm")
@@ -56,7 +56,7 @@ def run_stages(
     if executor == "slurm":
         return _submit(stages, workers, logs, slurm)
     run = _run_with_ray if executor == "ray" else _run_here
-    with _quiet():
+    with without_log():
         for stage in stages:
             run(stage, workers, logs / stage.name)
     return []
@@ -69,16 +69,6 @@ def _check_completed(executor: PipelineExecutor, logs: Path) -> None:
             f"{len(missing)} of {executor.world_size} tasks failed; the first says why in {log}. "
             "Run the same command again to go on with the others."
         )
-
-
-@contextlib.contextmanager
-def _quiet():
-    # datatrove logs every task to stderr; errors reach the user as exceptions anyway.
-    logger.disable("datatrove")
-    try:
-        yield
-    finally:
-        logger.enable("datatrove")
 
 
 # --- This machine -------------------------------------------------------------------------
@@ -210,7 +200,7 @@ def _submit(stages: Sequence[Stage], workers: int, logs: Path, slurm: dict[str, 
             depends=executor,
             logging_dir=str(logs / stage.name),
         )
-        with _quiet():
+        with without_log():
             executor.run()
         jobs.append(str(executor.job_id))
     return jobs

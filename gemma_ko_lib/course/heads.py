@@ -173,13 +173,14 @@ def written_readme(text: str, edition: str = "notebooks") -> str:
         text: the README.
         edition: the folder whose notebooks it links; the English ones where that has none.
     """
+    runs = _recorded()
 
     def row(found: re.Match) -> str:
         there = (ROOT / edition / f"{found['name']}.ipynb").is_file()
         folder = f"{edition if there else 'notebooks'}/learner"
         opened = badges(found["name"], folder).replace("\n", " ")
         link = f"[{found['title']}]({folder}/{found['name']}.ipynb)"
-        return f"| {link} | {found['text']} | {_minutes(found['name'])} | {opened} |"
+        return f"| {link} | {found['text']} | {_minutes(found['name'], runs)} | {opened} |"
 
     link = (
         r"\[(?P<title>\d\d[a-z]? [^\]]*)\]\(notebooks/(?:ko/)?(?:learner/)?(?P<name>\w+)\.ipynb\)"
@@ -188,19 +189,19 @@ def written_readme(text: str, edition: str = "notebooks") -> str:
     return re.sub(row_of, row, _with_address(text), flags=re.M)
 
 
-def _minutes(name: str) -> str:
+def _minutes(name: str, runs: list[dict]) -> str:
     """Minutes of a lesson at `smoke` and at `cpu`, as recorded last."""
-    took = {run["profile"]: run["seconds"] / 60 for run in _recorded() if run["notebook"] == name}
+    took = {run["profile"]: run["seconds"] / 60 for run in runs if run["notebook"] == name}
     both = (took.get(profile) for profile in ("smoke", "cpu"))
     return " / ".join("–" if minutes is None else f"{max(minutes, 1):.0f}" for minutes in both)
 
 
 def written_guide(text: str) -> str:
     """Put each lesson's table of minutes into the text of the teacher's guide."""
-    tables = []
+    tables, runs = [], _recorded()
     for path in find_notebooks():
-        runs = [run for run in _recorded() if run["notebook"] == path.stem]
-        tables += ["", f"**{path.stem}**", "", minutes_table(path, runs)]
+        own = [run for run in runs if run["notebook"] == path.stem]
+        tables += ["", f"**{path.stem}**", "", minutes_table(path, own)]
     made = "\n".join(["<!-- minutes: made by python -m gemma_ko_lib.course.heads -->", *tables, ""])
     return re.sub(r"<!-- minutes.*?(?=<!-- end -->)", lambda _: made + "\n", text, flags=re.S)
 

@@ -109,32 +109,10 @@ def progress_lines(lessons: list[Lesson]) -> list[str]:
     return lines
 
 
-_PAGE = """\
-{% extends "frame" %}
-{% block title %}Gemma-Ko: exercises passed{% endblock %}
-{% block body %}
-<h1>Gemma-Ko</h1>
-<p>{{ name }} has passed the checks of <b>{{ lessons | sum("passed") }} of {{ of }} exercises</b>
-of the course (수료 확인: 연습 문제 {{ of }}개 중 {{ lessons | sum("passed") }}개 통과).
-{{ date }}</p>
-<table><thead><tr><th>Lesson</th><th class="number">Exercises passed</th></tr></thead>
-<tbody>
-{% for lesson in lessons %}
-<tr><td>{{ lesson.title }}</td><td class="number">{{ lesson.passed }} of {{ lesson.states | count }}
-</td></tr>
-{% endfor %}</tbody></table>
-<p class="note">Made by <code>gemma-ko progress</code> {{ version }} on the learner's own machine,
-from the outputs that the notebooks hold. It says that these check cells, unchanged, ran without an
-error. It cannot say who wrote the answers: whoever wants to know asks the learner to explain
-one.</p>
-{% endblock %}
-"""
-
-
 def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> None:
     """Write a plain HTML page of what is passed, in the learner's name."""
     page = fill_page(
-        _PAGE,
+        "progress.html",
         name=name,
         lessons=lessons,
         of=sum(len(lesson.states) for lesson in lessons),

@@ -19,8 +19,7 @@ import jax
 import numpy as np
 
 from gemma_ko_lib.evaluation.statistics import check_finite, interval
-from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.sharding import at_hand
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.packing import best_fit, fill_row
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
@@ -159,7 +158,7 @@ def document_nats(
         for span in _spans(np.array([model.tokenizer.bos_id, *ids]), window, stride)
     ]
     nats: list = [0.0] * len(encoded)
-    params = at_hand(params or model.params)
+    params = model.params_at_hand(params)
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         # Longest first: the short ones fill what the long ones leave.
         packed = list(best_fit(sorted(windows, key=len, reverse=True), window))

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models.decoder import TokenTree, project
-from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.sharding import at_hand
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
@@ -127,7 +126,7 @@ def score_continuations(
     length = max((len(row.tokens) for row in rows), default=0)
     length = ROW_TOKENS if length <= ROW_TOKENS and len(rows) > 1 else -(-length // 64) * 64
     scores: list[Score | None] = [None] * len(pairs)
-    score, params = _scorer(model.decoder), at_hand(params or model.params)
+    score, params = _scorer(model.decoder), model.params_at_hand(params)
     with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]

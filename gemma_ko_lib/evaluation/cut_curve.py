@@ -16,7 +16,7 @@ import numpy as np
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
 from gemma_ko_lib.models.decoder import project
 from gemma_ko_lib.models.embeddings import change_vocabulary
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.tokenization.cutting import cut_vocabulary
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 

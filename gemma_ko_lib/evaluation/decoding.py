@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models import kv_cache
-from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.sharding import at_hand
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 
@@ -63,7 +62,7 @@ def generate(
             )
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens is {max_new_tokens}; ask for at least one.")
-    weights = kv_cache.lay_out(model.decoder, at_hand(params or model.params), int8)
+    weights = kv_cache.lay_out(model.decoder, model.params_at_hand(params), int8)
     write = _writer(model.decoder)
     stops = np.array(sorted(stop_ids), np.int32)
     found: list[list[int]] = [[] for _ in prompts]

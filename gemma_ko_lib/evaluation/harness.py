@@ -17,7 +17,7 @@ from pathlib import Path
 from gemma_ko_lib.evaluation.choices import encode_pairs, score_continuations
 from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.results import macro_f1
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError
 
 try:

@@ -18,7 +18,7 @@ from gemma_ko_lib.evaluation.items import Suite
 from gemma_ko_lib.evaluation.results import SuiteResult, judge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone
 from gemma_ko_lib.models.decoder import Decoder
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 
 SEEDS = 5
 _HIDDEN = 64

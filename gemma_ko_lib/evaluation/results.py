@@ -9,7 +9,7 @@ import numpy as np
 from gemma_ko_lib.evaluation.choices import Score, score_choices
 from gemma_ko_lib.evaluation.items import Suite
 from gemma_ko_lib.evaluation.statistics import check_finite, cluster_interval, share_interval
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
 from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.statistics import interval
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
 from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
 

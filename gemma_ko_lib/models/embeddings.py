@@ -7,7 +7,7 @@ import numpy as np
 
 from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.decoder import Decoder
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
 

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels
-from gemma_ko_lib.models.loading import Model
-from gemma_ko_lib.models.sharding import at_hand
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 
@@ -45,7 +44,7 @@ def column_importance(
     rows = rows[:: -(-rows.size // tokens)]
     # What a Gemma computes without a BOS before it is not what it computes in use.
     rows = np.insert(rows, 0, model.tokenizer.bos_id, axis=1)
-    params, decoder, found = at_hand(model.params), model.decoder, {}
+    params, decoder, found = model.params_at_hand(), model.decoder, {}
     layers = list(zip(decoder.blocks, decoder.layers(params), strict=True))
     with Progress(len(rows), "Reading", "rows") as progress:
         for row in rows:

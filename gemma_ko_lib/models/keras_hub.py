@@ -4,14 +4,15 @@ KerasHub imports TensorFlow and tensorflow-text when they are installed, for its
 pipelines. Training here needs neither, the import costs ten seconds, and TensorFlow
 takes hold of a TPU that JAX then cannot have. They are therefore hidden for the
 length of this one import; the tokenizer lesson can still import them afterwards.
-So are other packages that Keras can do without: together they cost as long as the rest.
+So are others that Keras imports for its own metrics, wrappers and drawings, which the course does
+not use: together they cost as long as the rest.
 """
 
 import contextlib
 import sys
 import warnings
 
-_HIDDEN = "tensorflow tensorflow_text pandas sklearn rouge_score matplotlib".split()
+_HIDDEN = "tensorflow tensorflow_text sklearn rouge_score matplotlib".split()
 
 
 @contextlib.contextmanager

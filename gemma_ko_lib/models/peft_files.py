@@ -19,7 +19,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.adapters import Lora, add_adapters
 from gemma_ko_lib.models.belonging import all_finite
-from gemma_ko_lib.models.loading import write_tensors
+from gemma_ko_lib.models.model import write_tensors
 from gemma_ko_lib.runtime import UserError
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"

@@ -124,20 +124,6 @@ def place(params: dict, mesh: Mesh | None = None, copy: bool = False) -> dict:
     }
 
 
-def at_hand(params: dict) -> dict:
-    """Weights for a program that reads them again and again: on the first device.
-
-    Weights that were loaded are bound to no device, and those that were trained are. Each kind
-    would have its program compiled, and what is bound to none may be sent to a GPU with each call.
-
-    Args:
-        params: weights by name; those of a mesh are returned as they are.
-    """
-    if any(isinstance(x, jax.Array) and len(x.devices()) > 1 for x in params.values()):
-        return params
-    return jax.device_put(params, jax.local_devices()[0])
-
-
 def _own(weight):
     """A copy of an array that `device_put` would hand on, for it is on such a device already.
 

@@ -23,7 +23,7 @@ from gemma_ko_lib.models.layouts import (
     generation,
     to_rows,
 )
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import llama_quantizer
 from gemma_ko_lib.serving.folders import check_room, known

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gemma_ko_lib.models.layouts import context_length, generation
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.serving.folders import check_room, new_folder
 
 

@@ -8,7 +8,8 @@ import jax
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus import read_documents
 from gemma_ko_lib.models.importance import column_importance
-from gemma_ko_lib.models.loading import Model, load
+from gemma_ko_lib.models.loading import load
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.models.peft_files import CONFIG, as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.folders import known, new_folder

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 
 _TERMS = (
     "It is derived from Gemma. Gemma is provided under and subject to the Gemma Terms of Use found "

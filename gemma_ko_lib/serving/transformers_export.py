@@ -14,7 +14,7 @@ from gemma_ko_lib.models.layouts import (
     query_scalar,
     to_rows,
 )
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.serving.folders import check_room, new_folder
 from gemma_ko_lib.serving.safetensors_stream import SHARD_BYTES, Tensor, write_shards
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START

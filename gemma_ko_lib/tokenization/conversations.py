@@ -24,38 +24,7 @@ from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
 START, END = "<start_of_turn>", "<end_of_turn>"
 # The same format for transformers, vLLM and llama.cpp, as a Jinja template.
-CHAT_TEMPLATE = """\
-{%- macro said(message) -%}
-    {%- if message.content is string -%}
-        {{- message.content | trim -}}
-    {%- else -%}
-        {%- for part in message.content if part.type == 'text' -%}
-            {{- part.text | trim -}}
-        {%- endfor -%}
-    {%- endif -%}
-{%- endmacro -%}
-{{- bos_token -}}
-{%- set system = '' -%}
-{%- set turns = messages -%}
-{%- if messages[0].role == 'system' -%}
-    {%- set system = said(messages[0]) + '\\n\\n' -%}
-    {%- set turns = messages[1:] -%}
-{%- endif -%}
-{%- for message in turns -%}
-    {%- if message.role not in ('user', 'assistant', 'model') -%}
-        {{- raise_exception('The role ' + message.role + ' has no place here.') -}}
-    {%- endif -%}
-    {%- if (message.role == 'user') != (loop.index0 % 2 == 0) -%}
-        {{- raise_exception('user and assistant must take turns, and user begins.') -}}
-    {%- endif -%}
-    {{- '<start_of_turn>' + ('user' if message.role == 'user' else 'model') + '\\n' -}}
-    {%- if loop.first -%}{{- system -}}{%- endif -%}
-    {{- said(message) + '<end_of_turn>\\n' -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-    {{- '<start_of_turn>model\\n' -}}
-{%- endif -%}
-"""
+CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja").read_text("utf-8")
 _ROLES = {"user": "user", "human": "user", "assistant": "model", "model": "model", "gpt": "model"}
 
 

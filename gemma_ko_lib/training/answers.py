@@ -15,7 +15,7 @@ import safetensors
 import safetensors.flax
 
 from gemma_ko_lib.models import sharding
-from gemma_ko_lib.models.loading import Model, write_tensors
+from gemma_ko_lib.models.model import Model, write_tensors
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
 from gemma_ko_lib.training.batches import ARRAYS
@@ -122,7 +122,7 @@ def answer_loss(
         params: weights to use instead of the model's own.
         batch_rows: rows computed at once; no influence on the result.
     """
-    score, params = _scorer(model.decoder), sharding.at_hand(params or model.params)
+    score, params = _scorer(model.decoder), model.params_at_hand(params)
     total = count = 0.0
     for start in range(0, len(rows), batch_rows):
         batch = {name: getattr(rows, name)[start : start + batch_rows] for name in ARRAYS}

@@ -13,9 +13,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from gemma_ko_lib.models import loading, sharding
+from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.models.embeddings import change_vocabulary
+from gemma_ko_lib.models.model import Model, random_model
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
@@ -210,15 +211,15 @@ def distilled_loss(
     return loss_sum
 
 
-def frozen_teacher(teacher: loading.Model, mesh=None) -> dict:
+def frozen_teacher(teacher: Model, mesh=None) -> dict:
     """The teacher's weights under names of their own, for `run_loop`'s `frozen`."""
     placed = sharding.place(teacher.params, mesh)
     return {_TEACHER + name: weight for name, weight in placed.items()}
 
 
 def distil(
-    teacher: loading.Model,
-    student: loading.Model,
+    teacher: Model,
+    student: Model,
     shards: Shards,
     config: LoopConfig,
     run_dir: str | Path,
@@ -230,7 +231,7 @@ def distil(
     resume: bool = False,
     evaluate: Callable[[dict, int], dict] | None = None,
     quiet: bool = False,
-) -> loading.Model:
+) -> Model:
     """Train a student on packed rows that the teacher reads along with it.
 
     Args:
@@ -270,7 +271,7 @@ def distil(
     )
 
 
-def teacher_for(student: loading.Model, teacher: loading.Model) -> loading.Model:
+def teacher_for(student: Model, teacher: Model) -> Model:
     """A teacher of the student's tokens: token 17 must be the same piece for both.
 
     Where the student's vocabulary is cut from the teacher's, the teacher's rows are cut alike. Its
@@ -299,7 +300,7 @@ def teacher_for(student: loading.Model, teacher: loading.Model) -> loading.Model
     return teacher
 
 
-def random_student(teacher: loading.Model, changes: dict, seed: int) -> loading.Model:
+def random_student(teacher: Model, changes: dict, seed: int) -> Model:
     """An untrained model of the teacher's kind and tokenizer, in another size.
 
     Args:
@@ -309,4 +310,4 @@ def random_student(teacher: loading.Model, changes: dict, seed: int) -> loading.
     """
     config = {**teacher.config, **changes}
     dtype = teacher.decoder.dtype_policy
-    return loading.random_model("student", teacher.kind, config, teacher.tokenizer, seed, dtype)
+    return random_model("student", teacher.kind, config, teacher.tokenizer, seed, dtype)

@@ -13,7 +13,8 @@ import re
 from jax.sharding import AbstractMesh
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.loading import Model, read_shape
+from gemma_ko_lib.models.loading import read_shape
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import step_compiler
 from gemma_ko_lib.training.memory import GIB, Estimate, Need, abstract_decoder

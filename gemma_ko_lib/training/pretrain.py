@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jax
 
-from gemma_ko_lib.models.loading import Model
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.mixed_shards import pack_mixture
 from gemma_ko_lib.tokenization.mixture import Mixture

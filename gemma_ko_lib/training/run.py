@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from gemma_ko_lib.models import sharding
-from gemma_ko_lib.models.loading import Model, load
+from gemma_ko_lib.models.loading import load
+from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError, sha256_of
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows

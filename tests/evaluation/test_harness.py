@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import evaluation
-from gemma_ko_lib.evaluation import harness
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
+
+pytest.importorskip("lm_eval", reason="`make test-full` installs it")
+from gemma_ko_lib.evaluation import harness
 
 ITEMS = [
     {"premise": "비가 왔다.", "question": "결과", "label": 0},

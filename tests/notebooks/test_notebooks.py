@@ -44,6 +44,17 @@ def test_a_code_cell_fits_a_projector(path):
         assert len(cell.source.splitlines()) <= 30, cell.source
 
 
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *(course.notebooks_dir() / "ko").glob("*.ipynb")])
+def test_a_tag_hides_neither_markdown_nor_a_formula(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            # Without an empty line, what stands behind a tag is HTML: backticks stay backticks.
+            assert not re.search(r"</summary>(?!\n\n)", cell.source), cell.source
+            # A browser takes the "<t" of x_{<t} for a tag, \lt is safe.
+            prose = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
+            assert not re.search(r"\$[^$\n]*<[a-zA-Z][^$\n]*\$", prose), cell.source
+
+
 @each_notebook
 def test_stored_outputs_belong_to_the_cells_as_they_stand(path):
     assert course.check_stored_outputs(path) == []

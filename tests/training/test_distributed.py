@@ -19,7 +19,7 @@ from gemma_ko_lib.training.batches import Batches, own_rows
 from gemma_ko_lib.training.checkpoints import Checkpoints
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.method import Method
-from tests.conftest import SENTENCES, make_model
+from tests.conftest import SENTENCES, device_flags, make_model
 
 ROOT = Path(__file__).parents[2]
 CONFIG = LoopConfig(
@@ -137,11 +137,15 @@ def runs(tmp_path_factory, tiny_tokenizer):
 
 
 def _start(folder: Path, how: str, devices: int, **environment) -> subprocess.Popen:
-    flags = f"--xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(folder), how],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, **environment},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "XLA_FLAGS": device_flags(devices),
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -276,14 +276,19 @@ def test_eight_devices_have_the_losses_of_one_in_an_eighth_of_the_memory():
 
 
 def test_training_never_imports_tensorflow():
-    code = "import gemma_ko_lib.training, sys; print('tensorflow' in sys.modules)"
+    code = (
+        "import sys, gemma_ko_lib.training\n"
+        "from tests.conftest import make_model\n"
+        "make_model('gemma2')\n"
+        "print({'keras_hub', 'tensorflow'} & set(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert done.stdout.strip() == "False", done.stderr[-2000:]
+    assert done.stdout.strip() == "{'keras_hub'}", done.stderr[-2000:]
 
 
 # --- being stopped, and going on ---

@@ -49,7 +49,7 @@ FORMATS = {
 ON_THE_GRID = ("F16", "Q4_K_M")  # enough to see how much a grid flatters
 # Other factors round every weight otherwise: what differs between them is chance.
 SEEDS = (1,)
-REPEATED = tuple(name for name in FORMATS if name.startswith(("Q5", "Q4")))
+REPEATED = tuple(name for name in FORMATS if name.startswith("Q4"))
 FACTOR = 1.25  # a rescaled column is multiplied by 0.8 to 1.25
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from data_samples.makers import recorded
+from data_samples.makers.ngram import NGram
 from gemma_ko_lib import evaluation, models, runtime
 from gemma_ko_lib.cli.evaluation_commands import drawn
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation import writing
 from gemma_ko_lib.evaluation.choices import encode_pairs
-from gemma_ko_lib.evaluation.ngram import NGram
 from gemma_ko_lib.evaluation.null_models import band, null_models
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import read_shape

@@ -1,39 +1,73 @@
 """FineWeb-2's measures for Korean web text, on the words of the morphological analyser Kiwi.
 
-In goes a cleaned text, out comes the name of the first measure that it fails. Limits are
-those of FineWeb-2 for kor_Hang (arXiv 2506.20920), formulas those of Gopher (arXiv
-2112.11446, table A1) as datatrove computes them, so that a corpus cleaned here can be put
-beside FineWeb-2. Its language score is not among them: it belongs to another model, and the
-share of Hangul has been asked for already. On request only: Kiwi reads tens of kilobytes a
-second.
+In goes a cleaned text, out comes the name of the first measure that it fails. The filters are
+datatrove's, with the limits of FineWeb-2 for kor_Hang (arXiv 2506.20920), so that a corpus cleaned
+here can be put beside FineWeb-2. Its language score is not among them: it belongs to another
+model, and the share of Hangul has been asked for already. On request only: Kiwi reads tens of
+kilobytes a second.
 """
 
 import functools
 import importlib.util
 import re
-from collections import Counter
-from collections.abc import Iterable
 
-from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
+from datatrove.data import Document
+from datatrove.pipeline.filters.fineweb_quality_filter import FineWebQualityFilter
+from datatrove.pipeline.filters.gopher_quality_filter import GopherQualityFilter
+from datatrove.pipeline.filters.gopher_repetition_filter import GopherRepetitionFilter
+from datatrove.utils.typeshelper import Languages
+from datatrove.utils.word_tokenizers import load_word_tokenizer
 
 from gemma_ko_lib.corpus.cleaning.filters import Measured
 from gemma_ko_lib.corpus.cleaning.rules import Rule
 from gemma_ko_lib.runtime import UserError
 
-_DUPLICATE_LINES = 0.374
-_TOP_NGRAM = {2: 0.282, 3: 0.228, 4: 0.185}
-_DUPLICATE_NGRAM = {5: 0.201, 6: 0.184, 7: 0.168, 8: 0.154, 9: 0.14, 10: 0.127}
-_PUNCTUATED_LINES = 0.062
-_LINE_BREAKS = 0.196
-_MEAN_WORD = (1, 6)
-_WORDS_WITH_LETTERS = 0.791
-_STOP_WORDS = frozenset(
-    "의 다 이 는 에 을 한 년 하 은 를 했 고 에서 가 있 으로 인 월 로 되".split()
+_repetition = functools.partial(
+    GopherRepetitionFilter,
+    dup_para_frac=None,
+    dup_line_char_frac=None,
+    dup_para_char_frac=None,
+    language=Languages.korean,
 )
-_FEWEST_STOP_WORDS = 2
-_LINE_END = tuple(TERMINAL_PUNCTUATION)
-# Kiwi takes very long over a number of that length.
-_LONG_NUMBER = re.compile("[0-9,]{20,}")
+_FILTERS = (
+    _repetition(dup_line_frac=0.374, top_n_grams=(), dup_n_grams=()),
+    FineWebQualityFilter(
+        line_punct_thr=0.062,
+        short_line_thr=1,  # no share is larger: these two are not measured
+        char_duplicates_ratio=1,
+        new_line_ratio=0.196,
+        language=Languages.korean,
+    ),
+    GopherQualityFilter(
+        min_doc_words=None,
+        max_doc_words=None,
+        min_avg_word_length=1,
+        max_avg_word_length=6,
+        max_symbol_word_ratio=None,
+        max_bullet_lines_ratio=None,
+        max_ellipsis_lines_ratio=None,
+        max_non_alpha_words_ratio=0.791,
+        stop_words="의 다 이 는 에 을 한 년 하 은 를 했 고 에서 가 있 으로 인 월 로 되".split(),
+        language=Languages.korean,
+    ),
+    _repetition(
+        dup_line_frac=None,
+        top_n_grams=((2, 0.282), (3, 0.228), (4, 0.185)),
+        dup_n_grams=((5, 0.201), (6, 0.184), (7, 0.168), (8, 0.154), (9, 0.14), (10, 0.127)),
+    ),
+)
+# datatrove's reasons, without the lengths of n-grams → names of the rules below.
+_RULE_OF = {
+    "dup_line_frac": "quality_duplicate_lines",
+    "line_punct_ratio": "quality_unpunctuated_lines",
+    "list_ratio": "quality_line_breaks",
+    "gopher_below_avg_threshold": "quality_word_length",
+    "gopher_above_avg_threshold": "quality_word_length",
+    "gopher_below_alpha_threshold": "quality_words_without_letters",
+    "gopher_enough_stop_words": "quality_stop_words",
+    "top_gram": "quality_top_ngram",
+    "duplicated_n_grams": "quality_duplicate_ngrams",
+}
 
 
 def require_kiwi() -> None:
@@ -53,16 +87,9 @@ def kiwi():
         UserError: it is not installed.
     """
     require_kiwi()
-    from kiwipiepy import Kiwi
-
-    return Kiwi(num_workers=1)
-
-
-def words(text: str) -> list[str]:
-    """The words and endings of a text, as they stand in it: 배웠습니다 → 배웠, 습니다."""
-    text = _LONG_NUMBER.sub("", text)
-    spans = ((token.start, token.end) for token in kiwi().tokenize(text))
-    return [word for start, end in spans if (word := text[start:end].strip())]
+    words = load_word_tokenizer(Languages.korean)
+    words.model_type = None  # Kiwi's own choice: the one that datatrove names is no longer in Kiwi
+    return words.tokenizer
 
 
 def failed_measure(doc: Measured) -> str | None:
@@ -70,59 +97,12 @@ def failed_measure(doc: Measured) -> str | None:
 
     Example: a column of names and prices → "quality_stop_words".
     """
-    text = doc.text
-    lines = doc.lines
-    if sum(line.endswith(_LINE_END) for line in lines) < _PUNCTUATED_LINES * len(lines):
-        return "quality_unpunctuated_lines"
-    if len(lines) - len(set(lines)) > _DUPLICATE_LINES * len(lines):
-        return "quality_duplicate_lines"
-    found = words(text)
-    if text.count("\n") > _LINE_BREAKS * len(found):
-        return "quality_line_breaks"
-    return _failed_by_words(found) or _failed_by_repetition(found, len(text))
-
-
-def _failed_by_words(found: list[str]) -> str | None:
-    lengths = [len(word) for word in found if not PUNCTUATION_SET.issuperset(word)]
-    if not lengths or not _MEAN_WORD[0] <= sum(lengths) / len(lengths) <= _MEAN_WORD[1]:
-        return "quality_word_length"
-    with_letters = sum(any(map(str.isalpha, word)) for word in found)
-    if with_letters < _WORDS_WITH_LETTERS * len(found):
-        return "quality_words_without_letters"
-    if len(_STOP_WORDS.intersection(found)) < _FEWEST_STOP_WORDS:
-        return "quality_stop_words"
+    kiwi()  # which datatrove then has, too
+    for measures in _FILTERS:
+        verdict = measures.filter(Document(doc.text, id=""))
+        if verdict is not True:
+            return _RULE_OF[re.sub(r"\d+_", "", verdict[1])]
     return None
-
-
-def _failed_by_repetition(found: list[str], characters: int) -> str | None:
-    for n, most in _TOP_NGRAM.items():
-        if len(found) >= n:
-            ngram, count = Counter(_ngrams(found, n)).most_common(1)[0]
-            if len(" ".join(ngram)) * count > most * characters:
-                return "quality_top_ngram"
-    for n, most in _DUPLICATE_NGRAM.items():
-        if _duplicate_characters(found, n) > most * characters:
-            return "quality_duplicate_ngrams"
-    return None
-
-
-def _ngrams(found: list[str], n: int) -> Iterable[tuple[str, ...]]:
-    return zip(*(found[i:] for i in range(n)), strict=False)
-
-
-def _duplicate_characters(found: list[str], n: int) -> int:
-    """Characters in n-grams that were there before; copies that overlap count once."""
-    seen: set[str] = set()
-    characters = position = 0
-    while position <= len(found) - n:
-        ngram = "".join(found[position : position + n])
-        if ngram in seen:
-            characters += len(ngram)
-            position += n
-        else:
-            seen.add(ngram)
-            position += 1
-    return characters
 
 
 # What each name means; all examples are of a blog.

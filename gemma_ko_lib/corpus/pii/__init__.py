@@ -89,27 +89,31 @@ def _blocked(text: str, spans: list[PiiSpan]) -> str:
 
 
 _FIND_LINKS = {"personal": links.find_links, "all": links.find_all_links, "keep": lambda text: ()}
+# Rank, kind, the fewest digits of a text that may hold some, and where they stand. In the order of
+# their ranks they claim a place; 0 is that of links, 3 to 10 are those of numbers.
+_FINDERS = (
+    (-1, "secret", 0, secrets.find_secrets),
+    (1, "email", 0, mixed.find_emails),
+    (2, "passport", numbers.FEWEST_DIGITS, mixed.find_passports),
+    (50, "address", 1, mixed.find_addresses),
+    (51, "vehicle_plate", mixed.FEWEST_DIGITS_OF_A_PLATE, mixed.find_plates),
+    (52, "ip", 1, mixed.find_ips),
+)
 
 
 def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
     """What is found at once in a text of plain forms."""
-    # The numbers are ranks: in this order they claim a place.
     candidates = _find_names(plain) if names else []
     if not _LETTER_OR_DIGIT.search(plain):
         return _without_overlaps(candidates)
-    candidates += [(-1, *span, "secret") for span in secrets.find_secrets(plain)]
     candidates += [(0, *span, "url") for span in _FIND_LINKS[urls](plain)]
-    candidates += [(1, *span, "email") for span in mixed.find_emails(plain)]
     # Counting digits among bytes costs less than looking for one of these kinds.
     data = plain.encode("utf-8", "replace")
     digits = len(data) - len(data.translate(None, b"0123456789"))
-    if digits:
-        candidates += [(50, *span, "address") for span in mixed.find_addresses(plain)]
-        candidates += [(52, *span, "ip") for span in mixed.find_ips(plain)]
-    if digits >= mixed.FEWEST_DIGITS_OF_A_PLATE:
-        candidates += [(51, *span, "vehicle_plate") for span in mixed.find_plates(plain)]
+    for rank, kind, fewest_digits, find in _FINDERS:
+        if digits >= fewest_digits:
+            candidates += [(rank, *span, kind) for span in find(plain)]
     if digits >= numbers.FEWEST_DIGITS:
-        candidates += [(2, *span, "passport") for span in mixed.find_passports(plain)]
         candidates += [
             (3 + rank, start, end, kind)
             for rank, start, end, kind in numbers.find_numbers(plain)

@@ -8,7 +8,6 @@ With GEMMA_KO_MIRROR, an address or a folder, the files of open:NAME are taken f
 GEMMA_KO_MIRROR/NAME/FILE instead; HF_ENDPOINT does the same for the hub.
 """
 
-import contextlib
 import difflib
 import functools
 import importlib
@@ -262,6 +261,8 @@ def _unreadable(address: str, error: Exception) -> UserError:
 
 def _rows(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[Path]:
     """The rows of Parquet, CSV and JSON lines as files of JSON lines, one for each of theirs."""
+    from gemma_ko_lib.corpus.counting import without_log
+
     folder = folder / limit.folder
     if (folder / _DONE).exists():
         yield from (folder / name for name in json.loads((folder / _DONE).read_text("utf-8")))
@@ -271,7 +272,7 @@ def _rows(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[P
     try:
         with (
             only_process(folder),
-            _no_log(),
+            without_log(),
             Progress(documents, source.name, "rows", quiet) as bar,
         ):
             parent, names = _list(source.address)
@@ -334,14 +335,3 @@ def _whole_row(reader, row: dict, path: str, number: int | str) -> dict:
     """A row as a line of JSON, for the reader of JSON lines here to find the text in."""
     line = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     return {"text": line, "id": str(number), "metadata": {}}
-
-
-@contextlib.contextmanager
-def _no_log():
-    from loguru import logger
-
-    logger.disable("datatrove")
-    try:
-        yield
-    finally:
-        logger.enable("datatrove")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemma_ko_lib.evaluation.ngram import NGram
+from data_samples.makers.ngram import NGram
 from gemma_ko_lib.tokenization import load_tokenizer
 
 

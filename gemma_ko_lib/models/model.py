@@ -1,0 +1,264 @@
+"""A model: its forward pass, its weights and its tokenizer, made of parts or read from a folder.
+
+A model folder holds `model.json`, `model.safetensors` (KerasHub's weight names),
+`tokenizer.model` and, for Google's weights, `NOTICE`. It is what a finished run leaves behind
+and what the conversion of the GGUF package is cached as.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.models import decoder as decoders
+from gemma_ko_lib.models.belonging import (
+    FORMAT,
+    MODEL,
+    TOKENIZER,
+    WEIGHTS,
+    check_belong_together,
+    check_finite,
+    check_vocabulary,
+    read_description,
+    unreadable,
+)
+from gemma_ko_lib.models.configs import build_backbone, check_config
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
+
+
+@dataclasses.dataclass
+class Model:
+    """A Gemma: its forward pass, its weights, its tokenizer.
+
+    Attributes:
+        name: how it was asked for.
+        kind: KerasHub backbone class.
+        config: the backbone's arguments.
+        decoder: the forward pass.
+        params: weights in the decoder's layout.
+        tokenizer: its SentencePiece tokenizer.
+        notice: licence notice that travels with the weights; empty for our own.
+        digest: of weights and tokenizer as they were loaded from a folder; empty otherwise.
+    """
+
+    name: str
+    kind: str
+    config: dict
+    decoder: decoders.Decoder
+    params: decoders.Params
+    tokenizer: SentencePieceTokenizer
+    notice: str = ""
+    digest: str = ""
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model as a folder that `load` reads; `model.json` comes last.
+
+        Raises:
+            UserError: the disk is full or not writable; or weights that are not finite.
+        """
+        folder = Path(folder)
+        weights = decoders.unstack(self.params)
+        check_finite(weights, self.name)
+        write_tensors(weights, folder / WEIGHTS)
+        self.tokenizer.save(folder / TOKENIZER)
+        if self.notice:
+            with runtime.whole_file(folder / "NOTICE") as file:
+                file.write(self.notice + "\n")
+        description = {
+            "format": FORMAT,
+            "backbone": self.kind,
+            "config": self.config,
+            "sha256": {name: runtime.sha256_of(folder / name) for name in (WEIGHTS, TOKENIZER)},
+        }
+        with runtime.whole_file(folder / MODEL) as file:
+            json.dump(description, file, indent=1)
+
+    def params_at_hand(self, params: decoders.Params | None = None) -> decoders.Params:
+        """Its weights, or others of its shape, where a program reads them again and again.
+
+        Weights that were loaded are bound to no device, and those that were trained are. Each kind
+        would have its program compiled, and what is bound to none may be sent to a GPU with each
+        call. So they are on the first device; those of a mesh stay as they are.
+        """
+        params = params or self.params
+        if any(isinstance(x, jax.Array) and len(x.devices()) > 1 for x in params.values()):
+            return params
+        return jax.device_put(params, jax.local_devices()[0])
+
+    def keras_backbone(self):
+        """The KerasHub backbone with the current weights in it, for KerasHub's own methods."""
+        self.decoder.write_weights(self.params)
+        return self.decoder.backbone
+
+
+# --- its folder ---
+
+
+def write_tensors(
+    weights: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Stream weights to disk under another name first: a torn file is never taken for whole.
+
+    Args:
+        weights: by name.
+        path: of the safetensors file.
+        metadata: goes into its header.
+
+    Raises:
+        UserError: the disk is full or not writable.
+    """
+    import safetensors.numpy
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.numpy.save_file(weights, part, metadata)
+        os.replace(part, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        as_os_error = error if isinstance(error, OSError) else OSError(0, str(error))
+        raise runtime.disk_error(path, as_os_error) from error
+
+
+def read_folder(folder: Path, dtype: str, name: str) -> Model:
+    """Read what `Model.save` wrote.
+
+    Args:
+        folder: of the model.
+        dtype: Keras dtype policy.
+        name: how to call it.
+
+    Raises:
+        UserError: the folder is damaged, or its parts do not belong together.
+    """
+    import safetensors
+
+    kind, config, sha256 = read_description(folder)
+    for path in (folder / WEIGHTS, folder / TOKENIZER):
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is not a file; copy the folder again.")
+    try:
+        weights_file = safetensors.safe_open(folder / WEIGHTS, framework="numpy")
+        proto = read_proto(folder / TOKENIZER)
+        notice = folder / "NOTICE"
+        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
+        digest = check_belong_together(folder, sha256)
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f"{folder} holds a damaged file ({error}); make or copy it again."
+        ) from None
+    with weights_file as file:
+        # Before anything is built: what it costs follows from the file, not from the numbers.
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+        decoder = _build(kind, config, dtype, shapes, name)
+        try:
+            weights = {key: file.get_tensor(key) for key in shapes}
+        except (TypeError, safetensors.SafetensorError) as error:  # a kind of number numpy lacks
+            raise UserError(f"{folder / WEIGHTS} cannot be read ({error}).") from None
+    check_finite(weights, name)
+    tokenizer = SentencePieceTokenizer(proto, name)
+    check_vocabulary(config, tokenizer, name)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        params = decoders.stack(weights, decoder)
+    return Model(name, kind, config, decoder, params, tokenizer, notice, digest)
+
+
+# --- its parts ---
+
+
+def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> decoders.Decoder:
+    """The decoder of a configuration, when it is that of some weights.
+
+    Args:
+        shapes: of the weights, by KerasHub's names.
+    """
+    blocks = {match[1] for key in shapes if (match := re.match(r"decoder_block_(\d+)/", key))}
+    embedding = shapes.get("token_embedding/embeddings")
+    said = config["vocabulary_size"], config["hidden_dim"]
+    if config["num_layers"] != len(blocks) or embedding != said:
+        raise UserError(
+            f"{name}: the configuration says {config['num_layers']} layers and embeddings of "
+            f"{said}; the weights have {len(blocks)} and {embedding}."
+        )
+    try:
+        decoder = decoders.Decoder(build_backbone(kind, config, dtype))
+    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
+        raise UserError(
+            f"{name}: no {kind} can be built of its configuration ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]:.200})."
+        ) from error
+    expected = {
+        decoders.canonical_name(variable): tuple(variable.shape)
+        for variables in decoder.variables_by_name().values()
+        for variable in variables
+    }
+    for key in sorted(expected.keys() | shapes.keys()):
+        found, wanted = shapes.get(key, "none"), expected.get(key, "none")
+        if found != wanted:
+            raise UserError(
+                f"{name}: the weights do not fit the configuration, which says {wanted} for "
+                f"{key}; the weights have {found}."
+            )
+    return decoder
+
+
+def assemble(
+    name: str,
+    kind: str,
+    config: dict,
+    weights: dict[str, np.ndarray],
+    tokenizer: SentencePieceTokenizer,
+    dtype: str = "float32",
+    notice: str = "",
+) -> Model:
+    """Make a model of its parts; no random weights are drawn on the way.
+
+    Args:
+        weights: arrays by KerasHub's names.
+
+    Raises:
+        UserError: the weights are not those of the configuration, or are not finite; or the
+            tokenizer has another vocabulary.
+    """
+    check_config(kind, config, name)
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    decoder = _build(kind, config, dtype, shapes, name)
+    check_finite(weights, name)
+    check_vocabulary(config, tokenizer, name)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        params = decoders.stack(weights, decoder)
+    return Model(name, kind, config, decoder, params, tokenizer, notice)
+
+
+def random_model(
+    name: str,
+    kind: str,
+    config: dict,
+    tokenizer: SentencePieceTokenizer,
+    seed: int,
+    dtype: str = "float32",
+) -> Model:
+    """An untrained model with KerasHub's own initial weights.
+
+    Args:
+        name: how to call it.
+        kind: KerasHub backbone class.
+        config: the backbone's arguments.
+        tokenizer: with as many pieces as the configuration has.
+        seed: of the weights.
+        dtype: Keras dtype policy.
+    """
+    from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
+
+    runtime.seed_everything(seed)
+    backbone = getattr(keras_hub.models, kind)(**config, dtype=dtype_policy(dtype))
+    decoder = decoders.Decoder(backbone)
+    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
