@@ -9,6 +9,7 @@ evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words t
 since that is how the set asks and not what it asks.
 """
 
+import csv
 import json
 import re
 from collections import defaultdict
@@ -22,7 +23,7 @@ from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import task_lines, write_line
-from gemma_ko_lib.runtime import UserError, numbered_lines
+from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13
 # Below this many words a run proves nothing: any text may hold "그는 학교에 갔다". It counts as a
@@ -46,8 +47,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     """Index the n-grams of evaluation sets.
 
     Args:
-        files: JSON lines, in which every string in a record, at any depth, is a text of its item,
-            but for its id, category, source and the like; or .tsv files, in which every cell is.
+        files: as for `runtime.numbered_records`. Every string in a record, at any depth, is a text
+            of its item, but for its id, category, source and the like.
         target: the folder for index.npz and items.json.
 
     Returns:
@@ -141,38 +142,34 @@ def _is_number(words: list[bytes]) -> bool:
 
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and texts of each item of a file."""
+    found = False
     try:
-        lines = numbered_lines(path)
+        for number, record in numbered_records(path):
+            if isinstance(record, ValueError):
+                raise UserError(
+                    f"{path}:{number} is not readable ({record}). An evaluation set is needed "
+                    "whole: mend or remove the line, or give another file."
+                )
+            found = True
+            yield number, list(_strings(record))
     except OSError as error:
         raise UserError(f"Cannot read the evaluation set {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (byte {error.start:,}); save it as UTF-8.") from None
-    found = False
-    if path.suffix == ".tsv":
-        lines = lines[1:]  # the names of the columns
-    for number, line in lines:
-        if path.suffix == ".tsv":
-            found = True
-            yield number, line.split("\t")
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise UserError(
-                f"{path}:{number} is not JSON ({error}). An evaluation set is needed whole: "
-                "mend or remove the line, or give another file."
-            ) from None
-        found = True
-        yield number, list(_strings(record))
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"Cannot read the evaluation set {path}: {error}.") from None
     if not found:
-        raise UserError(f"The evaluation set {path} is empty; give a file of JSON lines or a .tsv.")
+        raise UserError(
+            f"The evaluation set {path} is empty; give JSON lines, a JSON list, .tsv, .csv or "
+            ".parquet."
+        )
 
 
 def _strings(value) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from _strings([part for name, part in value.items() if name not in _ABOUT])
+        yield from _strings([part for name, part in value.items() if name.lower() not in _ABOUT])
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)

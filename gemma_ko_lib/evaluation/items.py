@@ -2,11 +2,10 @@
 
 import csv
 import dataclasses
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
+from gemma_ko_lib.runtime import UserError, json_object, numbered_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +61,11 @@ def read_suite(
     labels: bool = False,
     parse: Callable[[str], dict] = json_object,
 ) -> Suite:
-    """Read one file of items: an item a line, or a JSON list, .csv or .parquet table.
-
-    A .tsv or .csv file names its columns in the first line, which are then the fields of a record.
+    """Read one file of items.
 
     Args:
         name: the suite's.
-        path: its file.
+        path: its file, as for `runtime.numbered_records`.
         to_item: makes an `Item` of a record, or None of one that is not a question; raises
             KeyError, TypeError or ValueError if it cannot.
         per_character, labels: see `Suite`.
@@ -79,7 +76,7 @@ def read_suite(
     """
     items, rejects, seen = [], [], set()
     try:
-        for number, record in _records(path, parse):
+        for number, record in numbered_records(path, parse):
             try:
                 if isinstance(record, ValueError):
                     raise record
@@ -101,41 +98,6 @@ def read_suite(
         why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
         raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
     return Suite(name, tuple(items), per_character, labels, tuple(rejects))
-
-
-def _records(path: Path, parse) -> Iterator[tuple[int, dict | ValueError]]:
-    """Number of each record of a file, and the record, or why it is none."""
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            yield from ((reader.line_num, record) for record in reader)
-    elif path.suffix == ".parquet":
-        from pyarrow import parquet
-
-        yield from enumerate(parquet.read_table(path).to_pylist(), 1)
-    else:
-        lines = numbered_lines(path)
-        # KoBALT's .jsonl is such a list, too.
-        if path.suffix == ".json" or (lines and lines[0][1].startswith("[")):
-            yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
-            return
-        if path.suffix == ".tsv" and lines:
-            parse = _by_columns(lines.pop(0)[1].lstrip("\ufeff").split("\t"))
-        for number, line in lines:
-            try:
-                yield number, parse(line)
-            except ValueError as error:
-                yield number, error
-
-
-def _by_columns(names: list[str]) -> Callable[[str], dict]:
-    def parse(line: str) -> dict:
-        cells = line.split("\t")
-        if len(cells) != len(names):
-            raise ValueError(f"{len(cells)} columns, not the {len(names)} of the first line")
-        return {name.strip(): cell.strip() for name, cell in zip(names, cells, strict=True)}
-
-    return parse
 
 
 def text_of(record: dict, field: str) -> str:

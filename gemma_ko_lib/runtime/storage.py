@@ -1,12 +1,14 @@
 """Files: where they are kept, writing that is whole or not there, one process a folder."""
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
 import socket
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error
@@ -167,3 +169,53 @@ def json_object(line: str) -> dict:
     if not isinstance(record, dict):
         raise ValueError(f"a JSON object was expected, not {type(record).__name__}")
     return record
+
+
+def numbered_records(
+    path: Path, parse: Callable[[str], dict] = json_object
+) -> Iterator[tuple[int, dict | ValueError]]:
+    """The records of a data file with their numbers from 1, in the layouts that data sets have.
+
+    Args:
+        path: JSON lines; a JSON list, which some call .jsonl, too; a .csv or .tsv that names its
+            columns in the first line; a .parquet table.
+        parse: makes a record of a line of text; raises ValueError if it cannot.
+
+    Yields:
+        Line or place, and the record; or the ValueError that says why a line is none.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError, csv.Error: it is damaged as a whole.
+    """
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        yield from enumerate(parquet.read_table(path).to_pylist(), 1)
+        return
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            yield from ((reader.line_num, record) for record in reader)
+        return
+    lines = numbered_lines(path)
+    if path.suffix == ".json" or (lines and lines[0][1].startswith("[")):
+        yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
+        return
+    if path.suffix == ".tsv" and lines:
+        parse = _by_columns(lines.pop(0)[1].split("\t"))
+    for number, line in lines:
+        try:
+            yield number, parse(line)
+        except ValueError as error:
+            yield number, error
+
+
+def _by_columns(names: list[str]) -> Callable[[str], dict]:
+    def parse(line: str) -> dict:
+        cells = line.split("\t")
+        if len(cells) != len(names):
+            raise ValueError(f"{len(cells)} columns, not the {len(names)} of the first line")
+        return {name.strip(): cell.strip() for name, cell in zip(names, cells, strict=True)}
+
+    return parse

@@ -128,7 +128,7 @@ def test_items_of_the_course_would_be_found_and_its_texts_hold_none(name, tmp_pa
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b'{"text": "a"}\n{broken\n', "bad.jsonl:2 is not JSON"),
+        (b'{"text": "a"}\n{broken\n', "bad.jsonl:2 is not readable"),
         ("시험".encode("cp949"), "not UTF-8"),
     ],
 )
@@ -140,11 +140,18 @@ def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path,
         build_index([tmp_path / "none.jsonl"], tmp_path / "index")
 
 
-def test_a_tsv_is_read_without_the_names_of_its_columns(tmp_path):
-    """KoBEST is published so; every cell is a text of its item."""
-    path = tmp_path / "dev.tsv"
-    path.write_text(
-        "ID\tText\tAnswer\n1\t강은 북쪽 산에서 남쪽 바다로 천천히 흐른다\tTrue\n", "utf-8"
-    )
-    counts = build_index([path], tmp_path / "index")
-    assert (counts["items"], counts["ngrams"], counts["too_short"]) == (1, 1, 2)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("KoBEST.tsv", "ID\tText\tAnswer\n1\t{}\tTrue"),
+        ("KMMLU.csv", 'question,A,answer,Category\n"{}",물,1,Biology'),
+        ("CLIcK.json", '[\n{{"id": "1", "question": "{}", "choices": ["물"]}}\n]'),
+        ("KoBALT.jsonl", '[\n{{"ID": "1", "Question": "{}",\n "Answer": "B"}}\n]'),
+    ],
+)
+def test_an_evaluation_set_is_read_as_it_is_published(name, text, tmp_path):
+    (tmp_path / name).write_text(text.format(SHORT), "utf-8")
+    counts = build_index([tmp_path / name], tmp_path / "index")
+    assert (counts["items"], counts["ngrams"]) == (1, 1)
+    (planted,) = counts["planted"]
+    assert planted == {"file": name, "items": 1, "found": 1}
