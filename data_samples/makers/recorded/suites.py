@@ -123,7 +123,8 @@ def judge(model, folder: Path, asked: dict, documents: int | None, tokens: int) 
 
     def bits(language: str) -> dict:
         texts = [record["text"] for record in read_samples(language, "held_out")][:documents]
-        return evaluation.bits_per_byte(model(), texts, window=256).as_dict()
+        found = evaluation.bits_per_byte(model(), texts, window=256).as_dict()
+        return {name: value for name, value in found.items() if name != "by_document"}
 
     def write() -> dict:
         openings = writing.read_openings()[:documents]
