@@ -42,6 +42,11 @@ def kept_part(path: Path, make: Callable) -> dict:
     return json.loads(path.read_text("utf-8"))
 
 
+def commands_in(doc: str) -> list[str]:
+    """The commands of a module's docstring: its indented lines, a broken one as one command."""
+    return [" ".join(line.split()) for line in doc.splitlines() if line.startswith("    ")]
+
+
 def save(name: str, what: str, minutes: float, **results) -> Path:
     """Write data_samples/recorded/NAME.json.
 

@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import json
 import math
-import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from datatrove.data import Document
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
@@ -305,7 +304,7 @@ class Maker:
             "(the Blue House's, KOGL type 1); English replay, where there is any, from the Debian "
             "and GIMP manuals. Learning rate and share of replay are the best of the short runs.",
             sum(part["minutes"] for part in parts),
-            commands=_commands(),
+            commands=commands_in(__doc__),
             run_command=f"gemma-ko pretrain --model cut --data shards -o run {options}",
             text_bytes=packed["bytes"],
             shares=packed["packed"][str(best["replay"])],
@@ -330,12 +329,6 @@ class Maker:
             continuations={start: {"before": old, "after": new} for start, old, new in written},
         )
         print(f"written: {path.name}", flush=True)
-
-
-def _commands() -> list[str]:
-    """Those at the head of this file."""
-    lines = [line for line in __doc__.splitlines() if line.startswith("    ")]
-    return [re.sub(" +", " ", line).strip() for line in lines]
 
 
 def _metrics(folder: Path) -> list[dict]:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.training import Batches, Method
@@ -87,8 +87,12 @@ class Comparison:
         memory = compiled.memory_analysis()
         peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
         peak += memory.output_size_in_bytes - memory.alias_size_in_bytes
-        seconds = round(time.monotonic() - began, 1)
-        return {"update": compiled, "compile_seconds": seconds, "peak_bytes": peak}
+        return {
+            "update": compiled,
+            "compile_seconds": round(time.monotonic() - began, 1),
+            "peak_bytes": peak,
+            "trained": sum(x.size for x in jax.tree.leaves(state.params)),
+        }
 
     def run(self, method: Method, update, rate: float, seed: int, updates: int, last: bool) -> dict:
         """Some updates of one method, the held-out reviews measured on the way and after them."""
@@ -108,9 +112,7 @@ class Comparison:
         others = {}
         if last:
             others = {name: self.bits(texts, params) for name, texts in self.others.items()}
-        trained = sum(x.size for x in jax.tree.leaves(state.params))
-        found = {"losses": losses, "seconds": seconds, "curve": curve, "others": others}
-        return found | {"trained": trained}
+        return {"losses": losses, "seconds": seconds, "curve": curve, "others": others}
 
     def compare(self, name: str) -> dict:
         """Try a method's rates, and run the best to the end with every seed."""
@@ -136,7 +138,6 @@ class Comparison:
         return found | {
             "learning_rate": best,
             "tried": {f"{rate:g}": tried[rate] for rate in sorted(tried)},
-            "trained": runs[0]["trained"],
             "seconds": _rounded(seconds),
             "runs": runs,
         }
@@ -180,7 +181,7 @@ def main() -> None:
         "no row, and of news, which is in none. Seconds are the median and quartiles; bytes are "
         "the compiler's for an update: weights, moments, batch and temporaries.",
         minutes,
-        commands=[__doc__.rstrip().splitlines()[-1].strip()],
+        commands=commands_in(__doc__),
         update_tokens=tokens,
         updates=run.updates,
         tried_updates=run.tries,

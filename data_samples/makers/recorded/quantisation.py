@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, serving
 from gemma_ko_lib.cli.evaluation_commands import drawn
 from gemma_ko_lib.corpus import read_clean
@@ -298,7 +298,6 @@ def main() -> None:
         for format_name, its in record["formats"].items():
             print(called, format_name, its["weight_error"], its["percent"], flush=True)
     parts = [kept_part(path, dict) for path in sorted((WORK / name).glob("*/*.json"))]
-    lines = [line.strip(" \\") for line in __doc__.splitlines() if line.startswith("    ")]
     save(
         name,
         "Gemma 3 270M after continued pre-training on Korean with its vocabulary cut to 32,768 "
@@ -310,7 +309,7 @@ def main() -> None:
         "the course's samples. Importance is read from other texts of the same kinds. percent: "
         "change of the bits against F16's; int8 and int4 keep embeddings and norms (16 bits).",
         sum(part["minutes"] for part in parts),
-        commands=[" ".join(lines)],
+        commands=commands_in(__doc__),
         documents={r: len(t) for its in texts.values() for r, t in its.items()},
         items={language: len(suite.items) for language, suite in suites.items()},
         importance_tokens=size.importance_tokens,

@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
             "its vocabulary cut; continued, the recorded run of lesson 06; tuned, the recorded "
             "run of lesson 09, LoRA from the same base",
             minutes,
-            commands=[" ".join(line.strip(" \\") for line in __doc__.splitlines()[2:4])],
+            commands=recorded.commands_in(__doc__),
             runs=runs,
         )
 

@@ -25,7 +25,7 @@ import jax
 import numpy as np
 import optax
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.corpus.samples import read_samples
@@ -434,7 +434,7 @@ class Maker:
             f"and half, by AdamW, {ROWS} rows of {LENGTH} tokens an update. Held out: other "
             "reviews and petitions, and news and English written for the course.",
             sum(part["minutes"] for part in parts),
-            commands=_commands(),
+            commands=commands_in(__doc__),
             counted_bytes=vocabularies["counted_bytes"],
             learnt_from_bytes=vocabularies["learnt_from_bytes"],
             learnt={"first": vocabularies["learnt"][:24], "last": vocabularies["learnt"][-24:]},
@@ -549,11 +549,6 @@ def decoding(model):
 def share(right) -> list[float]:
     """A share of right answers with its interval."""
     return [round(float(x), 4) for x in (np.mean(right), *share_interval(right))]
-
-
-def _commands() -> list[str]:
-    """Those at the head of this file."""
-    return [" ".join(line.split()) for line in __doc__.splitlines() if line.startswith("    ")]
 
 
 def main() -> None:
