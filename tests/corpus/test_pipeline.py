@@ -186,7 +186,7 @@ def test_text_that_no_format_reads_is_counted(tmp_path):
                         "qas": [
                             {
                                 "id": "1",
-                                "question": "마을 어귀의 우물은 몇 백 년 전에 팠나요?",
+                                "question": "사람들은 언제부터 이 물을 길어 마셨나요?",
                             }
                         ],
                     }

@@ -120,11 +120,10 @@ UNREAD = "unread_fields"
 _SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
 _LOOKED_AT = 8  # items of a list; those after them are like them
 _MOST_VALUES = 400  # of a record
-_ENDS = 12  # characters at either end by which a text is known again, whatever its marks became
 
 
 def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]]:
-    """Names the places of a record that hold text which is in none of what was read.
+    """Names the places of a record most of whose words are in none of what was read.
 
     Args:
         record: its fields.
@@ -148,12 +147,10 @@ def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]
     texts = {place: its for place, its in texts.items() if max(map(len, its)) >= _SHORTEST_TEXT}
     if not texts:
         return {}
-    known = "\n".join(read)
-    unread = [
-        place
-        for place, its in texts.items()
-        if 2 * sum(text[:_ENDS] in known or text[-_ENDS:] in known for text in its) < len(its)
-    ]
+    # By words, for marks of a transcript may have been taken out of what was read.
+    known = {word for text in read for word in text.split()}
+    words = {place: " ".join(its).split() for place, its in texts.items()}
+    unread = [place for place, its in words.items() if 2 * sum(w in known for w in its) < len(its)]
     return {UNREAD: unread} if unread else {}
 
 
