@@ -263,12 +263,13 @@ class CorpusWriter(JsonlWriter):
         with self:
             for document in data:
                 documents += 1
-                text_bytes += len(document.text.encode())
                 held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
                 if held_out:
                     counts["held_out"] += 1
                 file = self.output_mg.get_file(held_out_name if held_out else name)
                 self._write(document, file, name)
+                # orjson leaves the encoded text with the string: it is not encoded twice.
+                text_bytes += len(document.text.encode())
                 yield document
         counts["in"], counts["text_bytes"] = documents, text_bytes
         counts["kept"] = documents - counts["held_out"]

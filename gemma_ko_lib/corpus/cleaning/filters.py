@@ -12,6 +12,7 @@ import re
 from collections import Counter
 
 from gemma_ko_lib.corpus.cleaning.mojibake import is_broken
+from gemma_ko_lib.corpus.cleaning.repeats import eojeol_of
 from gemma_ko_lib.corpus.cleaning.rules import rule
 
 
@@ -149,7 +150,7 @@ class Measured:
 
     def __init__(self, text: str):
         self.text = text
-        self.eojeol = text.split()
+        self.eojeol = eojeol_of(text)
         self.visible = sum(map(len, self.eojeol))
         encoded = text.encode()
         # The first byte of a syllable, and of hardly anything else, is one of these four, and

@@ -90,7 +90,7 @@ def _blocked(text: str, spans: list[PiiSpan]) -> str:
 
 
 _FIND_LINKS = {"personal": links.find_links, "all": links.find_all_links, "keep": lambda text: ()}
-# Rank, kind, the fewest Latin letters and digits of a text that may hold some, and where they stand.
+# Rank, kind, the fewest Latin letters and digits of a text that may hold some, what finds them.
 # In the order of their ranks they claim a place; 0 is that of links, 3 to 10 are those of numbers.
 _FINDERS = (
     (-1, "secret", 1, 0, secrets.find_secrets),
