@@ -241,6 +241,10 @@ class CorpusWriter(JsonlWriter):
     name = "write"
     type = "corpus"
 
+    def __new__(cls, *args, **kwargs):
+        """Without datatrove's look for orjson in the metadata of every installed package."""
+        return object.__new__(cls)
+
     def __init__(
         self,
         output_folder: str,
