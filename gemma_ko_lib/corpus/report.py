@@ -286,7 +286,7 @@ def format_report(report: dict, show: int = 0) -> str:
         f"read as {way['how']}: {_up_to(way['files'], way['first'])}" for way in report["read_as"]
     ]
     for field, count in steps["read"]["unread_fields"].items():
-        lines.append(f"not read: {count:,} records have text in the list or object {field!r}")
+        lines.append(f"not read: {count:,} records have text in {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
         lost = f"{changed['characters_lost']:,} characters less"
         lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")

@@ -63,6 +63,11 @@ class Int8Cache(in_float.LayerCache):
         return self.keys * self.key_scale, self.values * self.value_scale
 
 
+def in_one_matrix(weight):
+    """A projection [heads, d, h] as one matrix [heads · h, d]: a row an output."""
+    return jnp.swapaxes(weight[...], 1, 2).reshape(-1, weight.shape[1])
+
+
 class Int8Attention(in_float.Attention):
     """Attention with its four matrices in eight bits."""
 
@@ -70,11 +75,10 @@ class Int8Attention(in_float.Attention):
         self.config, self.is_local = attention.config, attention.is_local
         if self.config.qk_norm:
             self.query_norm, self.key_norm = attention.query_norm, attention.key_norm
-        heads = attention.query, attention.key, attention.value  # each [heads, d, h]
-        d = attention.query.shape[1]
-        joined = (jnp.swapaxes(w[...], 1, 2).reshape(-1, d) for w in heads)
-        self.query, self.key, self.value = map(Int8, joined)
-        self.attention_output = Int8(attention.attention_output[...].reshape(-1, d).T)
+        heads = attention.query, attention.key, attention.value
+        self.query, self.key, self.value = (Int8(in_one_matrix(w)) for w in heads)
+        out = attention.attention_output[...]  # [heads, h, d]
+        self.attention_output = Int8(out.reshape(-1, out.shape[-1]).T)
 
     def in_heads(self, x):
         """Queries, keys and values, each [batch, length, heads, head_dim]."""

@@ -87,7 +87,6 @@ class ImageEncoder(nnx.Module):
         shape = (size, size, config.channels, d)
         self.embedding_conv = gemma1.weight(rngs, shape, size**2 * config.channels)
         self.embedding_bias = nnx.Param(jnp.zeros(d))
-        # As large as the patches' vectors: with small ones training is slow to begin.
         place = jax.random.normal(rngs.params(), (config.num_patches, d))
         self.position_embedding = nnx.Param(place)
         self.blocks = nnx.data([VisionBlock(config, rngs) for _ in layers])
@@ -116,6 +115,12 @@ def prefix_lm_mask(answer, real):
     return real[:, None, :] & (causal | ~answer[:, None, :])
 
 
+def after_image(count, answer, real):
+    """`answer` and `real` with `count` image tokens in front: no answer, all real."""
+    answer = jnp.pad(answer, ((0, 0), (count, 0)))
+    return answer, jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
+
+
 class PaliGemma(nnx.Module):
     """PaliGemma (arXiv 2407.07726): image and prompt in, the answer's logits out."""
 
@@ -130,14 +135,12 @@ class PaliGemma(nnx.Module):
         Images have numbers from -1 to 1; for the others see `prefix_lm_mask`.
         """
         image = self.projector(self.vision(images))
-        count = image.shape[1]
         x = jnp.concatenate([image, self.language.embed(tokens)], axis=1)
-        answer = jnp.pad(answer, ((0, 0), (count, 0)))
-        real = jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
-        mask, positions = prefix_lm_mask(answer, real), jnp.arange(x.shape[1])[None]
+        mask = prefix_lm_mask(*after_image(image.shape[1], answer, real))
+        positions = jnp.arange(x.shape[1])[None]
         for block in self.language.blocks:
             x = block(x, positions, mask)
-        return self.language.logits(x[:, count:])
+        return self.language.logits(x[:, image.shape[1] :])
 
 
 _EMBEDDINGS = {

@@ -49,7 +49,7 @@ def scan_step_by_step(decay, inputs, state):
 
 
 def scan_by_joining(decay, inputs, state):
-    """All h_t = decay_t · h_{t-1} + inputs_t in about log2(length) rounds.
+    """All h_t = decay_t · h_{t-1} + inputs_t in about 2 · log2(length) rounds.
 
     Shapes: decay and inputs [batch, length, width], state [batch, width].
     """
@@ -312,6 +312,7 @@ class Embedder(nnx.Module):
         shape, spread = (config.vocab_size, config.d_model), config.d_model**-0.5
         table = nnx.initializers.normal(spread)(rngs.params(), shape)
         self.input_embedding = nnx.Param(table)
+        self.soft_cap = config.soft_cap
 
     def encode(self, tokens):
         """Rows times √d_model, rounded to bfloat16 as by Google (50.5 for 2,560)."""
@@ -319,8 +320,9 @@ class Embedder(nnx.Module):
         return x * jnp.sqrt(x.shape[-1]).astype("bfloat16").astype(x.dtype)
 
     def decode(self, x):
-        """Scores of the next token."""
-        return x @ self.input_embedding[...].T
+        """Scores of the next token, bent to stay between ± soft_cap."""
+        scores = x @ self.input_embedding[...].T
+        return self.soft_cap * jnp.tanh(scores / self.soft_cap)
 
 
 def empty_state(config: RecurrentGemmaConfig, batch: int, keys: int | None = None):
@@ -361,8 +363,7 @@ class RecurrentGemma(nnx.Module):
         for block, before in zip(self.blocks, state, strict=True):
             x, now = block(x, positions, before)
             after.append(now)
-        cap, logits = self.config.soft_cap, self.embedder.decode(self.final_norm(x))
-        return cap * jnp.tanh(logits / cap), after
+        return self.embedder.decode(self.final_norm(x)), after
 
 
 def published_name(path) -> str:

@@ -192,15 +192,15 @@ def choose(
         >>> choose([full, small]).name
         'small'
         >>> choose([full, small], memory=5e8).reasons[0]
-        'full is out: it takes 1,000 MB of memory, more than 500 MB.'
+        'full is out: it takes 1,000.0 MB of memory, more than 500.0 MB.'
     """
     reasons, fitting = [], []
     for variant in variants:
         if memory and variant.peak_memory_bytes > memory:
             taken, limit = variant.peak_memory_bytes / 1e6, memory / 1e6
             reasons.append(
-                f"{variant.name} is out: it takes {taken:,.0f} MB of memory, more than "
-                f"{limit:,.0f} MB."
+                f"{variant.name} is out: it takes {taken:,.1f} MB of memory, more than "
+                f"{limit:,.1f} MB."
             )
         elif latency and variant.first_token_seconds > latency:
             reasons.append(

@@ -28,8 +28,7 @@ llama-server -m {folder}/{file} -c 4096
 ollama create {name} -f {folder}/Modelfile && ollama run {name}
 ```
 
-For K-quants, export with `--type f32` and let llama.cpp's own tool go on:
-`llama-quantize {folder}/{file} {folder}/{name}-q4_k_m.gguf Q4_K_M`.
+For another type, also a K-quant: `gemma-ko export RUN -o {folder} --format gguf --type q4_k_m`.
 """,
     "keras": """```
 import keras_hub

@@ -158,11 +158,49 @@ def test_text_that_no_format_reads_is_counted(tmp_path):
     lines = [record, record | {"answers": [{"body": answer}], "text": "국수는 어떻게 삶나요? 네?"}]
     raw.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     report = run(raw, tmp_path / "out")
-    assert report["steps"][0]["unread_fields"] == {"answers": 1}
-    assert "not read: 1 records have text in the list or object 'answers'" in corpus.format_report(
-        report
-    )
+    assert report["steps"][0]["unread_fields"] == {"answers[].body": 1}
+    said = corpus.format_report(report)
+    assert "not read: 1 records have text in 'answers[].body'" in said
     assert not any("unread_fields" in d.metadata for d in corpus.read_clean(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("record", "unread"),
+    [
+        # A machine's translation beside the pair (AI-Hub 번역), the questions about a passage.
+        (
+            {
+                "sn": "1",
+                "ko": "이 길로 오 분쯤 걸으면 오래된 우물이 나옵니다.",
+                "mt": "If you walk five minutes on this road, an old well comes out.",
+                "en": "Five minutes down this road there is an old well.",
+            },
+            {"mt": 1},
+        ),
+        (
+            {
+                "title": "우물",
+                "paragraphs": [
+                    {
+                        "context": "마을 어귀의 우물은 삼백 년 전에 팠고, 가뭄에도 마르지 않았다.",
+                        "qas": [
+                            {
+                                "id": "1",
+                                "question": "사람들은 언제부터 이 물을 길어 마셨나요?",
+                            }
+                        ],
+                    }
+                ],
+            },
+            {"paragraphs[].qas[].question": 1},
+        ),
+    ],
+    ids=["translation", "reading"],
+)
+def test_text_beside_what_a_layout_reads_is_counted(record, unread, tmp_path):
+    raw = tmp_path / "raw.json"
+    raw.write_text(json.dumps({"data": [record]}, ensure_ascii=False), "utf-8")
+    assert run(raw, tmp_path / "out")["steps"][0]["unread_fields"] == unread
 
 
 def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):

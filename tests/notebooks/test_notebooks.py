@@ -41,7 +41,7 @@ def test_something_the_text_claims_is_checked(path):
 @each_notebook
 def test_a_code_cell_fits_a_projector(path):
     for cell in code_cells(path):
-        assert len(cell.source.splitlines()) <= 30, cell.source
+        assert len(cell.source.splitlines()) <= 20, cell.source
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *(course.notebooks_dir() / "ko").glob("*.ipynb")])

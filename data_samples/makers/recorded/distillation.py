@@ -12,6 +12,7 @@ on nano in a minute and saves nothing.
 import argparse
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import numpy as np
 from data_samples.makers.recorded import WORK, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization, training
 from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.training.distillation import Objective, distillation_loss, random_student
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
 
@@ -74,7 +76,8 @@ def main() -> None:
     tests = {"clean": held_out, "damaged": [damaged(text, texts, rng) for text in held_out]}
     rows = {text: _rows(work, text, sources[text], teacher, sizes) for text in TEXTS}
     lab = _Lab(work, sizes, teacher, rows, tests)
-    rates = lab.tuned_rates()
+    probes = lab.probes()
+    rates = {target: min(ends, key=ends.get) for target, ends in probes.items()}
     runs = {
         (target, text, seed): lab.run(target, text, seed, rates[target])
         for seed in range(sizes.seeds)
@@ -86,8 +89,9 @@ def main() -> None:
         for name, objective in VARIANTS.items()
     }
     of_teacher = lab.of_teacher()
+    behind = lab.behind(held_out, texts)
     if not tiny:
-        _save(sizes, lab, longer, rates, runs, variants, of_teacher, sources)
+        _save(sizes, lab, longer, probes, rates, runs, variants, of_teacher, behind, sources)
 
 
 # --- texts ---
@@ -263,16 +267,50 @@ class _Lab:
             model, self.tests[test], params=params, window=self.sizes.row_length, batch_rows=16
         ).micro
 
-    def tuned_rates(self) -> dict[str, float]:
-        """The best rate of each target in short runs on clean text, with a seed of their own."""
-        best = {}
-        for target in TARGETS:
-            ends = {}
-            for rate in self.sizes.rates:
-                run = self.run(target, "clean", 99, rate, steps=self.sizes.probe)
+    def probes(self) -> dict[str, dict[float, float]]:
+        """Bits per byte by target and rate in short runs on clean text, with a seed of their own.
+
+        A best rate at the edge of those tried is not known to be the best: more are tried.
+        """
+        tried = {target: {} for target in TARGETS}
+        for target, ends in tried.items():
+            rates = list(self.sizes.rates)
+            while rates:
+                run = self.run(target, "clean", 99, rate := rates.pop(0), steps=self.sizes.probe)
                 ends[rate] = run["bits"][str(self.sizes.probe)]
-            best[target] = min(ends, key=ends.get)
-        return best
+                if not rates and len(ends) < 8:
+                    best = min(ends, key=ends.get)
+                    if best in (low := min(ends), max(ends)):
+                        rates = [float(f"{best / 3 if best == low else best * 3:.0e}")]
+        return tried
+
+    def behind(self, held_out: list[str], others: list[str]) -> dict[str, list[float]]:
+        """The teacher's bits per byte of sound text behind three contexts, by text.
+
+        The second half of each text is the same sound one every time; what stands before it is
+        its first half as it is, that half damaged, or nothing.
+        """
+        path = self.work / "behind.json"
+        if not path.is_file():
+            rng = np.random.default_rng(3)
+            halves = [(text[: len(text) // 2], text[len(text) // 2 :]) for text in held_out]
+            contexts = {
+                "clean": [first for first, _ in halves],
+                "damaged": [damaged(first, others, rng) for first, _ in halves],
+                "nothing": ["" for _ in halves],
+            }
+            seconds = [second for _, second in halves]
+            found = {}
+            for name, before in contexts.items():
+                scores = evaluation.score_choices(
+                    self.teacher, before, [[second] for second in seconds]
+                )
+                found[name] = [
+                    -score.nats / math.log(2) / len(second.encode())
+                    for (score,), second in zip(scores, seconds, strict=True)
+                ]
+            path.write_text(json.dumps(found), "utf-8")
+        return json.loads(path.read_text("utf-8"))
 
     def of_teacher(self) -> dict[str, float]:
         """The teacher's own bits per byte, on clean and on damaged text."""
@@ -286,7 +324,7 @@ class _Lab:
 # --- the record ---
 
 
-def _save(sizes, lab, longer, rates, runs, variants, of_teacher, sources) -> None:
+def _save(sizes, lab, longer, probes, rates, runs, variants, of_teacher, behind, sources) -> None:
     clean, bad = (["".join(text.split()) for text in sources[name]] for name in TEXTS)
     before, after = (lab.teacher.tokenizer.encode(sources[name]) for name in TEXTS)
     example = next(i for i, text in enumerate(sources["clean"]) if 150 < len(text) < 220)
@@ -317,11 +355,9 @@ def _save(sizes, lab, longer, rates, runs, variants, of_teacher, sources) -> Non
         },
         rates=rates,
         probes={
-            f"{target} {rate}": lab.run(target, "clean", 99, rate, steps=sizes.probe)["bits"][
-                str(sizes.probe)
-            ]
-            for target in TARGETS
-            for rate in sizes.rates
+            f"{target} {rate}": bits
+            for target, ends in probes.items()
+            for rate, bits in ends.items()
         },
         seeds=sizes.seeds,
         updates=sizes.updates,
@@ -340,7 +376,15 @@ def _save(sizes, lab, longer, rates, runs, variants, of_teacher, sources) -> Non
         },
         variants={name: run["bits"][str(sizes.updates)] for name, run in variants.items()},
         teacher=of_teacher,
+        behind={name: _interval(values) for name, values in behind.items()}
+        | {"harm": _interval(np.subtract(behind["damaged"], behind["clean"]))},
     )
+
+
+def _interval(values) -> list[float]:
+    """A mean over texts, with the ends of its interval."""
+    values = np.asarray(values)
+    return [round(float(value), 4) for value in (values.mean(), *interval(values))]
 
 
 def _minutes(path: Path) -> float:

@@ -109,7 +109,8 @@ def metadata_of(record: dict, columns: Columns) -> dict:
     """The scalar fields of a record, but for who wrote it; with what its names say."""
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
     if len(metadata) < len(record):
-        metadata |= unread_fields(record)
+        nested = {key: value for key, value in record.items() if type(value) in (list, dict)}
+        metadata |= unread_fields(nested)
     for person in columns.persons:
         metadata.pop(person, None)
     for key, value in columns.known:

@@ -13,6 +13,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Reject,
     identifier_of,
     string,
+    unread_fields,
     without_unknown,
 )
 
@@ -47,7 +48,7 @@ def passages_of(
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
-            return map(without_unknown, passages(record, origin))
+            return _with_unread(map(without_unknown, passages(record, origin)), record)
     if not is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for field in TEXT_FIELDS:
@@ -55,6 +56,19 @@ def passages_of(
             return f"the field '{field}' is {type(record[field]).__name__}, not a string"
     known = ", ".join(TEXT_FIELDS)
     return f"no text field (keys: {_keys(record)}; known: {known}; --text-field names another)"
+
+
+def _with_unread(passages: Iterable[Passage], record: dict) -> list[Passage]:
+    """The texts of a record; the first one says which texts of it no format reads."""
+    passages = list(passages)
+    kept = (value for p in passages for value in (p.text, *p.metadata.values()))
+    if passages and (unread := unread_fields(record, filter(_is_string, kept))):
+        passages[0].metadata.update(unread)
+    return passages
+
+
+def _is_string(value) -> bool:
+    return type(value) is str
 
 
 def _named(record: dict, fields: Fields) -> tuple[Passage] | str:

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -118,27 +118,40 @@ def scalars(record: dict, *without: str) -> dict:
 
 UNREAD = "unread_fields"
 _SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
+_LOOKED_AT = 8  # items of a list; those after them are like them
+_MOST_VALUES = 400  # of a record
 
 
-def unread_fields(record: dict) -> dict[str, list[str]]:
-    """Names the lists and objects of a record that hold text, which no format reads; {} if none."""
-    fields = [
-        str(key)
-        for key, value in record.items()
-        if type(value) in (list, dict) and _holds_text(value)
-    ]
-    return {UNREAD: fields} if fields else {}
+def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Names the places of a record most of whose words are in none of what was read.
 
+    Args:
+        record: its fields.
+        read: the texts that were made of it, and what is kept beside them.
 
-def _holds_text(value) -> bool:
-    inner = [value]
-    while inner:
-        value = inner.pop()
-        if type(value) is str and len(value) >= _SHORTEST_TEXT:
-            return True
-        if type(value) in (list, dict):
-            inner += value.values() if type(value) is dict else value
-    return False
+    Returns:
+        {"unread_fields": places such as "answers[].body"}; {} if there are none.
+    """
+    texts: dict[str, list[str]] = {}
+    values = [("", record)]
+    for _ in range(_MOST_VALUES):
+        if not values:
+            break
+        place, value = values.pop()
+        if type(value) is dict:
+            values += [(f"{place}.{key}" if place else str(key), v) for key, v in value.items()]
+        elif type(value) is list:
+            values += [(f"{place}[]", item) for item in value[:_LOOKED_AT]]
+        elif type(value) is str and " " in (value := value.strip()):
+            texts.setdefault(place, []).append(value)
+    texts = {place: its for place, its in texts.items() if max(map(len, its)) >= _SHORTEST_TEXT}
+    if not texts:
+        return {}
+    # By words, for marks of a transcript may have been taken out of what was read.
+    known = {word for text in read for word in text.split()}
+    words = {place: " ".join(its).split() for place, its in texts.items()}
+    unread = [place for place, its in words.items() if 2 * sum(w in known for w in its) < len(its)]
+    return {UNREAD: unread} if unread else {}
 
 
 def string(value) -> str:
