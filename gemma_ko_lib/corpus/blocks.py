@@ -241,6 +241,10 @@ class CorpusWriter(JsonlWriter):
     name = "write"
     type = "corpus"
 
+    def __new__(cls, *args, **kwargs):
+        """Without datatrove's look for orjson in the metadata of every installed package."""
+        return object.__new__(cls)
+
     def __init__(
         self,
         output_folder: str,
@@ -263,12 +267,13 @@ class CorpusWriter(JsonlWriter):
         with self:
             for document in data:
                 documents += 1
-                text_bytes += len(document.text.encode())
                 held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
                 if held_out:
                     counts["held_out"] += 1
                 file = self.output_mg.get_file(held_out_name if held_out else name)
                 self._write(document, file, name)
+                # orjson leaves the encoded text with the string: it is not encoded twice.
+                text_bytes += len(document.text.encode())
                 yield document
         counts["in"], counts["text_bytes"] = documents, text_bytes
         counts["kept"] = documents - counts["held_out"]

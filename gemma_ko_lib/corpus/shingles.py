@@ -29,7 +29,8 @@ def words(text: str) -> list[bytes]:
     """
     lower = text.lower()
     if not lower.isascii():
-        lower = _ALONE.sub(r" \g<0> ", _SIGN.sub(" ", lower))
+        # A function: preparing a template costs more than most searches.
+        lower = _ALONE.sub(lambda match: f" {match[0]} ", _SIGN.sub(" ", lower))
     found = lower.encode("utf-8", "replace").translate(_WITHOUT_SIGNS).split()
     return found or [text.encode("utf-8", "replace")]
 

@@ -267,7 +267,9 @@ def test_cleaning_twice_changes_nothing(register):
 def test_a_text_that_is_called_clean_is_one_that_no_rule_changes():
     rng, clean = random.Random(0), 0
     for _ in range(20_000):
-        text = "".join(rng.choices([*"가ㅋ!?.~^; ", "나", "A1", *PIECES[:20]], k=rng.randint(1, 9)))
+        text = "".join(
+            rng.choices([*"가ㅋ!?.~^; \n=…·♥→", "A1", *PIECES[:20]], k=rng.randint(1, 9))
+        )
         if is_clean(text):
             clean += 1
             assert all(rule(text) == text for rule in CHARACTER_RULES), repr(text)

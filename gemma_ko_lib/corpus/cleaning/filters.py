@@ -12,6 +12,7 @@ import re
 from collections import Counter
 
 from gemma_ko_lib.corpus.cleaning.mojibake import is_broken
+from gemma_ko_lib.corpus.cleaning.repeats import eojeol_of
 from gemma_ko_lib.corpus.cleaning.rules import rule
 
 
@@ -122,7 +123,7 @@ def _for_other_language(limits: RegisterSettings, language: str) -> RegisterSett
 
 
 _SINGLE_LETTER = re.compile("[ㄱ-ㅣ]")
-_BULLETS = ("-", "*", "•", "●", "○", "■", "□", "▪", "▶", "◆", "◇", "·", "ㆍ", "※", "►", "‣")
+_BULLETS = frozenset("-*•●○■□▪▶◆◇·ㆍ※►‣")
 _FEWEST_LINES = 4  # a share of fewer lines says nothing
 _NGRAM = 5
 _FEWEST_EOJEOL = 25
@@ -149,7 +150,7 @@ class Measured:
 
     def __init__(self, text: str):
         self.text = text
-        self.eojeol = text.split()
+        self.eojeol = eojeol_of(text)
         self.visible = sum(map(len, self.eojeol))
         encoded = text.encode()
         # The first byte of a syllable, and of hardly anything else, is one of these four, and
@@ -216,8 +217,10 @@ def eojeol_length(doc: Measured, limits: RegisterSettings) -> bool:
     words = max(len(doc.eojeol), 1)
     if doc.visible < limits.min_eojeol * words:
         return True
+    if doc.visible <= limits.max_eojeol * words:
+        return False
     # Who writes without spaces still ends sentences.
-    return doc.visible > limits.max_eojeol * max(words, doc.text.count("."))
+    return doc.visible > limits.max_eojeol * doc.text.count(".")
 
 
 @rule(
@@ -276,7 +279,7 @@ def repeated_ngrams(doc: Measured, limits: RegisterSettings) -> bool:
 @rule("\n".join(f"- 차림표 {number}번의 값과 재료" for number in range(12)), register="news")
 def bullet_lines(doc: Measured, limits: RegisterSettings) -> bool:
     """A menu or a sitemap: nearly every line starts with a bullet."""
-    bullets = sum(line.startswith(_BULLETS) for line in doc.lines)
+    bullets = sum([line[0] in _BULLETS for line in doc.lines])
     return bullets > limits.max_bullet_lines * len(doc.lines)
 
 
@@ -300,6 +303,8 @@ def ellipsis_lines(doc: Measured, limits: RegisterSettings) -> bool:
 )
 def duplicate_lines(doc: Measured, limits: RegisterSettings) -> bool:
     """Lines that stood in this document before."""
+    if len(set(doc.lines)) == len(doc.lines):
+        return False
     repeated = sum(len(line) * (count - 1) for line, count in Counter(doc.lines).items())
     return repeated > limits.max_duplicate_lines * sum(map(len, doc.lines))
 

@@ -3,6 +3,7 @@
 In goes a text, out comes the text with one copy of what stood three times in a row.
 """
 
+import functools
 import re
 
 from gemma_ko_lib.corpus.cleaning.rules import rule
@@ -12,6 +13,12 @@ _EOJEOL = re.compile(r"\S+")
 _LETTER = re.compile(r"[가-힣ㄱ-ㅣ]|[^\W\d_]{2}")
 _SHORTEST, _LONGEST = 3, 13
 _COPIES = 3
+
+
+@functools.lru_cache(maxsize=1)
+def eojeol_of(text: str) -> list[str]:
+    """The words of a text, as spaces separate them; once, for the filters need them again."""
+    return text.split()
 
 
 @rule(
@@ -26,7 +33,7 @@ def collapse_repeats(text: str) -> str:
 
     Example: "제발 꼭 도와주세요 제발 꼭 도와주세요 제발 꼭 도와주세요" → "제발 꼭 도와주세요".
     """
-    words = text.split()
+    words = eojeol_of(text)
     if len(words) < _COPIES * _SHORTEST:
         return text
     if not _may_repeat(words):

@@ -6,6 +6,7 @@ in `numbers`, `mixed`, `links`, `secrets` and, on request only, `names`.
 """
 
 import re
+import string
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -38,7 +39,7 @@ class PiiSpan(NamedTuple):
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
 _LONGEST_CUE = 100
-_LETTER_OR_DIGIT = re.compile("[0-9A-Za-z]")
+_LETTERS, _DIGITS = string.ascii_letters.encode(), string.digits.encode()
 _DIGIT_OR_AT = re.compile("[0-9０-９공@]|골뱅이")
 
 
@@ -89,29 +90,31 @@ def _blocked(text: str, spans: list[PiiSpan]) -> str:
 
 
 _FIND_LINKS = {"personal": links.find_links, "all": links.find_all_links, "keep": lambda text: ()}
-# Rank, kind, the fewest digits of a text that may hold some, and where they stand. In the order of
-# their ranks they claim a place; 0 is that of links, 3 to 10 are those of numbers.
+# Rank, kind, the fewest Latin letters and digits of a text that may hold some, what finds them.
+# In the order of their ranks they claim a place; 0 is that of links, 3 to 10 are those of numbers.
 _FINDERS = (
-    (-1, "secret", 0, secrets.find_secrets),
-    (1, "email", 0, mixed.find_emails),
-    (2, "passport", numbers.FEWEST_DIGITS, mixed.find_passports),
-    (50, "address", 1, mixed.find_addresses),
-    (51, "vehicle_plate", mixed.FEWEST_DIGITS_OF_A_PLATE, mixed.find_plates),
-    (52, "ip", 1, mixed.find_ips),
+    (-1, "secret", 1, 0, secrets.find_secrets),
+    (1, "email", 0, 0, mixed.find_emails),
+    (2, "passport", 1, numbers.FEWEST_DIGITS, mixed.find_passports),
+    (50, "address", 0, 1, mixed.find_addresses),
+    (51, "vehicle_plate", 0, mixed.FEWEST_DIGITS_OF_A_PLATE, mixed.find_plates),
+    (52, "ip", 0, 1, mixed.find_ips),
 )
 
 
 def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
     """What is found at once in a text of plain forms."""
     candidates = _find_names(plain) if names else []
-    if not _LETTER_OR_DIGIT.search(plain):
+    # Counting letters and digits among bytes costs less than looking for one of these kinds.
+    latin = plain.encode("ascii", "ignore")
+    letters = len(latin) - len(latin.translate(None, _LETTERS))
+    digits = len(latin) - len(latin.translate(None, _DIGITS))
+    if not letters and not digits:
         return _without_overlaps(candidates)
-    candidates += [(0, *span, "url") for span in _FIND_LINKS[urls](plain)]
-    # Counting digits among bytes costs less than looking for one of these kinds.
-    data = plain.encode("utf-8", "replace")
-    digits = len(data) - len(data.translate(None, b"0123456789"))
-    for rank, kind, fewest_digits, find in _FINDERS:
-        if digits >= fewest_digits:
+    if letters:
+        candidates += [(0, *span, "url") for span in _FIND_LINKS[urls](plain)]
+    for rank, kind, fewest_letters, fewest_digits, find in _FINDERS:
+        if letters >= fewest_letters and digits >= fewest_digits:
             candidates += [(rank, *span, kind) for span in find(plain)]
     if digits >= numbers.FEWEST_DIGITS:
         candidates += [

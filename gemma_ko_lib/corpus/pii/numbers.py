@@ -214,12 +214,13 @@ def _account(text: str, match: re.Match) -> str | None:
 
 
 _Check = Callable[[str, re.Match], str | None]
-# In the order in which they claim a number.
-_KINDS: tuple[tuple[re.Pattern, _Check], ...] = (
-    (re.compile(rf"{_START}[0-9]{{6}}(?: ?[-.~*/] ?| )?[0-9]{{7}}{_END}"), _thirteen),
-    (_MOBILE, _phone),
-    (_LANDLINE, _landline),
+# In the order in which they claim a number; the fewest digits of each come first.
+_KINDS: tuple[tuple[int, re.Pattern, _Check], ...] = (
+    (13, re.compile(rf"{_START}[0-9]{{6}}(?: ?[-.~*/] ?| )?[0-9]{{7}}{_END}"), _thirteen),
+    (10, _MOBILE, _phone),
+    (9, _LANDLINE, _landline),
     (
+        14,
         re.compile(
             rf"{_START}(?:[0-9]{{4}}([-./ ]{{0,3}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}"
             rf"|3[47][0-9]{{2}}([-. ]?)[0-9]{{6}}\2[0-9]{{5}}"
@@ -228,21 +229,23 @@ _KINDS: tuple[tuple[re.Pattern, _Check], ...] = (
         _card,
     ),
     (
+        10,
         re.compile(
             rf"{_START}(?:1[1-9]|2[0-68])([- ]?)[0-9]{{2}}\1[0-9]{{6}}\1[0-9]{{2}}{_END}"
             rf"|(?:{REGIONS})[ -]?[0-9]{{2}}-[0-9]{{6}}-[0-9]{{2}}{_END}"
         ),
         _driver,
     ),
-    (re.compile(rf"{_START}[0-9]{{3}}( ?- ?|[. ]?)[0-9]{{2}}\1[0-9]{{5}}{_END}"), _brn),
+    (10, re.compile(rf"{_START}[0-9]{{3}}( ?- ?|[. ]?)[0-9]{{2}}\1[0-9]{{5}}{_END}"), _brn),
     (
+        10,
         re.compile(
             rf"{_START}(?:[0-9]{{1,7}}(?:-[0-9]{{1,8}}){{1,4}}|[0-9]{{2,6}}(?: [0-9]{{1,7}}){{2,3}}"
             rf"|[0-9]{{10,14}}){_END}"
         ),
         _account,
     ),
-    (_LOCAL, _local),
+    (FEWEST_DIGITS, _LOCAL, _local),
 )
 
 
@@ -253,7 +256,11 @@ def find_numbers(text: str) -> Iterator[tuple[int, int, int, str]]:
         # With "(", "+" or the name of a region before it.
         start = max(cluster.start() - 4, done)
         done = cluster.end()
-        for rank, (pattern, check) in enumerate(_KINDS):
+        # Most are dates and sums, which have too few for all kinds but one.
+        digits = len(_NOT_DIGITS.sub("", text[start:done]))
+        for rank, (fewest, pattern, check) in enumerate(_KINDS):
+            if digits < fewest:
+                continue
             for match in pattern.finditer(text, start, done):
                 if kind := check(text, match):
                     # "(02-012-3456)": the bracket is not the number's own.
