@@ -58,7 +58,7 @@ course: $(LEARNER)  ## run every notebook; read course-output/report.html afterw
 	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o $(COURSE_DIR)
 
 test: lint  ## check style, run the tests, run every notebook from nothing
-	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(MARKS)
 	rm -rf build/test-course
 	$(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
 

@@ -19,6 +19,7 @@ def raw_file(tmp_path):
     return path
 
 
+@pytest.mark.slow  # lesson 12 takes the same road by `gemma-ko road`
 def test_the_road_from_raw_text_to_bits_per_byte(raw_file, tmp_path, capsys):
     """clean → pretrain → evaluate, on nano, as a user types it."""
     data, run = str(tmp_path / "data"), str(tmp_path / "run")

@@ -183,7 +183,9 @@ def test_the_memory_of_processes_that_a_notebook_starts_counts(tmp_path):
 def test_progress_is_plain_lines_in_a_log(finished):
     _, _, stderr = finished
     lines = [line for line in stderr.splitlines() if line.startswith("[")]
-    assert [line.split(",")[0] for line in lines] == [
+    # On a slow machine there are signs of life between: "3/6 cells, 10 s, …".
+    ends = [line.split(",")[0] for line in lines if " cells," not in line]
+    assert ends == [
         "[1/3] 01_first: ok",
         "[2/3] 02_broken: failed",
         "[3/3] 03_last: ok",

@@ -122,6 +122,7 @@ def cluster(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_slurm_jobs_run_to_the_same_documents(raw, tmp_path, expected, cluster):
     slurm = {"partition": "cpu", "time": "02:00:00", "account": "korean"}
     found = corpus.clean(raw, tmp_path / "slurm", SETTINGS, 2, "slurm", slurm, progress=False)

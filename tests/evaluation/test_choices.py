@@ -43,7 +43,10 @@ def some_pairs(seed=0):
     return [*pairs, ([2], ids(3)), ([2], ids(11)), pairs[0]]
 
 
-@pytest.mark.parametrize("shape", TINY)
+SLOW = {"gemma3": pytest.mark.slow}  # eight layers: half of the time of all four
+
+
+@pytest.mark.parametrize("shape", [pytest.param(s, marks=SLOW.get(s, ())) for s in TINY])
 def test_scores_equal_those_of_each_text_alone(shape, monkeypatch):
     monkeypatch.setattr(choices, "ROW_TOKENS", 32)  # several rows, and windows of 4 within them
     model, pairs = make_model(shape), some_pairs()

@@ -112,7 +112,7 @@ def test_each_window_of_a_rolling_text_begins_with_bos(tiny_model):
         end = min(start + 7, len(ids) - 1)
         before = ids[max(0, end - 7) : end]  # the last window looks back
         read = np.array([before if start == 0 else [ids[0], *before]], "int32")
-        logits = tiny_model.decoder.logits(tiny_model.params, read, np.ones_like(read))
+        logits = jax.jit(tiny_model.decoder.logits)(tiny_model.params, read, np.ones_like(read))
         log_p = np.asarray(jax.nn.log_softmax(logits))[0, start - end :]
         expected += log_p[np.arange(end - start), ids[start + 1 : end + 1]].sum()
     assert found == pytest.approx(expected, abs=1e-3)

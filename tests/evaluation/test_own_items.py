@@ -1,5 +1,6 @@
 """Native phrasing, culture and knowledge: enough items, and no way to win without the skill."""
 
+import functools
 import json
 from collections import Counter, defaultdict
 
@@ -23,6 +24,7 @@ def stored() -> dict[str, list[dict]]:
     }
 
 
+@functools.cache  # half a minute goes into reading a real one three times
 def tokens_of(name: str):
     """Lengths of texts in a tokenizer's tokens; the real ones come from a package or a registry."""
     try:

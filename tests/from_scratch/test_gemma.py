@@ -108,7 +108,16 @@ def test_notebook_1_and_2_build_the_same_gemma_1(shape):
     np.testing.assert_allclose(forward(first, tokens), forward(ours, tokens), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", models.CONFIGS)
+DEEP = ("7b", "9b", "12b", "27b")  # some seconds each
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if any(d in n for d in DEEP) else ())
+        for n in models.CONFIGS
+    ],
+)
 def test_parameters_are_counted_without_allocating(name):
     shapes = jax.tree.leaves(nnx.state(empty(gemma.config_from_keras_hub(*models.CONFIGS[name]))))
     assert all(isinstance(x, jax.ShapeDtypeStruct) for x in shapes)

@@ -1,5 +1,6 @@
 """A model with another vocabulary is the old one, with rows added, cut away or both."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -36,8 +37,8 @@ def batch_of(model, text: str) -> tuple[np.ndarray, np.ndarray]:
 def test_english_is_computed_as_before(shape, tiny_tokenizer, expanded_tokenizer):
     model = make_model(shape, tokenizer=tiny_tokenizer)
     expanded = change_vocabulary(model, expanded_tokenizer)
-    before = model.decoder.logits(model.params, *batch_of(model, ENGLISH[0]))
-    after = expanded.decoder.logits(expanded.params, *batch_of(expanded, ENGLISH[0]))
+    before = jax.jit(model.decoder.logits)(model.params, *batch_of(model, ENGLISH[0]))
+    after = jax.jit(expanded.decoder.logits)(expanded.params, *batch_of(expanded, ENGLISH[0]))
     assert after.shape[-1] == OLD + 12
     np.testing.assert_allclose(after[..., :OLD], before, atol=1e-5)
 
@@ -94,8 +95,8 @@ def test_an_expanded_model_is_saved_and_loaded(tiny_model, expanded_tokenizer, t
     assert loaded.tokenizer.vocabulary == expanded_tokenizer.vocabulary
     batch = batch_of(expanded, KOREAN[0])
     np.testing.assert_array_equal(
-        loaded.decoder.logits(loaded.params, *batch),
-        expanded.decoder.logits(expanded.params, *batch),
+        jax.jit(loaded.decoder.logits)(loaded.params, *batch),
+        jax.jit(expanded.decoder.logits)(expanded.params, *batch),
     )
 
 
@@ -117,8 +118,8 @@ def test_a_cut_model_gives_kept_pieces_the_same_logits(shape, tiny_tokenizer, cu
     kept = [tiny_tokenizer.vocabulary.index(piece) for piece in cut_tokenizer.vocabulary]
     old, new = batch_of(model, ENGLISH[0]), batch_of(cut, ENGLISH[0])
     np.testing.assert_array_equal(np.array(kept)[new[0]], old[0])
-    before = model.decoder.logits(model.params, *old)
-    after = cut.decoder.logits(cut.params, *new)
+    before = jax.jit(model.decoder.logits)(model.params, *old)
+    after = jax.jit(cut.decoder.logits)(cut.params, *new)
     assert after.shape[-1] == KEPT < before.shape[-1]
     np.testing.assert_allclose(after, before[..., kept], atol=1e-5)
 

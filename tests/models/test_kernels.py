@@ -87,12 +87,13 @@ def test_the_residual_stream_passes_what_float16_holds(monkeypatch):
         return np.asarray(decoder.run_block("group_0/", weights, x, _BATCH["segment_ids"]))
 
     def hidden(decoder):
-        return np.asarray(decoder.hidden(params, _TOKENS, _BATCH["segment_ids"]), "float32")
+        run = jax.jit(decoder.hidden)
+        return np.asarray(run(params, _TOKENS, _BATCH["segment_ids"]), "float32")
 
     exact, ours = (_decoder(model, dtype) for dtype in ("float32", "mixed_float16"))
     assert 65_504 < np.abs(first_block(ours)).max() < 1e6
     np.testing.assert_allclose(hidden(ours), hidden(exact), atol=0.05)
-    gradient = jax.grad(_loss(ours))(params)
+    gradient = jax.jit(jax.grad(_loss(ours)))(params)
     assert all(np.isfinite(g).all() for g in gradient.values())
 
     monkeypatch.setattr(keras_hub, "dtype_policy", lambda name: name)
@@ -104,15 +105,17 @@ def test_a_prompt_is_read_and_continued_as_in_float32():
     """Also from an int8 base, whose sums before scaling float16 could not hold."""
     from gemma_ko_lib.models import kv_cache
 
-    model = make_model("gemma3")
+    model = make_model("gemma2")
     starts = jnp.zeros(2, "int32")
+    read = jax.jit(kv_cache.read_prompts, static_argnums=(0, 4, 5))
+    step = jax.jit(kv_cache.step, static_argnums=0)
     for int8 in (False, True):
         found = {}
         for dtype in ("float32", "mixed_float16"):
             decoder = _decoder(model, dtype)
             weights = kv_cache.lay_out(decoder, model.params, int8)
-            logits, caches = kv_cache.read_prompts(decoder, weights, _TOKENS, starts, 16, int8)
-            next_logits, _ = kv_cache.step(decoder, weights, _TOKENS[:, 0], 12, starts, caches)
+            logits, caches = read(decoder, weights, _TOKENS, starts, 16, int8)
+            next_logits, _ = step(decoder, weights, _TOKENS[:, 0], 12, starts, caches)
             found[dtype] = np.stack([logits, next_logits])
         spread = np.abs(found["float32"]).max()
         np.testing.assert_allclose(

@@ -45,7 +45,7 @@ def test_steps_equal_the_full_pass(shape):
 
 @pytest.mark.parametrize("bits", (8, 4))
 def test_steps_see_adapters_and_a_quantised_base(bits):
-    model = make_model("gemma3")
+    model = make_model("gemma2")
     frozen, adapters = models.add_adapters(model.params, models.Lora(rank=2, alpha=4.0))
     params = models.quantize(frozen, bits) | {name: a + 0.1 for name, a in adapters.items()}
     found, expected, _ = _logits(model, params, int8=False)

@@ -21,8 +21,8 @@ def test_a_saved_model_computes_the_same_after_loading(tiny_model, tmp_path):
     loaded = models.load(tmp_path / "model", dtype="float32")
     ids = np.array([[2, 5, 9, 40]], "int32")
     np.testing.assert_array_equal(
-        loaded.decoder.logits(loaded.params, ids, np.ones_like(ids)),
-        tiny_model.decoder.logits(tiny_model.params, ids, np.ones_like(ids)),
+        jax.jit(loaded.decoder.logits)(loaded.params, ids, np.ones_like(ids)),
+        jax.jit(tiny_model.decoder.logits)(tiny_model.params, ids, np.ones_like(ids)),
     )
     assert loaded.notice == "under some terms"
     assert loaded.tokenizer.vocabulary == tiny_model.tokenizer.vocabulary

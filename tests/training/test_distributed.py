@@ -103,7 +103,7 @@ print(json.dumps(report))
 def runs(tmp_path_factory, tiny_tokenizer):
     """The same run on one device, on eight, and on two processes of one each."""
     folder = tmp_path_factory.mktemp("runs")
-    model = make_model("gemma2", tokenizer=tiny_tokenizer)
+    model = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
     model.save(folder / "model")
     write_shards(SENTENCES * 200, tiny_tokenizer, folder / "shards", length=32)
     with socket.socket() as free:

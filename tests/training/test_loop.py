@@ -30,6 +30,12 @@ CONFIG = LoopConfig(
 
 
 @pytest.fixture
+def tiny_model(tiny_tokenizer):
+    """Two plain layers: what a run does with its files does not depend on windows and caps."""
+    return make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
+
+
+@pytest.fixture
 def shards(tiny_tokenizer, tmp_path):
     write_shards(SENTENCES * 8, tiny_tokenizer, tmp_path / "shards", length=32)
     return open_shards(tmp_path / "shards", tiny_tokenizer)
@@ -136,7 +142,7 @@ import gemma_ko_lib.training.loop as loop
 
 folder, kill_at, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 tokenizer = SentencePieceTokenizer(open(folder + "/tokenizer.model", "rb").read())
-model = make_model("gemma2", tokenizer=tokenizer)
+model = make_model("gemma1-mqa", tokenizer=tokenizer)
 if when == "saving":
     save = loop.Checkpoints.save
     def save_and_die(self, step, *rest):

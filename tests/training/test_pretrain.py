@@ -12,7 +12,13 @@ from gemma_ko_lib import corpus, models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
 from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain
-from tests.conftest import SENTENCES
+from tests.conftest import SENTENCES, make_model
+
+
+@pytest.fixture
+def tiny_model(tiny_tokenizer):
+    """Two plain layers: what a run does with its files does not depend on windows and caps."""
+    return make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
 
 
 @pytest.fixture
@@ -55,13 +61,12 @@ def _losses(run):
 
 def test_how_an_update_is_cut_does_not_matter(model_folder, shards_folder, tmp_path):
     losses = []
-    for rows in (1, 3, 5):
+    for rows in (5, 3):
         size = RunSize(tokens=3000, update_tokens=5 * 64, rows=rows)
         run = pretrain(model_folder, shards_folder, tmp_path / str(rows), size=size, quiet=True)
         losses.append(_losses(run))
     assert len(losses[0]) > 5
     np.testing.assert_allclose(losses[1], losses[0], atol=1e-5)
-    np.testing.assert_allclose(losses[2], losses[0], atol=1e-5)
 
 
 def test_a_finished_run_goes_on_to_more_tokens(model_folder, shards_folder, tmp_path):
