@@ -1,5 +1,6 @@
 """The course as a runner: what a learner, a reviewer and CI rely on."""
 
+import base64
 import contextlib
 import io
 import json
@@ -14,6 +15,7 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from gemma_ko_lib import __version__, course
 from gemma_ko_lib.course import execution, heads, notebook_files, teaching_times, watch
@@ -361,6 +363,24 @@ def test_stored_outputs_hold_what_a_learner_should_see_and_nothing_of_this_machi
     assert printed.text == "course-output/artefacts\n"
     assert value.data["text/plain"] == "'course-output/artefacts'"
     assert "papermill" not in json.dumps(notebook.metadata)
+
+
+def test_a_picture_is_stored_with_a_palette_unless_it_is_transparent():
+    def picture(alpha: int) -> str:
+        pixels = np.full((90, 200, 4), alpha, "uint8")
+        pixels[..., :3] = np.random.default_rng(0).integers(0, 200, (90, 200, 1))  # 200 colours
+        saved = io.BytesIO()
+        Image.fromarray(pixels).save(saved, "png", compress_level=1)
+        return base64.b64encode(saved.getvalue()).decode()
+
+    def colours(png: str):
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
+
+    opaque, transparent = picture(255), picture(100)
+    small = notebook_files._with_palette(opaque)
+    assert len(small) < len(opaque)
+    np.testing.assert_array_equal(colours(small), colours(opaque))
+    assert notebook_files._with_palette(transparent) == transparent
 
 
 def test_storing_twice_changes_nothing(stored):

