@@ -10,7 +10,7 @@ import datetime
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -40,6 +40,21 @@ def kept_part(path: Path, make: Callable) -> dict:
             json.dump(kept, file, ensure_ascii=False)
         print(f"{path.stem}: {minutes:.1f} minutes, peak {peak / 2**30:.1f} GiB", flush=True)
     return json.loads(path.read_text("utf-8"))
+
+
+def try_rates(
+    rates: Iterable[float], measure: Callable[[float], float], most: int
+) -> dict[float, float]:
+    """Figures by learning rate, the lower the better.
+
+    The best of what was tried at its edge is not known to be the best: others follow, a factor of
+    3 apart, until it is inside or `most` have been tried.
+    """
+    tried = {rate: measure(rate) for rate in rates}
+    while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < most:
+        rate = float(f"{best / 3 if best == min(tried) else best * 3:.1g}")
+        tried[rate] = measure(rate)
+    return tried
 
 
 def commands_in(doc: str) -> list[str]:

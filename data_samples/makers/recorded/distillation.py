@@ -11,6 +11,7 @@ on nano in a minute and saves nothing.
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from data_samples.makers.recorded import WORK, save
+from data_samples.makers.recorded import WORK, save, try_rates
 from gemma_ko_lib import evaluation, models, runtime, tokenization, training
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.statistics import interval
@@ -268,21 +269,16 @@ class _Lab:
         ).micro
 
     def probes(self) -> dict[str, dict[float, float]]:
-        """Bits per byte by target and rate in short runs on clean text, with a seed of their own.
+        """Bits per byte by target and rate, in short runs on clean text with their own seed."""
 
-        A best rate at the edge of those tried is not known to be the best: more are tried.
-        """
-        tried = {target: {} for target in TARGETS}
-        for target, ends in tried.items():
-            rates = list(self.sizes.rates)
-            while rates:
-                run = self.run(target, "clean", 99, rate := rates.pop(0), steps=self.sizes.probe)
-                ends[rate] = run["bits"][str(self.sizes.probe)]
-                if not rates and len(ends) < 8:
-                    best = min(ends, key=ends.get)
-                    if best in (low := min(ends), max(ends)):
-                        rates = [float(f"{best / 3 if best == low else best * 3:.0e}")]
-        return tried
+        def measure(target: str, rate: float) -> float:
+            run = self.run(target, "clean", 99, rate, steps=self.sizes.probe)
+            return run["bits"][str(self.sizes.probe)]
+
+        return {
+            target: try_rates(self.sizes.rates, functools.partial(measure, target), most=8)
+            for target in TARGETS
+        }
 
     def behind(self, held_out: list[str], others: list[str]) -> dict[str, list[float]]:
         """The teacher's bits per byte of sound text behind three contexts, by text.

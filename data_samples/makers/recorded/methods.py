@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save, try_rates
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.training import Batches, Method
@@ -119,18 +119,15 @@ class Comparison:
         method, rates = METHODS[name]
         found = self.compile(method)
         update = found.pop("update")
-        tried = {}
 
-        def measure(rate: float) -> None:
+        def measure(rate: float) -> float:
             run = self.run(method, update, rate, 0, self.tries, last=False)
-            tried[rate] = run["curve"][-1][1]
-            print(f"{name}, rate {rate:g}: {tried[rate]} bits per byte", flush=True)
+            bits = run["curve"][-1][1]
+            print(f"{name}, rate {rate:g}: {bits} bits per byte", flush=True)
+            return bits
 
-        for rate in rates:
-            measure(rate)
-        # The best of what was tried at its edge is not known to be the best.
-        while (best := min(tried, key=tried.get)) in (min(tried), max(tried)) and len(tried) < 6:
-            measure(float(f"{best / 3 if best == min(tried) else best * 3:.1g}"))
+        tried = try_rates(rates, measure, most=6)
+        best = min(tried, key=tried.get)
         runs = [self.run(method, update, best, seed, self.updates, last=True) for seed in SEEDS]
         seconds = np.percentile([s for run in runs for s in run.pop("seconds")], [50, 25, 75])
         ends = [run["curve"][-1][1] for run in runs]
