@@ -194,8 +194,16 @@ def test_text_that_no_format_reads_is_counted(tmp_path):
             },
             {"paragraphs[].qas[].question": 1},
         ),
+        # Japanese is written without spaces.
+        (
+            {
+                "text": "라면은 어떻게 끓이나요? 알려 주세요.",
+                "answers": [{"body": "お湯を沸かして麺を入れ、蓋をして四分待ってください。"}],
+            },
+            {"answers[].body": 1},
+        ),
     ],
-    ids=["translation", "reading"],
+    ids=["translation", "reading", "without spaces"],
 )
 def test_text_beside_what_a_layout_reads_is_counted(record, unread, tmp_path):
     raw = tmp_path / "raw.json"

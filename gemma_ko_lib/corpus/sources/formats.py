@@ -62,13 +62,10 @@ def _with_unread(passages: Iterable[Passage], record: dict) -> list[Passage]:
     """The texts of a record; the first one says which texts of it no format reads."""
     passages = list(passages)
     kept = (value for p in passages for value in (p.text, *p.metadata.values()))
-    if passages and (unread := unread_fields(record, filter(_is_string, kept))):
+    read = (value for value in kept if type(value) is str)
+    if passages and (unread := unread_fields(record, read)):
         passages[0].metadata.update(unread)
     return passages
-
-
-def _is_string(value) -> bool:
-    return type(value) is str
 
 
 def _named(record: dict, fields: Fields) -> tuple[Passage] | str:

@@ -142,7 +142,7 @@ def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]
             values += [(f"{place}.{key}" if place else str(key), v) for key, v in value.items()]
         elif type(value) is list:
             values += [(f"{place}[]", item) for item in value[:_LOOKED_AT]]
-        elif type(value) is str and " " in (value := value.strip()):
+        elif type(value) is str and (" " in (value := value.strip()) or not value.isascii()):
             texts.setdefault(place, []).append(value)
     texts = {place: its for place, its in texts.items() if max(map(len, its)) >= _SHORTEST_TEXT}
     if not texts:
