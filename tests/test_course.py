@@ -470,7 +470,7 @@ def test_minutes_of_a_section_are_read_by_its_length_and_computed_as_measured(
     monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
     (tmp_path / heads.TIMES).write_text("[]")
     heads.take_times(result.metrics_path)
-    runs = [run for run in heads._recorded() if run["notebook"] == "01_first"]
+    runs = [run for run in heads.recorded_runs() if run["notebook"] == "01_first"]
     table = teaching_times.minutes_table(notebooks / "01_first.ipynb", runs).splitlines()
     assert table[0] == "| section | read | `smoke` |"
     opening, section, total = (row.split(" | ") for row in table[2:])

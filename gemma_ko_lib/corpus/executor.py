@@ -114,7 +114,8 @@ class LocalExecutor(LocalPipelineExecutor):
         except BrokenProcessPool:
             raise UserError(
                 "A worker process was killed, most often for memory. Run again with fewer workers: "
-                "it goes on where it was."
+                "it goes on where it was. (A Python script that calls this with several workers "
+                'does so under `if __name__ == "__main__":`, for each of them reads the script.)'
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -125,6 +125,7 @@ def run_course(
     """
     try:
         from gemma_ko_lib.course.execution import NotebookResult
+        from gemma_ko_lib.course.heads import recorded_runs
         from gemma_ko_lib.course.html_report import write_report
         from gemma_ko_lib.course.notebook_files import find_notebooks
         from gemma_ko_lib.course.watch import Watch
@@ -160,9 +161,13 @@ def run_course(
             progress,
         )
 
+    numbered = list(enumerate(paths, start=1))
+    if jobs > 1:  # begun first, the longest ones do not keep one job busy when the others are done
+        took = {r["notebook"]: r["seconds"] for r in recorded_runs() if r["profile"] == profile}
+        numbered.sort(key=lambda its: -took.get(its[1].stem, 0))
     pool = concurrent.futures.ThreadPoolExecutor(jobs)
     try:
-        futures = [pool.submit(run, number, path) for number, path in enumerate(paths, start=1)]
+        futures = [pool.submit(run, number, path) for number, path in numbered]
         for future in concurrent.futures.as_completed(futures):
             course.notebooks = sorted([*course.notebooks, future.result()], key=lambda r: r.name)
             _write_metrics(course)

@@ -114,7 +114,7 @@ def _put(notebook: NotebookNode, place: int, cell: NotebookNode) -> None:
 def times_table(name: str) -> str:
     """Markdown table of a notebook's recorded runs; a profile without one is said to have none."""
     rows = ["| `PROFILE` | minutes | peak memory | on |", "|---|---:|---:|---|"]
-    runs = [run for run in _recorded() if run["notebook"] == name]
+    runs = [run for run in recorded_runs() if run["notebook"] == name]
     for profile in profiles.names():
         of_profile = [run for run in runs if run["profile"] == profile]
         for run in of_profile:
@@ -128,7 +128,8 @@ def times_table(name: str) -> str:
     return "\n".join(rows)
 
 
-def _recorded() -> list[dict]:
+def recorded_runs() -> list[dict]:
+    """The runs in lesson_times.json: lesson, profile, machine, date, seconds, memory, sections."""
     return json.loads((samples_dir() / TIMES).read_text("utf-8"))
 
 
@@ -156,7 +157,7 @@ def take_times(metrics: Path) -> None:
         executed = metrics.parent / f"{name}.ipynb"
         if executed.is_file():
             taken[name, run["profile"], machine]["sections"] = section_seconds(executed)
-    for old in _recorded():
+    for old in recorded_runs():
         taken.setdefault((old["notebook"], old["profile"], old["machine"]), old)
     with whole_file(samples_dir() / TIMES) as file:
         lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
@@ -173,7 +174,7 @@ def written_readme(text: str, edition: str = "notebooks") -> str:
         text: the README.
         edition: the folder whose notebooks it links; the English ones where that has none.
     """
-    runs = _recorded()
+    runs = recorded_runs()
 
     def row(found: re.Match) -> str:
         there = (ROOT / edition / f"{found['name']}.ipynb").is_file()
@@ -198,7 +199,7 @@ def _minutes(name: str, runs: list[dict]) -> str:
 
 def written_guide(text: str) -> str:
     """Put each lesson's table of minutes into the text of the teacher's guide."""
-    tables, runs = [], _recorded()
+    tables, runs = [], recorded_runs()
     for path in find_notebooks():
         own = [run for run in runs if run["notebook"] == path.stem]
         tables += ["", f"**{path.stem}**", "", minutes_table(path, own)]

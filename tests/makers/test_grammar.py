@@ -42,6 +42,7 @@ def twins(records):
     return zip(records[::2], records[1::2], strict=True)
 
 
+@pytest.mark.slow
 def test_the_stored_files_are_what_the_rules_make(tmp_path, tokenizers):
     command = [sys.executable, "-m", "data_samples.makers.grammar", "-o", str(tmp_path)]
     subprocess.run(command, check=True, cwd=runtime.samples_dir().parent)

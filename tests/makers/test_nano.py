@@ -3,12 +3,14 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from data_samples.makers import nano
 
 SHORT = dataclasses.replace(nano.LOOP, steps=2, batch_rows=2, checkpoint_every=2)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_weights_and_another_seed_does_not(tmp_path):
     first, second, other = (
         nano.remake(tmp_path / name, dataclasses.replace(SHORT, seed=seed), quiet=True)

@@ -271,6 +271,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow  # test_distributed has the losses of eight devices, too
 def test_eight_devices_have_the_losses_of_one_in_an_eighth_of_the_memory():
     found = on_eight_devices(_MESH_SCRIPT)
     one, *meshes = found["losses"]
