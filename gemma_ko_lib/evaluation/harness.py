@@ -160,6 +160,14 @@ def evaluate(
                 f"No data for {', '.join(tasks)} ({error}). It comes from a hub; without a "
                 "network give a folder with {task}.jsonl for each task (--data DIR)."
             ) from error
+        except KeyError as error:
+            if data is None:
+                raise
+            raise UserError(
+                f"A file in {data} has no field {error}: the harness' own tasks read the fields "
+                "that the hub's files have. KoBEST's and the other suites of `gemma-ko evaluate` "
+                "are also read in their other layouts, by their names without lm_eval:."
+            ) from error
     for task, samples in found["samples"].items():
         if data is not None and task.startswith("kobest_"):
             found["results"][task]["macro_f1,none"] = _macro_f1(samples)

@@ -144,3 +144,10 @@ def test_a_task_that_does_not_exist_is_named(tiny_model):
 def test_data_that_is_not_there_is_named(tiny_model, tmp_path):
     with pytest.raises(UserError, match=r"kobest_copa\.jsonl is missing"):
         harness.evaluate(tiny_model, ["kobest_copa"], data=tmp_path)
+
+
+def test_data_in_another_layout_is_a_sentence(tiny_model, tmp_path):
+    record = {"premise": "비가 왔다.", "ask": "결과", "choices": ["젖었다.", "말랐다."], "label": 0}
+    (tmp_path / "kobest_copa.jsonl").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(UserError, match="no field 'question'"):
+        harness.evaluate(tiny_model, ["kobest_copa"], data=tmp_path)
