@@ -202,15 +202,32 @@ class Chunks:
         chunks = np.searchsorted(self.first, documents, side="right") - 1
         return chunks, (documents - self.first[chunks]).astype(np.int64)
 
-    def look_up(self, name: str, documents: np.ndarray, row: int | None = None) -> np.ndarray:
-        """Values of documents out of an array, or out of one of its rows."""
+    def look_up(
+        self, name: str, documents: np.ndarray, row: int | slice | None = None
+    ) -> np.ndarray:
+        """Values of documents out of an array, or out of its rows.
+
+        Args:
+            name: of the array.
+            documents: their numbers, [n].
+            row: one row of the array, or several with a start and an end.
+
+        Returns:
+            uint64 [n], or [rows, n] for several.
+        """
         chunks, places = self.locate(documents)
-        found = np.zeros(len(documents), np.uint64)
-        for chunk in np.unique(chunks):
+        order = np.argsort(chunks, kind="stable")
+        present, starts = np.unique(chunks[order], return_index=True)
+        rows = (row.stop - row.start,) if isinstance(row, slice) else ()
+        found = np.zeros((*rows, len(documents)), np.uint64)
+        for chunk, mine in zip(present, np.split(order, starts)[1:], strict=True):
             array = self.array(chunk, name)
-            mine = chunks == chunk
-            found[mine] = (array if row is None else array[row])[places[mine]]
+            found[..., mine] = (array if row is None else array[row])[..., places[mine]]
         return found
+
+    def number_of_documents(self) -> int:
+        """Documents of all chunks together."""
+        return sum(len(self.load(chunk, "characters")) for chunk in range(len(self.folders)))
 
     def list_of(self, name: str, document: int) -> np.ndarray:
         """One document's list: "shingles", or the bytes of its "ids"."""
@@ -228,7 +245,21 @@ class Chunks:
         return shared / (len(a) + len(b) - shared)
 
 
+# A table's keys and documents, and their copies while they are sorted, take some 600 MB.
+MOST_DOCUMENTS = 10_000_000
+
+
 def parts_for(input_bytes: int) -> int:
-    """Ranges of keys, so that a task of `DuplicateMatch` stays below a few hundred megabytes."""
-    # So many bytes are at most 10 million reviews of 50 bytes, of which a table has 24 here.
-    return max(1, math.ceil(input_bytes / 500e6))
+    """Ranges of keys, so that a task of `DuplicateMatch` stays below a gigabyte: the most needed.
+
+    How many documents an input has is not known before it is read.
+    """
+    return max(1, math.ceil(input_bytes / (50 * MOST_DOCUMENTS)))  # all of them short reviews
+
+
+def ranges_for(documents: int, parts: int) -> int:
+    """Ranges of keys that so many documents really need, of the parts that were foreseen.
+
+    Each of them looks into every chunk, so that ten times the ranges take ten times as long.
+    """
+    return min(parts, max(1, math.ceil(documents / MOST_DOCUMENTS)))

@@ -27,7 +27,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number
+from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
 from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
 
 THRESHOLD = 0.8
@@ -53,7 +53,8 @@ class DuplicateMatch(CountingStep):
     Args:
         folder: of the chunks.
         target: where the results go.
-        parts: ranges that the values of a key are divided into.
+        parts: the most ranges that the values of a key are divided into; tasks beyond those that
+            the documents need have nothing to do.
         near: also look for near duplicates.
     """
 
@@ -67,12 +68,15 @@ class DuplicateMatch(CountingStep):
         """Counts the near pairs that MinHash proposed and those that were confirmed."""
         self.target.mkdir(parents=True, exist_ok=True)
         chunks = Chunks(self.folder)
-        found = _equal_documents(*self._load(chunks, 0, rank))
+        ranges = ranges_for(chunks.number_of_documents(), self.parts)
+        if rank >= ranges:
+            return
+        found = _equal_documents(*self._load(chunks, 0, rank, ranges))
         np.save(self.target / f"exact-{rank:05d}.npy", found, allow_pickle=False)
         if self.near:
             confirmed = [np.zeros(0, _NEAR)]
             for table in range(1, TABLES):
-                pairs = _proposed_pairs(chunks, *self._load(chunks, table, rank), table)
+                pairs = _proposed_pairs(chunks, *self._load(chunks, table, rank, ranges), table)
                 confirmed.append(_confirmed(chunks, pairs))
                 counts["proposed"] += len(pairs)
             confirmed = np.concatenate(confirmed)
@@ -80,9 +84,11 @@ class DuplicateMatch(CountingStep):
             np.save(self.target / f"near-{rank:05d}.npy", confirmed, allow_pickle=False)
         yield from ()
 
-    def _load(self, chunks: Chunks, table: int, part: int) -> tuple[np.ndarray, np.ndarray]:
+    def _load(
+        self, chunks: Chunks, table: int, part: int, ranges: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Keys of a range and their documents, in order of key, then of document."""
-        low, high = (part << 64) // self.parts, ((part + 1) << 64) // self.parts - 1
+        low, high = (part << 64) // ranges, ((part + 1) << 64) // ranges - 1
         keys, documents = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
         for chunk, first in enumerate(chunks.first):
             values, order = chunks.load(chunk, "keys")[table], chunks.load(chunk, "order")[table]
@@ -137,10 +143,8 @@ def _proposed_pairs(
     far = np.arange(len(keys)) - starts > _NEIGHBOURS
     pairs.append(np.stack([documents[starts[far]], documents[far]], axis=1))
     pairs = np.concatenate(pairs)
-    for earlier in range(1, table):
-        sides = [chunks.look_up("keys", side, row=earlier) for side in pairs.T]
-        pairs = pairs[sides[0] != sides[1]]
-    return pairs
+    first, second = (chunks.look_up("keys", side, slice(1, table)) for side in pairs.T)
+    return pairs[(first != second).all(axis=0)]
 
 
 def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
