@@ -1,8 +1,8 @@
 """Dates of birth in sentences written for this: how many are found, and what is taken for one.
 
-The sentences say dates as Koreans write them, whatever the detector knows. When it first met them
-it found 12 of the 25 and took 2 of the other dates for dates of birth; how many it finds since its
-misses were mended is held as a lower bound.
+The sentences say dates in many forms, also some that the detector did not know. When it first met
+them it found 12 of the 25 and took 2 of the other dates for dates of birth; how many it finds since
+its misses were mended is held as a lower bound.
 """
 
 from gemma_ko_lib.corpus.pii.names import find_birth_dates
