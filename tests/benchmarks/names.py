@@ -38,21 +38,26 @@ def _names(text: str) -> list[PiiSpan]:
 
 
 def _labelled(records: list[dict]) -> list[tuple[str, str]]:
-    there, found, right, reported = Counter(), Counter(), 0, 0
+    there, found, right, reported = Counter(), Counter(), Counter(), Counter()
     for record in records:
         text, spans = record["text"], _names(record["text"])
         persons = _persons(record["char_tags"])
-        reported += len(spans)
-        right += sum(any(s.start < end and start < s.end for start, end in persons) for s in spans)
+        for span in spans:
+            kind = _kind(text[span.start : span.end])
+            reported[kind] += 1
+            right[kind] += any(s < span.end and span.start < end for s, end in persons)
         for start, end in persons:
             kind = _kind(text[start:end])
             there[kind] += 1
             found[kind] += any(s.start <= start and end <= s.end for s in spans)
     rows = [
         ("persons found", f"{found.total():,} of {there.total():,}"),
-        ("of what is reported, persons", f"{right / reported:.1%} of {reported:,}"),
+        ("reported, and persons", f"{right.total():,} of {reported.total():,}"),
     ]
-    return rows + [(f"  {kind}", f"{found[kind]:,} of {n:,}") for kind, n in there.most_common()]
+    for kind, n in there.most_common():
+        rows.append((f"  {kind}: found", f"{found[kind]:,} of {n:,}"))
+        rows.append((f"  {kind}: reported, and persons", f"{right[kind]:,} of {reported[kind]:,}"))
+    return rows
 
 
 def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:

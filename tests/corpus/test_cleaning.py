@@ -29,6 +29,7 @@ ARTICLE = (
         ("핰ㅋㅋㅋㅋ 좋아ㅎㅎㅎ", "핰ㅋㅋ 좋아ㅎㅎ"),
         ("대박!!!! 뭐지??? 음~~~~ ^^^^^", "대박!! 뭐지?? 음~~ ^^"),
         ("그런데..... 왜………", "그런데... 왜……"),
+        ("재밌네 ㅇㅇㅇㅇㅇㅇ", "재밌네 ㅇㅇ"),
     ],
 )
 def test_runs_shrink_and_leave_the_syllable_before(text, cleaned):
@@ -51,6 +52,12 @@ def test_nothing_is_cut_off_after_an_address_or_a_copyright_mark(line, register)
     assert clean_text(text, register).text == text
     flat = text.replace("\n\n", " ")
     assert clean_text(flat, register).text == flat
+
+
+def test_the_bytes_of_a_lost_character_break_no_line():
+    assert clean_text("이 옵\x85\x98을 고르세요\x85그다음을 누르세요").text == (
+        "이 옵을 고르세요\n그다음을 누르세요"
+    )
 
 
 def test_conjoining_jamo_are_composed_and_not_deleted():

@@ -44,6 +44,8 @@ _ORDINARY = re.compile(
     "\u3200-\u33ff]*"
 )
 _LINE_BREAKS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
+# Beside another control of its block it breaks no line: they are the bytes of a lost character.
+_BYTE_85 = re.compile("(?<=[\x80-\x84\x86-\x9f])\x85|\x85(?=[\x80-\x84\x86-\x9f])")
 # U+3164 and U+FFA0 are Hangul fillers, typed for a blank that forums do not strip.
 _SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000\u3164\uffa0]")
 # Controls, soft hyphen, zero-width and direction marks, byte order mark, halves of a
@@ -76,6 +78,8 @@ def remove_invisible(text: str) -> str:
     """
     if is_ordinary(text):
         return text
+    if "\x85" in text:
+        text = _BYTE_85.sub("", text)
     text = _LINE_BREAKS.sub("\n", text.replace("\r\n", "\n"))
     text = INVISIBLE.sub("", _SPACES.sub(" ", text))
     return _IDLE_JOINER.sub("", text) if _JOINER in text else text
@@ -83,11 +87,12 @@ def remove_invisible(text: str) -> str:
 
 # --- Runs -----------------------------------------------------------------------------
 
-# Stars are ratings: five are not two.
+# Stars are ratings: five are not two. ㅇㅇㅇ stands for a name that is not said.
 _EMOTICON_RUN = re.compile(
-    "([ㄱ-ㅣ!?~^;…～！？♡♥ㆍ\u2600-\u2604\u2607-\u27bf\U0001f300-\U0001faff])\\1{2,}"
+    "([ㄱ-ㅆㅈ-ㅣ!?~^;…～！？♡♥ㆍ\u2600-\u2604\u2607-\u27bf\U0001f300-\U0001faff])\\1{2,}"
 )
 _EMOJI_RUN = re.compile("([\u2600-\u27bf]\ufe0f)\\1{2,}")
+_CIRCLE_RUN = re.compile("ㅇ{5,}")
 _DOT_RUN = re.compile(r"\.{4,}")
 _MIDDLE_DOT_RUN = re.compile("·{4,}")
 
@@ -96,7 +101,8 @@ _MIDDLE_DOT_RUN = re.compile("·{4,}")
 def shorten_runs(text: str) -> str:
     """Shorten ㅋㅋㅋㅋ, ㅠㅠㅠ, ^^^, !!!, ♥♥♥ and … to two, and dots to the three of an ellipsis.
 
-    Only equal characters are a run, so the syllable before it is never touched.
+    Only equal characters are a run, so the syllable before it is never touched. Of ㅇ, which also
+    stands for the syllables of a name, three and four stay.
 
     Example: "하하ㅋㅋㅋ 대박!!!! 그런데....." → "하하ㅋㅋ 대박!! 그런데...".
     """
@@ -104,6 +110,8 @@ def shorten_runs(text: str) -> str:
         text = _EMOTICON_RUN.sub(r"\1\1", text)
     if "\ufe0f" in text:
         text = _EMOJI_RUN.sub(r"\1\1", text)
+    if "ㅇㅇㅇㅇㅇ" in text:
+        text = _CIRCLE_RUN.sub("ㅇㅇ", text)
     if "...." in text:
         text = _DOT_RUN.sub("...", text)
     if "····" in text:
