@@ -165,14 +165,18 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
         )
 
 
-def _strings(value) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings([part for name, part in value.items() if name.lower() not in _ABOUT])
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
+def _strings(record: dict) -> Iterator[str]:
+    # A stack of its own: JSON may be nested deeper than Python calls.
+    waiting = [record]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            parts = [part for name, part in value.items() if name.lower() not in _ABOUT]
+            waiting += reversed(parts)
+        elif isinstance(value, list):
+            waiting += reversed(value)
 
 
 # --- The block ----------------------------------------------------------------------------

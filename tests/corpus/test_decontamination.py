@@ -1,6 +1,7 @@
 """Decontamination: what holds a piece of an evaluation set goes, and nothing else does."""
 
 import json
+import os
 
 import pytest
 from datatrove.data import Document
@@ -130,6 +131,10 @@ def test_items_of_the_course_would_be_found_and_its_texts_hold_none(name, tmp_pa
         (b"", "is empty"),
         (b'{"text": "a"}\n{broken\n', "bad.jsonl:2 is not readable"),
         ("시험".encode("cp949"), "not UTF-8"),
+        (b'{"text": "a"}\n{"text": "\\ud800"}', r"bad.jsonl:2 is not readable \(half a surrogate"),
+        (b'[{"text": "a"}, {"text": "\\ud800"}]', r"bad.jsonl:2 is not readable \(half a surrog"),
+        (b"[" * 100_000, "bad.jsonl: record 1 is nested too deep"),
+        (b'{"text": ' + b"[" * 100_000, r"bad.jsonl:1 is not readable \(nested too deep"),
     ],
 )
 def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path, content, message):
@@ -138,6 +143,20 @@ def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path,
         build_index([tmp_path / "bad.jsonl"], tmp_path / "index")
     with pytest.raises(UserError, match=r"Cannot read the evaluation set .*none\.jsonl"):
         build_index([tmp_path / "none.jsonl"], tmp_path / "index")
+
+
+def test_a_pipe_as_evaluation_set_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(UserError, match="pipe.jsonl: it is not a file"):
+        build_index([tmp_path / "pipe.jsonl"], tmp_path / "index")
+
+
+def test_items_are_found_however_deep_they_stand(tmp_path):
+    """As deep as json reads, which is deeper than Python functions call themselves."""
+    deep = LONG
+    for _ in range(350):
+        deep = {"part": [deep]}
+    assert left(tmp_path, [LONG], index(tmp_path, deep))[0] == []
 
 
 @pytest.mark.parametrize(
