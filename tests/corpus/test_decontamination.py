@@ -6,10 +6,12 @@ import os
 import pytest
 from datatrove.data import Document
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib import cli, runtime
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.corpus.spool import read_lines, task_lines
+from gemma_ko_lib.evaluation import load_suites
 from gemma_ko_lib.runtime import UserError
 
 LONG = "광화문 앞 넓은 길에 아침부터 사람들이 모여 새로 심은 은행나무를 구경하며 사진을 찍고 있었다"
@@ -174,3 +176,63 @@ def test_an_evaluation_set_is_read_as_it_is_published(name, text, tmp_path):
     assert (counts["items"], counts["ngrams"]) == (1, 1)
     (planted,) = counts["planted"]
     assert planted == {"file": name, "items": 1, "found": 1}
+
+
+# --- Folders ------------------------------------------------------------------------------
+
+
+def kobest(folder):
+    """KoBEST as it is published, and as `gemma-ko evaluate --suite kobest --data` takes it."""
+    texts = {
+        "BoolQ": f"ID\tText\tQuestion\tAnswer\n1\t{LONG}\t정말 그런가?\tTrue",
+        "SentiNeg": f"ID\tText\tLabel\n1\t{SHORT}\t1",
+    }
+    for task, content in texts.items():
+        (folder / task).mkdir(parents=True)
+        for split in ("train", "test"):
+            (folder / task / f"{split}.tsv").write_text(content, "utf-8")
+        (folder / task / "README.md").write_text("# How to read it", "utf-8")
+    return folder
+
+
+def test_a_folder_stands_for_the_sets_in_it(tmp_path):
+    folder = kobest(tmp_path / "kobest")
+    suffixes = ("jsonl", "json", "tsv", "csv", "parquet", "txt", "md")
+    other = tmp_path / "other"
+    other.mkdir()
+    for suffix in suffixes:
+        (other / f"a.{suffix}").touch()
+    settings = CleanSettings(decontaminate=(str(folder), str(other), str(other / "a.json")))
+    found = [str(path.relative_to(tmp_path)) for path in settings.evaluation_files()]
+    sets = [f"other/a.{suffix}" for suffix in sorted(suffixes[:5])]
+    assert found == ["kobest/BoolQ/test.tsv", "kobest/SentiNeg/test.tsv", *sets]
+
+
+def test_the_command_takes_a_folder_and_names_its_files_apart(tmp_path, capsys):
+    folder = kobest(tmp_path / "kobest")
+    assert [suite.name for suite in load_suites("kobest", folder)] == [
+        "kobest_boolq",
+        "kobest_sentineg",
+    ]
+    raw = tmp_path / "raw.jsonl"
+    with raw.open("w", encoding="utf-8") as file:
+        for text in (
+            f"어제 읽은 글이다. {LONG}",
+            "강가에 핀 갈대가 바람에 흔들리는 소리를 들었다.",
+        ):
+            file.write(json.dumps({"text": text}) + "\n")
+    out = tmp_path / "out"
+    assert cli.main(["clean", str(raw), "-o", str(out), "--decontaminate", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "held a piece of an evaluation set: 1" in said
+    assert "of BoolQ/test.tsv, 1 of 1 items" in said and "of SentiNeg/test.tsv, 1 of 1" in said
+    (line,) = read_lines(out / "contaminated.jsonl")
+    assert line["item"] == "BoolQ/test.tsv:2"
+
+
+def test_a_folder_without_sets_and_a_pipe_are_refused(tmp_path):
+    (tmp_path / "train.jsonl").touch()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path, tmp_path / "pipe.jsonl"):
+        with pytest.raises(UserError, match=r"no evaluation set in .*\.jsonl \.json"):
+            CleanSettings(decontaminate=(str(path),))
