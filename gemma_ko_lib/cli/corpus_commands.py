@@ -91,8 +91,9 @@ def _add_clean(commands) -> None:
         nargs="+",
         type=os.path.abspath,
         default=[],
-        metavar="FILE",
-        help="evaluation sets (JSON lines or .tsv) that no document may hold a piece of",
+        metavar="PATH",
+        help="evaluation sets that no document may hold a piece of: files (.jsonl, .json, .tsv, "
+        ".csv, .parquet), or folders of them, of which files for training (*train*) are left out",
     )
     parser.add_argument(
         "--hold-out", type=share, default=0.0, metavar="SHARE", help="share kept for evaluation"

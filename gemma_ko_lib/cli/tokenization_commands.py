@@ -100,6 +100,12 @@ def _add_pack(commands) -> None:
         "--tokens", type=count, metavar="N", help="how many to write (as many as there are)"
     )
     parser.add_argument("--seed", type=SEED, default=0, help="of order and choice")
+    parser.add_argument(
+        "--workers",
+        type=whole(1),
+        default=1,
+        help="processes that tokenize; the shards are the same",
+    )
     parser.add_argument("--json", action="store_true", help="the manifest on stdout")
 
 
@@ -120,6 +126,7 @@ def _pack(arguments) -> None:
         mixture,
         arguments.seed,
         progress=True,
+        workers=arguments.workers,
     )
     if arguments.json:
         return print_json(manifest)

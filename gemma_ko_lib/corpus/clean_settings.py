@@ -14,6 +14,8 @@ PII = ("placeholder", "surrogate", "keep")
 URLS = ("personal", "all", "keep")
 DUPLICATES = ("near", "exact", "keep")
 COMPRESSION = ("gzip", "zstd")
+# Of the files that `runtime.numbered_records` reads, as folders of evaluation sets have them.
+EVALUATION_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".parquet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,9 @@ class CleanSettings:
         quality: also apply FineWeb-2's measures, with words by a morphological analyser.
         pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
         duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
-        decontaminate: evaluation sets no piece of which may be in the documents.
+        decontaminate: evaluation sets no piece of which may be in the documents: files, and
+            folders of which every file with a suffix of `EVALUATION_SUFFIXES` is a set but for
+            those with "train" in their names.
         hold_out: share of documents to write to held_out/, 0 up to but not including 1.
         hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
         seed: of the surrogates.
@@ -81,12 +85,37 @@ class CleanSettings:
             from gemma_ko_lib.corpus.cleaning.quality import require_kiwi
 
             require_kiwi()
-        for path in self.decontaminate:
-            if not Path(path).is_file():
+        self.evaluation_files()
+
+    def evaluation_files(self) -> list[Path]:
+        """The files of the evaluation sets.
+
+        Raises:
+            UserError: one is not there, or a folder has none.
+        """
+        files: dict[Path, None] = {}
+        for path in map(Path, self.decontaminate):
+            found = (
+                [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
+            )
+            if not path.exists():
                 raise UserError(f"There is no evaluation set {path}. Check the path.")
+            if not found:
+                raise UserError(
+                    f"There is no evaluation set in {path}; give files, or a folder of files "
+                    f"{' '.join(EVALUATION_SUFFIXES)}, of which those for training are left out."
+                )
+            files |= dict.fromkeys(found)
+        return list(files)
 
     def reading(self) -> "Reading":
         """What readers are told."""
         from gemma_ko_lib.corpus.sources.reading import Reading
 
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
+
+
+def _is_evaluation_set(path: Path) -> bool:
+    return (
+        path.suffix in EVALUATION_SUFFIXES and "train" not in path.stem.lower() and path.is_file()
+    )

@@ -12,7 +12,7 @@ since that is how the set asks and not what it asks.
 import csv
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,10 +65,11 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     items_of: dict[tuple[int, int], set[int]] = defaultdict(set)
     trivial, ends = set(), []
     paths = [Path(file) for file in files]
-    for path in paths:
+    labels = _labels(paths)
+    for path, label in zip(paths, labels, strict=True):
         for number, texts in _items(path):
             item = len(names)
-            names.append(f"{path.name}:{number}")
+            names.append(f"{label}:{number}")
             item_texts.append(texts)
             for words in map(shingles.words, texts):
                 if len(words) < _ANCHOR_WORDS:
@@ -116,8 +117,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
         "too_short": sum(len(words) < FEWEST_WORDS for its in words_of for words in its),
         "trivial": sum(size >= FEWEST_WORDS for size, _ in trivial),
         "planted": [
-            {"file": path.name, "items": len(span), "found": sum(item in hits for item in span)}
-            for path, span in zip(paths, spans, strict=True)
+            {"file": label, "items": len(span), "found": sum(item in hits for item in span)}
+            for label, span in zip(labels, spans, strict=True)
         ],
     }
 
@@ -138,6 +139,12 @@ def _joined(words: list[bytes]) -> str:
 
 def _is_number(words: list[bytes]) -> bool:
     return b"".join(words).decode().isdecimal()
+
+
+def _labels(paths: list[Path]) -> list[str]:
+    """Names of files; with the folder where two have one name, as KoBEST's test.tsv."""
+    count = Counter(path.name for path in paths)
+    return [p.name if count[p.name] == 1 else f"{p.parent.name}/{p.name}" for p in paths]
 
 
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -165,14 +172,18 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
         )
 
 
-def _strings(value) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings([part for name, part in value.items() if name.lower() not in _ABOUT])
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
+def _strings(record: dict) -> Iterator[str]:
+    # A stack of its own: JSON may be nested deeper than Python calls.
+    waiting = [record]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            parts = [part for name, part in value.items() if name.lower() not in _ABOUT]
+            waiting += reversed(parts)
+        elif isinstance(value, list):
+            waiting += reversed(value)
 
 
 # --- The block ----------------------------------------------------------------------------

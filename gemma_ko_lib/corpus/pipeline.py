@@ -152,7 +152,7 @@ def _prepare(
     plan = {
         "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
-        "evaluation_sets": [_modified(path) for path in settings.decontaminate],
+        "evaluation_sets": [[str(file), _modified(file)] for file in settings.evaluation_files()],
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
@@ -180,13 +180,13 @@ def _prepare(
     if settings.decontaminate:
         from gemma_ko_lib.corpus.decontamination import build_index
 
-        found = build_index(settings.decontaminate, partial / "evaluation")
+        found = build_index(settings.evaluation_files(), partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
         json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8
 
 
-def _modified(path: str) -> int:
+def _modified(path: str | Path) -> int:
     """When a file was changed; 0 where it has gone, as its reader will say."""
     try:
         return os.stat(path).st_mtime_ns

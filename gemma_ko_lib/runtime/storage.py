@@ -5,6 +5,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -160,12 +161,21 @@ def json_object(line: str) -> dict:
         ValueError: it does not: broken, nested too deep, or with half a surrogate pair in it.
     """
     try:
-        record = json.loads(line)
-        json.dumps(record, ensure_ascii=False).encode()
+        return _writable(json.loads(line))
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(_TOO_DEEP) from None
+
+
+_TOO_DEEP = "nested too deep"
+
+
+def _writable(record) -> dict:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("half a surrogate pair in a text") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     if not isinstance(record, dict):
         raise ValueError(f"a JSON object was expected, not {type(record).__name__}")
     return record
@@ -186,8 +196,10 @@ def numbered_records(
 
     Raises:
         OSError: it cannot be read.
-        ValueError, csv.Error: it is damaged as a whole.
+        ValueError, csv.Error: it is damaged as a whole, or is a pipe, a device or a folder.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a file")  # a pipe would be waited for
     if path.suffix == ".parquet":
         from pyarrow import parquet
 
@@ -196,11 +208,14 @@ def numbered_records(
     if path.suffix == ".csv":
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            yield from ((reader.line_num, record) for record in reader)
+            for record in reader:
+                # DictReader puts what no column is for under None.
+                more = ValueError("more columns than in the first line")
+                yield reader.line_num, more if None in record else record
         return
     lines = numbered_lines(path)
-    if path.suffix == ".json" or (lines and lines[0][1].startswith("[")):
-        yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
+    if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
+        yield from _listed(path.read_text("utf-8-sig"))
         return
     if path.suffix == ".tsv" and lines:
         parse = _by_columns(lines.pop(0)[1].split("\t"))
@@ -209,6 +224,35 @@ def numbered_records(
             yield number, parse(line)
         except ValueError as error:
             yield number, error
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _listed(text: str) -> Iterator[tuple[int, dict | ValueError]]:
+    """The objects of a JSON list, read one by one, so that an error names its record."""
+    decode = json.JSONDecoder().raw_decode
+    place, number = _SPACE.match(text).end(), 0
+    if not text.startswith("[", place):
+        raise ValueError("it holds no JSON list; JSON lines are called .jsonl")
+    place = _SPACE.match(text, place + 1).end()
+    while not text.startswith("]", place):
+        number += 1
+        try:
+            record, place = decode(text, place)
+        except RecursionError:  # where the next one begins is not known
+            raise ValueError(f"record {number} is {_TOO_DEEP}") from None
+        try:
+            yield number, _writable(record)
+        except ValueError as error:
+            yield number, error
+        place = _SPACE.match(text, place).end()
+        if text.startswith(",", place):
+            place = _SPACE.match(text, place + 1).end()
+        elif not text.startswith("]", place):
+            raise json.JSONDecodeError("Expecting ',' or ']'", text, place)
+    if (end := _SPACE.match(text, place + 1).end()) < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
 
 
 def _by_columns(names: list[str]) -> Callable[[str], dict]:

@@ -5,19 +5,21 @@ repeated in whole epochs, and the manifest says how often.
 """
 
 import contextlib
+import functools
 import heapq
 import math
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process
+from gemma_ko_lib.tokenization.framing import framed_documents
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
-from gemma_ko_lib.tokenization.shards import check_is_for_shards, framed_documents, write_rows
+from gemma_ko_lib.tokenization.shards import check_is_for_shards, write_rows
 from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
@@ -68,12 +70,13 @@ def pack_mixture(
     seed: int = 0,
     rows_per_shard: int = 8192,
     progress: bool = False,
+    workers: int = 1,
 ) -> dict:
     """Tokenize documents, mix their groups, pack and store them as token shards.
 
     The documents are read once. Their tokens are spooled to disk (4 bytes each) until all are
     counted; memory holds one shard, whatever the size of the input. The same documents and
-    seed give the same bytes.
+    seed give the same bytes, with any number of workers.
 
     Args:
         documents: their metadata hold "language" (or "lang") and "register", where known.
@@ -84,6 +87,7 @@ def pack_mixture(
         seed: decides the order, and which documents an unfinished epoch takes.
         rows_per_shard: rows a file.
         progress: show progress.
+        workers: processes that tokenize; 1 is this one.
 
     Returns:
         The manifest, as written: that of `write_shards`, with "seed" and "mixture". The "epochs"
@@ -93,7 +97,7 @@ def pack_mixture(
 
     Raises:
         UserError: a key without documents, or with less than a row of the budget; a document
-            that two keys name; no documents; no room on the disk.
+            that two keys name; no documents; no room on the disk; a worker was killed.
 
     Example:
         >>> from gemma_ko_lib.runtime import samples_dir
@@ -109,7 +113,8 @@ def pack_mixture(
     folder, mixture = Path(folder), mixture or Mixture()
     check_is_for_shards(folder)
     with only_process(folder), _scratch_in(folder) as scratch:
-        groups, left_out = _spool(documents, tokenizer, scratch, length, mixture, progress)
+        framed = functools.partial(framed_documents, tokenizer=tokenizer, workers=workers)
+        groups, left_out = _spool(documents, framed, scratch, length, mixture, progress)
         wanted = _plan(groups, mixture, length)
         tokens = sum(wanted.values())
         _check_room(folder, tokens)
@@ -139,7 +144,7 @@ def _scratch_in(folder: Path) -> Iterator[Path]:
 
 
 def _spool(
-    documents, tokenizer: Tokenizer, scratch: Path, length: int, mixture: Mixture, progress: bool
+    documents, framed: Callable, scratch: Path, length: int, mixture: Mixture, progress: bool
 ) -> tuple[dict[str, TokenSpool], Counter]:
     """Tokenize all documents into one `TokenSpool` per group, and count those left out."""
     groups: dict[str, TokenSpool] = {}
@@ -162,7 +167,7 @@ def _spool(
             yield document.text
 
     with Progress(None, "Tokenizing", "documents", quiet=not progress) as bar:
-        for text, ids in framed_documents(texts(), tokenizer):
+        for text, ids in framed(texts()):
             name = waiting.popleft()
             if name not in groups:
                 if len(groups) == _MOST_GROUPS:

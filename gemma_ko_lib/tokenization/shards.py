@@ -6,7 +6,6 @@ counts, and each file's SHA-256. A folder without a manifest is not a set of sha
 """
 
 import hashlib
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -22,12 +21,12 @@ from gemma_ko_lib.runtime import (
     sha256_of,
     whole_file,
 )
-from gemma_ko_lib.tokenization.packing import PackedRows, document_ids, pack_documents
-from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents, fingerprint
+from gemma_ko_lib.tokenization.framing import framed_documents
+from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
+from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
 
 MANIFEST = "manifest.json"
 _SHARD_FILE = re.compile(r"(?:tokens|segments)-\d{5,}\.npy")
-_TEXTS_AT_ONCE = 512  # for the tokenizer
 _FORMAT = "gemma-ko token shards 1"
 
 
@@ -145,30 +144,6 @@ def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterato
         counts["bytes"] += len(text.encode("utf-8"))
         counts["tokens"] += len(document)
         yield document
-
-
-def framed_documents(
-    texts: Iterable[str], tokenizer: Tokenizer
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Tokenize texts, each with one BOS before and one EOS after; blank ones are left out.
-
-    Raises:
-        UserError: the tokenizer has no BOS or no EOS.
-    """
-    if tokenizer.bos_id < 0 or tokenizer.eos_id < 0:
-        raise UserError(
-            f"The tokenizer '{tokenizer.name}' has no token for a document's start or end, so "
-            "packed documents could not be told apart; give one of Gemma's family."
-        )
-    for batch in _batches((text for text in texts if text.strip()), _TEXTS_AT_ONCE):
-        for text, ids in zip(batch, encode_documents(tokenizer, batch), strict=True):
-            yield text, document_ids(ids, tokenizer.bos_id, tokenizer.eos_id)
-
-
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    items = iter(items)
-    while batch := list(itertools.islice(items, size)):
-        yield batch
 
 
 def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) -> Iterator[int]:

@@ -5,6 +5,9 @@ full. nanochat's loader starts each row with a document, adds the largest that f
 is left with a part of the shortest, whose remainder is thrown away; the rule is written anew
 here from its description, with its buffer of 1,000 documents. All three get the same
 documents in the same order.
+
+At the end, seconds of `pack_mixture` with one worker and with two, with Gemma 3's tokenizer on
+20 MB: the texts, then the same with their words in another order.
 """
 
 import itertools
@@ -13,14 +16,22 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import read_documents
 from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
-from gemma_ko_lib.tokenization import PackedRows, load_tokenizer, pack_documents, pack_mixture
-from gemma_ko_lib.tokenization.shards import framed_documents
+from gemma_ko_lib.tokenization import (
+    PackedRows,
+    load_tokenizer,
+    pack_documents,
+    pack_mixture,
+    read_sources,
+)
+from gemma_ko_lib.tokenization.framing import framed_documents
+from tests.benchmarks.pipeline import texts_without_end, write_texts
 
 LENGTHS = (512, 2048)
 _MOST_BYTES = 20_000_000
@@ -123,4 +134,26 @@ def measure(text_files: list[str] | None = None) -> list[tuple[str, str]]:
         numbered = (Document(text=text, id=str(number)) for number, text in enumerate(texts))
         pack_mixture(numbered, tokenizer, folder, LENGTHS[0])
         seconds = time.perf_counter() - start
-    return [*rows, ("text to shards on disk, one core", f"{megabytes / seconds:.1f} MB/s")]
+    rows.append(("text to shards on disk, one core", f"{megabytes / seconds:.1f} MB/s"))
+    return [*rows, *_with_workers(text_files)]
+
+
+def _with_workers(text_files: list[str] | None) -> list[tuple[str, str]]:
+    """Seconds, and those of this process' processor time, which more workers cannot take over."""
+    tokenizer, seconds, own = load_tokenizer("gemma3"), [], []
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "texts.jsonl")
+        write_texts(texts_without_end(text_files), source, _MOST_BYTES)
+        for workers in (1, 2):
+            start, start_own = time.perf_counter(), time.process_time()
+            shards = Path(folder, f"shards-{workers}")
+            pack_mixture(read_sources([source]), tokenizer, shards, LENGTHS[0], workers=workers)
+            seconds.append(time.perf_counter() - start)
+            own.append(time.process_time() - start_own)
+    return [
+        ("20 MB to shards with Gemma 3's tokenizer: seconds with one worker", f"{seconds[0]:.1f}"),
+        ("  with two", f"{seconds[1]:.1f}"),
+        ("  1 worker / 2", f"{seconds[0] / seconds[1]:.2f}"),
+        ("  processor seconds of the main process, one worker", f"{own[0]:.1f}"),
+        ("  with two", f"{own[1]:.1f}"),
+    ]

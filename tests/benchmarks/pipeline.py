@@ -45,7 +45,7 @@ LocalPipelineExecutor(blocks, tasks=8, workers=int(sys.argv[3])).run()
 """
 
 
-def _texts(text_files: list[str] | None):
+def texts_without_end(text_files: list[str] | None):
     """Documents without end: the given ones, then the same with their words reordered."""
     if text_files:
         originals = [(d.text, d.metadata.get("register")) for d in read_documents(text_files)]
@@ -60,7 +60,7 @@ def _texts(text_files: list[str] | None):
         yield "\n".join(map(" ".join, lines)), register
 
 
-def _write(texts, path: Path, size: int) -> None:
+def write_texts(texts, path: Path, size: int) -> None:
     written = 0
     with open(path, "w", encoding="utf-8") as file:
         for number, (text, register) in enumerate(texts):
@@ -117,10 +117,10 @@ def measure(text_files: list[str] | None = None) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as made:
         several = Path(made, "several-files")
         several.mkdir()
-        texts = _texts(text_files)
+        texts = texts_without_end(text_files)
         for number in range(_FILES):
             # Smaller files would share a task.
-            _write(texts, several / f"part-{number}.jsonl", _FILE_BYTES)
+            write_texts(texts, several / f"part-{number}.jsonl", _FILE_BYTES)
         speeds = []
         for workers in (1, 2):
             seconds, megabytes, kept, _ = _clean(several, workers)
@@ -137,7 +137,7 @@ def measure(text_files: list[str] | None = None) -> Iterator[tuple[str, str]]:
         for times in _SIZES:
             one = Path(made, f"one-file-{times}")
             one.mkdir()
-            _write(_texts(text_files), one / "all.jsonl", times * _BASE_BYTES)
+            write_texts(texts_without_end(text_files), one / "all.jsonl", times * _BASE_BYTES)
             seconds, megabytes, _, peak = _clean(one, 1)
             first = first or (seconds, peak)
             yield f"{megabytes:.0f} MB in one file: seconds", f"{seconds:.1f}"

@@ -1,14 +1,17 @@
 """Decontamination: what holds a piece of an evaluation set goes, and nothing else does."""
 
 import json
+import os
 
 import pytest
 from datatrove.data import Document
 
-from gemma_ko_lib import runtime
+from gemma_ko_lib import cli, runtime
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.corpus.spool import read_lines, task_lines
+from gemma_ko_lib.evaluation import load_suites
 from gemma_ko_lib.runtime import UserError
 
 LONG = "광화문 앞 넓은 길에 아침부터 사람들이 모여 새로 심은 은행나무를 구경하며 사진을 찍고 있었다"
@@ -130,6 +133,10 @@ def test_items_of_the_course_would_be_found_and_its_texts_hold_none(name, tmp_pa
         (b"", "is empty"),
         (b'{"text": "a"}\n{broken\n', "bad.jsonl:2 is not readable"),
         ("시험".encode("cp949"), "not UTF-8"),
+        (b'{"text": "a"}\n{"text": "\\ud800"}', r"bad.jsonl:2 is not readable \(half a surrogate"),
+        (b'[{"text": "a"}, {"text": "\\ud800"}]', r"bad.jsonl:2 is not readable \(half a surrog"),
+        (b"[" * 100_000, "bad.jsonl: record 1 is nested too deep"),
+        (b'{"text": ' + b"[" * 100_000, r"bad.jsonl:1 is not readable \(nested too deep"),
     ],
 )
 def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path, content, message):
@@ -138,6 +145,20 @@ def test_a_damaged_evaluation_set_is_an_error_since_it_is_needed_whole(tmp_path,
         build_index([tmp_path / "bad.jsonl"], tmp_path / "index")
     with pytest.raises(UserError, match=r"Cannot read the evaluation set .*none\.jsonl"):
         build_index([tmp_path / "none.jsonl"], tmp_path / "index")
+
+
+def test_a_pipe_as_evaluation_set_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(UserError, match="pipe.jsonl: it is not a file"):
+        build_index([tmp_path / "pipe.jsonl"], tmp_path / "index")
+
+
+def test_items_are_found_however_deep_they_stand(tmp_path):
+    """As deep as json reads, which is deeper than Python functions call themselves."""
+    deep = LONG
+    for _ in range(350):
+        deep = {"part": [deep]}
+    assert left(tmp_path, [LONG], index(tmp_path, deep))[0] == []
 
 
 @pytest.mark.parametrize(
@@ -155,3 +176,63 @@ def test_an_evaluation_set_is_read_as_it_is_published(name, text, tmp_path):
     assert (counts["items"], counts["ngrams"]) == (1, 1)
     (planted,) = counts["planted"]
     assert planted == {"file": name, "items": 1, "found": 1}
+
+
+# --- Folders ------------------------------------------------------------------------------
+
+
+def kobest(folder):
+    """KoBEST as it is published, and as `gemma-ko evaluate --suite kobest --data` takes it."""
+    texts = {
+        "BoolQ": f"ID\tText\tQuestion\tAnswer\n1\t{LONG}\t정말 그런가?\tTrue",
+        "SentiNeg": f"ID\tText\tLabel\n1\t{SHORT}\t1",
+    }
+    for task, content in texts.items():
+        (folder / task).mkdir(parents=True)
+        for split in ("train", "test"):
+            (folder / task / f"{split}.tsv").write_text(content, "utf-8")
+        (folder / task / "README.md").write_text("# How to read it", "utf-8")
+    return folder
+
+
+def test_a_folder_stands_for_the_sets_in_it(tmp_path):
+    folder = kobest(tmp_path / "kobest")
+    suffixes = ("jsonl", "json", "tsv", "csv", "parquet", "txt", "md")
+    other = tmp_path / "other"
+    other.mkdir()
+    for suffix in suffixes:
+        (other / f"a.{suffix}").touch()
+    settings = CleanSettings(decontaminate=(str(folder), str(other), str(other / "a.json")))
+    found = [str(path.relative_to(tmp_path)) for path in settings.evaluation_files()]
+    sets = [f"other/a.{suffix}" for suffix in sorted(suffixes[:5])]
+    assert found == ["kobest/BoolQ/test.tsv", "kobest/SentiNeg/test.tsv", *sets]
+
+
+def test_the_command_takes_a_folder_and_names_its_files_apart(tmp_path, capsys):
+    folder = kobest(tmp_path / "kobest")
+    assert [suite.name for suite in load_suites("kobest", folder)] == [
+        "kobest_boolq",
+        "kobest_sentineg",
+    ]
+    raw = tmp_path / "raw.jsonl"
+    with raw.open("w", encoding="utf-8") as file:
+        for text in (
+            f"어제 읽은 글이다. {LONG}",
+            "강가에 핀 갈대가 바람에 흔들리는 소리를 들었다.",
+        ):
+            file.write(json.dumps({"text": text}) + "\n")
+    out = tmp_path / "out"
+    assert cli.main(["clean", str(raw), "-o", str(out), "--decontaminate", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "held a piece of an evaluation set: 1" in said
+    assert "of BoolQ/test.tsv, 1 of 1 items" in said and "of SentiNeg/test.tsv, 1 of 1" in said
+    (line,) = read_lines(out / "contaminated.jsonl")
+    assert line["item"] == "BoolQ/test.tsv:2"
+
+
+def test_a_folder_without_sets_and_a_pipe_are_refused(tmp_path):
+    (tmp_path / "train.jsonl").touch()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path, tmp_path / "pipe.jsonl"):
+        with pytest.raises(UserError, match=r"no evaluation set in .*\.jsonl \.json"):
+            CleanSettings(decontaminate=(str(path),))

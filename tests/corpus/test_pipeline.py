@@ -211,6 +211,34 @@ def test_text_beside_what_a_layout_reads_is_counted(record, unread, tmp_path):
     assert run(raw, tmp_path / "out")["steps"][0]["unread_fields"] == unread
 
 
+NOTE = "손님은 어제 산 우산의 손잡이가 부러졌다며 매장에 다시 왔다."
+_SAID = ("어제 산 우산을 바꾸고 싶은데요.", "네, 영수증을 가지고 오셨나요?")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        ("DOMAIN,SENTENCEID,SPEAKER,SENTENCE", ("의류{},1,고객", "의류{},2,점원")),
+        ("대화셋일련번호,화자,고객질문(요청)", ("A{},고객", "A{},상담사")),
+        ("file_id,번호,sentence", ("W{},1", "W{},2")),
+        ("id,speaker_id,form", ("SDRW1.{}.1,S1", "SDRW1.{}.2,S2")),
+    ],
+    ids=["dialogue", "complaint", "unpublished", "forms"],
+)
+def test_a_long_text_beside_what_is_read_of_joined_rows_is_counted(columns, rows, tmp_path):
+    """In the last document of a table and in those before it; neither what is read nor labels."""
+    lines = [f"{columns},메모,표시"]
+    for document in (1, 2):
+        for row, said, note in zip(rows, _SAID, ("", NOTE), strict=True):
+            lines.append(f'{row.format(document)},"{said}",{note},짧은 말')
+    raw = tmp_path / "raw.csv"
+    raw.write_text("\n".join(lines), "utf-8")
+    report = run(raw, tmp_path / "out", duplicates="keep")
+    assert report["documents"]["in"] == 2
+    assert report["steps"][0]["unread_fields"] == {"메모": 2}
+    assert "not read: 2 records have text in '메모'" in corpus.format_report(report)
+
+
 def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
     from datatrove.data import Document
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -123,6 +124,28 @@ def test_bad_items_are_listed_and_good_ones_kept(tmp_path):
         2,
     ):
         assert line.startswith(f"copa.jsonl, line {number}: ") and why in line
+
+
+def test_half_a_surrogate_is_listed_in_lines_and_in_a_list(tmp_path):
+    path = tmp_path / "copa.jsonl"
+    lines = [json.dumps({**COPA, "id": str(n)}) for n in range(3)]
+    lines[1] = lines[1].replace('"premise": "', '"premise": "\\ud800')
+    for text in ("\n".join(lines), f"[{', '.join(lines)}]"):
+        path.write_text(text, "utf-8")
+        (suite,) = evaluation.load_suites("kobest_copa", tmp_path)
+        assert [item.id for item in suite.items] == ["0", "2"]
+        assert suite.rejects == ("copa.jsonl, line 2: half a surrogate pair in a text",)
+
+
+def test_items_nested_too_deep_and_a_pipe_are_refused(tmp_path):
+    path = tmp_path / "copa.jsonl"
+    path.write_text(f"[{json.dumps(COPA)}, {'[' * 100_000}", "utf-8")
+    with pytest.raises(UserError, match=r"copa.jsonl cannot be read \(record 2 is nested too deep"):
+        evaluation.load_suites("kobest_copa", tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"copa.jsonl cannot be read \(it is not a file\)"):
+        evaluation.load_suites("kobest_copa", tmp_path)
 
 
 def test_nsmc_is_read_as_published_and_from_stars(tmp_path):

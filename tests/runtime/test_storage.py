@@ -1,11 +1,13 @@
 """Files that are whole or not there."""
 
 import errno
+import json
 import os
+import socket
 
 import pytest
 
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, numbered_records, whole_file
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
@@ -29,3 +31,100 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     ):
         file.write("text")
     assert os.listdir(tmp_path) == []
+
+
+# --- Records of data sets -----------------------------------------------------------------
+
+GOOD = '{"text": "한 줄"}'
+
+
+def found_in(path) -> dict:
+    """Number -> record, or why it is none."""
+    return {
+        number: str(record) if isinstance(record, ValueError) else record
+        for number, record in numbered_records(path)
+    }
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (r'{"text": "\ud800"}', "half a surrogate pair"),
+        ('"only a string"', "a JSON object was expected, not str"),
+        ("[1, 2]", "a JSON object was expected, not list"),
+    ],
+)
+def test_a_list_refuses_the_records_that_lines_refuse(bad, why, tmp_path):
+    layouts = {"lines.jsonl": "\n", "list.json": ",\n", "list.jsonl": ", "}
+    for name, between in layouts.items():
+        text = between.join([GOOD, bad, GOOD])
+        (tmp_path / name).write_text(text if between == "\n" else f" [ {text} ]\n", "utf-8")
+        found = found_in(tmp_path / name)
+        assert found[1] == found[3] == json.loads(GOOD)
+        assert why in found[2]
+
+
+def test_a_record_that_is_nested_too_deep_is_named_in_both_layouts(tmp_path):
+    deep = '{"text": ' + "[" * 100_000
+    (tmp_path / "lines.jsonl").write_text(f"{GOOD}\n{deep}\n{GOOD}", "utf-8")
+    assert found_in(tmp_path / "lines.jsonl")[2] == "nested too deep"
+    for name in ("list.json", "list.jsonl"):
+        (tmp_path / name).write_text(f"[{GOOD}, {deep}", "utf-8")
+        with pytest.raises(ValueError, match="record 2 is nested too deep"):
+            found_in(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "[\n]\n", f"[{GOOD}]", f"\ufeff[{GOOD},\r\n\t{GOOD} ]", f'[{{"a": [{GOOD}]}}]']
+)
+def test_a_list_is_read_as_json_reads_it(text, tmp_path):
+    (tmp_path / "list.json").write_text(text, "utf-8")
+    records = json.loads(text.removeprefix("\ufeff"))
+    assert found_in(tmp_path / "list.json") == dict(enumerate(records, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"[{GOOD} {GOOD}]", "Expecting ',' or ']'"),
+        (f"[{GOOD}", "Expecting ',' or ']'.*column 17"),
+        (f"[{GOOD},", "Expecting value"),
+        (f"[{GOOD}] {GOOD}", "Extra data"),
+        (GOOD, "no JSON list; JSON lines are called .jsonl"),
+        ("", "no JSON list"),
+    ],
+)
+def test_a_damaged_list_says_where(text, why, tmp_path):
+    (tmp_path / "list.json").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=why):
+        found_in(tmp_path / "list.json")
+
+
+def test_a_row_of_more_columns_than_the_first_is_no_record(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\n가,1\n나,다,0", "utf-8")
+    assert found_in(tmp_path / "a.csv") == {
+        2: {"text": "가", "label": "1"},
+        3: "more columns than in the first line",
+    }
+
+
+@pytest.fixture(params=["pipe", "socket", "folder"])
+def no_file(request, tmp_path, monkeypatch):
+    """A path that is there, and is no file."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket may not be long
+    path = tmp_path / "set.jsonl"
+    if request.param == "pipe":
+        os.mkfifo(path)
+        yield path
+    elif request.param == "folder":
+        path.mkdir()
+        yield path
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+            yield path
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(no_file):
+    with pytest.raises(ValueError, match="not a file"):
+        found_in(no_file)

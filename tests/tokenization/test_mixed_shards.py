@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemma_ko_lib import cli
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, samples_dir
 from gemma_ko_lib.tokenization import (
     Mixture,
     format_mixture,
+    framing,
     open_shards,
     pack_mixture,
     read_sources,
@@ -363,6 +364,16 @@ def test_the_command_packs_what_clean_wrote_without_the_held_out(clean_folder, t
     assert "ko/none" in capsys.readouterr().out
     assert cli.main([*arguments, "--weight", "ko=-1"]) == 1
     assert "above 0" in capsys.readouterr().err
+
+
+def test_two_workers_write_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(framing, "_TEXTS_AT_ONCE", 50)
+    sources = [str(samples_dir() / language) for language in ("ko", "en")]
+    arguments = ["pack", *sources, "--tokenizer", "nano", "--length", "256"]
+    for workers in ("1", "2"):
+        folder = str(tmp_path / workers)
+        assert cli.main([*arguments, "-o", folder, "--workers", workers]) == 0
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_a_folder_around_clean_ones_is_refused_for_its_held_out_documents(clean_folder):

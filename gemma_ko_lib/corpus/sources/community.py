@@ -110,7 +110,7 @@ def metadata_of(record: dict, columns: Columns) -> dict:
     metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
     if len(metadata) < len(record):
         nested = {key: value for key, value in record.items() if type(value) in (list, dict)}
-        metadata |= unread_fields(nested)
+        metadata |= unread_fields((nested,))
     for person in columns.persons:
         metadata.pop(person, None)
     for key, value in columns.known:

@@ -48,7 +48,7 @@ def passages_of(
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
-            return _with_unread(map(without_unknown, passages(record, origin)), record)
+            return _with_unread(passages(record, origin), (record,))
     if not is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for field in TEXT_FIELDS:
@@ -58,12 +58,12 @@ def passages_of(
     return f"no text field (keys: {_keys(record)}; known: {known}; --text-field names another)"
 
 
-def _with_unread(passages: Iterable[Passage], record: dict) -> list[Passage]:
-    """The texts of a record; the first one says which texts of it no format reads."""
-    passages = list(passages)
+def _with_unread(passages: Iterable[Passage], records: Iterable[dict]) -> list[Passage]:
+    """The texts of a record or of rows; the first one says which texts there no format reads."""
+    passages = list(map(without_unknown, passages))
     kept = (value for p in passages for value in (p.text, *p.metadata.values()))
     read = (value for value in kept if type(value) is str)
-    if passages and (unread := unread_fields(record, read)):
+    if passages and (unread := unread_fields(records, read)):
         passages[0].metadata.update(unread)
     return passages
 
@@ -152,7 +152,7 @@ def passages_of_rows(
         if table:
             refused = None
             if group and table.starts(row, group[-1]):
-                yield first, without_unknown(table.passage(group, origin))
+                yield first, _joined(table, group, origin)
                 group = []
             if not group:
                 first = number
@@ -174,8 +174,13 @@ def passages_of_rows(
             yield Reject(origin.file, None, found)
             return
     if group:
-        yield first, without_unknown(table.passage(group, origin))
+        yield first, _joined(table, group, origin)
     yield from refused or ()
+
+
+def _joined(table: _Table, rows: list[dict], origin: Origin) -> Passage:
+    (passage,) = _with_unread((table.passage(rows, origin),), rows)
+    return passage
 
 
 # --- For people -------------------------------------------------------------------------------

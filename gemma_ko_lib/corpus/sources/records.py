@@ -2,7 +2,8 @@
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -122,17 +123,31 @@ _LOOKED_AT = 8  # items of a list; those after them are like them
 _MOST_VALUES = 400  # of a record
 
 
-def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]]:
-    """Names the places of a record most of whose words are in none of what was read.
+def unread_fields(records: Iterable[dict], read: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Names the places of a document most of whose words are in none of what was read.
 
     Args:
-        record: its fields.
-        read: the texts that were made of it, and what is kept beside them.
+        records: one with all of the document, or the rows that it stands in.
+        read: the texts that were made of them, and what is kept beside them.
 
     Returns:
         {"unread_fields": places such as "answers[].body"}; {} if there are none.
     """
     texts: dict[str, list[str]] = {}
+    for place, text in chain.from_iterable(map(_placed, records)):
+        texts.setdefault(place, []).append(text)
+    texts = {place: its for place, its in texts.items() if max(map(len, its)) >= _SHORTEST_TEXT}
+    if not texts:
+        return {}
+    # By words, for marks of a transcript may have been taken out of what was read.
+    known = {word for text in read for word in text.split()}
+    words = {place: " ".join(its).split() for place, its in texts.items()}
+    unread = [place for place, its in words.items() if 2 * sum(w in known for w in its) < len(its)]
+    return {UNREAD: unread} if unread else {}
+
+
+def _placed(record: dict) -> Iterator[tuple[str, str]]:
+    """What may be text in a record, each with its place."""
     values = [("", record)]
     for _ in range(_MOST_VALUES):
         if not values:
@@ -143,15 +158,7 @@ def unread_fields(record: dict, read: Iterable[str] = ()) -> dict[str, list[str]
         elif type(value) is list:
             values += [(f"{place}[]", item) for item in value[:_LOOKED_AT]]
         elif type(value) is str and (" " in (value := value.strip()) or not value.isascii()):
-            texts.setdefault(place, []).append(value)
-    texts = {place: its for place, its in texts.items() if max(map(len, its)) >= _SHORTEST_TEXT}
-    if not texts:
-        return {}
-    # By words, for marks of a transcript may have been taken out of what was read.
-    known = {word for text in read for word in text.split()}
-    words = {place: " ".join(its).split() for place, its in texts.items()}
-    unread = [place for place, its in words.items() if 2 * sum(w in known for w in its) < len(its)]
-    return {UNREAD: unread} if unread else {}
+            yield place, value
 
 
 def string(value) -> str:
