@@ -85,7 +85,7 @@ def minutes(text):
 PLANS = {
     "Three hours": [(int(row[1]), row[2]) for row in rows("Three hours")],
     "One day": [(int(row[1]), row[2]) for row in rows("One day")],
-    "Two days": [(90, row[2]) for row in rows("Two days")],
+    "Two days": [(int(row[2]), row[3]) for row in rows("Two days")],
 }
 
 
@@ -105,16 +105,18 @@ def test_three_hours_are_three_hours():
 
 
 def test_a_block_of_the_day_has_ninety_minutes():
-    blocks = {}
-    for block, lasts, *_ in rows("One day"):
-        blocks[block] = blocks.get(block, 0) + int(lasts)
-    assert list(blocks.values()) == [90] * 4
-    assert [row[:2] for row in rows("Two days")] == [[d, b] for d in "12" for b in "1234"]
+    days = [("1", *row[:2]) for row in rows("One day")], [row[:3] for row in rows("Two days")]
+    for plan, count in zip(days, (4, 8), strict=True):
+        blocks = {}
+        for day, block, lasts in plan:
+            blocks[day, block] = blocks.get((day, block), 0) + int(lasts)
+        assert list(blocks) == [(day, block) for day in "12" for block in "1234"][:count]
+        assert list(blocks.values()) == [90] * count
 
 
-@pytest.mark.parametrize("plan", ["Three hours", "One day"])
+@pytest.mark.parametrize("plan", PLANS)
 def test_machine_minutes_are_the_recorded_ones(plan):
-    given = [(row[2], row[3]) for row in rows(plan) if re.fullmatch(r"\d+ / (\d+|–)", row[3])]
+    given = [row[-2:] for row in rows(plan) if re.fullmatch(r"\d+ / (\d+|–)", row[-1])]
     assert len(given) >= 5
     for text, machine in given:
         smoke, cpu = machine.split(" / ")

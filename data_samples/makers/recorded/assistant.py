@@ -475,8 +475,8 @@ def _save(parts: _Parts, talks: dict, reviews: dict, sizes: Sizes) -> None:
         f"{found['talk']['updates']} updates of {sizes.update_tokens} tokens: the course's "
         "instructions and songys/Chatbot_data (MIT licence). Asked and measured on "
         f"{len(tests)} held-out instructions. Then, from the same base, the sentiment of film "
-        f"reviews (NSMC, CC0): {len(reviews['train'])} to train on, {len(reviews['test'])} others "
-        "to test.",
+        f"reviews (NSMC, CC0): {len(reviews['train'])} to train on, of which the updates read "
+        f"about {review['read']}, and {len(reviews['test'])} others to test.",
         parts.minutes,
         commands=[
             "python -m data_samples.makers.recorded.assistant --chats CHATS.jsonl "
