@@ -8,11 +8,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import nbformat
 import pytest
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
+from nbclient import NotebookClient
 
-from gemma_ko_lib import plotting
+from gemma_ko_lib import drawings, plotting
 from gemma_ko_lib.runtime import UserError
 
 
@@ -38,6 +40,39 @@ def test_hangul_renders_without_missing_glyphs():
     ax.set(title="조사 · 어절 · 형태소 — 뷁", xlabel="학습 단계 ✓", ylabel="\N{MINUS SIGN}1")
     ax.plot([-1, 1], [-1, 1])
     assert draw(figure).startswith(b"\x89PNG")
+
+
+def test_a_figure_says_in_words_what_it_shows():
+    figure, (left, right) = plt.subplots(1, 2)
+    figure.suptitle("Which learns?")
+    curves = {"ko": ([1, 2], [3, 2]), "en": ([1, 2], [1, 1])}
+    plotting.line_curves(curves, "step", "nats\na token", "Loss (손실)", ax=left)
+    right.set_title("Loss (손실)")  # one title over both is said once
+    right.set_ylabel("bytes")
+    assert plotting.alternative_text(figure) == (
+        "Which learns? Loss (손실). Axes: step, nats a token. Axes: bytes. Legend: ko, en."
+    )
+
+
+def test_a_drawing_is_told_by_what_is_written_in_it():
+    text = plotting.alternative_text(drawings.draw_gemma().figure)
+    assert text.startswith("Drawing: ") and "attention (어텐션)" in text
+    assert plotting.alternative_text(plt.subplots()[0]) == ""
+
+
+def test_a_notebook_publishes_a_figure_with_its_text(monkeypatch):
+    """In a kernel, whose inline backend sets up a formatter of its own at the first figure."""
+    source = (
+        "from gemma_ko_lib import plotting\n"
+        "plotting.use_korean_font()\n"
+        "figure = plotting.bar_table({'ko': 1}, 'bytes', 'Cost').figure\n"
+        "figure  # a value is shown, and at the cell's end every open figure"
+    )
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    metadata = [o.metadata for o in notebook.cells[0].outputs if "image/png" in o.get("data", {})]
+    assert metadata == [{"image/png": {"alt": "Cost. Axes: bytes."}}] * 2
 
 
 @pytest.mark.parametrize("scale", ["log", "symlog", "scientific"])
