@@ -8,11 +8,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import nbformat
 import pytest
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
-from nbclient import NotebookClient
 
 from gemma_ko_lib import drawings, plotting
 from gemma_ko_lib.runtime import UserError
@@ -58,21 +56,6 @@ def test_a_drawing_is_told_by_what_is_written_in_it():
     text = plotting.alternative_text(drawings.draw_gemma().figure)
     assert text.startswith("Drawing: ") and "attention (어텐션)" in text
     assert plotting.alternative_text(plt.subplots()[0]) == ""
-
-
-def test_a_notebook_publishes_a_figure_with_its_text(monkeypatch):
-    """In a kernel, whose inline backend sets up a formatter of its own at the first figure."""
-    source = (
-        "from gemma_ko_lib import plotting\n"
-        "plotting.use_korean_font()\n"
-        "figure = plotting.bar_table({'ko': 1}, 'bytes', 'Cost').figure\n"
-        "figure  # a value is shown, and at the cell's end every open figure"
-    )
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
-    metadata = [o.metadata for o in notebook.cells[0].outputs if "image/png" in o.get("data", {})]
-    assert metadata == [{"image/png": {"alt": "Cost. Axes: bytes."}}] * 2
 
 
 @pytest.mark.parametrize("scale", ["log", "symlog", "scientific"])
