@@ -23,7 +23,11 @@ from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
 RECORD = "from gemma_ko_lib.course import record\n"
-PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2], [2, 1])\nplt.show()"
+PLOT = """\
+from gemma_ko_lib import plotting
+plotting.use_korean_font()
+plotting.bar_table({"ko": 1}, "bytes", "Cost (비용)");"""
+ALT = "Cost (비용). Axes: bytes."
 
 
 def write_notebook(path, *cells):
@@ -319,7 +323,7 @@ def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
     assert f'id="{target}"' in page
     assert '<td title="loss">Loss</td>' in page
     assert 'href="02_broken.ipynb"' in page
-    assert page.count('src="data:image/png;base64,') == 1
+    assert page.count('src="data:image/png;base64,') == page.count(f'alt="{ALT}"') == 1
     assert "<figcaption>손실 곡선</figcaption>" in page
     assert "bits/byte" in page
     assert "검증 문서" in page
@@ -359,6 +363,7 @@ def test_stored_outputs_hold_what_a_learner_should_see_and_nothing_of_this_machi
     assert code[0].source == PARAMETERS  # and the injected cell is gone
     assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5]
     assert "image/png" in code[1].outputs[0].data
+    assert code[1].outputs[0].metadata["image/png"]["alt"] == ALT
     printed, value = code[3].outputs  # without stderr
     assert printed.text == "course-output/artefacts\n"
     assert value.data["text/plain"] == "'course-output/artefacts'"

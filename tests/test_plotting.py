@@ -12,7 +12,7 @@ import pytest
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 
-from gemma_ko_lib import plotting
+from gemma_ko_lib import drawings, plotting
 from gemma_ko_lib.runtime import UserError
 
 
@@ -38,6 +38,24 @@ def test_hangul_renders_without_missing_glyphs():
     ax.set(title="조사 · 어절 · 형태소 — 뷁", xlabel="학습 단계 ✓", ylabel="\N{MINUS SIGN}1")
     ax.plot([-1, 1], [-1, 1])
     assert draw(figure).startswith(b"\x89PNG")
+
+
+def test_a_figure_says_in_words_what_it_shows():
+    figure, (left, right) = plt.subplots(1, 2)
+    figure.suptitle("Which learns?")
+    curves = {"ko": ([1, 2], [3, 2]), "en": ([1, 2], [1, 1])}
+    plotting.line_curves(curves, "step", "nats\na token", "Loss (손실)", ax=left)
+    right.set_title("Loss (손실)")  # one title over both is said once
+    right.set_ylabel("bytes")
+    assert plotting.alternative_text(figure) == (
+        "Which learns? Loss (손실). Axes: step, nats a token. Axes: bytes. Legend: ko, en."
+    )
+
+
+def test_a_drawing_is_told_by_what_is_written_in_it():
+    text = plotting.alternative_text(drawings.draw_gemma().figure)
+    assert text.startswith("Drawing: ") and "attention (어텐션)" in text
+    assert plotting.alternative_text(plt.subplots()[0]) == ""
 
 
 @pytest.mark.parametrize("scale", ["log", "symlog", "scientific"])

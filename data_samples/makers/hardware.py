@@ -5,7 +5,7 @@
 
 Every cell is `training.plan.plan` with its default options: what `gemma-ko pretrain` would do
 on that device. The compiler's answers are kept with their date and versions; one that is stored
-is not asked for again.
+is not asked for again, but the estimate beside it is made anew with the cells.
 """
 
 import argparse
@@ -68,13 +68,18 @@ def stamp(*packages: str) -> dict:
     return {"date": datetime.date.today().isoformat(), "versions": versions}
 
 
+def planned(device: str, model: str, method: Method) -> plan.Plan:
+    """The plan of a cell; where the default does not fit, the nearest with the same method."""
+    found = plan.plan(model, device, method)
+    # Where nothing fits, the compiler is to refuse it.
+    return found.instead if found.instead and found.instead.method == method else found
+
+
 def compile_proofs(data: dict) -> None:
     """Ask the TPU compiler for each proof that is not stored; every answer is stored at once."""
     for device, model, name in PROOFS:
         method = Method(name)
-        found = plan.plan(model, device, method)
-        if found.instead and found.instead.method == method:
-            found = found.instead  # where nothing fits, the compiler is to refuse it
+        found = planned(device, model, method)
         asked = {
             "device": device,
             "model": model,
@@ -104,9 +109,7 @@ def compile_proofs(data: dict) -> None:
 def cell(device: str, model: str, name: str) -> dict:
     """What the plan says of a model, a method and a device, with the command."""
     key = {"device": device, "model": model, "method": name}
-    found = plan.plan(model, device, Method(name))
-    if found.instead and found.instead.method == Method(name):
-        found = found.instead
+    found = planned(device, model, Method(name))
     if found.fits:
         batching = found.batching
         return {
@@ -121,15 +124,24 @@ def cell(device: str, model: str, name: str) -> dict:
     return {**key, "rows": None, "bytes": found.need.total, "command": instead}
 
 
+def estimated_anew(answer: dict) -> dict:
+    """A stored answer of the compiler, beside what the plan estimates today for that command."""
+    found = planned(answer["device"], answer["model"], Method(answer["method"]))
+    if dataclasses.asdict(found.batching) != answer["batching"]:
+        return answer  # the plan gives another command now, of which only --compile can tell
+    return {**answer, "estimate": found.need.total, "command": found.command}
+
+
 def remake(data: dict) -> dict:
-    """All cells anew."""
+    """All cells anew, and the estimates beside the compiler's answers."""
     keys = [(d, model, name) for name in METHODS for model in MODELS for d in DEVICES]
     cells = []
     with Progress(len(keys), "What fits where", "cells") as progress:
         for key in keys:
             cells.append(cell(*key))
             progress.update()
-    return {**stamp("jax", "keras", "keras-hub"), "compiled": data["compiled"], "cells": cells}
+    compiled = [estimated_anew(answer) for answer in data["compiled"]]
+    return {**stamp("jax", "keras", "keras-hub"), "compiled": compiled, "cells": cells}
 
 
 # --- as text ---

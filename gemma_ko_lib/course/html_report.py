@@ -26,6 +26,7 @@ _STATUS = {"timeout": "stopped at its time limit"}
 class _Plot:
     caption: str
     png: str
+    alt: str
 
 
 @dataclasses.dataclass
@@ -87,7 +88,8 @@ def _page(result: "NotebookResult") -> _Page:
         for output in cell.get("outputs", []):
             png = output.get("data", {}).get("image/png")
             if png:
-                page.plots.append(_Plot(heading, "".join(png.split())))
+                alt = output.metadata.get("image/png", {}).get("alt", heading)
+                page.plots.append(_Plot(heading, "".join(png.split()), alt))
     return page
 
 

@@ -42,6 +42,14 @@ def test_the_estimates_agree_with_the_tpu_compiler(data):
         assert 1 / 1.15 < answer["estimate"] / total < 2.2, answer["command"]
 
 
+def test_an_estimate_beside_the_compilers_word_is_what_the_plan_says_today(data):
+    assert [hardware.estimated_anew(answer) for answer in data["compiled"]] == data["compiled"]
+    stale = {**data["compiled"][0], "estimate": 1}
+    assert hardware.estimated_anew(stale) == data["compiled"][0]
+    other = {**stale, "batching": {**stale["batching"], "rows": 1}}
+    assert hardware.estimated_anew(other) == other  # another command: the compiler has to be asked
+
+
 def test_each_proof_is_compiled_once_and_kept_at_once(monkeypatch, tmp_path):
     asked = []
 

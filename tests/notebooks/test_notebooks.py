@@ -66,6 +66,21 @@ def test_the_file_is_small_and_free_of_widget_state(path):
     assert "widgets" not in nbformat.read(path, as_version=4).metadata
 
 
+def test_the_lessons_that_the_guide_calls_stored_with_gemma_3_are():
+    guide = (heads.ROOT / "notebooks" / "README.md").read_text("utf-8")
+    assert re.search(r"lessons 00\s+to 02 are stored as it ran them", guide)
+    said_by = {
+        "00": "gemma3_270m_ko_bits_per_byte",
+        "01": "gemma3_270m: Config(",
+        "02": "cpu: gemma3_270m on cpu",
+    }
+    for number, said in said_by.items():
+        (path,) = course.find_notebooks([number])
+        outputs = "\n".join(str(cell.outputs) for cell in code_cells(path))
+        assert said in outputs, f"{path.name} is stored as another profile ran it"
+        assert not re.search(r"\bsmoke( on|:)", outputs), path.name
+
+
 def test_heads_and_addresses_are_as_the_command_writes_them():
     stale = [p.name for p, text in heads.written_files().items() if p.read_text("utf-8") != text]
     assert stale == [], "run python -m gemma_ko_lib.course.heads"
