@@ -48,7 +48,8 @@ class LoopConfig:
         learning_rate: peak.
         warmup_steps: updates until the peak.
         seed: order of the data.
-        checkpoint_every: updates between checkpoints.
+        checkpoint_every: updates between checkpoints; none are written where it is None, as for
+            a run of which only the figures are wanted.
         evaluate_every: updates between calls of `evaluate`.
         spike_nats: the run stops when a loss is this far above its running mean.
     """
@@ -60,7 +61,7 @@ class LoopConfig:
     learning_rate: float = 1e-4
     warmup_steps: int = 10
     seed: int = 0
-    checkpoint_every: int = 100
+    checkpoint_every: int | None = 100
     evaluate_every: int = 100
     spike_nats: float = 3.0
 
@@ -287,14 +288,16 @@ def run_loop(
                 if step % config.evaluate_every == 0 or last:
                     last |= measure(step)
                 stopped = on_any_host(bool(asked)) and not last
-                if step % config.checkpoint_every == 0 or last or stopped:
+                every = config.checkpoint_every
+                if last or stopped or (every and step % every == 0):
                     watch.check_weights(step, _finite(state.params), rows)
                     log.sync()
-                    checkpoints.save(step, state, batches.get_state())
+                    if every:
+                        checkpoints.save(step, state, batches.get_state())
                 if stopped:
+                    kept = "with a checkpoint; go on with --resume" if every else "nothing is kept"
                     raise Stopped(
-                        f"stopped after update {step} of {config.steps}, with a checkpoint; go on "
-                        "with --resume",
+                        f"stopped after update {step} of {config.steps}, {kept}",
                         asked[0] if asked else signal.SIGTERM,  # another process was asked
                     )
                 if last:

@@ -298,6 +298,20 @@ def test_training_never_imports_tensorflow():
     assert done.stdout.strip() == "{'keras_hub'}", done.stderr[-2000:]
 
 
+def test_a_run_without_checkpoints_has_the_same_weights_and_figures(tiny_model, shards, tmp_path):
+    kept = train(tiny_model, shards, CONFIG, tmp_path / "kept", quiet=True)
+    config = dataclasses.replace(CONFIG, checkpoint_every=None)
+    none = train(tiny_model, shards, config, tmp_path / "none", quiet=True)
+    for name, value in kept.params.items():
+        np.testing.assert_array_equal(none.params[name], value, err_msg=name)
+    assert not list((tmp_path / "none").glob("checkpoints/*"))
+    losses = [
+        [json.loads(line).get("loss") for line in (tmp_path / run / "metrics.jsonl").open()]
+        for run in ("kept", "none")
+    ]
+    assert losses[0] == losses[1]
+
+
 # --- being stopped, and going on ---
 
 
