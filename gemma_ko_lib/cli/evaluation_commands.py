@@ -41,7 +41,11 @@ def _add_evaluate(commands) -> None:
         help="what the model writes after 50 Korean openings, or answers to questions (--data, as "
         "LogicKor's questions.jsonl): six counts, without a judge",
     )
-    parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="folder or file of the suites; of an exam also hf://datasets/OWNER/NAME/PATH",
+    )
     parser.add_argument(
         "--documents", type=whole(1), help="evenly spaced documents, instead of all"
     )

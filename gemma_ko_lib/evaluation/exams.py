@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gemma_ko_lib.corpus.sources.open_corpora import HUB, fetch
 from gemma_ko_lib.evaluation.items import Examples, Item, Suite, read_suite, text_of
 from gemma_ko_lib.evaluation.prompts import LETTERS
 from gemma_ko_lib.runtime import UserError
@@ -25,24 +26,24 @@ def read_exam(name: str, data: str | Path | None, examples: bool = False) -> Sui
 
     Args:
         name: of `EXAMS`.
-        data: its file, or a folder with its files (.jsonl, .json, .csv, .parquet); of a folder
+        data: its file, or a folder with its files (.jsonl, .json, .csv, .parquet), here or on the
+            hub (hf://datasets/HAERAE-HUB/KMMLU/data/*-test.csv, for one); of a folder
             those with "test" in their names (or their folder's, as Law/test/0000.parquet) are
             taken, or all where none has.
         examples: also read the split for examples, where there is a test set beside it: files
             with "dev" in their names, as KMMLU's, or else "train".
 
     Raises:
-        UserError: no file is given or found, or none holds a question.
+        UserError: no file is given or found, none holds a question, or the hub is not reached.
     """
     if data is None:
-        raise UserError(f"{name} is read from local files: give its file or folder with --data.")
-    path = Path(data).expanduser()
-    files = (
-        [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in _SUFFIXES)
-    )
+        raise UserError(
+            f"{name} is read from files: give its file or folder with --data, or its place on the "
+            "hub, hf://datasets/OWNER/NAME/PATH."
+        )
+    files, folder = _on_the_hub(str(data)) if str(data).startswith(HUB) else _here(data)
     if not files:
-        raise UserError(f"{path} has no file for {name}: .jsonl, .json, .csv or .parquet.")
-    folder = path.parent if path.is_file() else path
+        raise UserError(f"{data} has no file for {name}: .jsonl, .json, .csv or .parquet.")
     tested = _of_split("test", files, folder)
     suite = _read(name, tested or files, folder)
     others = _of_split("dev", files, folder) or _of_split("train", files, folder)
@@ -58,6 +59,20 @@ def read_exam(name: str, data: str | Path | None, examples: bool = False) -> Sui
         rejects=suite.rejects + split.rejects,
         examples=Examples(split.items, source, by_group),
     )
+
+
+def _here(data: str | Path) -> tuple[list[Path], Path]:
+    """The files that may hold questions, and the folder that they are named in."""
+    path = Path(data).expanduser()
+    if path.is_file():
+        return [path], path.parent
+    return sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES), path
+
+
+def _on_the_hub(data: str) -> tuple[list[Path], Path]:
+    """The same of a data set of the hub: its rows in the cache, in files named after its own."""
+    files = [Path(file.path) for file in fetch(data)]
+    return files, files[0].parent if files else Path()
 
 
 def _of_split(split: str, files: Sequence[Path], folder: Path) -> list[Path]:

@@ -22,7 +22,9 @@ NAMES = {
     "grammar_en": "English minimal pairs: what was forgotten",
     "kobest": "KoBEST from local files (--data DIR): " + ", ".join(KOBEST),
     **{f"kobest_{task}": "one of KoBEST's tasks" for task in KOBEST},
-    **dict.fromkeys(EXAMS, "a public exam from its files (--data PATH)"),
+    **dict.fromkeys(
+        EXAMS, "a public exam from its files (--data PATH or hf://datasets/OWNER/NAME/PATH)"
+    ),
     "nsmc": "praise or blame in film reviews, from NSMC's ratings_test.txt (--data FILE)",
 }
 
