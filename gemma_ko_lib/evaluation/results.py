@@ -242,8 +242,8 @@ def format_results(
         "accuracy over items, and as mean of the groups; macro F1 where choices are classes; "
         "majority: the commonest answer's place; length: the shortest choice or the longest, "
         "whichever is better; intervals by clusters of items that are not independent"
-        + "; null models: the range of seven models without the skill, which another may leave by "
-        "less than its interval" * bool(bands)
+        + "; null models: the range of seven models without the skill; others were outside of it, "
+        "in a group by less than their interval, in a whole suite by up to 3 points" * bool(bands)
     )
     return "\n".join(lines)
 

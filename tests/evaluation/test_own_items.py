@@ -72,12 +72,9 @@ def test_other_models_of_random_weights_stay_within_the_recorded_band(name):
     cases = [
         (group, accuracy, interval)
         for result in others
-        for group, (accuracy, interval, _) in {
-            "": (result.micro, result.interval, 0),
-            **result.by_group(),
-        }.items()
+        for group, (accuracy, interval, _) in result.by_group().items()
     ]
-    assert len(cases) == 5 * len(stated)
+    assert len(cases) == 5 * (len(stated) - 1)
     beyond = [
         (group, accuracy, interval, stated[group])
         for group, accuracy, interval in cases
@@ -92,6 +89,9 @@ def test_other_models_of_random_weights_stay_within_the_recorded_band(name):
         if not stated[group][0] - 1e-4 <= accuracy <= stated[group][1] + 1e-4
     ]
     assert len(outside) < len(cases) / 2
+    # A liking runs through many frames, so the interval of a whole suite is too narrow for this.
+    low, high = stated[""]
+    assert all(low - 0.05 <= result.micro <= high + 0.05 for result in others)
 
 
 def test_there_are_enough_pairs_of_enough_kinds_each_with_its_source(stored):
