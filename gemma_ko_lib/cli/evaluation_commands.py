@@ -41,7 +41,11 @@ def _add_evaluate(commands) -> None:
         help="what the model writes after 50 Korean openings, or answers to questions (--data, as "
         "LogicKor's questions.jsonl): six counts, without a judge",
     )
-    parser.add_argument("--data", metavar="PATH", help="folder or file of the suites, where local")
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="folder or file of the suites; of an exam also hf://datasets/OWNER/NAME/PATH",
+    )
     parser.add_argument(
         "--documents", type=whole(1), help="evenly spaced documents, instead of all"
     )
@@ -52,7 +56,10 @@ def _add_evaluate(commands) -> None:
         help="culture, knowledge: show the choices and compare A, B, C, D (not the answers' texts)",
     )
     parser.add_argument(
-        "--shots", type=whole(1), help="examples before every question, taken from the suite"
+        "--shots",
+        type=whole(1),
+        help="examples before every question: of the training split, where --data has it, or of "
+        "the tested file",
     )
     parser.add_argument(
         "--window", type=whole(2), default=512, help="tokens the model sees at once"
@@ -130,7 +137,7 @@ def _evaluate_suites(arguments) -> int:
         suite
         for name in arguments.suite
         if not name.startswith("lm_eval:")
-        for suite in evaluation.load_suites(name, arguments.data)
+        for suite in evaluation.load_suites(name, arguments.data, bool(arguments.shots))
     ]
     if arguments.letters:
         suites = [evaluation.by_letter(suite) for suite in suites]

@@ -206,6 +206,13 @@ def _add_finetune(commands) -> None:
         default=4,
         help="measurements without a better one that end the run (4)",
     )
+    parser.add_argument(
+        "--decontaminate",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="leave out conversations that hold a piece of these evaluation sets",
+    )
     _add_run_options(parser)
 
 
@@ -222,6 +229,7 @@ def _finetune(arguments) -> int:
         size=size,
         held_out=arguments.held_out,
         patience=arguments.patience,
+        decontaminate=arguments.decontaminate,
         seed=arguments.seed,
         resume=arguments.resume,
         log_to=arguments.log,

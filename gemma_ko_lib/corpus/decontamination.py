@@ -12,6 +12,7 @@ since that is how the set asks and not what it asks.
 import csv
 import json
 import re
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.spool import task_lines, write_line
+from gemma_ko_lib.corpus.spool import read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13
@@ -226,6 +227,34 @@ class Decontaminator(CountingStep):
                     record = {"id": document.id, "item": names[item], "words": common}
                     write_line(file, record)
                     dropped.add(document, self.name)
+
+
+def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, dict]:
+    r"""Texts that share an n-gram with an evaluation set, for data that `clean` does not read.
+
+    Args:
+        texts: to look through; a conversation is one text, its turns on lines of their own.
+        files: the evaluation sets, as for `build_index`.
+
+    Returns:
+        By the text's place: {"item", "words"}, the item that it holds and the words in common.
+
+    Raises:
+        UserError: a file is missing, empty or damaged.
+
+    Example:
+        >>> question = "바닷물은 왜 강물과 달리 맛이 짠가?"
+        >>> _ = Path("exam.jsonl").write_text(json.dumps({"question": question}))
+        >>> find_leaks(["안녕하세요?", f"{question}\n소금 때문입니다."], ["exam.jsonl"])
+        {1: {'item': 'exam.jsonl:1', 'words': '바닷물은 왜 강물과 달리 맛이 짠가'}}
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        build_index(files, Path(folder))
+        block = Decontaminator(Path(folder), Path(folder))
+        for _ in block.run(Document(text, str(place)) for place, text in enumerate(texts)):
+            pass
+        lines = list(read_lines(task_lines(Path(folder), "contaminated", 0)))
+    return {int(line.pop("id")): line for line in lines}
 
 
 def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[bytes]]]]:

@@ -202,27 +202,15 @@ class Chunks:
         chunks = np.searchsorted(self.first, documents, side="right") - 1
         return chunks, (documents - self.first[chunks]).astype(np.int64)
 
-    def look_up(
-        self, name: str, documents: np.ndarray, row: int | slice | None = None
-    ) -> np.ndarray:
-        """Values of documents out of an array, or out of its rows.
-
-        Args:
-            name: of the array.
-            documents: their numbers, [n].
-            row: one row of the array, or several with a start and an end.
-
-        Returns:
-            uint64 [n], or [rows, n] for several.
-        """
+    def look_up(self, name: str, documents: np.ndarray, row: int | None = None) -> np.ndarray:
+        """Values of documents out of an array, or out of one of its rows."""
         chunks, places = self.locate(documents)
         order = np.argsort(chunks, kind="stable")
         present, starts = np.unique(chunks[order], return_index=True)
-        rows = (row.stop - row.start,) if isinstance(row, slice) else ()
-        found = np.zeros((*rows, len(documents)), np.uint64)
+        found = np.zeros(len(documents), np.uint64)
         for chunk, mine in zip(present, np.split(order, starts)[1:], strict=True):
             array = self.array(chunk, name)
-            found[..., mine] = (array if row is None else array[row])[..., places[mine]]
+            found[mine] = (array if row is None else array[row])[places[mine]]
         return found
 
     def number_of_documents(self) -> int:

@@ -143,8 +143,10 @@ def _proposed_pairs(
     far = np.arange(len(keys)) - starts > _NEIGHBOURS
     pairs.append(np.stack([documents[starts[far]], documents[far]], axis=1))
     pairs = np.concatenate(pairs)
-    first, second = (chunks.look_up("keys", side, slice(1, table)) for side in pairs.T)
-    return pairs[(first != second).all(axis=0)]
+    for earlier in range(1, table):
+        sides = [chunks.look_up("keys", side, row=earlier) for side in pairs.T]
+        pairs = pairs[sides[0] != sides[1]]
+    return pairs
 
 
 def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:

@@ -11,41 +11,87 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.items import Item, Suite, read_suite, text_of
+from gemma_ko_lib.corpus.sources.open_corpora import HUB, fetch
+from gemma_ko_lib.evaluation.items import Examples, Item, Suite, read_suite, text_of
 from gemma_ko_lib.evaluation.prompts import LETTERS
 from gemma_ko_lib.runtime import UserError
 
 _SUFFIXES = {".jsonl", ".json", ".csv", ".parquet"}
+_SPLIT = re.compile(r"(?<![a-z])(?:test|dev|train)(?![a-z])")
 _LETTERED = re.compile(r"^\s*\(?([A-J])\s*[:.)]", re.MULTILINE)
 
 
-def read_exam(name: str, data: str | Path | None) -> Suite:
+def read_exam(name: str, data: str | Path | None, examples: bool = False) -> Suite:
     """Read a public exam.
 
     Args:
         name: of `EXAMS`.
-        data: its file, or a folder with its files (.jsonl, .json, .csv, .parquet); of a folder
-            those with "test" in their names are taken, or all where none has.
+        data: its file, or a folder with its files (.jsonl, .json, .csv, .parquet), here or on the
+            hub (hf://datasets/HAERAE-HUB/KMMLU/data/*-test.csv, for one); of a folder
+            those with "test" in their names (or their folder's, as Law/test/0000.parquet) are
+            taken, or all where none has.
+        examples: also read the split for examples, where there is a test set beside it: files
+            with "dev" in their names, as KMMLU's, or else "train".
 
     Raises:
-        UserError: no file is given or found, or none holds a question.
+        UserError: no file is given or found, none holds a question, or the hub is not reached.
     """
     if data is None:
-        raise UserError(f"{name} is read from local files: give its file or folder with --data.")
-    path = Path(data).expanduser()
-    files = (
-        [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in _SUFFIXES)
-    )
-    files = [file for file in files if "test" in file.stem.lower()] or files
+        raise UserError(
+            f"{name} is read from files: give its file or folder with --data, or its place on the "
+            "hub, hf://datasets/OWNER/NAME/PATH."
+        )
+    files, folder = _on_the_hub(str(data)) if str(data).startswith(HUB) else _here(data)
     if not files:
-        raise UserError(f"{path} has no file for {name}: .jsonl, .json, .csv or .parquet.")
+        raise UserError(f"{data} has no file for {name}: .jsonl, .json, .csv or .parquet.")
+    tested = _of_split("test", files, folder)
+    suite = _read(name, tested or files, folder)
+    others = _of_split("dev", files, folder) or _of_split("train", files, folder)
+    if not examples or not tested or not others:
+        return suite
+    split = _read(name, others, folder)
+    shown = str(others[0].relative_to(folder))
+    source = shown if len(others) == 1 else f"{len(others)} files such as {shown}"
+    # KMMLU has five for each subject.
+    by_group = {item.group for item in suite.items} <= {item.group for item in split.items}
+    return dataclasses.replace(
+        suite,
+        rejects=suite.rejects + split.rejects,
+        examples=Examples(split.items, source, by_group),
+    )
+
+
+def _here(data: str | Path) -> tuple[list[Path], Path]:
+    """The files that may hold questions, and the folder that they are named in."""
+    path = Path(data).expanduser()
+    if path.is_file():
+        return [path], path.parent
+    return sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES), path
+
+
+def _on_the_hub(data: str) -> tuple[list[Path], Path]:
+    """The same of a data set of the hub: its rows in the cache, in files named after its own."""
+    files = [Path(file.path) for file in fetch(data)]
+    return files, files[0].parent if files else Path()
+
+
+def _of_split(split: str, files: Sequence[Path], folder: Path) -> list[Path]:
+    """The files that say by their names, or their folders', that they are of a split."""
+    return [
+        file
+        for file in files
+        if split in _SPLIT.findall(str(file.relative_to(folder).with_suffix("")).lower())[-1:]
+    ]
+
+
+def _read(name: str, files: Sequence[Path], folder: Path) -> Suite:
     items, rejects = [], []
     for file in files:
         suite = read_suite(name, file, lambda record, at=file.stem: EXAMS[name](record, at))
         rejects += suite.rejects
         items += [
             # Not the file's name alone: the hub's editions have one "0000.parquet" a subject.
-            dataclasses.replace(item, id=f"{file.relative_to(path).with_suffix('')}:{item.id}")
+            dataclasses.replace(item, id=f"{file.relative_to(folder).with_suffix('')}:{item.id}")
             if len(files) > 1
             else item
             for item in suite.items
@@ -55,7 +101,7 @@ def read_exam(name: str, data: str | Path | None) -> Suite:
 
 def _kmmlu(record: dict, file: str) -> Item:
     choices = [text_of(record, letter) for letter in LETTERS[:4]]
-    group = record.get("Category") or file.removesuffix("-test")
+    group = record.get("Category") or re.sub("-(test|dev|train)$", "", file)
     return _asked(record, text_of(record, "question"), choices, record["answer"], group)
 
 

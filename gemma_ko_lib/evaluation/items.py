@@ -33,6 +33,21 @@ class Item:
 
 
 @dataclasses.dataclass(frozen=True)
+class Examples:
+    """Items of a suite's training split, which `few_shot` draws from.
+
+    Attributes:
+        items: none is asked.
+        source: their files, for people.
+        by_group: each group has its own, as KMMLU's subjects have.
+    """
+
+    items: tuple[Item, ...]
+    source: str
+    by_group: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Suite:
     """Items that are scored alike.
 
@@ -44,6 +59,9 @@ class Suite:
         labels: the choices are classes that mean the same in every item, so that macro F1 says
             something.
         rejects: lines that could not be read: "file, line n: why".
+        examples: of its training split, where they were asked for and are there.
+        shots: examples before every question.
+        shots_from: where these come from.
     """
 
     name: str
@@ -51,6 +69,9 @@ class Suite:
     per_character: bool = False
     labels: bool = False
     rejects: tuple[str, ...] = ()
+    examples: Examples | None = None
+    shots: int = 0
+    shots_from: str = ""
 
 
 def read_suite(

@@ -4,14 +4,26 @@ Prompts and choices are those of the harness' tasks of the same names, so that f
 compared; a space stands between a prompt and its choice.
 """
 
+import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
+from gemma_ko_lib.evaluation.items import (
+    Examples,
+    Item,
+    Suite,
+    choices_of,
+    label_of,
+    read_suite,
+    text_of,
+)
 from gemma_ko_lib.runtime import UserError
 
 
-def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
+def read_kobest(
+    tasks: Sequence[str], data: str | Path | None, examples: bool = False
+) -> list[Suite]:
     """The tasks that a folder has files for.
 
     Args:
@@ -19,6 +31,7 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
         data: a folder of files such as *boolq*.jsonl, or of KoBEST's own folders (BoolQ/test.tsv,
             on the hub boolq/test.jsonl, and so on), or one of these; the test set is taken, or
             where there is none the development set.
+        examples: also read the training set, where the folder has it.
 
     Raises:
         UserError: no folder, no file for any of the tasks, or two for one.
@@ -39,7 +52,15 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
         if files:
             # KoBEST publishes macro F1 of all five, with the answer's place as the class.
             to_item = _published(_ITEMS[task])
-            suites.append(read_suite(f"kobest_{task}", files[0], to_item, labels=True))
+            suite = read_suite(f"kobest_{task}", files[0], to_item, labels=True)
+            if examples and (trained := _files(Path(data).expanduser(), task, training=True)):
+                split = read_suite(suite.name, trained[0], to_item)
+                suite = dataclasses.replace(
+                    suite,
+                    rejects=suite.rejects + split.rejects,
+                    examples=Examples(split.items, _shown(trained[0], Path(data))),
+                )
+            suites.append(suite)
     if not suites:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
         raise UserError(
@@ -49,17 +70,30 @@ def read_kobest(tasks: Sequence[str], data: str | Path | None) -> list[Suite]:
     return suites
 
 
-def _files(data: Path, task: str) -> list[Path]:
+def _shown(file: Path, data: Path) -> str:
+    file, data = file.resolve(), data.expanduser().resolve()
+    return str(file.relative_to(data)) if file.is_relative_to(data) else file.name
+
+
+def _files(data: Path, task: str, training: bool = False) -> list[Path]:
+    """The files to test a task on, or those of its training set."""
     if found := sorted(data.glob(f"*{task}*.jsonl")):
-        return found
+        trained = [file for file in found if _TRAINED.search(file.stem.lower())]
+        if training:
+            return trained if len(trained) < len(found) else []
+        return [file for file in found if file not in trained] or found
     folders = [data, *data.iterdir()] if data.is_dir() else []
     folders = [folder for folder in folders if folder.resolve().name.lower() == task]
-    splits = [folder / split for folder in folders for split in _SPLITS]
+    splits = [
+        folder / split for folder in folders for split in (_TRAINING if training else _SPLITS)
+    ]
     return [file for file in splits if file.is_file()][:1]
 
 
 # GitHub's edition and the hub's.
 _SPLITS = ("test.tsv", "test.jsonl", "dev.tsv", "validation.jsonl")
+_TRAINING = ("train.tsv", "train.jsonl")
+_TRAINED = re.compile(r"(?<![a-z])train(?![a-z])")
 
 # Columns of the published TSV files -> the fields of the hub's edition.
 _COLUMNS = {

@@ -3,9 +3,10 @@
 lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
 """
 
+import dataclasses
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.items import Item, Suite, label_of, read_suite, text_of
+from gemma_ko_lib.evaluation.items import Examples, Item, Suite, label_of, read_suite, text_of
 from gemma_ko_lib.runtime import UserError, json_object
 
 _COLUMNS = ("id", "document", "label")
@@ -14,12 +15,13 @@ _NEGATIVE, _POSITIVE = 4, 9
 _SENTIMENTS = ("부정", "긍정")
 
 
-def read_nsmc(data: str | Path | None) -> Suite:
+def read_nsmc(data: str | Path | None, examples: bool = False) -> Suite:
     """Read reviews with their labels, grouped by them; `mean_of_groups` is the balanced accuracy.
 
     Args:
         data: NSMC's folder (its ratings_test.txt is taken) or a file: tab-separated as NSMC's, or
             JSON lines with "text" or "document", and "label" (0, 1) or "rating" (1 to 10 stars).
+        examples: also read ratings_train.txt, where the folder has it.
 
     Raises:
         UserError: no file is given, or it holds nothing readable.
@@ -27,9 +29,18 @@ def read_nsmc(data: str | Path | None) -> Suite:
     if data is None:
         raise UserError("NSMC is read from a local file: give ratings_test.txt with --data.")
     path = Path(data).expanduser()
+    training = path / "ratings_train.txt"
     path = path / "ratings_test.txt" if path.is_dir() else path
     parse = json_object if "json" in path.suffix else _columns
-    return read_suite("nsmc", path, _item, labels=True, parse=parse)
+    suite = read_suite("nsmc", path, _item, labels=True, parse=parse)
+    if not examples or not training.is_file():
+        return suite
+    split = read_suite("nsmc", training, _item, parse=_columns)
+    return dataclasses.replace(
+        suite,
+        rejects=suite.rejects + split.rejects,
+        examples=Examples(split.items, training.name),
+    )
 
 
 def _columns(line: str) -> dict:

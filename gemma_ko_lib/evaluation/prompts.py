@@ -6,8 +6,11 @@ with five examples.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
-from gemma_ko_lib.evaluation.items import Suite
+import numpy as np
+
+from gemma_ko_lib.evaluation.items import Item, Suite
 from gemma_ko_lib.runtime import UserError
 
 ASK = "\n정답:"
@@ -44,21 +47,29 @@ def by_letter(suite: Suite) -> Suite:
     return dataclasses.replace(suite, items=tuple(items), per_character=False)
 
 
-def few_shot(suite: Suite, shots: int) -> Suite:
+def few_shot(suite: Suite, shots: int, seed: int = 0) -> Suite:
     """Put examples with their answers before every question.
 
-    They are `shots` items of the suite itself, evenly spaced, which are then not asked. All
-    questions have the same ones, so that a row of questions computes them once.
+    They are drawn from the training split, as in the papers, where `load_suites` has read one:
+    for each group its own where the split is made so, and never an item that is asked. Without
+    it they are items of the suite itself, evenly spaced, which are then not asked. All questions
+    (of a group) have the same ones, so that a row of questions computes them once.
 
     Args:
         suite: of questions.
         shots: how many examples.
+        seed: of the draw.
+
+    Returns:
+        The suite, which says in `shots_from` where its examples come from.
 
     Raises:
-        UserError: the suite has minimal pairs, or no more items than examples.
+        UserError: the suite has minimal pairs, or too few items for so many examples.
     """
     if not all(item.prompt for item in suite.items):
         raise UserError(f"{suite.name} has minimal pairs, which are not asked after examples.")
+    if suite.examples:
+        return _after_others(suite, shots, seed)
     if shots >= len(suite.items):
         raise UserError(
             f"{suite.name} has {len(suite.items)} items, too few for {shots} examples "
@@ -66,10 +77,43 @@ def few_shot(suite: Suite, shots: int) -> Suite:
         )
     chosen = [(2 * n + 1) * len(suite.items) // (2 * shots) for n in range(shots)]
     examples = [suite.items[place] for place in chosen]
-    before = "".join(f"{item.prompt}{item.choices[item.answer]}\n\n" for item in examples)
+    before = _solved(examples)
     items = tuple(
         dataclasses.replace(item, prompt=before + item.prompt)
         for item in suite.items
         if item not in examples
     )
-    return dataclasses.replace(suite, items=items)
+    source = "items of the tested file, evenly spaced, which are not asked"
+    return dataclasses.replace(suite, items=items, shots=shots, shots_from=source)
+
+
+def _after_others(suite: Suite, shots: int, seed: int) -> Suite:
+    """After examples of the training split."""
+    asked = {item.prompt for item in suite.items}
+    by_group = suite.examples.by_group
+    before = {}
+    for group in {item.group: None for item in suite.items} if by_group else [None]:
+        others = [
+            item
+            for item in suite.examples.items
+            if item.prompt not in asked and group in (None, item.group)
+        ]
+        if len(others) < shots:
+            where = f" for {group}" if by_group else ""
+            raise UserError(
+                f"{suite.name} has {len(others)} examples{where} in {suite.examples.source}, too "
+                f"few for --shots {shots}. Ask for fewer, or leave those files out of --data: "
+                "then examples are taken from the tested file."
+            )
+        chosen = np.random.default_rng(seed).choice(len(others), shots, replace=False)
+        before[group] = _solved([others[place] for place in chosen])
+    items = tuple(
+        dataclasses.replace(item, prompt=before[item.group if by_group else None] + item.prompt)
+        for item in suite.items
+    )
+    source = f"the training split, {suite.examples.source}, drawn with seed {seed}"
+    return dataclasses.replace(suite, items=items, shots=shots, shots_from=source)
+
+
+def _solved(examples: Sequence[Item]) -> str:
+    return "".join(f"{item.prompt}{item.choices[item.answer]}\n\n" for item in examples)

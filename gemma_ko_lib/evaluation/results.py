@@ -30,6 +30,8 @@ class SuiteResult:
         majority: accuracy of always giving the most frequent answer's place.
         length_only: accuracy of always giving the shortest choice, or the longest, whichever is
             better.
+        shots: examples before every question.
+        shots_from: where these come from.
     """
 
     name: str
@@ -43,6 +45,8 @@ class SuiteResult:
     labels: bool
     majority: float
     length_only: float
+    shots: int = 0
+    shots_from: str = ""
 
     @property
     def micro(self) -> float:
@@ -89,6 +93,7 @@ class SuiteResult:
             "unit": "share",
             "items": len(self.right),
             "clusters": len(set(self.clusters)),
+            "shots": self.shots,
             "accuracy": self.micro,
             "interval": self.interval,
             "mean_of_groups": self.mean_of_groups,
@@ -106,6 +111,8 @@ class SuiteResult:
                 for name, parts in (("by_group", self.by_group()), ("by_level", self.by_level()))
             },
         }
+        if self.shots:
+            figures["shots_from"] = self.shots_from
         if self.interval is None:
             figures["no_interval_because"] = "all items are of one cluster"
         return figures
@@ -185,6 +192,8 @@ def judge(suite: Suite, scores: Sequence[Sequence[Score]]) -> SuiteResult:
         suite.labels,
         majority=max(Counter(item.answer for item in suite.items).values()) / len(suite.items),
         length_only=max(_by_length(suite, min), _by_length(suite, max)),
+        shots=suite.shots,
+        shots_from=suite.shots_from,
     )
 
 
@@ -227,10 +236,14 @@ def format_results(
                 f"  {part:<22}{items:>7,}{accuracy:>10.1%}{_span(interval):>15}"
                 + (f"{_span(band[part]):>51}" if part in band else "")
             )
+        if result.shots:
+            lines.append(f"  {result.shots} examples before every question: {result.shots_from}")
     lines.append(
         "accuracy over items, and as mean of the groups; macro F1 where choices are classes; "
         "majority: the commonest answer's place; length: the shortest choice or the longest, "
         "whichever is better; intervals by clusters of items that are not independent"
+        + "; null models: the range of seven models without the skill; others were outside of it, "
+        "in a group by less than their interval, in a whole suite by up to 3 points" * bool(bands)
     )
     return "\n".join(lines)
 

@@ -22,17 +22,21 @@ NAMES = {
     "grammar_en": "English minimal pairs: what was forgotten",
     "kobest": "KoBEST from local files (--data DIR): " + ", ".join(KOBEST),
     **{f"kobest_{task}": "one of KoBEST's tasks" for task in KOBEST},
-    **dict.fromkeys(EXAMS, "a public exam from its files (--data PATH)"),
+    **dict.fromkeys(
+        EXAMS, "a public exam from its files (--data PATH or hf://datasets/OWNER/NAME/PATH)"
+    ),
     "nsmc": "praise or blame in film reviews, from NSMC's ratings_test.txt (--data FILE)",
 }
 
 
-def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
+def load_suites(name: str, data: str | Path | None = None, examples: bool = False) -> list[Suite]:
     """The suites behind a name.
 
     Args:
         name: one of `NAMES`.
         data: folder of the KoBEST files, *boolq*.jsonl and so on; the file or folder of another.
+        examples: also read the training split that KoBEST, KMMLU and NSMC have beside their test
+            set, for `few_shot`.
 
     Raises:
         UserError: unknown name; no file for it; no readable item.
@@ -42,9 +46,9 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
     if name in (*FACETS, "grammar_en"):
         return [_from_samples(name)]
     if name == "nsmc":
-        return [read_nsmc(data)]
+        return [read_nsmc(data, examples)]
     if name in EXAMS:
-        return [read_exam(name, data)]
+        return [read_exam(name, data, examples)]
     tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
     if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
         known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())
@@ -54,7 +58,7 @@ def load_suites(name: str, data: str | Path | None = None) -> list[Suite]:
             f"No suite '{name}'.{hint} There are:\n{known}\n"
             "Tasks of lm-evaluation-harness go by their names there: lm_eval:kmmlu, for one."
         )
-    return read_kobest(tasks, data)
+    return read_kobest(tasks, data, examples)
 
 
 def _from_samples(name: str) -> Suite:

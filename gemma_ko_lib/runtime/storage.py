@@ -188,7 +188,7 @@ def numbered_records(
 
     Args:
         path: JSON lines; a JSON list, which some call .jsonl, too; a .csv or .tsv that names its
-            columns in the first line; a .parquet table.
+            columns in the first line, or a .txt that does so by tabs, as NSMC's; a .parquet table.
         parse: makes a record of a line of text; raises ValueError if it cannot.
 
     Yields:
@@ -217,7 +217,9 @@ def numbered_records(
     if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
         yield from _listed(path.read_text("utf-8-sig"))
         return
-    if path.suffix == ".tsv" and lines:
+    as_nsmc = path.suffix == ".txt" and parse is json_object  # no reader of its own is given
+    as_nsmc = as_nsmc and lines and "\t" in lines[0][1] and lines[0][1][0] != "{"
+    if lines and (path.suffix == ".tsv" or as_nsmc):
         parse = _by_columns(lines.pop(0)[1].split("\t"))
     for number, line in lines:
         try:

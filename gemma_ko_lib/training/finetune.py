@@ -1,8 +1,9 @@
 """Fine-tuning: a model learns to answer, from a file of conversations.
 
 A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` (what was
-trained, at its best) and, when done, `summary.json` and the model; with LoRA and OLoRA also
-`adapter/`, in the layout of the PEFT library.
+trained, at its best), `contaminated.jsonl` (conversations left out as leaks, where these were
+looked for) and, when done, `summary.json` and the model; with LoRA and OLoRA also `adapter/`, in
+the layout of the PEFT library.
 """
 
 import dataclasses
@@ -44,6 +45,7 @@ def finetune(
     size: RunSize = RunSize(),
     held_out: float | str | Path = HELD_OUT,
     patience: int = PATIENCE,
+    decontaminate: Sequence[str | Path] = (),
     seed: int = 0,
     resume: bool = False,
     log_to: str | None = None,
@@ -59,6 +61,8 @@ def finetune(
         size: how much; three epochs by default.
         held_out: share of the conversations, or a file of others, to choose the weights by.
         patience: measurements without a better one that end the run.
+        decontaminate: evaluation sets; conversations that share an n-gram with one (see
+            `corpus.decontamination`) are left out, and listed in contaminated.jsonl.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run.
         log_to: "tensorboard" or "wandb", beside metrics.jsonl.
@@ -70,7 +74,8 @@ def finetune(
 
     Raises:
         UserError: more memory is needed than there is; a run is there already, or is another
-            one; no conversations, or none to hold out; a model without turn tokens.
+            one; no conversations, none to hold out, or none without a leak; a model without turn
+            tokens.
 
     Example:
         >>> lines = ({"prompt": f"{n} 더하기 1은?", "response": f"{n + 1}"} for n in range(40))
@@ -83,12 +88,16 @@ def finetune(
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
     found, rejects = read_conversations(data)
+    found, leaks = _without_leaks(found, data, decontaminate)
     if isinstance(held_out, float):
         kept, other = split_conversations(found, held_out)
         _check_split(kept, other, data, held_out)
     else:
         kept, (other, more) = found, read_conversations(held_out)
         rejects = rejects + more
+        # Those would choose the weights by the test.
+        other, others = _without_leaks(other, Path(held_out), decontaminate)
+        leaks += others
     model, mesh = prepare(model_name, method, size)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
@@ -104,11 +113,16 @@ def finetune(
         "patience": patience,
         "seed": seed,
     }
+    if decontaminate:
+        settings["decontaminate"] = digest([Path(file).expanduser() for file in decontaminate])
     with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return json.loads((run_dir / "summary.json").read_text("utf-8"))
         left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
+        if decontaminate:
+            left_out["contaminated"] = len(leaks)
+            on_first_host(lambda: _list_leaks(run_dir / "contaminated.jsonl", leaks))
         note(_describe(kept, other, rows, left_out), quiet)
         tokens = int((rows.segment_ids > 0).sum())
         updates = size.updates(len(rows), tokens, not method.in_blocks, EPOCHS)
@@ -172,6 +186,34 @@ def split_conversations(
     return sides
 
 
+def _without_leaks(
+    talks: list[Conversation], data: Path, files: Sequence[str | Path]
+) -> tuple[list[Conversation], list[dict]]:
+    """The conversations that hold no piece of an evaluation set, and a line about each other."""
+    if not files:
+        return talks, []
+    from gemma_ko_lib.corpus.decontamination import find_leaks
+
+    texts = ["\n".join(turn.text for turn in talk) for talk in talks]
+    found = find_leaks(texts, [Path(file).expanduser() for file in files])
+    if len(found) == len(talks):
+        raise UserError(
+            f"All {len(talks):,} conversations of {data} hold a piece of an evaluation set (the "
+            f"first: {found[0]['words']!r}, of {found[0]['item']}). Give other conversations, or "
+            "another file with --decontaminate."
+        )
+    lines = [
+        {"file": data.name, "question": talks[place][0].text[:80], **leak}
+        for place, leak in found.items()
+    ]
+    return [talk for place, talk in enumerate(talks) if place not in found], lines
+
+
+def _list_leaks(path: Path, leaks: list[dict]) -> None:
+    with runtime.whole_file(path) as file:
+        file.writelines(json.dumps(leak, ensure_ascii=False) + "\n" for leak in leaks)
+
+
 def _check_split(kept, other, data: Path, share: float) -> None:
     if not kept or not other:
         raise UserError(
@@ -202,6 +244,11 @@ def _describe(kept, other, rows: ConversationRows, left_out: dict) -> str:
     for kind, what in words.items():
         if found := left_out[kind]:
             lines.append(f"{len(found):,} {what} (all in summary.json): {found[0]}")
+    if found := left_out.get("contaminated"):
+        lines.append(
+            f"{found:,} conversations with a piece of an evaluation set, left out "
+            "(contaminated.jsonl)"
+        )
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib import cli, runtime
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
-from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index
+from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index, find_leaks
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.corpus.spool import read_lines, task_lines
 from gemma_ko_lib.evaluation import load_suites
@@ -165,6 +165,7 @@ def test_items_are_found_however_deep_they_stand(tmp_path):
     ("name", "text"),
     [
         ("KoBEST.tsv", "ID\tText\tAnswer\n1\t{}\tTrue"),
+        ("ratings_test.txt", "id\tdocument\tlabel\n7\t{}\t1"),
         ("KMMLU.csv", 'question,A,answer,Category\n"{}",물,1,Biology'),
         ("CLIcK.json", '[\n{{"id": "1", "question": "{}", "choices": ["물"]}}\n]'),
         ("KoBALT.jsonl", '[\n{{"ID": "1", "Question": "{}",\n "Answer": "B"}}\n]'),
@@ -236,3 +237,103 @@ def test_a_folder_without_sets_and_a_pipe_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "pipe.jsonl"):
         with pytest.raises(UserError, match=r"no evaluation set in .*\.jsonl \.json"):
             CleanSettings(decontaminate=(str(path),))
+
+
+def test_a_conversation_is_looked_through_turn_by_turn(tmp_path):
+    file = index(tmp_path, {"good": "동생은 오늘 책을 읽었다."}, {"text": LONG})
+    texts = ["무엇을 했니?\n동생은 오늘 책을 읽었다.", f"이어 써 줘.\n{LONG}", "안녕?\n네."]
+    found = find_leaks(texts, [file])
+    assert {place: leak["item"] for place, leak in found.items()} == {
+        0: "set.jsonl:1",
+        1: "set.jsonl:2",
+    }
+    assert found[0]["words"] == "동생은 오늘 책을 읽었다"
+
+
+# --- Coverage of the sets of reviews, by items planted word for word -----------------------
+
+SENTINEG = """택배가 하루 만에 와서 정말 좋았어요
+택배가 하루 만에 안 와서 정말 별로였어요
+색이 사진과 똑같아서 마음에 들어요
+색이 사진과 똑같지 않아서 마음에 안 들어요
+국물이 진하고 고기도 부드럽네요
+국물이 진하지도 않고 고기도 질기네요
+세탁을 여러 번 해도 줄지 않아요
+세탁을 한 번 했는데 바로 줄었어요
+아이가 맵지 않다고 잘 먹어요
+아이가 맵다고 한 입도 안 먹어요
+포장이 꼼꼼해서 깨진 것이 없어요
+포장이 허술해서 깨진 것이 많아요
+바닥이 미끄럽지 않아 안심이 됩니다
+바닥이 미끄러워 안심이 되지 않습니다
+소리가 작아서 밤에 쓰기 좋아요
+소리가 커서 밤에 쓰기 나빠요
+향이 은은하게 오래 가네요
+향이 은은하지 않고 금방 사라지네요
+설명대로 조립하니 금방 끝났어요
+설명대로 조립해도 끝나지 않았어요
+가격에 비해 양이 넉넉합니다
+가격에 비해 양이 모자랍니다
+다음에도 꼭 주문할게요
+다음에는 절대 주문 안 할게요
+손잡이가 튼튼해서 오래 쓰겠어요
+손잡이가 헐거워서 오래 못 쓰겠어요
+너무 맛있어요
+전혀 맛있지 않아요
+배송 빠르고 좋아요
+배송 느리고 나빠요""".split("\n")
+
+# As long as film reviews are: a quarter has fewer than four words.
+NSMC = """주인공의 눈빛 하나로 두 시간이 모자랄 만큼 빠져들었다
+초반은 지루했지만 마지막 삼십 분이 모든 것을 살린다
+원작을 읽은 사람이라면 실망할 수밖에 없는 각색이다
+음악이 장면마다 어긋나서 끝까지 몰입하기 어려웠다
+어릴 때 비디오로 보고 다시 봤는데 여전히 눈물이 난다
+배우들 연기는 훌륭한데 대본이 그것을 따라가지 못한다
+극장에서 볼 때는 몰랐던 복선이 이제야 보인다
+웃기려고 애쓰는데 한 번도 웃지 못했다
+아버지와 함께 봐서 더 오래 기억에 남을 듯하다
+촬영은 아름답지만 이야기는 텅 비어 있다
+감독의 전작을 좋아했기에 아쉬움이 더 크다
+반전을 미리 알고 봐도 숨을 죽이게 된다
+자막이 엉망이라 무슨 말인지 알 수가 없었음
+시간이 아깝다는 말은 이럴 때 쓰는 말이구나
+비 오는 날 혼자 보기 딱 좋은 영화
+제목만 보고 골랐다가 뜻밖의 보물을 찾았다
+악역이 이렇게 불쌍해 보이기는 처음이다
+결말을 그렇게 끝낼 거면 왜 시작했나
+전쟁 장면이 끔찍할 만큼 사실 같았다
+친구가 추천해서 봤는데 친구를 잃을 뻔했다
+속편은 제발 만들지 말아 주세요
+다섯 번째 보는데 또 울었다
+돈 주고 볼 영화는 아님
+감동도 재미도 둘 다 없다
+진짜 최고다
+졸려서 죽는 줄
+볼만함
+별점이 아깝다
+강추합니다
+그저 그렇다""".split("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "texts", "row", "share"),
+    [
+        ("SentiNeg.tsv", "ID\tLabel\tText", SENTINEG, "{n}\t{label}\t{text}", 0.8),
+        ("ratings_test.txt", "id\tdocument\tlabel", NSMC, "{n}\t{text}\t{label}", 0.8),
+    ],
+)
+def test_a_planted_review_of_four_words_is_found_and_a_shorter_one_cannot_be(
+    name, head, texts, row, share, tmp_path
+):
+    lines = [row.format(n=n, label=n % 2, text=text) for n, text in enumerate(texts, 1)]
+    (tmp_path / name).write_text("\n".join([head, *lines]), "utf-8")
+    (planted,) = build_index([tmp_path / name], tmp_path / "index")["planted"]
+    enough = [text for text in texts if len(text.split()) >= 4]
+    assert planted == {"file": name, "items": 30, "found": len(enough)}
+    assert planted["found"] >= share * planted["items"]
+    # In a conversation it is found as well, and inside a longer sentence where it is long.
+    talks = [f"이 평을 읽어 봐.\n{text}" for text in enough]
+    assert len(find_leaks(talks, [tmp_path / name])) == len(enough)
+    others = NSMC if texts is SENTINEG else SENTINEG
+    assert not find_leaks(others, [tmp_path / name])

@@ -88,6 +88,27 @@ def test_kmmlu_is_read_from_its_tables(tmp_path):
     assert (item.choices[item.answer], item.group) == (" B", "Chemistry")
 
 
+@pytest.mark.parametrize("layout", ["{subject}-{split}.jsonl", "{subject}/{split}/0000.jsonl"])
+def test_kmmlu_takes_its_examples_from_the_dev_split_of_the_subject(layout, tmp_path):
+    for subject in ("Chemistry", "Law"):
+        for split, count in (("train", 9), ("dev", 5), ("test", 2)):
+            path = tmp_path / layout.format(subject=subject, split=split)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            question = f"{subject} {split}"
+            its = (
+                {**KMMLU, "question": f"{question} {n}", "Category": subject} for n in range(count)
+            )
+            lines(path, *its)
+    (suite,) = evaluation.load_suites("kmmlu", tmp_path, examples=True)
+    assert len(suite.items) == 4 and not suite.rejects
+    asked = evaluation.few_shot(suite, 5)
+    for item in asked.items:
+        assert item.prompt.count(f"{item.group} dev") == 5
+        assert item.prompt.count(f"{item.group} test") == 1 and "train" not in item.prompt
+    assert "2 files such as Chemistry" in asked.shots_from
+    assert evaluation.load_suites("kmmlu", tmp_path)[0].examples is None
+
+
 def test_the_other_exams_are_read_in_their_layouts(tmp_path):
     (item,) = only("kmmlu_redux", lines(tmp_path / "redux.jsonl", REDUX))
     assert item.prompt.endswith("A. 달다\nB. 짜다\nC. 쓰다\nD. 시다\n정답：") and item.answer == 1

@@ -58,6 +58,42 @@ def kinds_of(pairs: list[dict]) -> dict[str, list[dict]]:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["native", "grammar"])
+def test_other_models_of_random_weights_stay_within_the_recorded_band(name):
+    """The band is made by seven models, so these seven say nothing about it; five others do."""
+    path = runtime.samples_dir() / "recorded" / "suites.json"
+    tokenizer = load_tokenizer("nano")
+    recorded = json.loads(path.read_text("utf-8"))["controls"][str(len(tokenizer.vocabulary))]
+    stated = recorded["null_models"][name]["by_group"]
+    (suite,) = evaluation.load_suites(name)
+    found = null_models(tokenizer, suite, seeds=5, first_seed=5)
+    others = [result for kind, result in found.items() if kind.startswith("random weights")]
+    cases = [
+        (group, accuracy, interval)
+        for result in others
+        for group, (accuracy, interval, _) in result.by_group().items()
+    ]
+    assert len(cases) == 5 * (len(stated) - 1)
+    beyond = [
+        (group, accuracy, interval, stated[group])
+        for group, accuracy, interval in cases
+        if interval[1] < stated[group][0] or interval[0] > stated[group][1]
+    ]
+    assert not beyond
+    # Beyond the band itself some are: the next of six models is in one of three cases the highest
+    # or lowest. Were it half of them, the band would not be of models like these.
+    outside = [
+        group
+        for group, accuracy, _ in cases
+        if not stated[group][0] - 1e-4 <= accuracy <= stated[group][1] + 1e-4
+    ]
+    assert len(outside) < len(cases) / 2
+    # A liking runs through many frames, so the interval of a whole suite is too narrow for this.
+    low, high = stated[""]
+    assert all(low - 0.05 <= result.micro <= high + 0.05 for result in others)
+
+
 def test_there_are_enough_pairs_of_enough_kinds_each_with_its_source(stored):
     kinds = kinds_of(stored["native"])
     assert len(stored["native"]) >= 300 and len(kinds) >= 15

@@ -1,9 +1,12 @@
 """Questions by letter and after examples: nothing of the answer shows, nothing else changes."""
 
+import dataclasses
+
 import pytest
 
 from gemma_ko_lib import evaluation
 from gemma_ko_lib.evaluation import Item, Suite
+from gemma_ko_lib.evaluation.items import Examples
 from gemma_ko_lib.runtime import UserError
 
 QUESTIONS = Suite(
@@ -28,8 +31,46 @@ def test_examples_carry_their_answers_and_are_not_asked():
     assert [item.id for item in suite.items] == ["q-0", "q-2", "q-3", "q-5"]
     start = "질문: 1에 1을 더하면?\n정답: 2\n\n질문: 4에 1을 더하면?\n정답: 5\n\n"
     assert all(item.prompt.startswith(start + "질문: ") for item in suite.items)
+    assert suite.shots == 2 and "tested file" in suite.shots_from
     both = evaluation.few_shot(evaluation.by_letter(QUESTIONS), 1)
     assert both.items[0].prompt.startswith("질문: 3에 1을 더하면?\nA. 4\nB. 5\n정답: A\n\n질문: 0")
+
+
+def test_examples_come_from_the_training_split_and_no_tested_item_is_shown():
+    others = [dataclasses.replace(item, id=str(n)) for n, item in enumerate(QUESTIONS.items)]
+    others += [
+        Item(str(n), f"질문: {n}에 1을 더하면?\n정답:", (f" {n + 1}", f" {n + 2}"), 0, "sums")
+        for n in (11, 12, 13)
+    ]
+    suite = dataclasses.replace(QUESTIONS, examples=Examples(tuple(others), "train.tsv"))
+    asked = evaluation.few_shot(suite, 2)
+    assert [item.id for item in asked.items] == [item.id for item in QUESTIONS.items]
+    before = {item.prompt.rpartition("질문:")[0] for item in asked.items}
+    (before,) = before
+    assert before.count("\n\n") == 2 and before.count("질문: 1") == 2
+    assert (asked.shots, "train.tsv" in asked.shots_from) == (2, True)
+    assert evaluation.few_shot(suite, 2) == asked
+    assert len({evaluation.few_shot(suite, 2, seed).items[0].prompt for seed in range(9)}) > 1
+    with pytest.raises(UserError, match=r"3 examples in train\.tsv"):
+        evaluation.few_shot(suite, 4)
+    result = evaluation.judge(asked, [[evaluation.Score(-1.0, 1, False)] * 2] * 6)
+    assert (result.as_dict()["shots"], result.as_dict()["shots_from"]) == (2, asked.shots_from)
+    assert f"2 examples before every question: {asked.shots_from}" in (
+        evaluation.format_results([result])
+    )
+
+
+def test_each_subject_has_its_own_examples_where_the_split_is_made_so():
+    subjects = ("law", "music")
+    asked, others = (
+        tuple(Item(f"{s}{n}", f"{s}{n}?", (" a", " b"), 0, s) for s in subjects for n in numbers)
+        for numbers in (range(2), range(5, 9))
+    )
+    suite = Suite("exam", asked, examples=Examples(others, "dev", by_group=True))
+    for item in evaluation.few_shot(suite, 3).items:
+        assert item.prompt.count(f"{item.group}") == 4 and len(item.prompt.split("?")) == 5
+    with pytest.raises(UserError, match="4 examples for law in dev"):
+        evaluation.few_shot(suite, 5)
 
 
 def test_what_cannot_be_asked_so_is_refused():

@@ -94,6 +94,39 @@ def test_kobest_is_read_from_the_folders_that_the_hub_has(tmp_path):
     assert [item.answer for item in suite.items] == [1]
 
 
+def test_examples_are_read_from_the_training_set_and_only_on_request(published, tmp_path):
+    for task, text in PUBLISHED.items():
+        (published / task / "train.tsv").write_text(text.replace("다", "따"), "utf-8")
+    assert all(suite.examples is None for suite in evaluation.load_suites("kobest", published))
+    suites = evaluation.load_suites("kobest", published, examples=True)
+    assert {s.name: (s.examples.source, len(s.examples.items)) for s in suites} == {
+        f"kobest_{task.lower()}": (f"{task}/train.tsv", text.count("\n"))
+        for task, text in PUBLISHED.items()
+    }
+    assert all(len(suite.items) == len(suite.examples.items) for suite in suites)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    write(flat / "kobest_copa_dev.jsonl", COPA)
+    write(flat / "kobest_copa_train.jsonl", {**COPA, "premise": "눈이 왔다."})
+    (suite,) = evaluation.load_suites("kobest", flat, examples=True)
+    assert suite.examples.source == "kobest_copa_train.jsonl"
+    (asked,) = evaluation.few_shot(suite, 1).items
+    assert asked.prompt == "눈이 왔다.  그래서 땅이 젖었다.\n\n비가 왔다.  그래서"
+    # Alone it is what there is to test on, and gives no examples.
+    (flat / "kobest_copa_dev.jsonl").unlink()
+    (suite,) = evaluation.load_suites("kobest", flat, examples=True)
+    assert suite.examples is None and len(suite.items) == 1
+
+
+def test_nsmc_has_its_examples_beside_the_tested_reviews(tmp_path):
+    for split, text in (("train", "정말 좋다"), ("test", "돈이 아깝다")):
+        (tmp_path / f"ratings_{split}.txt").write_text(f"1\t{text}\t1", "utf-8")
+    (suite,) = evaluation.load_suites("nsmc", tmp_path, examples=True)
+    (asked,) = evaluation.few_shot(suite, 1).items
+    assert asked.prompt == "문장: 정말 좋다 긍부정: 긍정\n\n문장: 돈이 아깝다 긍부정:"
+    assert "ratings_train.txt" in evaluation.few_shot(suite, 1).shots_from
+
+
 def test_a_line_of_other_columns_is_listed(published):
     path = published / "SentiNeg" / "dev.tsv"
     path.write_text(PUBLISHED["SentiNeg"] + "\n3\t1", "utf-8")

@@ -75,6 +75,39 @@ def test_what_cannot_be_held_out_is_refused_before_anything_is_written(run, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_conversations_with_a_piece_of_a_test_are_left_out_and_listed(run, data, tmp_path):
+    leak = "강릉에서 해마다 단오에 열리는 오래된 잔치의 이름은 무엇인가"
+    exam = tmp_path / "exam.jsonl"
+    exam.write_text(json.dumps({"question": f"{leak}?", "answer": "단오제"}), "utf-8")
+    asked = {"prompt": "시험 문제 하나만 내 줘.", "response": f"{leak}? 답은 단오제이다."}
+    data.write_text(data.read_text("utf-8") + json.dumps(asked), "utf-8")
+    held = tmp_path / "held.jsonl"
+    talk = {"prompt": "안녕?", "response": "네, 안녕하세요."}
+    held.write_text("\n".join(map(json.dumps, (asked, talk))), "utf-8")
+    summary = run("run", decontaminate=[exam], held_out=held)
+    assert (summary["conversations"], summary["held_out"]) == (len(TALKS), 1)
+    assert summary["contaminated"] == 2
+    lines = [
+        json.loads(x) for x in (tmp_path / "run" / "contaminated.jsonl").open(encoding="utf-8")
+    ]
+    found = {"question": asked["prompt"], "item": "exam.jsonl:1", "words": leak}
+    assert lines == [{"file": name, **found} for name in ("talks.jsonl", "held.jsonl")]
+    # Without the test it is another run.
+    with pytest.raises(UserError, match="other settings"):
+        run("run", held_out=held, resume=True)
+
+
+def test_data_of_leaks_alone_is_refused_before_anything_is_written(run, data, tmp_path):
+    data.write_text(json.dumps({"prompt": "q", "response": "one two three four five six"}))
+    with pytest.raises(
+        UserError, match=r"All 1 conversations of .*talks\.jsonl .* of talks\.jsonl:1"
+    ):
+        run("run", decontaminate=[data])
+    with pytest.raises(UserError, match=r"evaluation set .*none\.jsonl"):
+        run("run", decontaminate=[tmp_path / "none.jsonl"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_question_is_on_one_side_whatever_the_order_of_the_file():
     again = [(q, Turn("model", "Another answer.")) for q, _ in TALKS]
     kept, other = training.split_conversations([*again, *reversed(TALKS)], 0.25)
