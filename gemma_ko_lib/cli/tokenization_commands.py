@@ -105,6 +105,7 @@ def _add_pack(commands) -> None:
 
 def _pack(arguments) -> None:
     from gemma_ko_lib import tokenization
+    from gemma_ko_lib.corpus import sources_of
 
     mixture = tokenization.Mixture(
         weights=tokenization.parse_weights(arguments.weight),
@@ -120,6 +121,7 @@ def _pack(arguments) -> None:
         mixture,
         arguments.seed,
         progress=True,
+        sources=sources_of(arguments.sources),
     )
     if arguments.json:
         return print_json(manifest)

@@ -10,7 +10,7 @@ import math
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ def pack_mixture(
     seed: int = 0,
     rows_per_shard: int = 8192,
     progress: bool = False,
+    sources: Sequence[dict] = (),
 ) -> dict:
     """Tokenize documents, mix their groups, pack and store them as token shards.
 
@@ -84,9 +85,11 @@ def pack_mixture(
         seed: decides the order, and which documents an unfinished epoch takes.
         rows_per_shard: rows a file.
         progress: show progress.
+        sources: where they come from, as `corpus.sources_of` says, for the manifest.
 
     Returns:
-        The manifest, as written: that of `write_shards`, with "seed" and "mixture". The "epochs"
+        The manifest, as written: that of `write_shards`, with "seed", "mixture" and the "sources"
+        that are known. The "epochs"
         of a group are the tokens written divided by the tokens that it has; each of its documents
         comes that often, rounded up or down. No group gets more tokens than its share of the
         budget, and it gets at most one row less.
@@ -121,7 +124,8 @@ def pack_mixture(
             def describe() -> dict:
                 totals = {key: sum(count[key] for count in drawn.values()) for key in _COUNTED}
                 mixed = _describe(groups, wanted, drawn, mixture, left_out)
-                return {**totals, "seed": seed, "mixture": mixed}
+                known = {"sources": list(sources)} if sources else {}
+                return {**totals, "seed": seed, "mixture": mixed, **known}
 
             return write_rows(rows, tokenizer, folder, length, describe, rows_per_shard)
 
