@@ -17,8 +17,15 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from gemma_ko_lib import __version__, course
-from gemma_ko_lib.course import execution, heads, notebook_files, teaching_times, watch
+from gemma_ko_lib import __version__, course, profiles
+from gemma_ko_lib.course import (
+    counted_times,
+    execution,
+    heads,
+    notebook_files,
+    teaching_times,
+    watch,
+)
 from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
@@ -347,6 +354,34 @@ def test_the_table_of_times_holds_what_ran_and_says_what_did_not(finished, tmp_p
     assert result.started[:10] in smoke and result.machine["processor"] in smoke
     assert len(others) == 3 and all("not run yet" in row for row in others)
     assert "| `smoke` | not run yet" in heads.times_table("02_broken")  # it failed
+
+
+def test_a_machine_that_was_not_there_has_counted_minutes_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
+    run = {"notebook": "06_continued_pretraining", "machine": "A", "date": "2026-11-28"}
+    run |= {"seconds": 120, "peak_memory_bytes": 2e9}
+    (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "smoke"}]))
+    _, cpu, gpu, tpu = heads.times_table(run["notebook"]).splitlines()[2:]
+    assert "not run yet" in cpu
+    assert re.search(r"about \d+ \| \| a T4; counted, not run", gpu)
+    # A chip of TPU v5e is so fast that what all runs pay is most of it.
+    assert "about 2 " in tpu
+    (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "gpu"}]))
+    assert "2.0 | 2.0 GB | A, 2026-11-28" in heads.times_table(run["notebook"]).splitlines()[4]
+    assert "counted" not in heads.times_table("05_korean_corpus")
+
+
+def test_operations_are_counted_as_the_scaling_laws_do():
+    work = counted_times.Work()
+    work.train(1000, 50)
+    work.read(1000, 50)
+    work.write(10, 50)
+    assert (work.operations, work.bytes_read) == (8 * 50 * 1000, 4 * 50 * 10)
+    # Lesson 06: the updates of two runs are only a part, all of it no more than a lesson may take.
+    sizes = profiles.get("gpu").pretrain
+    operations = 6 * 116e6 * 2 * sizes.steps * sizes.batch_rows * sizes.row_length
+    least = operations / (0.3 * 8.1e12) / 60
+    assert least < counted_times.counted_minutes("06_continued_pretraining", "gpu", 0) < 15
 
 
 # --- Stored outputs ------------------------------------------------------------------

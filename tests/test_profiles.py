@@ -1,11 +1,16 @@
 """Profiles: the sizes of a lesson, by name or by what the machine has."""
 
+import re
+
+import nbformat
+import numpy as np
 import pytest
 
 from gemma_ko_lib import profiles, runtime
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import Accelerator, UserError, samples_dir
 from gemma_ko_lib.tokenization.conversations import read_conversations
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,24 @@ def test_no_lesson_reads_its_text_more_than_three_times(name):
     tuned = profile.finetune
     tokens = answers / (1 if profile.model == "nano" else 4)
     assert tuned.steps * tuned.batch_rows * tuned.row_length <= 3 * tokens
+
+
+@pytest.fixture(scope="module")
+def task_sentences():
+    """The sentences that lesson 09 trains its narrow task on, by the lesson's own cell."""
+    notebook = nbformat.read(ROOT / "notebooks" / "09_lora_sft.ipynb", as_version=4)
+    (source,) = (cell.source for cell in notebook.cells if "def labelled" in cell.source)
+    names = {"re": re, "np": np, "read_samples": read_samples, "SEED": 0}
+    exec(source, names)
+    return [sentence for sentence, _ in names["labelled"]("train")]
+
+
+# Lesson 11 is the exception: it reads ten answers thirty times and more, on purpose, so that what
+# is served can be told from any other model. It says so, and that this makes no assistant.
+@pytest.mark.parametrize("name", profiles.names())
+def test_the_narrow_task_is_read_no_more_than_three_times(name, task_sentences):
+    sizes = profiles.get(name).finetune
+    asked = sum(len(f"존댓말이에요? {sentence} 네".encode()) for sentence in task_sentences)
+    # Bytes a token of its rows, the template's tokens among them: 2.1 in nano's pieces with the
+    # lesson's new ones, 2.5 in Gemma 3's.
+    assert sizes.task_steps * sizes.task_rows * sizes.task_length <= 3 * asked / 2.5

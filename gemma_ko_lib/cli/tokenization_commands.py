@@ -111,6 +111,7 @@ def _add_pack(commands) -> None:
 
 def _pack(arguments) -> None:
     from gemma_ko_lib import tokenization
+    from gemma_ko_lib.corpus import sources_of
 
     mixture = tokenization.Mixture(
         weights=tokenization.parse_weights(arguments.weight),
@@ -127,6 +128,7 @@ def _pack(arguments) -> None:
         arguments.seed,
         progress=True,
         workers=arguments.workers,
+        sources=sources_of(arguments.sources),
     )
     if arguments.json:
         return print_json(manifest)

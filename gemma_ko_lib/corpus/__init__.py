@@ -10,7 +10,7 @@ from gemma_ko_lib.corpus.cleaning import CleanResult, clean_text
 from gemma_ko_lib.corpus.documents import Reject, open_corpus, read_documents, read_records
 from gemma_ko_lib.corpus.pipeline import clean
 from gemma_ko_lib.corpus.report import format_report
-from gemma_ko_lib.corpus.result_folder import clean_files, read_clean
+from gemma_ko_lib.corpus.result_folder import clean_files, read_clean, sources_of
 
 __all__ = [
     "CleanResult",
@@ -24,4 +24,5 @@ __all__ = [
     "read_clean",
     "read_documents",
     "read_records",
+    "sources_of",
 ]

@@ -141,3 +141,28 @@ def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
             raise UserError(f"{path} is missing or changed since it was written; clean again.")
     return paths
+
+
+def sources_of(inputs: Iterable[str | Path]) -> list[dict[str, str]]:
+    """What is known of the corpora that texts come from, for whoever passes a model on.
+
+    Args:
+        inputs: folders of clean documents, whose reports name the corpora that were fetched; other
+            files and folders say nothing.
+
+    Returns:
+        "corpus", "licence" and "source" of each; `{"corpus": "other texts"}` at the end where they
+        are not all. Empty where nothing is known.
+    """
+    found, others = {}, False
+    for folder in map(Path, inputs):
+        try:
+            report = json.loads((folder / REPORT).read_text("utf-8"))
+        except (OSError, ValueError):
+            report = {}
+        sources = report.get("sources", [])
+        for source in sources:
+            known = {key: source[key] for key in ("corpus", "licence", "source") if key in source}
+            found[tuple(known.items())] = known
+        others |= sum(len(source["files"]) for source in sources) < report.get("input_files", 1)
+    return [*found.values(), *[{"corpus": "other texts"}] * others] if found else []

@@ -37,16 +37,21 @@ _SETUP = """\
 
 {table}
 
+“계산값”이라고 적힌 줄은 실행해서 잰 시간이 아니에요. `smoke`에 걸린 시간에 학습·평가·생성 연산이
+최대 성능(T4는 float32, TPU v5e는 칩 하나)의 30%로 돌 때 걸릴 시간을 더한 값이에요.
+
 다음 셀은 Colab이나 Kaggle처럼 강좌가 없는 곳에 강좌를 설치해요. 약 130 MB를 받는 데 1~2분이 걸리고,
 Gemma 3 270M 가중치는 250 MB를 따로 받아요. 무엇을 하는지 하나하나 출력하고, 플랫폼에 있던 JAX는
 건드리지 않으며, 런타임을 다시 시작하지 않아도 돼요. GPU나 TPU가 있는데 쓰지 못하면 마지막 줄에 그
 까닭이 나와요."""
 # Of the English text that _SETUP renders; a test fails when that text has changed.
-_SETUP_SHA256 = "d8222468216fb82dbaf89ac5995d2661bca6d63c958d060462e7e51b6c533fe1"
+_SETUP_SHA256 = "5dd93c58145f16157314dc037fd1787605e8f8ced0cf3836f28b7c51cf388dcf"
 _TABLE_WORDS = (
     (r"\| minutes \| peak memory \| on \|", "| 분 | 최대 메모리 | 컴퓨터 |"),
     (r"not run yet", "아직 재지 않음"),
-    (r"\| a T4 \|", "| T4 |"),
+    (r"\| about (\d+) \|", r"| 약 \1 |"),
+    (r"\| a T4\b", "| T4"),
+    (r"counted, not run", "계산값, 실행하지 않음"),
     (r"2 CPU cores", "CPU 코어 2개"),
     (r"\((\d+) cores\)", r"(\1코어)"),
     (r"(\d+) lessons at once", r"노트북 \1개 동시 실행"),

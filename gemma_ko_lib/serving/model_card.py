@@ -48,8 +48,9 @@ def write_card(model: Model, run: Path, folder: Path, format: str, file: str = "
 
     Args:
         model: what is exported.
-        run: the folder that it comes from; its config.json, summary.json and metrics.jsonl are
-            read where they are there.
+        run: the folder that it comes from; its config.json, summary.json, metrics.jsonl and
+            evaluation.json (of `gemma-ko evaluate --json`) are read where they are there, and what
+            a road has measured of it.
         folder: where it goes to, for what to type.
         format: "hf", "gguf", "keras" or "peft".
         file: name of the GGUF file.
@@ -68,15 +69,68 @@ def write_card(model: Model, run: Path, folder: Path, format: str, file: str = "
         lines += [
             f"- Made with: `gemma-ko {settings['command']}`, method `{_plain(settings['method'])}`",
             f"- Base: `{settings['model']}`",
-            f"- Data: SHA-256 `{_plain(settings['data'])}`; say here what it is and its licence",
+            f"- Data: {_said(settings.get('sources'))}; SHA-256 `{_plain(settings['data'])}`",
+            *_earlier_data(settings["model"]),
             f"- Size of the run: `{_plain({k: v for k, v in about.items() if v is not None})}`",
         ]
     lines += [f"- {key}: {_plain(value)}" for key, value in summary.items() if _short(value)]
     lines += [f"- {line}" for line in _measured(run / "metrics.jsonl")]
+    if figures := _evaluated(run):
+        lines += ["", "## Figures", "", "With 95% intervals.", "", *figures]
     lines += ["", "## Licence", "", _TERMS if derived else "The licence of its maker applies."]
     use = _USE[format].format(folder=folder, file=file, name=name.lower())
     lines += ["", "## Use", "", use]
     return "\n".join(lines)
+
+
+def _said(sources: list[dict] | None) -> str:
+    """The corpora of a run with their licences, and what whoever passes the model on must say."""
+    ask = "say here what {} and {} licence"
+    return "; ".join(
+        f"{source['corpus']} (licence: {source['licence']}; {source.get('source', '')})"
+        if "licence" in source
+        else f"{source['corpus']}: {ask.format('they are', 'their')}"
+        for source in sources or ()
+    ) or ask.format("it is", "its")
+
+
+def _earlier_data(model: str) -> list[str]:
+    """Data of the runs that a run started from, where their folders are there."""
+    lines, seen = [], set()
+    while model not in seen:
+        seen.add(model)
+        settings = _read(Path(model) / "config.json")
+        if not settings.get("command"):
+            break
+        lines.append(f"- Data of `{Path(model).name}`: {_said(settings.get('sources'))}")
+        model = settings["model"]
+    return lines
+
+
+def _evaluated(run: Path) -> list[str]:
+    """What was measured of a run: on texts, and with suites of questions."""
+    files = {"held-out texts": run / "evaluation.json"}
+    # A road measures each of its stations beside it.
+    road = run.resolve().parent / "evaluate"
+    end = f"-{run.resolve().name}.json"
+    files |= {path.name.removesuffix(end): path for path in sorted(road.glob(f"*{end}"))}
+    lines = []
+    for name, path in files.items():
+        found = _read(path)
+        if "bits_per_byte" in found:
+            span = _span(found.get("interval"), "{:.3f}")
+            figure = f"{found['bits_per_byte']:.3f}{span} bits per byte"
+            lines.append(f"- {name}: {figure} ({found['documents']:,} documents)")
+        for suite in found.get("suites", ()):
+            span = _span(suite.get("interval"), "{:.1%}")
+            lines.append(
+                f"- {suite['suite']}: {suite['accuracy']:.1%}{span} right of {suite['items']:,}"
+            )
+    return lines
+
+
+def _span(interval: list[float] | None, form: str) -> str:
+    return f" ({'–'.join(map(form.format, interval))})" if interval else ""
 
 
 def _read(path: Path) -> dict:

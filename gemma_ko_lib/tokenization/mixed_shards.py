@@ -11,7 +11,7 @@ import math
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,7 @@ def pack_mixture(
     rows_per_shard: int = 8192,
     progress: bool = False,
     workers: int = 1,
+    sources: Sequence[dict] = (),
 ) -> dict:
     """Tokenize documents, mix their groups, pack and store them as token shards.
 
@@ -88,9 +89,11 @@ def pack_mixture(
         rows_per_shard: rows a file.
         progress: show progress.
         workers: processes that tokenize; 1 is this one.
+        sources: where they come from, as `corpus.sources_of` says, for the manifest.
 
     Returns:
-        The manifest, as written: that of `write_shards`, with "seed" and "mixture". The "epochs"
+        The manifest, as written: that of `write_shards`, with "seed", "mixture" and the "sources"
+        that are known. The "epochs"
         of a group are the tokens written divided by the tokens that it has; each of its documents
         comes that often, rounded up or down. No group gets more tokens than its share of the
         budget, and it gets at most one row less.
@@ -126,7 +129,8 @@ def pack_mixture(
             def describe() -> dict:
                 totals = {key: sum(count[key] for count in drawn.values()) for key in _COUNTED}
                 mixed = _describe(groups, wanted, drawn, mixture, left_out)
-                return {**totals, "seed": seed, "mixture": mixed}
+                known = {"sources": list(sources)} if sources else {}
+                return {**totals, "seed": seed, "mixture": mixed, **known}
 
             return write_rows(rows, tokenizer, folder, length, describe, rows_per_shard)
 

@@ -29,7 +29,7 @@ _EVALUATIONS = 10  # of held-out text in a run,
 _UPDATES_BETWEEN = 8  # and at least so many updates apart: a short run would mostly measure
 # A finished run goes on when one of these has grown.
 _MORE = ("size.tokens", "size.epochs")
-_MAY_CHANGE = (*_MORE, "size.learning_rate")
+_MAY_CHANGE = (*_MORE, "size.learning_rate", "sources")  # "data" says whether the text changed
 
 
 def pretrain(
@@ -97,6 +97,8 @@ def pretrain(
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }
+    if sources := _sources_of(data):
+        settings["sources"] = sources
     with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
@@ -145,6 +147,15 @@ def _files_of(data: Path) -> list[Path]:
     from gemma_ko_lib.corpus import clean_files
 
     return clean_files(data)
+
+
+def _sources_of(data: Path) -> list[dict]:
+    """The corpora that the data comes from, as far as they are known: for the model's card."""
+    if (data / MANIFEST).is_file():
+        return open_shards(data, verify=False).manifest.get("sources", [])
+    from gemma_ko_lib.corpus import sources_of
+
+    return sources_of([data])
 
 
 def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet) -> Shards:

@@ -5,12 +5,17 @@ import numpy as np
 from gemma_ko_lib import models
 from gemma_ko_lib.models import add_adapters
 from gemma_ko_lib.models.adapters import Lora
-from gemma_ko_lib.tokenization import expand_vocabulary
-from tests.conftest import TINY, random_weights
+from gemma_ko_lib.tokenization import (
+    count_pieces,
+    cut_vocabulary,
+    expand_vocabulary,
+    rank_pieces,
+)
+from tests.conftest import SENTENCES, TINY, random_weights
 
 # Longer than the windows of 4.
 IDS = (np.random.default_rng(7).integers(6, 300, (2, 12))).tolist()
-VARIANTS = ("plain", "lora", "olora", "pieces")
+CUT = 300  # pieces of 320; all of `IDS` are below
 _LIKE_4B = {"global_rope_scaling_factor": 8.0}
 _LIKE_27B = {"query_head_dim_normalize": False, "hidden_dim": 24}
 SHAPES = {
@@ -43,4 +48,11 @@ def trained(model: models.Model, variant: str) -> tuple[dict, dict, Lora]:
 def expanded(model: models.Model) -> models.Model:
     """The model with 64 more pieces."""
     tokenizer = expand_vocabulary(model.tokenizer, PIECES)
+    return models.change_vocabulary(model, tokenizer)
+
+
+def cut(model: models.Model) -> models.Model:
+    """The model without the 20 pieces that two sentences need least."""
+    counts = count_pieces(model.tokenizer, SENTENCES[:2])
+    tokenizer = cut_vocabulary(model.tokenizer, rank_pieces(model.tokenizer, counts), CUT)
     return models.change_vocabulary(model, tokenizer)

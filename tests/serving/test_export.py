@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import gguf
+import jax
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import folders
 from gemma_ko_lib.tokenization import expand_vocabulary, load_tokenizer
 from tests.conftest import SENTENCES, TINY, make_model
+from tests.peers import cases
 
 SHAPES = list(TINY)
 
@@ -85,6 +87,33 @@ def test_a_gguf_has_every_row_of_an_expanded_vocabulary(tiny_tokenizer, tmp_path
     assert tokens == tokenizer.vocabulary
     embedding = next(t for t in reader.tensors if t.name == "token_embd.weight")
     assert embedding.shape[1] == len(tokens)
+
+
+@pytest.mark.parametrize("shape", ["gemma1-mqa", "gemma2", "gemma3"])
+@pytest.mark.parametrize("format", ["hf", "gguf"])
+def test_a_cut_model_comes_back_and_computes_the_same(shape, format, tiny_tokenizer, tmp_path):
+    model = cases.cut(cases.base(shape, tiny_tokenizer))
+    if format == "hf":
+        path = serving.export_transformers(model, tmp_path / "hf")
+        settings = json.loads((path / "config.json").read_text())
+        assert settings["vocab_size"] == cases.CUT
+        for end in ("model", "json"):
+            tokenizer = load_tokenizer(path / f"tokenizer.{end}")
+            assert tokenizer.encode(SENTENCES) == model.tokenizer.encode(SENTENCES)
+    else:
+        path = serving.export_gguf(model, tmp_path / "cut.gguf", "f32")
+        reader = gguf.GGUFReader(path)
+        tokens = reader.fields["tokenizer.ggml.tokens"].contents()
+        assert tokens == model.tokenizer.vocabulary and len(tokens) == cases.CUT
+        embedding = next(t for t in reader.tensors if t.name == "token_embd.weight")
+        assert embedding.shape[1] == cases.CUT
+    found = models.load(path, "float32")
+    assert found.tokenizer.vocabulary == model.tokenizer.vocabulary
+    ids = np.array(cases.IDS, "int32")
+    theirs, ours = (
+        jax.jit(its.decoder.logits)(its.params, ids, np.ones_like(ids)) for its in (found, model)
+    )
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
 
 
 def test_a_base_model_has_no_turn_template(tiny_model, tmp_path):
@@ -161,17 +190,27 @@ def test_adapters_leave_alone_as_plain_lora_for_the_untouched_base(olora, tmp_pa
         np.testing.assert_allclose(again[name], value, atol=2e-6, err_msg=name)
 
 
-def test_keras_hub_reads_its_preset(tmp_path, capsys):
+@pytest.mark.parametrize("family", ["Gemma", "Gemma3"])
+def test_keras_hub_reads_its_preset(family, tmp_path, tiny_tokenizer, capsys):
+    """The tiny Gemma 3 has no pieces for pictures, as a cut one may have none."""
     from gemma_ko_lib.models.keras_hub import keras_hub
 
-    assert main(["export", "nano", "-o", str(tmp_path / "preset"), "--format", "keras"]) == 0
-    backbone = keras_hub.models.GemmaBackbone.from_preset(str(tmp_path / "preset"))
-    nano = models.load("nano", "float32")
+    source, model = "nano", models.load("nano", "float32")
+    if family == "Gemma3":
+        source, model = str(tmp_path / "run"), make_model("gemma3", tokenizer=tiny_tokenizer)
+        model.save(source)
+    folder = str(tmp_path / "preset")
+    assert main(["export", source, "-o", folder, "--format", "keras"]) == 0
+    backbone, tokenizer = (
+        getattr(keras_hub.models, f"{family}{part}").from_preset(folder)
+        for part in ("Backbone", "Tokenizer")
+    )
     found = models.Decoder(backbone).read_weights()
-    for name, value in nano.params.items():
+    for name, value in model.params.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
-    tokenizer = keras_hub.models.GemmaTokenizer.from_preset(str(tmp_path / "preset"))
-    assert tokenizer.proto == nano.tokenizer.proto
+    for name in set(model.config) & set(backbone.get_config()):
+        assert backbone.get_config()[name] == model.config[name], name
+    assert tokenizer.proto == model.tokenizer.proto
 
 
 # --- what must not be taken for whole, or written at all ---
