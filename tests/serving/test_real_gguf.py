@@ -125,7 +125,7 @@ def test_new_pieces_are_read_and_computed_alike(model, documents, tmp_path):
     old = len(model.tokenizer.vocabulary)
     new = np.concatenate(ours) >= old
     print(f"\n{new.sum():,} of {len(new):,} tokens are new pieces")
-    assert len(pieces) == 64 and new.sum() > 1000
+    assert len(pieces) == 64 and new.sum() > 100
     prompts = [ids[:12] for ids in ours if max(ids[:12]) >= old][:2]
     prompts = [[model.tokenizer.bos_id, *ids] for ids in prompts]
     for ids, expected in zip(prompts, evaluation.generate(more, prompts, 8), strict=True):
