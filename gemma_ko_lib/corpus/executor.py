@@ -4,12 +4,10 @@ All three are datatrove's executors. Each writes what its tasks counted and whic
 done into a stage's log folder, so that a stage that was stopped goes on with the others.
 """
 
-import multiprocessing
 import shutil
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from loguru import logger
 
 from gemma_ko_lib.corpus.counting import without_log
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime.workers import worker_processes
 
 EXECUTORS = ("local", "ray", "slurm")
 _PRELOADED = ["gemma_ko_lib.corpus.blocks", "gemma_ko_lib.corpus.duplicates"]
@@ -103,22 +102,11 @@ class LocalExecutor(LocalPipelineExecutor):
         self._run_for_rank(rank, local_rank=1)
 
     def _run_in_pool(self, ranks: list[int]) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         # The server imports once what each worker of each stage would.
-        context.set_forkserver_preload([__name__, *_PRELOADED])
-        pool = ProcessPoolExecutor(self.workers, context, _start_worker, (self,))
-        try:
+        preload = (__name__, *_PRELOADED)
+        with worker_processes(self.workers, preload, _start_worker, self, goes_on=True) as pool:
             for future in as_completed([pool.submit(_run_in_worker, rank) for rank in ranks]):
                 future.result()
-        except BrokenProcessPool:
-            raise UserError(
-                "A worker process was killed, most often for memory. Run again with fewer workers: "
-                "it goes on where it was. (A Python script that calls this with several workers "
-                'does so under `if __name__ == "__main__":`, for each of them reads the script.)'
-            ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_worker(executor: LocalExecutor) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime.workers import worker_processes
 from gemma_ko_lib.tokenization.packing import document_ids
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_documents
 
@@ -74,31 +75,14 @@ _worker_tokenizer: Tokenizer | None = None
 def _framed_in_pool(
     batches: Iterator[list[str]], tokenizer: Tokenizer, workers: int
 ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    methods = multiprocessing.get_all_start_methods()
-    # Not fork, which is unsafe once JAX runs threads.
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (tokenizer,))
     waiting = deque()
-    try:
+    with worker_processes(workers, [__name__], _start_worker, tokenizer) as pool:
         for batch in batches:
             waiting.append((batch, pool.submit(_frame_in_worker, batch)))
             if len(waiting) > _BATCHES_AHEAD * workers:
                 yield _received(*waiting.popleft())
         while waiting:
             yield _received(*waiting.popleft())
-    except BrokenProcessPool:
-        raise UserError(
-            "A worker process was killed, most often for memory. Run again with fewer workers. "
-            "(A Python script that calls this with several workers does so under "
-            '`if __name__ == "__main__":`, for each of them reads the script.)'
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _received(batch: list[str], future) -> tuple[list[str], list[np.ndarray]]:
