@@ -369,6 +369,9 @@ def test_a_machine_that_was_not_there_has_counted_minutes_and_says_so(tmp_path, 
     (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "gpu"}]))
     assert "2.0 | 2.0 GB | A, 2026-11-28" in heads.times_table(run["notebook"]).splitlines()[4]
     assert "counted" not in heads.times_table("05_korean_corpus")
+    # What the word means is said only where a row says it.
+    assert "counted" not in heads.setup_text("05_korean_corpus")
+    assert "was not run" in heads.setup_text(run["notebook"])
 
 
 def test_operations_are_counted_as_the_scaling_laws_do():

@@ -42,15 +42,16 @@ elsewhere; these run Google's Gemma 3 270M. `smoke` runs nano, a toy that comes 
 and is what `auto` takes where Gemma's weights are not installed.
 
 {table}
-
-A row that says "counted" was not run: its minutes are those of `smoke`, and on top the arithmetic
-of the lesson's training, measuring and writing at 30% of the peak of a T4 in float32, or of one
-chip of a TPU v5e.
-
+{counted}
 The next cell installs the course where it is missing, as on Colab and Kaggle: about 130 MB, in
 one to two minutes, and 250 MB more for the weights of Gemma 3 270M. It prints what it does,
 leaves the platform's JAX as it is, and needs no restart. Its last line says what keeps this
 machine from its GPU or TPU, if anything does."""
+COUNTED = """
+A row that says "counted" was not run: its minutes are those of `smoke`, and on top the arithmetic
+of the lesson's training, measuring and writing at 30% of the peak of a T4 in float32, or of one
+chip of a TPU v5e.
+"""
 
 
 def repository() -> str:
@@ -87,7 +88,7 @@ def written_notebook(path: Path) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = _with_address(cell.source)
-    setup = SETUP.format(table=times_table(path.stem))
+    setup = setup_text(path.stem)
     _put(notebook, 0, new_markdown_cell(badges(path.stem), id="badges"))
     _put(notebook, 2, new_markdown_cell(setup, id="setup"))
     _put(notebook, 3, new_code_cell(install_source(), id="install"))
@@ -102,6 +103,12 @@ def written_notebook(path: Path) -> NotebookNode:
         **({"accelerator": "GPU"} if gpu else {}),
     )
     return notebook
+
+
+def setup_text(name: str, setup: str = SETUP, counted: str = COUNTED) -> str:
+    """A lesson's text on time and memory; what "counted" means where a row of its table says it."""
+    table = times_table(name)
+    return setup.format(table=table, counted=counted if "counted" in table else "")
 
 
 def _put(notebook: NotebookNode, place: int, cell: NotebookNode) -> None:

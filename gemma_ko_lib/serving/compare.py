@@ -192,15 +192,15 @@ def choose(
         >>> choose([full, small]).name
         'small'
         >>> choose([full, small], memory=5e8).reasons[0]
-        'full is out: it takes 1,000.0 MB of memory, more than 500.0 MB.'
+        'full is out: it takes 1,000.00 MB of memory, more than 500.00 MB.'
     """
     reasons, fitting = [], []
     for variant in variants:
         if memory and variant.peak_memory_bytes > memory:
             taken, limit = variant.peak_memory_bytes / 1e6, memory / 1e6
             reasons.append(
-                f"{variant.name} is out: it takes {taken:,.1f} MB of memory, more than "
-                f"{limit:,.1f} MB."
+                f"{variant.name} is out: it takes {taken:,.2f} MB of memory, more than "
+                f"{limit:,.2f} MB."
             )
         elif latency and variant.first_token_seconds > latency:
             reasons.append(
