@@ -1,13 +1,18 @@
-"""Draws the model, with the part that a lesson is about lit up."""
+"""Draws the models, the road of the course and packed rows; what a lesson is about is lit up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 
 from gemma_ko_lib.runtime import UserError
 
 _LIT, _DIM, _LINE = "#F5C04A", "#EFEFEF", "#8A8A8A"
+_SEGMENTS = ListedColormap(
+    ["#F2F2F2", "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7"]
+)
 
 # Of each part: x, y, width, height, text. The residual stream runs up the middle.
 _PARTS = {
@@ -139,6 +144,62 @@ def draw_paligemma(lit: Collection[str] = ()) -> Axes:
     ax = _draw_parts("PaliGemma", _PALIGEMMA_PARTS, _PALIGEMMA_LINES, lit, (8.6, 2.4))
     ax.set(xlim=(-0.2, 13.1), ylim=(0.0, 3.6))
     return ax
+
+
+# The road runs from left to right; what serves several of its steps lies beside it as a bar.
+_ROAD_PARTS = {
+    "model": (0.0, 1.6, 2.0, 1.0, "Gemma\n01–03"),
+    "vocabulary": (2.7, 1.6, 2.3, 1.0, "vocabulary\n(어휘) 04"),
+    "corpus": (2.7, 3.1, 2.3, 1.0, "corpus\n(말뭉치) 05"),
+    "continued pre-training": (5.8, 1.6, 2.9, 1.0, "pre-training\n(사전 학습) 06"),
+    "distillation": (5.8, 3.1, 2.9, 1.0, "distillation\n(증류) 08"),
+    "fine-tuning": (9.4, 1.6, 2.6, 1.0, "fine-tuning\n(미세 조정) 09"),
+    "serving": (12.7, 1.6, 2.2, 1.0, "serving\n(서빙) 11"),
+    "less memory": (5.8, 0.6, 6.2, 0.6, "in less memory (적은 메모리로) 07"),
+    "evaluation": (0.0, -0.3, 14.9, 0.6, "evaluation at every step (평가) 10"),
+}
+_ROAD_LINES = [
+    *[
+        [(low, 2.1), (high, 2.1)]
+        for low, high in ((2.0, 2.7), (5.0, 5.8), (8.7, 9.4), (12.0, 12.7))
+    ],
+    [(5.0, 3.6), (5.4, 3.6), (5.4, 2.4), (5.8, 2.4)],
+    [(7.25, 2.6), (7.25, 3.1)],
+]
+
+
+def draw_road(lit: Collection[str] = ()) -> Axes:
+    """Draw the road of the course, from Gemma to a served model, with the lessons' numbers.
+
+    Args:
+        lit: steps to show in colour: "model", "vocabulary", "corpus", "continued pre-training",
+            "less memory", "distillation", "fine-tuning", "evaluation", "serving".
+
+    Raises:
+        UserError: there is no such step.
+    """
+    ax = _draw_parts("The road", _ROAD_PARTS, _ROAD_LINES, lit, (8.6, 2.5))
+    ax.set(xlim=(-0.2, 15.1), ylim=(-0.5, 4.3))
+    return ax
+
+
+def draw_rows(groups: Mapping[str, Sequence]) -> None:
+    """Draw rows of tokens, a strip for each: every document in a colour, padding in grey.
+
+    Args:
+        groups: segment ids [rows, length] by title; 0 is padding.
+    """
+    axes = plt.subplots(1, len(groups), figsize=(8.6, 2.2), squeeze=False)[1]
+    for ax, (title, rows) in zip(axes[0], groups.items(), strict=True):
+        ids = np.asarray(rows)
+        # Documents that touch differ, and so do the first of two rows.
+        colours = np.where(ids > 0, 1 + (ids + np.arange(len(ids))[:, None]) % 6, 0)
+        ax.imshow(colours, cmap=_SEGMENTS, vmin=0, vmax=6, aspect="auto", interpolation="nearest")
+        ax.set(title=title, xlabel="place in the row (자리)", yticks=range(len(ids)))
+        ax.set_yticklabels([])
+        ax.grid(visible=False)
+        ax.hlines(np.arange(len(ids) - 1) + 0.5, -0.5, ids.shape[1] - 0.5, color="white", lw=3)
+    axes[0, 0].set_ylabel("rows (행)")
 
 
 def _draw_parts(model, parts, lines, lit, size) -> Axes:

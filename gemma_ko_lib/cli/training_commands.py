@@ -210,8 +210,9 @@ def _add_finetune(commands) -> None:
         "--decontaminate",
         nargs="+",
         default=(),
-        metavar="FILE",
-        help="leave out conversations that hold a piece of these evaluation sets",
+        metavar="PATH",
+        help="leave out conversations that hold a piece of these evaluation sets: files, or "
+        "folders of them, of which files for training (*train*) are left out",
     )
     _add_run_options(parser)
 

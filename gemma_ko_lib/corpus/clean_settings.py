@@ -1,6 +1,7 @@
 """What decides the documents of a run of the corpus pipeline."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,34 +86,36 @@ class CleanSettings:
             from gemma_ko_lib.corpus.cleaning.quality import require_kiwi
 
             require_kiwi()
-        self.evaluation_files()
-
-    def evaluation_files(self) -> list[Path]:
-        """The files of the evaluation sets.
-
-        Raises:
-            UserError: one is not there, or a folder has none.
-        """
-        files: dict[Path, None] = {}
-        for path in map(Path, self.decontaminate):
-            found = (
-                [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
-            )
-            if not path.exists():
-                raise UserError(f"There is no evaluation set {path}. Check the path.")
-            if not found:
-                raise UserError(
-                    f"There is no evaluation set in {path}; give files, or a folder of files "
-                    f"{' '.join(EVALUATION_SUFFIXES)}, of which those for training are left out."
-                )
-            files |= dict.fromkeys(found)
-        return list(files)
+        evaluation_files(self.decontaminate)
 
     def reading(self) -> "Reading":
         """What readers are told."""
         from gemma_ko_lib.corpus.sources.reading import Reading
 
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
+
+
+def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The files of evaluation sets.
+
+    Args:
+        paths: files, and folders as for `CleanSettings.decontaminate`.
+
+    Raises:
+        UserError: one is not there, or a folder has none.
+    """
+    files: dict[Path, None] = {}
+    for path in (Path(path).expanduser() for path in paths):
+        found = [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
+        if not path.exists():
+            raise UserError(f"There is no evaluation set {path}. Check the path.")
+        if not found:
+            raise UserError(
+                f"There is no evaluation set in {path}; give files, or a folder of files "
+                f"{' '.join(EVALUATION_SUFFIXES)}, of which those for training are left out."
+            )
+        files |= dict.fromkeys(found)
+    return list(files)
 
 
 def _is_evaluation_set(path: Path) -> bool:

@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
 from gemma_ko_lib.corpus.result_folder import (
@@ -152,7 +152,9 @@ def _prepare(
     plan = {
         "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
-        "evaluation_sets": [[str(file), _modified(file)] for file in settings.evaluation_files()],
+        "evaluation_sets": [
+            [str(file), _modified(file)] for file in evaluation_files(settings.decontaminate)
+        ],
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
@@ -180,7 +182,7 @@ def _prepare(
     if settings.decontaminate:
         from gemma_ko_lib.corpus.decontamination import build_index
 
-        found = build_index(settings.evaluation_files(), partial / "evaluation")
+        found = build_index(evaluation_files(settings.decontaminate), partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
         json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8

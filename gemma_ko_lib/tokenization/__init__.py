@@ -6,7 +6,12 @@ Korean ones; `pack_documents` and `write_shards` make rows of documents; `pack_m
 a chosen share of each language and register.
 """
 
-from gemma_ko_lib.tokenization.cutting import count_pieces, cut_vocabulary, rank_pieces
+from gemma_ko_lib.tokenization.cutting import (
+    count_pieces,
+    cut_to_texts,
+    cut_vocabulary,
+    rank_pieces,
+)
 from gemma_ko_lib.tokenization.gap import gap_report
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture, read_sources
 from gemma_ko_lib.tokenization.mixture import Mixture, parse_weights
@@ -29,6 +34,7 @@ __all__ = [
     "Tokenizer",
     "TokenizerJson",
     "count_pieces",
+    "cut_to_texts",
     "cut_vocabulary",
     "expand_vocabulary",
     "format_mixture",

@@ -108,6 +108,24 @@ def cut_vocabulary(
     return SentencePieceTokenizer(model.SerializeToString(), f"{tokenizer.name} cut to {size:,}")
 
 
+def cut_to_texts(
+    tokenizer: SentencePieceTokenizer, texts: Iterable[str], size: int
+) -> SentencePieceTokenizer:
+    """Keep the pieces that some texts use most, and what those are joined from.
+
+    `count_pieces`, `rank_pieces` and `cut_vocabulary`, one after the other.
+
+    Args:
+        tokenizer: the whole one.
+        texts: documents that stand for what the model will read and write.
+        size: pieces to keep.
+
+    Raises:
+        UserError: as `cut_vocabulary`.
+    """
+    return cut_vocabulary(tokenizer, rank_pieces(tokenizer, count_pieces(tokenizer, texts)), size)
+
+
 def _normal() -> int:
     from sentencepiece import sentencepiece_model_pb2 as schema
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_ko_lib import runtime
+from gemma_ko_lib.corpus.clean_settings import evaluation_files
 from gemma_ko_lib.models.peft_files import save_adapters
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import (
@@ -61,8 +62,9 @@ def finetune(
         size: how much; three epochs by default.
         held_out: share of the conversations, or a file of others, to choose the weights by.
         patience: measurements without a better one that end the run.
-        decontaminate: evaluation sets; conversations that share an n-gram with one (see
-            `corpus.decontamination`) are left out, and listed in contaminated.jsonl.
+        decontaminate: evaluation sets, files or folders as for `corpus.clean`; conversations that
+            share an n-gram with one (see `corpus.decontamination`) are left out, and listed in
+            contaminated.jsonl.
         seed: order of the data, and LoRA's start.
         resume: go on with a stopped run.
         log_to: "tensorboard" or "wandb", beside metrics.jsonl.
@@ -87,17 +89,17 @@ def finetune(
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
-    found, rejects = read_conversations(data)
-    found, leaks = _without_leaks(found, data, decontaminate)
+    # Leaks in what is held out would choose the weights by the test.
+    sources = [data] if isinstance(held_out, float) else [data, Path(held_out)]
+    read = [read_conversations(source) for source in sources]
+    rejects = [reject for _, its in read for reject in its]
+    exams = evaluation_files(decontaminate)
+    found, leaks = _without_leaks([talks for talks, _ in read], sources, exams)
     if isinstance(held_out, float):
-        kept, other = split_conversations(found, held_out)
+        kept, other = split_conversations(found[0], held_out)
         _check_split(kept, other, data, held_out)
     else:
-        kept, (other, more) = found, read_conversations(held_out)
-        rejects = rejects + more
-        # Those would choose the weights by the test.
-        other, others = _without_leaks(other, Path(held_out), decontaminate)
-        leaks += others
+        kept, other = found
     model, mesh = prepare(model_name, method, size)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
@@ -113,14 +115,14 @@ def finetune(
         "patience": patience,
         "seed": seed,
     }
-    if decontaminate:
-        settings["decontaminate"] = digest([Path(file).expanduser() for file in decontaminate])
+    if exams:
+        settings["decontaminate"] = digest(exams)
     with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return json.loads((run_dir / "summary.json").read_text("utf-8"))
         left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
-        if decontaminate:
+        if exams:
             left_out["contaminated"] = len(leaks)
             on_first_host(lambda: _list_leaks(run_dir / "contaminated.jsonl", leaks))
         note(_describe(kept, other, rows, left_out), quiet)
@@ -187,26 +189,38 @@ def split_conversations(
 
 
 def _without_leaks(
-    talks: list[Conversation], data: Path, files: Sequence[str | Path]
-) -> tuple[list[Conversation], list[dict]]:
-    """The conversations that hold no piece of an evaluation set, and a line about each other."""
-    if not files:
-        return talks, []
+    groups: list[list[Conversation]], sources: list[Path], exams: list[Path]
+) -> tuple[list[list[Conversation]], list[dict]]:
+    """Of each source the conversations without a piece of an evaluation set; a line on each other.
+
+    Args:
+        groups: the conversations of each source.
+        sources: their files.
+        exams: the evaluation sets.
+    """
+    if not exams:
+        return groups, []
     from gemma_ko_lib.corpus.decontamination import find_leaks
 
-    texts = ["\n".join(turn.text for turn in talk) for talk in talks]
-    found = find_leaks(texts, [Path(file).expanduser() for file in files])
-    if len(found) == len(talks):
-        raise UserError(
-            f"All {len(talks):,} conversations of {data} hold a piece of an evaluation set (the "
-            f"first: {found[0]['words']!r}, of {found[0]['item']}). Give other conversations, or "
-            "another file with --decontaminate."
-        )
-    lines = [
-        {"file": data.name, "question": talks[place][0].text[:80], **leak}
-        for place, leak in found.items()
-    ]
-    return [talk for place, talk in enumerate(talks) if place not in found], lines
+    texts = ("\n".join(turn.text for turn in talk) for talks in groups for talk in talks)
+    found, first = find_leaks(texts, exams), 0
+    clean, lines = [], []
+    for talks, source in zip(groups, sources, strict=True):
+        leaks = {place: found.get(first + place) for place in range(len(talks))}
+        clean.append([talk for place, talk in enumerate(talks) if not leaks[place]])
+        lines += [
+            {"file": source.name, "question": talks[place][0].text[:80], **leak}
+            for place, leak in leaks.items()
+            if leak
+        ]
+        if not clean[-1]:
+            raise UserError(
+                f"All {len(talks):,} conversations of {source} hold a piece of an evaluation set "
+                f"(the first: {leaks[0]['words']!r}, of {leaks[0]['item']}). Give other "
+                "conversations, or another file with --decontaminate."
+            )
+        first += len(talks)
+    return clean, lines
 
 
 def _list_leaks(path: Path, leaks: list[dict]) -> None:

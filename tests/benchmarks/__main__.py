@@ -19,6 +19,7 @@ NAMES = (
     "names",
     "duplicates",
     "pipeline",
+    "adversarial",
     "decoding",
     "recurrence",
     "distillation_memory",

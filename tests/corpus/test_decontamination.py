@@ -7,7 +7,7 @@ import pytest
 from datatrove.data import Document
 
 from gemma_ko_lib import cli, runtime
-from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index, find_leaks
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.corpus.spool import read_lines, task_lines
@@ -203,8 +203,8 @@ def test_a_folder_stands_for_the_sets_in_it(tmp_path):
     other.mkdir()
     for suffix in suffixes:
         (other / f"a.{suffix}").touch()
-    settings = CleanSettings(decontaminate=(str(folder), str(other), str(other / "a.json")))
-    found = [str(path.relative_to(tmp_path)) for path in settings.evaluation_files()]
+    files = evaluation_files((str(folder), other, other / "a.json"))
+    found = [str(path.relative_to(tmp_path)) for path in files]
     sets = [f"other/a.{suffix}" for suffix in sorted(suffixes[:5])]
     assert found == ["kobest/BoolQ/test.tsv", "kobest/SentiNeg/test.tsv", *sets]
 

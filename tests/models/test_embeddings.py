@@ -8,11 +8,9 @@ from gemma_ko_lib import models
 from gemma_ko_lib.evaluation import bits_per_byte
 from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.tokenization import (
-    count_pieces,
-    cut_vocabulary,
+    cut_to_texts,
     expand_vocabulary,
     learn_pieces,
-    rank_pieces,
 )
 from tests.conftest import SENTENCES, make_model
 
@@ -107,8 +105,7 @@ KEPT = 306
 
 @pytest.fixture(scope="module")
 def cut_tokenizer(tiny_tokenizer):
-    ranked = rank_pieces(tiny_tokenizer, count_pieces(tiny_tokenizer, ENGLISH[:1]))
-    return cut_vocabulary(tiny_tokenizer, ranked, KEPT)
+    return cut_to_texts(tiny_tokenizer, ENGLISH[:1], KEPT)
 
 
 @pytest.mark.parametrize("shape", ["gemma1-mqa", "gemma1-mha", "gemma2", "gemma3"])

@@ -6,10 +6,8 @@ from gemma_ko_lib import models
 from gemma_ko_lib.models import add_adapters
 from gemma_ko_lib.models.adapters import Lora
 from gemma_ko_lib.tokenization import (
-    count_pieces,
-    cut_vocabulary,
+    cut_to_texts,
     expand_vocabulary,
-    rank_pieces,
 )
 from tests.conftest import SENTENCES, TINY, random_weights
 
@@ -53,6 +51,5 @@ def expanded(model: models.Model) -> models.Model:
 
 def cut(model: models.Model) -> models.Model:
     """The model without the 20 pieces that two sentences need least."""
-    counts = count_pieces(model.tokenizer, SENTENCES[:2])
-    tokenizer = cut_vocabulary(model.tokenizer, rank_pieces(model.tokenizer, counts), CUT)
+    tokenizer = cut_to_texts(model.tokenizer, SENTENCES[:2], CUT)
     return models.change_vocabulary(model, tokenizer)

@@ -2,8 +2,9 @@
 
 Builds each platform's environment from its list (needs uv, for the Pythons), runs the lessons in
 the platform's own ipykernel with numpy and matplotlib imported before, as a kernel there has them,
-and lets the first one's install cell install the course, without a restart. Fails when that
-replaces a package that a kernel holds, or when a lesson fails.
+and lets the first one's install cell install the course, without a restart; at last the tests of
+several devices and hosts, with the platform's JAX. Fails when that replaces a package that a kernel
+holds, or when a lesson or a test fails.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tests.platforms.lists import (
 
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "platforms"
+SEVERAL_DEVICES = "tests/training/test_distributed.py"
 
 
 def main() -> int:
@@ -76,7 +78,15 @@ def _try(platform: str, wheel: Path, lessons: list[Path], profile: str) -> bool:
             if held := found.keys() - MAY_BE_REPLACED:
                 print(f"  FAILED: a kernel holds {', '.join(sorted(held))}")
                 fine = False
-    return fine
+    tested = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", SEVERAL_DEVICES],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    said = (tested.stdout or tested.stderr).strip().splitlines() or ["nothing said"]
+    print(f"  {SEVERAL_DEVICES}: {said[-1]}", flush=True)
+    return fine and tested.returncode == 0
 
 
 def _environment(platform: str) -> Path:

@@ -11,11 +11,9 @@ import pytest
 from gemma_ko_lib.models import change_vocabulary, project
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import (
-    count_pieces,
-    cut_vocabulary,
+    cut_to_texts,
     expand_vocabulary,
     open_shards,
-    rank_pieces,
     train_tokenizer,
     write_shards,
 )
@@ -197,8 +195,7 @@ def test_another_tokenizer_is_refused(tiny_model):
 
 def test_a_whole_teacher_is_renormalised_over_the_pieces_of_a_cut_student(tiny_model):
     whole = tiny_model.tokenizer
-    ranked = rank_pieces(whole, count_pieces(whole, SENTENCES[:1]))
-    cut = cut_vocabulary(whole, ranked, 290)
+    cut = cut_to_texts(whole, SENTENCES[:1], 290)
     student = change_vocabulary(tiny_model, cut)
     kept = np.array([whole.vocabulary.index(piece) for piece in cut.vocabulary])
     ids = np.array(cut.encode(SENTENCES[:1]), "int32")
@@ -212,8 +209,7 @@ def test_a_whole_teacher_is_renormalised_over_the_pieces_of_a_cut_student(tiny_m
 
 def test_a_student_with_pieces_that_the_teacher_lacks_is_refused(tiny_model):
     whole = tiny_model.tokenizer
-    ranked = rank_pieces(whole, count_pieces(whole, SENTENCES))
-    exchanged = expand_vocabulary(cut_vocabulary(whole, ranked, 300), ["한국어"])
+    exchanged = expand_vocabulary(cut_to_texts(whole, SENTENCES, 300), ["한국어"])
     student = change_vocabulary(tiny_model, exchanged)
     with pytest.raises(UserError, match="expand both with the same pieces"):
         teacher_for(student, tiny_model)

@@ -77,14 +77,15 @@ def test_what_cannot_be_held_out_is_refused_before_anything_is_written(run, tmp_
 
 def test_conversations_with_a_piece_of_a_test_are_left_out_and_listed(run, data, tmp_path):
     leak = "강릉에서 해마다 단오에 열리는 오래된 잔치의 이름은 무엇인가"
-    exam = tmp_path / "exam.jsonl"
+    exam = tmp_path / "exams" / "exam.jsonl"
+    exam.parent.mkdir()
     exam.write_text(json.dumps({"question": f"{leak}?", "answer": "단오제"}), "utf-8")
     asked = {"prompt": "시험 문제 하나만 내 줘.", "response": f"{leak}? 답은 단오제이다."}
     data.write_text(data.read_text("utf-8") + json.dumps(asked), "utf-8")
     held = tmp_path / "held.jsonl"
     talk = {"prompt": "안녕?", "response": "네, 안녕하세요."}
     held.write_text("\n".join(map(json.dumps, (asked, talk))), "utf-8")
-    summary = run("run", decontaminate=[exam], held_out=held)
+    summary = run("run", decontaminate=[exam.parent], held_out=held)
     assert (summary["conversations"], summary["held_out"]) == (len(TALKS), 1)
     assert summary["contaminated"] == 2
     lines = [

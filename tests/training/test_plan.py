@@ -13,7 +13,7 @@ from gemma_ko_lib.cli.training_commands import _method, _size
 from gemma_ko_lib.models import CONFIGS, change_vocabulary, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
 from gemma_ko_lib.runtime import Accelerator, UserError
-from gemma_ko_lib.tokenization import count_pieces, cut_vocabulary, rank_pieces
+from gemma_ko_lib.tokenization import cut_to_texts
 from gemma_ko_lib.training import METHODS, Method, RunSize, plan, pretrain, step_compiler
 from gemma_ko_lib.training.memory import GIB, Estimate, abstract_decoder, mesh_of
 from gemma_ko_lib.training.plan import DEVICES, device_name, fitting_batching, format_plan
@@ -323,9 +323,8 @@ def test_a_cut_vocabulary_is_planned_like_any_shape():
 
 
 def test_a_folder_with_a_cut_vocabulary_is_planned_as_it_is(tmp_path, tiny_tokenizer):
-    ranked = rank_pieces(tiny_tokenizer, count_pieces(tiny_tokenizer, ["a b"]))
     model = make_model("gemma2", tokenizer=tiny_tokenizer)
-    change_vocabulary(model, cut_vocabulary(tiny_tokenizer, ranked, 270)).save(tmp_path / "cut")
+    change_vocabulary(model, cut_to_texts(tiny_tokenizer, ["a b"], 270)).save(tmp_path / "cut")
     found = plan.plan(str(tmp_path / "cut"), "t4")
     assert found.fits and str(tmp_path / "cut") in found.command and "CUT" not in found.command
 

@@ -186,10 +186,7 @@ def _cut(work: Path, sizes: Sizes, talks: dict, reviews: dict) -> None:
     texts += [text for text, _ in reviews["train"]]
     texts += [r["text"] for lang in ("ko", "en") for r in read_samples(lang, "train")]
     base = models.load(sizes.model)
-    ranked = tokenization.rank_pieces(
-        base.tokenizer, tokenization.count_pieces(base.tokenizer, texts)
-    )
-    cut = tokenization.cut_vocabulary(base.tokenizer, ranked, sizes.pieces)
+    cut = tokenization.cut_to_texts(base.tokenizer, texts, sizes.pieces)
     models.change_vocabulary(base, cut).save(work / "cut")
     asked = [test["question"].text for test in talks["tests"]]
     longer = [sum(map(len, some.encode(asked))) for some in (base.tokenizer, cut)]

@@ -26,7 +26,6 @@ from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
 from gemma_ko_lib.evaluation.statistics import cluster_interval, interval, share_interval
-from gemma_ko_lib.tokenization.cutting import cut_vocabulary, rank_pieces
 from gemma_ko_lib.training import LoopConfig, RunSize, pretrain, train
 from gemma_ko_lib.training.plan import size_options
 
@@ -95,8 +94,7 @@ class Maker:
             total = sum(len(text.encode()) for text in some)
             step = max(1, math.ceil(len(texts) * total / self.size.counted_bytes))
             counted += some[::step]
-        ranked = rank_pieces(tokenizer, tokenization.count_pieces(tokenizer, counted))
-        cut = cut_vocabulary(tokenizer, ranked, self.size.pieces)
+        cut = tokenization.cut_to_texts(tokenizer, counted, self.size.pieces)
         (self.work / "cut.model").write_bytes(cut.proto)
         packed = {}
         for share in REPLAY_SHARES:

@@ -144,10 +144,7 @@ def _cut(work: Path, sizes: Sizes, sources: dict) -> tuple[models.Model, float]:
     """The teacher with the pieces that the clean texts use most, and how much longer they get."""
     base = models.load(sizes.teacher)
     tokenizer = base.tokenizer
-    ranked = tokenization.rank_pieces(
-        tokenizer, tokenization.count_pieces(tokenizer, sources["clean"])
-    )
-    cut = tokenization.cut_vocabulary(tokenizer, ranked, sizes.pieces)
+    cut = tokenization.cut_to_texts(tokenizer, sources["clean"], sizes.pieces)
     tokens = [sum(map(len, some.encode(sources["clean"]))) for some in (tokenizer, cut)]
     return models.change_vocabulary(base, cut), tokens[1] / tokens[0] - 1
 

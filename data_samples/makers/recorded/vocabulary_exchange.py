@@ -133,8 +133,7 @@ class Maker:
         english = [record["text"] for record in read_samples("en", "train")]
         english += [d.text for d in read_documents(self.given.english)]
         counted = self.korean(size.counted_bytes) + english
-        ranked = tokenization.rank_pieces(base, tokenization.count_pieces(base, counted))
-        cut = tokenization.cut_vocabulary(base, ranked, size.kept)
+        cut = tokenization.cut_to_texts(base, counted, size.kept)
         texts = self.korean(size.learnt_bytes)
         learnt = tokenization.learn_pieces(texts, cut, size.added)
         exchanged = tokenization.expand_vocabulary(cut, learnt)
