@@ -45,9 +45,9 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
     if wrong := set(lit) - parts:
         raise UserError(f"Gemma has no part '{min(wrong)}'; it has {', '.join(sorted(parts))}.")
     if ax is None:
-        ax = plt.subplots(figsize=(4.6, 4.2))[1]
+        ax = plt.subplots(figsize=(6.0, 5.4))[1]
     ax.add_patch(plt.Rectangle((3.2, 2.35), 7.0, 5.3, fill=False, ec=_LINE, ls="--"))
-    ax.text(10.3, 5.0, f"× {layers}", va="center", fontsize=10)
+    ax.text(10.3, 5.0, f"× {layers}", va="center", fontsize=11)
     lit_stream = "residual" in lit
     stream = {"color": _LIT if lit_stream else _LINE, "lw": 4 if lit_stream else 1.5}
     for low, high in ((0.7, 1.2), (2.0, 8.2), (8.9, 9.3), (10.1, 10.5)):
@@ -58,11 +58,11 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
         back = top + 0.75
         ax.plot([7.25, 7.25], [top + 0.45, back], color=_LINE, lw=1.2, zorder=0)
         ax.annotate("", (5, back), (7.25, back), arrowprops={"arrowstyle": "->", "color": _LINE})
-        ax.text(4.95, back, "⊕", ha="center", va="center", fontsize=13)
+        ax.text(5.0, back, "⊕", ha="center", va="center", fontsize=13)
     ax.plot([8.2, 8.7], [4.05, 4.05], color=_LINE, lw=1.2, zorder=0)
     for name, (x, y, width, height, text) in _PARTS.items():
         kind = "norm" if "norm" in name else name
-        _draw_box(ax, (x, y, width, height), text, kind in lit, 8)
+        _draw_box(ax, (x, y, width, height), text, kind in lit, 10)
     ax.set(xlim=(2.8, 11.2), ylim=(-0.2, 11.4))
     ax.axis("off")
     return ax

@@ -39,8 +39,16 @@ def describe(file: RoadFile, road: Road, states: list[str]) -> str:
             hours += more
     if hours:
         cost = f", {hours * file.hourly_rate:.2f} {file.currency}" if file.hourly_rate else ""
-        lines.append(f"The training takes about {hours:.1g} h on this machine{cost}.")
+        lines.append(f"The training takes about {_time(hours)} on this machine{cost}.")
     return "\n".join(lines)
+
+
+def _time(hours: float) -> str:
+    """A rough time in the unit that suits it: 0.0003 hours are "1 s"."""
+    for unit, of_an_hour in (("h", 1), ("min", 60)):
+        if hours * of_an_hour >= 1:
+            return f"{float(f'{hours * of_an_hour:.1g}'):,.0f} {unit}"
+    return f"{hours * 3600:.0f} s"
 
 
 def _training(file: RoadFile, name: str) -> tuple[str, float]:
