@@ -364,8 +364,8 @@ def test_a_machine_that_was_not_there_has_counted_minutes_and_says_so(tmp_path, 
     _, cpu, gpu, tpu = heads.times_table(run["notebook"]).splitlines()[2:]
     assert re.search(r"about \d+ \| \| 2 CPU cores; counted, not run", cpu)
     assert re.search(r"about \d+ \| \| a T4; counted, not run", gpu)
-    # A chip of TPU v5e is so fast that what all runs pay is most of it.
-    assert "about 2 " in tpu
+    # A chip of TPU v5e is so fast that what all runs pay, two minutes here, is most of it.
+    assert "about 3 " in tpu
     (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "gpu"}]))
     assert "2.0 | 2.0 GB | A, 2026-11-28" in heads.times_table(run["notebook"]).splitlines()[4]
     # In the README's map a tilde marks what was counted; no more is known of `smoke`.

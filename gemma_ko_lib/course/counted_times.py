@@ -4,7 +4,7 @@ They are no measurement, and the tables of the notebooks say so. A lesson's coun
 `_WORK`; it follows the lesson's code cells and its profile's sizes. Tokens of texts and rows of
 questions are those of the course's samples in Gemma 3's tokens, with the rest of a batch filled up.
 
-Not counted: downloads, which the network decides, and checkpoints, which the disk does.
+Not counted: downloads, which the network decides.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ PEAKS = {"gpu": (8.1e12, 320e9), "tpu": (197e12, 819e9)}
 
 # What two CPU cores reach, in operations and bytes a second: fitted to the lessons that were run
 # there (data_samples/lesson_times.json). A test compares all counts with these runs.
-CPU = (130e9, 10e9)
+CPU = (150e9, 10e9)
 
 # Models of some 100,000 parameters: operations a second of two cores (an update of lesson 03a's
 # models, d 64, took 1.2e9 operations and 50 ms of processor time, of 48 0.5e9 and 20 ms); on
@@ -35,6 +35,7 @@ _SMALL_CPU, _SMALL_UPDATE = 25e9, 0.01
 # Seconds of two cores, whatever the accelerator: to read Gemma 3 270M as it is installed, to cut
 # its vocabulary, to write a GGUF file of it, and to read one back (processor time on an AMD EPYC).
 _LOAD, _CUT, _EXPORT, _READ_BACK = 8, 5, 4.5, 23
+_SAVED = 420e6  # bytes a second of a model that is saved, measured likewise
 # Lessons 01 and 02 compile a model's blocks one by one: of Gemma 3 270M 18 in place of nano's 4,
 # in sections that take 3.5 and 25 s at `smoke` (01 §8; 02 §7 to §9 and exercises).
 _MORE_BLOCKS = 18 / 4 - 1
@@ -81,6 +82,10 @@ class Work:
     def write(self, steps: float, parameters: float = _PARAMETERS) -> None:
         """Count steps of decoding; each reads all weights once, for all rows together."""
         self.bytes_read += _BYTES * parameters * steps
+
+    def save(self, times: float, parameters: float, numbers: int = 3) -> None:
+        """Count files of a run: a checkpoint has a weight and two moments, a model a weight."""
+        self.cpu_seconds += times * numbers * _BYTES * parameters / _SAVED
 
     def seconds(self, profile: str) -> float:
         """Seconds on one device of a profile, or on two CPU cores."""
@@ -196,6 +201,7 @@ def _pretraining(profile: Profile) -> Work:
     runs = 2 * sizes.seeds  # with English and without
     # One more is stopped and goes on; an exercise trains three times for a quarter of the updates.
     work.train((runs + 1 + 3 / 4) * sizes.steps * sizes.batch_rows * sizes.row_length, parameters)
+    work.save((runs + 1 + 3 / 4) * sizes.steps / sizes.checkpoint_every, parameters)
     window = evaluated.window
     texts = _beginnings(evaluated.documents, window, evaluated.batch_rows, window)
     work.read((1 + 2 * runs + 3) * sum(texts), parameters)
@@ -237,8 +243,12 @@ def _finetuning(profile: Profile) -> Work:
     work.train(2 * sizes.task_steps * tokens, parameters)  # answers alone, and everything
     work.train(2 * short * tokens, parameters, LORA)  # with the embedding and without
     work.train(sizes.steps * sizes.batch_rows * sizes.row_length, parameters, LORA)
-    measured = 2 * (2 + sizes.task_steps // 25) + 2 * (2 + short // 25) + 6
-    work.read(measured * _filled(40 * sizes.task_tests, 8, sizes.task_length), parameters)
+    of_full, of_lora = (2 * (2 + steps // 25) for steps in (sizes.task_steps, short))
+    work.save(2, parameters)
+    work.save(of_full + 2, parameters, 1)  # the best so far; the start, and the end
+    work.read(
+        (of_full + of_lora + 6) * _filled(40 * sizes.task_tests, 8, sizes.task_length), parameters
+    )
     work.read(6 * _filled(29 * 90, sizes.batch_rows, sizes.row_length), parameters)
     work.read(6 * 8 * 2 * sizes.row_length, parameters)  # with another's question
     # The task is asked six times; a prompt is 64 places long.
@@ -255,6 +265,7 @@ def _evaluation(profile: Profile) -> Work:
     work, sizes, read = Work(cpu_seconds=_LOAD + _CUT), profile.evaluation, profile.pretrain
     cut = _cut(profile.tokens.kept_pieces)
     work.train(read.steps * read.batch_rows * read.row_length, cut)
+    work.save(read.steps / read.checkpoint_every, cut)
     questions = 512 * _QUESTION_ROWS[sizes.per_group]
     texts = _beginnings(sizes.documents, sizes.window, sizes.batch_rows, sizes.window)
     for parameters in (_PARAMETERS, cut):
@@ -293,7 +304,11 @@ def _capstone(profile: Profile) -> Work:
     work.read(8192)  # the vocabulary is measured whole, and cut to six sizes
     work.read(6 * 4096, cut)
     work.train(sizes.tokens, cut)
+    updates = sizes.tokens // sizes.update_tokens
+    work.read((1 + min(10, max(1, updates // 8))) * 8192, cut)
+    work.save(min(20, updates), cut)
     work.train(sizes.answers, cut, LORA)
+    work.save(3, cut, 1)  # after each step
     work.read(4 * _filled(29 * 90, 2, 256), cut)  # held-out answers
     questions = sum(_filled(n * sizes.items, 4, 512) for n in _ITEM_TOKENS.values())
     texts = 8192 + 16_384  # 24 held-out ones, 24 of "howto"
