@@ -48,9 +48,10 @@ one to two minutes, and 250 MB more for the weights of Gemma 3 270M. It prints w
 leaves the platform's JAX as it is, and needs no restart. Its last line says what keeps this
 machine from its GPU or TPU, if anything does."""
 COUNTED = """
-A row that says "counted" was not run: its minutes are those of `smoke`, and on top the arithmetic
-of the lesson's training, measuring and writing at 30% of the peak of a T4 in float32, or of one
-chip of a TPU v5e.
+A row that says "counted" was not run: its minutes are those of `smoke`, and on top what the lesson
+computes: at 30% of the peak of a T4 in float32 or of one chip of a TPU v5e, or as fast as two CPU
+cores were in the lessons that were run on them; such a count misses those by less than a factor of
+two. Downloads are not counted.
 """
 
 
@@ -212,10 +213,15 @@ def written_readme(text: str, edition: str = "notebooks") -> str:
 
 
 def _minutes(name: str, runs: list[dict]) -> str:
-    """Minutes of a lesson at `smoke` and at `cpu`, as recorded last."""
-    took = {run["profile"]: run["seconds"] / 60 for run in runs if run["notebook"] == name}
-    both = (took.get(profile) for profile in ("smoke", "cpu"))
-    return " / ".join("–" if minutes is None else f"{max(minutes, 1):.0f}" for minutes in both)
+    """Minutes of a lesson at `smoke` and at `cpu`, as recorded last; ~ before a counted number."""
+    took = {run["profile"]: run["seconds"] for run in runs if run["notebook"] == name}
+    shown = []
+    for profile in ("smoke", "cpu"):
+        minutes, mark = took.get(profile, 0) / 60, ""
+        if profile not in took:
+            minutes, mark = counted_minutes(name, profile, took.get("smoke", 0)), "~"
+        shown.append("–" if minutes is None else f"{mark}{max(minutes, 1):.0f}")
+    return " / ".join(shown)
 
 
 def written_guide(text: str) -> str:
