@@ -74,7 +74,7 @@ _RECURRENT_PARTS = {
     "recurrent block": (0.0, 1.5, 2.6, 0.8, "recurrent block"),
     "recurrent block 2": (0.0, 2.6, 2.6, 0.8, "recurrent block"),
     "local attention": (0.0, 3.7, 2.6, 0.8, "local attention\n(지역 어텐션)"),
-    "head": (0.0, 5.2, 2.6, 0.8, "head: the same table"),
+    "head": (-0.1, 5.2, 2.8, 0.8, "head: the same table"),
     "linear in 1": (4.2, 1.2, 2.0, 0.7, "linear $W_y$"),
     "gate": (4.2, 3.6, 2.0, 0.7, "GELU (게이트)"),
     "linear in 2": (7.4, 1.2, 2.6, 0.7, "linear $W_x$"),
@@ -95,17 +95,17 @@ _RECURRENT_LINES = [
     [(6.8, 6.0), (6.8, 6.4)],
 ]
 _PALIGEMMA_PARTS = {
-    "patches": (0.0, 2.3, 1.9, 1.0, "picture\n(그림 조각)"),
-    "image encoder": (2.5, 2.3, 2.3, 1.0, "image encoder\n(SigLIP)"),
-    "projector": (5.4, 2.3, 1.9, 1.0, "projector\n(투영층)"),
-    "prompt": (0.0, 0.3, 1.9, 1.0, "prompt, answer\n(token ids)"),
-    "embedding": (2.5, 0.3, 2.3, 1.0, "embedding × √d"),
-    "Gemma": (7.9, 0.3, 2.3, 3.0, "Gemma 1\nblocks under a\nprefix-LM mask\n(접두사 마스크)"),
-    "head": (10.8, 0.3, 2.1, 1.0, "head: letters of\nthe answer"),
+    "patches": (0.0, 2.3, 1.7, 1.0, "picture\n(그림 조각)"),
+    "image encoder": (2.0, 2.3, 2.2, 1.0, "image encoder\n(SigLIP)"),
+    "projector": (4.5, 2.3, 1.4, 1.0, "projector\n(투영층)"),
+    "prompt": (0.0, 0.3, 1.7, 1.0, "prompt and\nanswer ids"),
+    "embedding": (2.0, 0.3, 2.2, 1.0, "embedding × √d"),
+    "Gemma": (6.2, 0.3, 2.0, 3.0, "Gemma 1\nblocks,\nprefix mask\n(접두사 마스크)"),
+    "head": (8.5, 0.3, 1.9, 1.0, "head: letters\nof the answer"),
 }
 _PALIGEMMA_LINES = [
-    *[[(x, 2.8), (x + 0.6, 2.8)] for x in (1.9, 4.8, 7.3)],
-    *[[(low, 0.8), (high, 0.8)] for low, high in ((1.9, 2.5), (4.8, 7.9), (10.2, 10.8))],
+    *[[(low, 2.8), (low + 0.3, 2.8)] for low in (1.7, 4.2, 5.9)],
+    *[[(low, 0.8), (high, 0.8)] for low, high in ((1.7, 2.0), (4.2, 6.2), (8.2, 8.5))],
 ]
 
 
@@ -121,11 +121,11 @@ def draw_recurrent_gemma(lit: Collection[str] = (), layers: int = 26) -> Axes:
     Raises:
         UserError: there is no such part.
     """
-    ax = _draw_parts("RecurrentGemma", _RECURRENT_PARTS, _RECURRENT_LINES, lit, (8.2, 4.4))
+    ax = _draw_parts("RecurrentGemma", _RECURRENT_PARTS, _RECURRENT_LINES, lit, (6.8, 4.2))
     ax.add_patch(plt.Rectangle((-0.3, 1.3), 3.2, 3.4, fill=False, ec=_LINE, ls="--"))
-    ax.text(1.5, 4.85, f"{layers} blocks: R R A …", fontsize=9)
+    ax.text(1.5, 4.85, f"{layers} blocks: R R A …", fontsize=10)
     ax.add_patch(plt.Rectangle((3.9, 0.0), 6.4, 6.6, fill=False, ec=_LINE, ls="--"))
-    ax.text(3.9, 6.7, "inside a recurrent block (순환 블록)", fontsize=9)
+    ax.text(3.9, 6.7, "inside a recurrent block (순환 블록)", fontsize=10)
     ax.text(6.8, 4.75, "⊙", ha="center", va="center", fontsize=15)
     ax.set(xlim=(-0.5, 10.5), ylim=(-0.2, 7.2))
     return ax
@@ -141,30 +141,27 @@ def draw_paligemma(lit: Collection[str] = ()) -> Axes:
     Raises:
         UserError: there is no such part.
     """
-    ax = _draw_parts("PaliGemma", _PALIGEMMA_PARTS, _PALIGEMMA_LINES, lit, (8.6, 2.4))
-    ax.set(xlim=(-0.2, 13.1), ylim=(0.0, 3.6))
+    ax = _draw_parts("PaliGemma", _PALIGEMMA_PARTS, _PALIGEMMA_LINES, lit, (6.2, 2.4))
+    ax.set(xlim=(-0.1, 10.5), ylim=(0.0, 3.6))
     return ax
 
 
 # The road runs from left to right; what serves several of its steps lies beside it as a bar.
 _ROAD_PARTS = {
-    "model": (0.0, 1.6, 2.0, 1.0, "Gemma\n01–03"),
-    "vocabulary": (2.7, 1.6, 2.3, 1.0, "vocabulary\n(어휘) 04"),
-    "corpus": (2.7, 3.1, 2.3, 1.0, "corpus\n(말뭉치) 05"),
-    "continued pre-training": (5.8, 1.6, 2.9, 1.0, "pre-training\n(사전 학습) 06"),
-    "distillation": (5.8, 3.1, 2.9, 1.0, "distillation\n(증류) 08"),
-    "fine-tuning": (9.4, 1.6, 2.6, 1.0, "fine-tuning\n(미세 조정) 09"),
-    "serving": (12.7, 1.6, 2.2, 1.0, "serving\n(서빙) 11"),
-    "less memory": (5.8, 0.6, 6.2, 0.6, "in less memory (적은 메모리로) 07"),
-    "evaluation": (0.0, -0.3, 14.9, 0.6, "evaluation at every step (평가) 10"),
+    "model": (0.0, 1.6, 1.3, 1.0, "Gemma\n01–03"),
+    "vocabulary": (1.7, 1.6, 1.7, 1.0, "vocabulary\n(어휘) 04"),
+    "corpus": (1.7, 3.1, 1.7, 1.0, "corpus\n(말뭉치) 05"),
+    "continued pre-training": (3.9, 1.6, 1.9, 1.0, "pre-training\n(사전학습) 06"),
+    "distillation": (3.9, 3.1, 1.9, 1.0, "distillation\n(증류) 08"),
+    "fine-tuning": (6.2, 1.6, 1.9, 1.0, "fine-tuning\n(미세 조정) 09"),
+    "serving": (8.5, 1.6, 1.6, 1.0, "serving\n(서비스) 11"),
+    "less memory": (3.9, 0.6, 4.2, 0.6, "less memory (적은 메모리) 07"),
+    "evaluation": (0.0, -0.3, 10.1, 0.6, "evaluation at every step (평가) 10"),
 }
 _ROAD_LINES = [
-    *[
-        [(low, 2.1), (high, 2.1)]
-        for low, high in ((2.0, 2.7), (5.0, 5.8), (8.7, 9.4), (12.0, 12.7))
-    ],
-    [(5.0, 3.6), (5.4, 3.6), (5.4, 2.4), (5.8, 2.4)],
-    [(7.25, 2.6), (7.25, 3.1)],
+    *[[(low, 2.1), (high, 2.1)] for low, high in ((1.3, 1.7), (3.4, 3.9), (5.8, 6.2), (8.1, 8.5))],
+    [(3.4, 3.6), (3.6, 3.6), (3.6, 2.4), (3.9, 2.4)],
+    [(4.85, 2.6), (4.85, 3.1)],
 ]
 
 
@@ -178,8 +175,8 @@ def draw_road(lit: Collection[str] = ()) -> Axes:
     Raises:
         UserError: there is no such step.
     """
-    ax = _draw_parts("The road", _ROAD_PARTS, _ROAD_LINES, lit, (8.6, 2.5))
-    ax.set(xlim=(-0.2, 15.1), ylim=(-0.5, 4.3))
+    ax = _draw_parts("The road", _ROAD_PARTS, _ROAD_LINES, lit, (6.2, 2.6))
+    ax.set(xlim=(-0.1, 10.2), ylim=(-0.5, 4.3))
     return ax
 
 
@@ -189,7 +186,7 @@ def draw_rows(groups: Mapping[str, Sequence]) -> None:
     Args:
         groups: segment ids [rows, length] by title; 0 is padding.
     """
-    axes = plt.subplots(1, len(groups), figsize=(8.6, 2.2), squeeze=False)[1]
+    axes = plt.subplots(1, len(groups), figsize=(6.6, 2.2), squeeze=False)[1]
     for ax, (title, rows) in zip(axes[0], groups.items(), strict=True):
         ids = np.asarray(rows)
         # Documents that touch differ, and so do the first of two rows.
@@ -214,7 +211,7 @@ def _draw_parts(model, parts, lines, lit, size) -> Axes:
         arrow = {"arrowstyle": "->", "color": _LINE, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", points[-1], points[-2], arrowprops=arrow)
     for name, (x, y, width, height, text) in parts.items():
-        _draw_box(ax, (x, y, width, height), text, kinds[name] in lit, 9)
+        _draw_box(ax, (x, y, width, height), text, kinds[name] in lit, 10)
     ax.axis("off")
     return ax
 
