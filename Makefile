@@ -40,7 +40,7 @@ INSTALL     := $(BIN)/python -m pip install --disable-pip-version-check --no-com
 endif
 
 # What the user's other projects set must not reach into this environment.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 
 .DELETE_ON_ERROR:

@@ -78,9 +78,9 @@ def null_models(
 def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
     """By group, the lowest and the highest accuracy of several models; "" is the whole suite.
 
-    It is a range of those models and no interval: other random weights leave it in one of ten
-    groups of native phrasing and one of four of grammar, by less than their own interval, and as
-    a whole by up to three points. So compare by intervals.
+    It is a range of those models and no interval: other random weights leave it in one of
+    seven groups of native phrasing and one of four or five of grammar, by less than their own
+    interval, and as a whole by up to three points. So compare by intervals.
     """
     accuracies = [{"": r.micro} | {g: a for g, (a, _, _) in r.by_group().items()} for r in results]
     return {

@@ -10,9 +10,15 @@ TABLES = {
         방, 어둡다; 공기, 나쁘다; 배, 고프다; 안개, 짙다; 바람, 불다; 날씨, 덥다""",
     ),
     "effect": words("잠이 안 온다, 기분이 이상하다, 힘이 없다, 목이 마르다, 머리가 아프다"),
+    # Not 조심하세요, which says of an elder that she is careful, too.
     "request": words(
-        """서둘러 주세요, 조심하세요, 안으로 들어오세요, 천천히 갑시다, 조금 기다리세요,
-        내일 다시 오세요, 나중에 이야기합시다, 다음에 만납시다"""
+        """서둘러 주십시오, 조심하십시오, 안으로 들어오십시오, 천천히 갑시다, 조금 기다리십시오,
+        내일 다시 오십시오, 나중에 이야기합시다, 다음에 만납시다"""
+    ),
+    # Which being tired or hungry is a reason for.
+    "later": words(
+        """조금 쉽시다, 나중에 합시다, 안으로 들어갑시다, 천천히 갑시다, 그만 돌아갑시다,
+        내일 다시 오십시오, 나중에 이야기합시다, 다음에 만납시다"""
     ),
     "goal": table(
         "v vready",
@@ -34,7 +40,7 @@ PHENOMENA = {
     "adnominal": """
         # an adjective modifies a noun with -(으)ㄴ, a verb in the present with -는
         {name:은} [{trait.v:은}|{trait.v:는}] {trait.noun:을} 기억한다.
-            / {name:이} {act.object:을} [{act.verb:는}|{act.verb:은}] 사이에 비가 왔다.
+            / {name:이} {act.object:을} [{act.verb:는}|{act.verb:은}] 도중에 비가 왔다.
         아주 [{trait.v:은}|{trait.v:는}] {trait.noun:이} 생각난다.
             / {name:은} 주말마다 {act.object:을} [{act.verb:는}|{act.verb:은}] 습관이 있다.
         # what was is modified with -(으)ㄴ, what will be with -(으)ㄹ
@@ -69,15 +75,15 @@ PHENOMENA = {
         # -아서 is no reason for a request or a proposal: -(으)니까 is
         {weather.s:이} [{weather.verb:으니까}|{weather.verb:어서}] {request}.
             / {weather.s:이} [{weather.verb:어서}|{weather.verb:으니까}] 그런지 {effect}.
-        지금은 [{bother:으니까}|{bother:어서}] {request}.
+        지금은 [{bother:으니까}|{bother:어서}] {later}.
             / 요즘 너무 [{bother:어서}|{bother:으니까}] 죽겠다.
         # 만약 asks for -(으)면, 아무리 for -아도
-        만약 {bought.s:이} [{bought.v:으면}|{bought.v:어도}] 사지 마세요.
+        만약 {bought.s:이} [{bought.v:으면}|{bought.v:어도}] 어떡하지?
             / 아무리 {bought.s:이} [{bought.v:어도}|{bought.v:으면}] 나는 좋다.
-        만약 {weather.s:이} [{weather.verb:으면}|{weather.verb:어도}] 전화해 주세요.
+        만약 {weather.s:이} [{weather.verb:으면}|{weather.verb:어도}] 어떡하죠?
             / 아무리 {weather.s:이} [{weather.verb:어도}|{weather.verb:으면}] 꼭 갑니다.
         # before a request the aim is -(으)려면, before what was done -(으)려고
-        [{goal.v:으려면}|{goal.v:으려고}] {goal.vready:으세요}.
+        [{goal.v:으려면}|{goal.v:으려고}] {goal.vready:으십시오}.
             / {name:은} [{goal.v:으려고}|{goal.v:으려면}] {goal.vready:었다}.
     """,
 }

@@ -31,14 +31,30 @@ TABLES = {
         break, broke, breaks, breaking, broken, a plate; wear, wore, wears, wearing, worn, a scarf;
         speak, spoke, speaks, speaking, spoken, Greek""",
     ),
+    # What nobody does for somebody: "was bought a ticket" is right.
+    "done": table(
+        "part ing obj",
+        """crossed, crossing, the road; seen, seeing, the film; climbed, climbing, a hill;
+        watched, watching, the birds; eaten, eating, an orange; ridden, riding, a horse;
+        taken, taking, the bus; drunk, drinking, some tea; entered, entering, the room;
+        driven, driving, a van; hidden, hiding, a coin; broken, breaking, a plate;
+        worn, wearing, a scarf; spoken, speaking, Greek""",
+    ),
     "found": words("bought, found, wanted, needed, brought, mended, kept, took, received, liked"),
-    "to_verb": words("wants, hopes, plans, decided, promised, agreed, refused, managed, expects"),
-    "ing_verb": words("enjoys, avoids, finished, keeps, practises, suggested, admitted"),
+    "to_verb": words("longs, hopes, plans, decided, pretended, agreed, refused, managed, wishes"),
+    "ing_verb": words("enjoys, avoids, finished, keeps, misses, suggested, admitted"),
     "deed": table(
         "base ing",
         """swim, swimming; dance, dancing; cook, cooking; sing, singing; write, writing;
         run, running; travel, travelling; paint, painting; read, reading; drive, driving;
         work, working""",
+    ),
+    # Bases that are not nouns of what one can be good at, as work is.
+    "craft": table(
+        "base ing",
+        """swim, swimming; bake, baking; cook, cooking; sing, singing; write, writing;
+        run, running; teach, teaching; sew, sewing; read, reading; drive, driving;
+        listen, listening""",
     ),
     "vowel": words(
         """apple, egg, orange, umbrella, island, old coat, engine, artist, uncle, elephant, animal,
@@ -69,9 +85,16 @@ TABLES = {
         "plain more most",
         """tall, taller, tallest; old, older, oldest;
         small, smaller, smallest; fast, faster, fastest;
-        warm, warmer, warmest; cold, colder, coldest; long, longer, longest;
+        warm, warmer, warmest; cold, colder, coldest; short, shorter, shortest;
         young, younger, youngest;
-        cheap, cheaper, cheapest; strong, stronger, strongest; rich, richer, richest""",
+        brave, braver, bravest; strong, stronger, strongest; rich, richer, richest""",
+    ),
+    "quality": table(
+        "plain more most",
+        """big, bigger, biggest; old, older, oldest; small, smaller, smallest;
+        new, newer, newest; clean, cleaner, cleanest; light, lighter, lightest;
+        plain, plainer, plainest; nice, nicer, nicest; cheap, cheaper, cheapest;
+        fine, finer, finest; rare, rarer, rarest""",
     ),
 }
 
@@ -130,7 +153,8 @@ PHENOMENA = {
         {she} did not [{do.base}|{do.past}] {do.obj}. / {she} never [{do.past}|{do.base}] {do.obj}.
         {he} does not [{do.base}|{do.third}] {do.obj}. / {he} often [{do.third}|{do.base}] {do.obj}.
         {he} can [{do.base}|{do.ing}] {do.obj}. / {he} is [{do.ing}|{do.base}] {do.obj}.
-        {she} has [{do.part}|{do.ing}] {do.obj}. / {she} was [{do.ing}|{do.part}] {do.obj}.
+        {she} has [{done.part}|{done.ing}] {done.obj}.
+            / {she} was [{done.ing}|{done.part}] {done.obj}.
         They have [{do.part}|{do.base}] {do.obj}. / They will [{do.base}|{do.part}] {do.obj}.
         The {person.many} were [{do.ing}|{do.base}] {do.obj}.
             / The {person.many} may [{do.base}|{do.ing}] {do.obj}.
@@ -176,7 +200,8 @@ PHENOMENA = {
         {he} always {to_verb} [to {deed.base}|{deed.ing}] here.
             / {he} always {ing_verb} [{deed.ing}|to {deed.base}] here.
         # to before a base form, before -ing a preposition
-        {she} is ready to [{deed.base}|{deed.ing}]. / {she} is good at [{deed.ing}|{deed.base}].
+        {she} is ready to [{craft.base}|{craft.ing}].
+            / {she} is good at [{craft.ing}|{craft.base}].
     """,
     "article": """
         # an before a vowel that is heard, a before a consonant
@@ -198,8 +223,8 @@ PHENOMENA = {
             / {he} is as [{degree.plain}|{degree.more}] as {she}.
         {she} is much [{degree.more}|{degree.plain}] than {he}.
             / {she} is very [{degree.plain}|{degree.more}].
-        This {thing.one} is the [{degree.most}|{degree.more}] of all.
-            / This {thing.one} is [{degree.more}|{degree.most}] than mine.
+        This {thing.one} is the [{quality.most}|{quality.more}] of all.
+            / This {thing.one} is [{quality.more}|{quality.most}] than mine.
         Of the ten, {he} is the [{degree.most}|{degree.plain}].
             / To me, {he} is too [{degree.plain}|{degree.most}].
     """,

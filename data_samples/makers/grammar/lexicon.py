@@ -73,7 +73,8 @@ LEXICON = {
     "drink": words("""물, 우유, 커피, 녹차, 주스, 보리차, 유자차, 식혜, 수정과, 홍차, 콜라"""),
     "native": words("두, 세, 네, 다섯, 여섯, 일곱, 여덟, 아홉, 열"),
     "past": words("""어제, 그저께, 지난주에, 지난달에, 며칠 전에, 엊그제, 지난 일요일에"""),
-    "future": words("내일, 모레, 다음 주에, 다음 달에, 며칠 뒤에, 다음 일요일에"),
+    # Counted from today only: 다음 주에 may be the week after, in a story of the past.
+    "future": words("내일, 모레, 내일 저녁에, 모레 아침에, 내일 오후에, 내년에"),
     # What people do, to what and where.
     "act": table(
         "object verb place",

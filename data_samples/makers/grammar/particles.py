@@ -5,6 +5,8 @@ from data_samples.makers.grammar.lexicon import table, words
 TABLES = {
     "pet": words("강아지, 고양이, 닭, 병아리, 송아지, 오리, 염소, 망아지, 거위, 토끼"),
     "plant": words("꽃, 나무, 화분, 장미, 배추, 상추, 잔디, 선인장, 난초, 고추, 채소"),
+    # Persons, not places: 이웃에서 들었다 is right.
+    "fellow": words("친구, 동생, 누나, 형, 언니, 조카, 사촌, 짝꿍, 후배, 삼촌, 손님, 선배"),
     "institution": words("회사, 은행, 병원, 학교, 구청, 호텔, 식당, 여행사, 도서관, 우체국"),
     "far_c": words("부산, 강릉, 대전, 울산, 인천, 남쪽, 서쪽, 공항, 고향, 시장, 춘천, 수원"),
     "far_o": words("제주도, 광주, 여수, 목포, 바다, 서울, 종로, 항구, 바닷가, 강가, 시골"),
@@ -27,14 +29,16 @@ TABLES = {
         축구, 하다, 운동장; 회의, 하다, 회의실; 체조, 하다, 체육관; 노래, 부르다, 노래방;
         이야기, 나누다, 찻집; 숙제, 하다, 교실""",
     ),
-    # What happens by itself, and what one does to the same thing.
+    # What happens by itself, and what one does to the same thing: no verb that is both (내리다,
+    # 펴다), none that the thing could do by another meaning (타다, 듣다).
     "both": table(
         "n vi vt",
-        """비, 오다, 맞다; 눈, 내리다, 치우다; 물, 흐르다, 마시다; 물, 끓다, 붓다; 문, 열리다, 열다;
-        불, 꺼지다, 끄다; 버스, 오다, 타다; 나무, 자라다, 심다; 꽃, 피다, 꺾다; 옷, 마르다, 사다;
-        그릇, 깨지다, 씻다; 종이, 젖다, 접다; 수업, 끝나다, 듣다; 꽃, 시들다, 사다;
-        편지, 도착하다, 쓰다; 전화, 오다, 받다; 얼음, 녹다, 깨다; 돈, 모자라다, 빌리다;
-        창문, 깨지다, 닦다; 기차, 떠나다, 타다""",
+        """비, 오다, 맞다; 눈, 녹다, 치우다; 물, 흐르다, 마시다; 물, 끓다, 붓다; 문, 열리다, 열다;
+        불, 꺼지다, 끄다; 버스, 오다, 놓치다; 나무, 자라다, 심다; 꽃, 떨어지다, 꺾다;
+        빨래, 마르다, 널다; 그릇, 깨지다, 씻다; 종이, 젖다, 접다;
+        수업, 끝나다, 준비하다; 꽃, 시들다, 사다; 편지, 도착하다, 쓰다;
+        전화, 오다, 받다; 얼음, 녹다, 깨다; 돈, 모자라다, 빌리다;
+        창문, 깨지다, 닦다; 기차, 도착하다, 놓치다""",
     ),
     "kept": table(
         "noun verb",
@@ -101,13 +105,13 @@ PHENOMENA = {
             / {name:은} [{office_o:으로}|{office_o:*으로}] 뽑혔다.
     """,
     "case_particle": """
-        # 에서 is where something is done, 에 where something is, and where one goes in
+        # 에서 is where something is done, 에 where something is or is not
         {name:은} {deed.place}[에서|에] {deed.object:을} {deed.verb:었다}.
             / {name:은} 어제 {deed.place}[에|에서] 있었다.
         {friend:은} {deed.place}[에서|에] {deed.object:을} {deed.verb:고} 있다.
-            / {friend:은} {deed.place}[에|에서] 들어갔다.
+            / {friend:은} 지금 {deed.place}[에|에서] 없다.
         # 에게 is for persons and animals, 에 for plants and institutions
-        {name:은} {friend}[에게|에] 전화를 걸었다.
+        {name:은} {fellow}[에게|에] 전화를 걸었다.
             / {name:은} {institution}[에|에게] 전화를 걸었다.
         {name:은} {pet}[에게|에] 물을 주었다.
             / {name:은} {plant}[에|에게] 물을 주었다.
@@ -118,9 +122,9 @@ PHENOMENA = {
         이것은 [{thing:이}|{thing:을}] 아니다.
             / 나는 어제 [{thing:을}|{thing:이}] 샀다.
         # the source is 에게서 for a person, 에서 for a place
-        이 편지는 {friend}[에게서|에서] 왔다.
+        이 편지는 {fellow}[에게서|에서] 왔다.
             / 이 편지는 {city}[에서|에게서] 왔다.
-        나는 그 소식을 {friend}[에게서|에서] 들었다.
+        나는 그 소식을 {fellow}[에게서|에서] 들었다.
             / 나는 그 소식을 {institution}[에서|에게서] 들었다.
     """,
     "topic_subject": """

@@ -19,8 +19,9 @@ TABLES = {
     "illness": words("감기, 배탈, 병, 상처, 두통, 몸살, 허리"),
     "subject": words("영어, 수학, 음악, 미술, 한국어, 과학, 역사, 수영, 한자"),
     "pointed": words("산, 지도, 하늘, 칠판, 시계, 북쪽, 문, 별, 간판"),
-    "answered": words("정답, 과녁, 퀴즈, 수수께끼"),
-    "forgot": words("약속, 이름, 생일, 나이, 할 일, 고마움, 규칙"),
+    "answered": words("문제, 과녁, 퀴즈, 수수께끼"),
+    # What cannot be lost, and below what cannot be forgotten, as the way can.
+    "forgot": words("약속, 기념일, 생일, 나이, 시험 날짜, 대사, 규칙"),
     "feast": words("잔치, 싸움, 축제, 토론, 행사, 운동"),
     "opened": words("입, 팔, 다리, 두 손, 손가락"),
     "hurt": words("다리, 손, 허리, 무릎, 어깨, 발목, 팔"),
@@ -31,7 +32,7 @@ TABLES = {
     "stuck": words("우표, 사진, 종이, 스티커, 이름표, 쪽지"),
     "born": words("아기, 아들, 딸, 쌍둥이, 알, 새끼"),
     "fitted": words("퍼즐, 줄, 간격, 박자, 안경, 양복"),
-    "lost": words("지갑, 길, 열쇠, 우산, 가방, 돈, 반지"),
+    "lost": words("자신감, 의식, 입맛, 시력, 기운, 균형, 재산"),
     "salted": words("배추, 오이, 무, 고등어, 깻잎"),
     "numb": words("다리, 팔, 손끝, 발"),
     "season": table(

@@ -44,16 +44,18 @@ TABLES = {
         아홉, 구; 열, 십; 열한, 십일;
         열두, 십이""",
     ),
-    "grade": table("native sino", "두, 이; 세, 삼; 네, 사; 다섯, 오; 여섯, 육"),
+    # Without 네: 네 학년 is "your grade" too.
+    "grade": table("native sino", "두, 이; 세, 삼; 한, 일; 다섯, 오; 여섯, 육"),
     "begins": words("회의, 수업, 공연, 영화, 경기, 연극, 방송, 강연, 행사"),
     "bag": table(
         "place thing",
         """지갑, 돈; 냉장고, 물; 서랍, 실; 통장, 돈; 창고, 쌀; 부엌, 소금; 주전자, 물; 마당, 눈;
         방, 먼지; 항아리, 술; 접시, 빵; 화분, 흙; 컵, 우유; 자루, 밀가루""",
     ),
+    # Not 새가 나는: it is "I" too.
     "moving": table(
         "s v",
-        """꽃, 피다; 물, 흐르다; 새, 날다; 해, 뜨다; 눈, 내리다; 연기, 나다;
+        """꽃, 피다; 물, 흐르다; 새, 울다; 해, 뜨다; 눈, 내리다; 연기, 피어오르다;
         아이들, 놀다; 기차, 지나가다;
         배, 떠나다; 나무, 자라다; 사람들, 쉬다; 강, 흐르다; 별, 빛나다; 말, 달리다""",
     ),
@@ -113,19 +115,19 @@ PHENOMENA = {
     """,
     "numeral": """
         # hours, ages and pieces are counted with native numerals;
-        # minutes, floors and years with Sino-Korean ones
+        # minutes, seconds and years with Sino-Korean ones
         {begins:은} [{hour.native}|{hour.sino}] 시에 시작한다.
             / {begins:은} [{hour.sino}|{hour.native}] 년 만에 열렸다.
         {name:은} [{hour.native}|{hour.sino}] 시간 동안 기다렸다.
             / {name:은} [{hour.sino}|{hour.native}] 분 동안 기다렸다.
         {buyable:을} [{hour.native}|{hour.sino}] 개 샀다.
-            / {buyable:을} [{hour.sino}|{hour.native}] 층에서 샀다.
+            / {buyable:을} [{hour.sino}|{hour.native}] 분 전에 샀다.
         {name}의 조카는 올해 [{grade.native}|{grade.sino}] 살이다.
             / {name}의 조카는 올해 [{grade.sino}|{grade.native}] 학년이다.
         {name:은} {city}에 [{hour.native}|{hour.sino}] 번 갔다.
             / {name:은} {city}에 [{hour.sino}|{hour.native}] 년 살았다.
         {buyable:은} [{hour.native}|{hour.sino}] 개 남았다.
-            / {buyable:은} [{hour.sino}|{hour.native}] 킬로그램 남았다.
+            / {buyable:은} [{hour.sino}|{hour.native}] 초 만에 다 팔렸다.
     """,
     "politeness": """
         # 제가 and an elder take polite endings, 내가 and a call with 아/야 plain ones

@@ -98,10 +98,15 @@ def figures(suite: evaluation.Suite, score) -> dict:
 
 def _asked_and_read(folder: Path, asked: dict, score, bits, prefix: str = "") -> dict:
     """The figures of every suite and of both languages' texts, each part kept in a file."""
+    found = {
+        key: kept(folder / f"{prefix}{key}.json", lambda suite=suite: figures(suite, score))
+        for key, suite in asked.items()
+    }
     return {
         "suites": {
-            key: kept(folder / f"{prefix}{key}.json", lambda suite=suite: figures(suite, score))
-            for key, suite in asked.items()
+            # `right` says the same, in one letter an item.
+            key: {name: value for name, value in its.items() if name != "by_item"}
+            for key, its in found.items()
         },
         "texts": {
             language: kept(folder / f"{prefix}bits {language}.json", lambda at=language: bits(at))
