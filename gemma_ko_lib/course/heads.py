@@ -48,10 +48,10 @@ one to two minutes, and 250 MB more for the weights of Gemma 3 270M. It prints w
 leaves the platform's JAX as it is, and needs no restart. Its last line says what keeps this
 machine from its GPU or TPU, if anything does."""
 COUNTED = """
-A row that says "counted" was not run: its minutes are those of `smoke`, and on top what the lesson
-computes: at 30% of the peak of a T4 in float32 or of one chip of a TPU v5e, or as fast as two CPU
-cores were in the lessons that were run on them; such a count misses those by less than a factor of
-two. Downloads are not counted.
+A row that says "counted" was not run. Its minutes are those of `smoke` plus the time of what the
+lesson computes: at 30% of the peak of a T4 in float32 or of one chip of a TPU v5e, and on two CPU
+cores at the speed of the lessons that were run on them. For those lessons such a count is wrong by
+less than a factor of two. Downloads are not counted.
 """
 
 
