@@ -5,6 +5,7 @@ be one that all of them see. What goes wrong on one host ends the others within 
 JAX's coordinator notices that it is gone and stops them, each with a message.
 """
 
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -35,11 +36,13 @@ def join_hosts() -> None:
         int(os.environ[name]) if name in os.environ else None
         for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
     )
+    options = {"num_processes": count, "process_id": index}
+    # A process that fails waits this long for the others, which may wait for it. JAX 0.7, as Colab
+    # and Kaggle have it, takes no such option.
+    if "shutdown_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
+        options["shutdown_timeout_seconds"] = 60
     try:
-        # A process that fails waits this long for the others, which may wait for it.
-        jax.distributed.initialize(
-            num_processes=count, process_id=index, shutdown_timeout_seconds=60
-        )
+        jax.distributed.initialize(**options)
     except (ValueError, RuntimeError) as error:
         raise UserError(
             f"The processes of this run did not find each other ({error}). On a TPU pod run the "
