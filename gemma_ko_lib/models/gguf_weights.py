@@ -115,7 +115,7 @@ def read_gguf(path: str | Path) -> tuple[str, dict, dict[str, np.ndarray], bytes
             except (ValueError, NotImplementedError) as error:
                 raise UserError(f"{path}: {tensor.name} is damaged ({error}).") from None
             progress.update()
-    return kind, config, weights, sentencepiece_from_gguf(path)
+    return kind, config, weights, sentencepiece_from_gguf(reader, path)
 
 
 def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:

@@ -66,7 +66,7 @@ def _from_file(path: Path, name: str) -> Tokenizer:
     if path.suffix == ".json":
         return TokenizerJson(path, name)
     if path.suffix == ".gguf":
-        return SentencePieceTokenizer(sentencepiece_from_gguf(path), name)
+        return SentencePieceTokenizer(sentencepiece_from_gguf(open_gguf(path), path), name)
     tokenizer = SentencePieceTokenizer(read_proto(path), str(path))  # an error names the file
     tokenizer.name = name
     return tokenizer
@@ -101,7 +101,8 @@ def _from_gguf_package(name: str, folder: Path) -> tuple[Path | None, str]:
     # The first of the four chunks is enough for the vocabulary, but the reader maps
     # tensors by offset, so it wants the whole file.
     with tempfile.TemporaryDirectory() as scratch:
-        proto = sentencepiece_from_gguf(package.assemble(Path(scratch) / "model.gguf"))
+        whole = package.assemble(Path(scratch) / "model.gguf")
+        proto = sentencepiece_from_gguf(open_gguf(whole), whole)
     path = folder / "tokenizer.model"
     SentencePieceTokenizer(proto, name).save(path)
     return path, ""
@@ -149,23 +150,26 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
     return path, ""
 
 
-def sentencepiece_from_gguf(path: str | Path) -> bytes:
+def sentencepiece_from_gguf(reader, path: str | Path) -> bytes:
     """Rebuild the SentencePiece model that a GGUF file carries as its vocabulary.
 
     Gemma's model is BPE with byte fallback, no normalisation and no dummy prefix; a GGUF
     keeps its pieces, scores and types, which is all there is to it.
 
+    Args:
+        reader: from `open_gguf`, which takes seconds for 262,144 pieces.
+        path: for messages.
+
     Raises:
-        UserError: not a GGUF file, or its tokenizer is not a SentencePiece one.
+        UserError: its tokenizer is not a SentencePiece one, or damaged.
     """
-    fields = open_gguf(path).fields
-    kind = _gguf_value(fields, "tokenizer.ggml.model")
+    kind = _gguf_value(reader.fields, "tokenizer.ggml.model")
     if kind != "llama":
         raise UserError(
             f"{path} has a '{kind!s:.80}' tokenizer; only SentencePiece ones can be rebuilt."
         )
     try:
-        return _sentencepiece_of(fields)
+        return _sentencepiece_of(reader.fields)
     except (ValueError, TypeError, IndexError) as error:
         raise UserError(f"The tokenizer in {path} is damaged ({error!s:.200}).") from None
 
