@@ -1,0 +1,177 @@
+"""Gemma 3 270M with its whole vocabulary, a cut one and an exchanged one, as each is served.
+
+    python -m data_samples.makers.recorded.frontier \
+        --korean petitions_2017-08.jsonl petitions_2019-06.jsonl nsmc_raw.jsonl \
+        --english debian_handbook_en.jsonl gimp_help_en.jsonl
+
+The variants are written as GGUF files and measured as `gemma-ko compare` does it; their speed a
+second time in the opposite order, so that a machine that changes meanwhile shows. Nothing else
+should run. The exchanged vocabulary is measured twice, as it starts and after a short training.
+"""
+
+import argparse
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded.quantisation import rescaled
+from gemma_ko_lib import models, serving, tokenization
+from gemma_ko_lib.corpus import read_documents
+from gemma_ko_lib.serving import compare
+
+NAME = "frontier"
+# Vocabulary -> number formats of its files.
+FORMATS = {
+    "whole": ("f16", "q8_0"),
+    "cut": ("q8_0", "q4_k_m", "q4_0"),
+    "exchanged": ("q8_0",),
+    "exchanged-trained": ("q8_0",),
+}
+THREADS = 1  # of the server; the clients and all else have the other core
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How much is read and measured; `TINY` is for trying the maker out."""
+
+    model: str = "gemma3_270m"
+    cut: int = 32_768
+    kept: int = 24_576  # of the exchanged one, and as many added as make it as large as the cut
+    read_bytes: int = 4_000_000  # of each language
+    tokens: int = 12_288
+    length: int = 256
+    update_tokens: int = 512
+    rate: float = 2e-5  # the better one in vocabulary_exchange
+    documents: int = 12
+    answer_tokens: int = 32
+
+
+TINY = Size("nano", 2560, 2048, 60_000, 2048, 128, 512, 1e-3, 4, 8)
+
+
+def evenly(files: list[str], size: int) -> list[str]:
+    """Documents of some files, evenly, of about so many bytes in all."""
+    texts = [document.text for document in read_documents(files)]
+    return texts[:: max(1, sum(len(text.encode()) for text in texts) // size)]
+
+
+def make_models(given, size: Size, work: Path) -> dict:
+    """Write the vocabularies' models and the files of all variants; what was read and trained."""
+    base = models.load(size.model, dtype="float32")
+    korean, english = (evenly(files, size.read_bytes) for files in (given.korean, given.english))
+    counts = tokenization.count_pieces(base.tokenizer, korean + english)
+    ranked = tokenization.rank_pieces(base.tokenizer, counts)
+    smaller = tokenization.cut_vocabulary(base.tokenizer, ranked, size.kept)
+    learnt = tokenization.learn_pieces(korean, smaller, size.cut - size.kept)
+    tokenizers = {
+        "cut": tokenization.cut_vocabulary(base.tokenizer, ranked, size.cut),
+        "exchanged": tokenization.expand_vocabulary(smaller, learnt),
+    }
+    changed = {"whole": base} | {
+        name: models.change_vocabulary(base, tokenizer) for name, tokenizer in tokenizers.items()
+    }
+    changed["exchanged"].save(work / "exchanged")
+    for name, model in changed.items():
+        write_files(name, model, work)
+    return {
+        "read_bytes": {
+            language: sum(len(text.encode()) for text in texts)
+            for language, texts in (("ko", korean), ("en", english))
+        },
+        "added": len(learnt),
+        "pieces": {name: len(model.tokenizer.vocabulary) for name, model in changed.items()},
+        "parameters": {
+            name: sum(weight.size for weight in model.params.values())
+            for name, model in changed.items()
+        },
+    }
+
+
+def train(given, size: Size, work: Path) -> dict:
+    """The exchanged model reads Korean, all weights; its file."""
+    options = {
+        "--model": work / "exchanged",
+        "--data": work / "corpus",
+        "-o": work / "exchanged-trained",
+        "--tokens": size.tokens,
+        "--update-tokens": size.update_tokens,
+        "--length": size.length,
+        "--rows": 2,
+        "--learning-rate": size.rate,
+    }
+    commands = [
+        ["clean", *given.korean, "-o", str(work / "corpus"), "--hold-out", "0.02"],
+        ["pretrain", *(str(word) for option in options.items() for word in option)],
+    ]
+    for command in commands:
+        subprocess.run([sys.executable, "-m", "gemma_ko_lib.cli", *command], check=True)
+    write_files("exchanged-trained", models.load(work / "exchanged-trained", "float32"), work)
+    return {"tokens": size.tokens, "update_tokens": size.update_tokens, "learning_rate": size.rate}
+
+
+def write_files(name: str, model, work: Path) -> None:
+    """The GGUF files of a model, its weights off the grid of the 4-bit file that they come from."""
+    model = rescaled(model)
+    for kind in FORMATS[name]:
+        serving.export_gguf(model, work / f"{name}-{kind}.gguf", kind)
+
+
+def measured(files: list[Path], size: Size, quality: bool) -> list[dict]:
+    """What `gemma-ko compare` measures of each file."""
+    found = compare.measure(
+        [str(file) for file in files],
+        threads=THREADS,
+        documents=size.documents,
+        tokens=size.answer_tokens,
+        quality=quality,
+    )
+    return [dataclasses.asdict(variant) for variant in found]
+
+
+def main() -> None:
+    """Make the files, measure them, and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--korean", nargs="+", required=True, help="files to count and learn from")
+    parser.add_argument("--english", nargs="+", required=True, help="files to count pieces in")
+    parser.add_argument("--tiny", action="store_true", help="nano and little text, to try it out")
+    given = parser.parse_args()
+    size, name = (TINY, f"{NAME}_tiny") if given.tiny else (Size(), NAME)
+    work = WORK / name
+    work.mkdir(parents=True, exist_ok=True)
+    files = [work / f"{model}-{kind}.gguf" for model, kinds in FORMATS.items() for kind in kinds]
+    parts = {
+        "models": lambda: make_models(given, size, work),
+        "training": lambda: train(given, size, work),
+        "speed": lambda: measured(files[::-1], size, quality=False),
+        "compare": lambda: measured(files, size, quality=True),
+    }
+    made = {part: kept_part(work / f"{part}.json", make) for part, make in parts.items()}
+    found = {part: its["found"] for part, its in made.items()}
+    save(
+        name,
+        "Gemma 3 270M (base) with its whole vocabulary, cut to "
+        f"{size.cut:,} pieces, and exchanged ({size.kept:,} kept, {found['models']['added']:,} "
+        "Korean ones added, mean start), its weights rescaled off the grid of the 4-bit file that "
+        "they come from (see the record quantisation); `exchanged-trained` has read "
+        f"{size.tokens:,} tokens of Korean besides. Served with one thread, 8 slots; bits per "
+        f"byte on {size.documents} of the course's texts of each language. `again`: the speeds "
+        "once more, the files in the opposite order.",
+        sum(its["minutes"] for its in made.values()),
+        commands=commands_in(__doc__),
+        vocabularies=found["models"],
+        training=found["training"],
+        documents=size.documents,
+        variants=found["compare"],
+        again=found["speed"][::-1],
+    )
+    for now, before in zip(found["compare"], found["speed"][::-1], strict=True):
+        speeds = [
+            f"{its['tokens_per_second'] * its['letters_per_token']:.1f}" for its in (now, before)
+        ]
+        print(now["name"], *speeds, "letters a second,", now["bits_per_byte"]["ko"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
