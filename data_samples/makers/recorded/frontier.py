@@ -6,13 +6,12 @@
 
 The variants are written as GGUF files and measured as `gemma-ko compare` does it; their speed a
 second time in the opposite order, so that a machine that changes meanwhile shows. Nothing else
-should run. The exchanged vocabulary is measured twice, as it starts and after a short training.
+should run. Nothing is trained: what training makes of an exchanged vocabulary is in the record
+vocabulary_exchange.
 """
 
 import argparse
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 from data_samples.makers.recorded import WORK, commands_in, kept_part, save
@@ -27,7 +26,6 @@ FORMATS = {
     "whole": ("f16", "q8_0"),
     "cut": ("q8_0", "q4_k_m", "q4_0"),
     "exchanged": ("q8_0",),
-    "exchanged-trained": ("q8_0",),
 }
 THREADS = 1  # of the server; the clients and all else have the other core
 
@@ -40,15 +38,11 @@ class Size:
     cut: int = 32_768
     kept: int = 24_576  # of the exchanged one, and as many added as make it as large as the cut
     read_bytes: int = 4_000_000  # of each language
-    tokens: int = 12_288
-    length: int = 256
-    update_tokens: int = 512
-    rate: float = 2e-5  # the better one in vocabulary_exchange
     documents: int = 12
     answer_tokens: int = 32
 
 
-TINY = Size("nano", 2560, 2048, 60_000, 2048, 128, 512, 1e-3, 4, 8)
+TINY = Size("nano", 2560, 2048, 60_000, 4, 8)
 
 
 def evenly(files: list[str], size: int) -> list[str]:
@@ -58,7 +52,7 @@ def evenly(files: list[str], size: int) -> list[str]:
 
 
 def make_models(given, size: Size, work: Path) -> dict:
-    """Write the vocabularies' models and the files of all variants; what was read and trained."""
+    """Write the files of all variants; what was read, and how large the models are."""
     base = models.load(size.model, dtype="float32")
     korean, english = (evenly(files, size.read_bytes) for files in (given.korean, given.english))
     counts = tokenization.count_pieces(base.tokenizer, korean + english)
@@ -72,7 +66,6 @@ def make_models(given, size: Size, work: Path) -> dict:
     changed = {"whole": base} | {
         name: models.change_vocabulary(base, tokenizer) for name, tokenizer in tokenizers.items()
     }
-    changed["exchanged"].save(work / "exchanged")
     for name, model in changed.items():
         write_files(name, model, work)
     return {
@@ -87,28 +80,6 @@ def make_models(given, size: Size, work: Path) -> dict:
             for name, model in changed.items()
         },
     }
-
-
-def train(given, size: Size, work: Path) -> dict:
-    """The exchanged model reads Korean, all weights; its file."""
-    options = {
-        "--model": work / "exchanged",
-        "--data": work / "corpus",
-        "-o": work / "exchanged-trained",
-        "--tokens": size.tokens,
-        "--update-tokens": size.update_tokens,
-        "--length": size.length,
-        "--rows": 2,
-        "--learning-rate": size.rate,
-    }
-    commands = [
-        ["clean", *given.korean, "-o", str(work / "corpus"), "--hold-out", "0.02"],
-        ["pretrain", *(str(word) for option in options.items() for word in option)],
-    ]
-    for command in commands:
-        subprocess.run([sys.executable, "-m", "gemma_ko_lib.cli", *command], check=True)
-    write_files("exchanged-trained", models.load(work / "exchanged-trained", "float32"), work)
-    return {"tokens": size.tokens, "update_tokens": size.update_tokens, "learning_rate": size.rate}
 
 
 def write_files(name: str, model, work: Path) -> None:
@@ -143,7 +114,6 @@ def main() -> None:
     files = [work / f"{model}-{kind}.gguf" for model, kinds in FORMATS.items() for kind in kinds]
     parts = {
         "models": lambda: make_models(given, size, work),
-        "training": lambda: train(given, size, work),
         "speed": lambda: measured(files[::-1], size, quality=False),
         "compare": lambda: measured(files, size, quality=True),
     }
@@ -154,14 +124,12 @@ def main() -> None:
         "Gemma 3 270M (base) with its whole vocabulary, cut to "
         f"{size.cut:,} pieces, and exchanged ({size.kept:,} kept, {found['models']['added']:,} "
         "Korean ones added, mean start), its weights rescaled off the grid of the 4-bit file that "
-        "they come from (see the record quantisation); `exchanged-trained` has read "
-        f"{size.tokens:,} tokens of Korean besides. Served with one thread, 8 slots; bits per "
-        f"byte on {size.documents} of the course's texts of each language. `again`: the speeds "
-        "once more, the files in the opposite order.",
+        "they come from (see the record quantisation). Nothing was trained. Served with one "
+        f"thread and 8 slots; bits per byte on {size.documents} of the course's texts of each "
+        "language. `again`: the speeds once more, the files in the opposite order.",
         sum(its["minutes"] for its in made.values()),
         commands=commands_in(__doc__),
         vocabularies=found["models"],
-        training=found["training"],
         documents=size.documents,
         variants=found["compare"],
         again=found["speed"][::-1],
