@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--korean", nargs="+", required=True, help="files to count and learn from")
     parser.add_argument("--english", nargs="+", required=True, help="files to count pieces in")
+    parser.add_argument("--beside", default="nothing", help="what else ran, for the record")
     parser.add_argument("--tiny", action="store_true", help="nano and little text, to try it out")
     given = parser.parse_args()
     size, name = (TINY, f"{NAME}_tiny") if given.tiny else (Size(), NAME)
@@ -131,6 +132,7 @@ def main() -> None:
         commands=commands_in(__doc__),
         vocabularies=found["models"],
         documents=size.documents,
+        beside=given.beside,
         variants=found["compare"],
         again=found["speed"][::-1],
     )
