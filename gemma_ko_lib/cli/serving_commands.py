@@ -4,6 +4,7 @@ import json
 import os
 
 from gemma_ko_lib.cli.options import command, duration, print_json, size, stdout_to_stderr, whole
+from gemma_ko_lib.runtime import UserError
 
 
 def add(commands) -> None:
@@ -178,21 +179,30 @@ def _compare(arguments) -> None:
             documents=arguments.documents,
             suites=[drawn(suite, arguments.items) for suite in suites],
         )
-    choice = compare.choose(variants, arguments.memory, arguments.latency)
-    found = {
-        "variants": [variant.as_dict() for variant in variants],
-        "chosen": choice.name,
-        "reasons": choice.reasons,
-    }
+    found = {"variants": [variant.as_dict() for variant in variants]}
+    refused = None
+    try:
+        choice = compare.choose(variants, arguments.memory, arguments.latency)
+        found |= {"chosen": choice.name, "reasons": choice.reasons}
+    except UserError as error:  # what took minutes to measure is shown all the same
+        refused = error
+        found |= {"chosen": None, "reasons": [str(error)]}
     if arguments.output:
         _write_comparison(arguments.output, found, variants)
     if arguments.json:
-        return print_json(found)
-    rows = compare.table(variants)
+        print_json(found)
+    else:
+        _print_comparison(compare.table(variants), found)
+    if refused:
+        raise refused
+
+
+def _print_comparison(rows: list[list[str]], found: dict) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print(*choice.reasons, f"Chosen: {choice.name}", sep="\n")
+    if found["chosen"]:
+        print(*found["reasons"], f"Chosen: {found['chosen']}", sep="\n")
 
 
 def _write_comparison(folder: str, found: dict, variants) -> None:

@@ -77,8 +77,10 @@ def find_gguf(model: str) -> Path:
 
 
 def _exported(model: str, path: Path) -> Path:
-    weights = path / "model.safetensors"
-    if path.is_dir() and not weights.is_file():
+    # One file, or the index of several, as a large model for transformers is stored.
+    names = ("model.safetensors", "model.safetensors.index.json")
+    weights = next((path / name for name in names if (path / name).is_file()), None)
+    if path.is_dir() and not weights:
         raise UserError(f"{path} holds neither a GGUF file nor a finished model.safetensors.")
     # A run that went on has other weights under the same name.
     version = f"{path.resolve().name}-{weights.stat().st_mtime_ns}" if path.is_dir() else model

@@ -1,9 +1,10 @@
 """A server under load: eight clients beside clients that misbehave, a kill, and its efficiency.
 
-First eight clients ask for `--minutes` while others hang up, send too much, too long, broken or
-foreign requests; then 200 connections come at once. Every answer is counted by its status, and the
-server's memory is read after each round. Then SIGKILL, and a new server on the same file. Last,
-tokens per CPU-second of one and of eight clients, in turns with llama.cpp's own defaults.
+First eight clients ask for `--minutes`, half of it as chats where the model chats, while others
+hang up, send too much, too long, broken or foreign requests; then 200 connections come at once.
+Every answer is counted by its status, a broken line by its name, and the server's memory is read
+after each round. Then SIGKILL, and a new server on the same file. Last, tokens per CPU-second of
+one and of eight clients, in turns with llama.cpp's own defaults.
 """
 
 import collections
@@ -55,16 +56,24 @@ def _under_load(path: Path, prompts: list[str], minutes: float):
     options = ("--slots", str(CLIENTS), "--context", "1024")
     with BackgroundServer([str(path)], *options) as server:
         process = psutil.Process(server.process.pid)
-        statuses = {"eight clients": collections.Counter()}
+        with _client(server) as http:
+            (served,) = http.get("/models").json()["data"]
+        ways = ["/completions", *(["/chat/completions"] if served["chat"] else [])]
+        statuses = {f"eight clients, {way}": collections.Counter() for way in ways}
         ends, asked = time.monotonic() + minutes * 60, itertools.cycle(prompts)
+        ways = itertools.cycle(ways)
         stop = threading.Event()
 
         def client() -> None:
             with _client(server) as http:
                 while not stop.is_set():
-                    body = {"prompt": next(asked), "max_tokens": ANSWER_TOKENS}
-                    status = http.post("/completions", json=body).status_code
-                    statuses["eight clients"][status] += 1
+                    way, body = next(ways), {"max_tokens": ANSWER_TOKENS}
+                    body |= _asked(way, next(asked))
+                    try:
+                        status = http.post(way, json=body).status_code
+                    except httpx.HTTPError as error:
+                        status = type(error).__name__
+                    statuses[f"eight clients, {way}"][status] += 1
 
         threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
         for thread in threads:
@@ -84,7 +93,7 @@ def _under_load(path: Path, prompts: list[str], minutes: float):
         with _client(server) as http:
             answered = http.post("/completions", json={"prompt": "끝", "max_tokens": 4})
         for name, found in statuses.items():
-            shown = ", ".join(f"{status}: {count}" for status, count in sorted(found.items()))
+            shown = ", ".join(f"{status}: {count}" for status, count in found.items())
             yield f"{name}: status: how many", shown
         yield "the server answers afterwards", answered.status_code
         yield f"resident MB after the first of {len(memory) - 1} rounds", f"{memory[0] / 2**20:.0f}"
@@ -105,6 +114,13 @@ def _under_load(path: Path, prompts: list[str], minutes: float):
 def _client(server: BackgroundServer, key: str = KEY) -> httpx.Client:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.Client(base_url=server.url, headers=headers, timeout=600)
+
+
+def _asked(way: str, text: str) -> dict:
+    """A text to continue, or to answer where a model chats."""
+    if way == "/completions":
+        return {"prompt": text}
+    return {"messages": [{"role": "user", "content": text}]}
 
 
 def _hang_up(server: BackgroundServer) -> list:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,20 @@ def test_a_folder_with_one_gguf_file_stands_for_it(tmp_path):
         engine.find_gguf(str(tmp_path))
 
 
+def test_a_folder_of_shards_is_exported_too(tmp_path, monkeypatch):
+    shards, cache = tmp_path / "shards", tmp_path / "cache"
+    shards.mkdir()
+    (shards / "model.safetensors.index.json").write_text("{}")
+    monkeypatch.setenv("GEMMA_KO_CACHE", str(cache))
+
+    def export(command, **_):
+        (Path(command[command.index("-o") + 1]) / "shards-q8_0.gguf").touch()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(engine.subprocess, "run", export)
+    assert engine.find_gguf(str(shards)).name == "shards-q8_0.gguf"
+
+
 def test_a_served_file_is_measured(tiny):
     pytest.importorskip("xllamacpp")
     (variant,) = compare.measure([str(tiny / "base.gguf")], threads=1, tokens=4, quality=False)
@@ -97,6 +113,19 @@ def test_a_limit_needs_a_unit(limit, capsys):
     with pytest.raises(SystemExit):
         cli.main(["compare", "x.gguf", *limit])
     assert "write" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_shown_where_none_fits(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compare, "measure", lambda *_, **__: [FULL, SMALL])
+    command = ["compare", "x.gguf", "--memory", "1MB", "-o", str(tmp_path)]
+    assert cli.main(command) != 0
+    said = capsys.readouterr()
+    assert "No variant fits. full is out" in said.err
+    assert "1.500 (1.400–1.600)" in said.out and "Chosen" not in said.out
+    found = json.loads((tmp_path / "comparison.json").read_text("utf-8"))
+    assert [its["name"] for its in found["variants"]] == ["full", "small"]
+    assert found["chosen"] is None and "small is out" in found["reasons"][0]
+    assert (tmp_path / "frontier.png").is_file()
 
 
 @pytest.mark.slow
