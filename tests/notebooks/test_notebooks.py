@@ -68,7 +68,7 @@ def test_the_file_is_small_and_free_of_widget_state(path):
 
 def test_the_lessons_that_the_guide_calls_stored_with_gemma_3_are():
     guide = (heads.ROOT / "notebooks" / "README.md").read_text("utf-8")
-    assert re.search(r"lessons 00\s+to 02 are stored as it ran them", guide)
+    assert re.search(r"lessons 00\s+to 02 are stored with its outputs", guide)
     said_by = {
         "00": "gemma3_270m_ko_bits_per_byte",
         "01": "gemma3_270m: Config(",
