@@ -149,12 +149,11 @@ def _prepare(
 ) -> None:
     """Go on with a stopped run of the same inputs and settings, or start from nothing."""
     partial = output_dir / PARTIAL
+    exams = evaluation_files(settings.decontaminate)
     plan = {
         "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
-        "evaluation_sets": [
-            [str(file), _modified(file)] for file in evaluation_files(settings.decontaminate)
-        ],
+        "evaluation_sets": [[str(file), _modified(file)] for file in exams],
     }
     plan = json.loads(json.dumps(plan))
     path = partial / _PLAN
@@ -179,10 +178,10 @@ def _prepare(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     path.write_text("{}", "utf-8")  # the folder is ours from now on
-    if settings.decontaminate:
+    if exams:
         from gemma_ko_lib.corpus.decontamination import build_index
 
-        found = build_index(evaluation_files(settings.decontaminate), partial / "evaluation")
+        found = build_index(exams, partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
         json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8

@@ -3,15 +3,15 @@
 Pieces are counted on Korean and English files and measured on others. What is given up is measured
 too: Chinese, Japanese, Hanja in Korean sentences, Python. Nothing is trained.
 
-    python -m data_samples.makers.recorded.vocabulary_cut
-        --keep-from nsmc_raw.jsonl news_comments.jsonl petitions_2017-08.jsonl
-        libreoffice_help_ko.jsonl gimp_help_ko.jsonl debian_install_guide_ko.jsonl
-        debian_handbook_en.jsonl libreoffice_help_en.jsonl gimp_help_en.jsonl
-        --measure "ko petitions=petitions_2019-06.jsonl" "ko reviews=other_film_reviews.jsonl"
-        "ko news (Kaist)=kaist.jsonl" "ko comments=entertainment_comments.jsonl"
-        "ko manual=debian_faq_ko.jsonl" "ko with Hanja=korean_with_hanja.jsonl"
-        "en manual=debian_install_guide_en.jsonl" "en school=english_school.jsonl"
-        "zh manual=libreoffice_help_zh_cn.jsonl" "ja manual=libreoffice_help_ja.jsonl"
+    python -m data_samples.makers.recorded.vocabulary_cut \
+        --keep-from nsmc_raw.jsonl news_comments.jsonl petitions_2017-08.jsonl \
+        libreoffice_help_ko.jsonl gimp_help_ko.jsonl debian_install_guide_ko.jsonl \
+        debian_handbook_en.jsonl libreoffice_help_en.jsonl gimp_help_en.jsonl \
+        --measure "ko petitions=petitions_2019-06.jsonl" "ko reviews=other_film_reviews.jsonl" \
+        "ko news (Kaist)=kaist.jsonl" "ko comments=entertainment_comments.jsonl" \
+        "ko manual=debian_faq_ko.jsonl" "ko with Hanja=korean_with_hanja.jsonl" \
+        "en manual=debian_install_guide_en.jsonl" "en school=english_school.jsonl" \
+        "zh manual=libreoffice_help_zh_cn.jsonl" "ja manual=libreoffice_help_ja.jsonl" \
         "Python=python_code.jsonl"
 """
 
@@ -19,7 +19,7 @@ import argparse
 import dataclasses
 import time
 
-from data_samples.makers import recorded
+from data_samples.makers.recorded import commands_in, save
 from gemma_ko_lib import evaluation, models, tokenization
 from gemma_ko_lib.corpus import read_documents
 from gemma_ko_lib.corpus.samples import read_samples
@@ -60,13 +60,13 @@ def main() -> None:
     )
     rest = sum(weight.size for weight in model.params.values())
     rows, width = model.params["token_embedding/embeddings"].shape
-    recorded.save(
+    save(
         f"{NAME}_tiny" if given.tiny else NAME,
         "Gemma 3 270M (the 4-bit Q4_K_M weights, dequantised) with its vocabulary cut to the most "
         "frequent pieces of Korean reviews, comments, petitions and manuals, and of English "
         "manuals and the course's English samples. Measured on other texts than those.",
         (time.monotonic() - began) / 60,
-        commands=[" ".join(recorded.commands_in(__doc__))],
+        commands=commands_in(__doc__),
         counted_bytes=sum(len(text.encode()) for text in counted),
         measured={
             name: {"documents": len(texts), "bytes": sum(len(t.encode()) for t in texts)}
