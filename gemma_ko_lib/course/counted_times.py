@@ -34,7 +34,7 @@ _SMALL_CPU, _SMALL_UPDATE = 25e9, 0.01
 
 # Seconds of two cores, whatever the accelerator: to read Gemma 3 270M as it is installed, to cut
 # its vocabulary, to write a GGUF file of it, and to read one back (processor time on an AMD EPYC).
-_LOAD, _CUT, _EXPORT, _READ_BACK = 8, 5, 4.5, 23
+_LOAD, _CUT, _EXPORT, _READ_BACK = 8, 5, 4.5, 13
 _SAVED = 420e6  # bytes a second of a model that is saved, measured likewise
 # Lessons 01 and 02 compile a model's blocks one by one: of Gemma 3 270M 18 in place of nano's 4,
 # in sections that take 3.5 and 25 s at `smoke` (01 §8; 02 §7 to §9 and exercises).
