@@ -139,7 +139,7 @@ def _run(path: Path, python: Path, wheel: Path, profile: str):
     client = nbclient.NotebookClient(
         notebook,
         kernel_name="platform",
-        timeout=1800,
+        timeout=None,  # a slow machine shall finish
         iopub_timeout=60,
         resources={"metadata": {"path": str(folder)}},
     )
