@@ -70,7 +70,8 @@ class Checkpoints:
     # --- saving ---
 
     def save(self, step: int, state, data_position: dict) -> None:
-        """Store a training state; waits only until the device memory is copied.
+        """Store a training state; waits only until the device memory is copied, on CPUs until all
+        is written.
 
         Args:
             step: updates done.
@@ -91,6 +92,10 @@ class Checkpoints:
                     state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about)
                 ),
             )
+            if jax.default_backend() == "cpu":
+                # There the writer reads the state itself, not a copy of it. As long as it does, an
+                # update cannot reuse that memory, and a run holds its state twice.
+                self._writer.wait_until_finished()
 
     def close(self) -> None:
         """Wait until everything is on disk.

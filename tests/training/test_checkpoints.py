@@ -5,6 +5,7 @@ import hashlib
 import re
 import resource
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
@@ -58,6 +59,15 @@ def test_what_was_saved_comes_back(folder):
     step, state, position = _restore(folder)
     assert (step, position) == (2, {"position": 2})
     np.testing.assert_array_equal(state["weights"], _state(2)["weights"])
+
+
+def test_an_update_reuses_the_memory_of_a_state_that_was_saved(tmp_path):
+    state, saving = _state(size=1_000_000), Checkpoints(tmp_path / "checkpoints")
+    saving.save(1, state, {"position": 1})
+    update = jax.jit(lambda state: jax.tree.map(lambda x: x + 1, state), donate_argnums=0)
+    assert update(state)["step"] == 1
+    assert state["weights"].is_deleted(), "a run would hold its state twice"
+    saving.close()
 
 
 def test_a_flipped_bit_in_any_file_is_found(folder, capsys):
