@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from gemma_ko_lib import course
+from gemma_ko_lib.course import learner_edition, teaching_times
 from gemma_ko_lib.course.heads import ROOT
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")
@@ -38,11 +39,8 @@ def recorded(name):
 
 
 def exercise_minutes(name):
-    cells = nbformat.read(LESSONS[name], as_version=4).cells
-    found = re.findall(
-        r"^\*\*(\d)\.\*\* ★\S* \((\d+) minutes?\)", "\n".join(c.source for c in cells), re.M
-    )
-    return {int(number): int(minutes) for number, minutes in found}
+    found = teaching_times.exercise_minutes(LESSONS[name])
+    return {number: minutes for number, (_, minutes) in found.items()}
 
 
 def named(text):
@@ -136,3 +134,17 @@ def test_sections_that_guide_and_questions_send_to_are_there():
     assert missing == []
     assert set(LESSONS) == set(re.findall(r"^\*\*(\d\d[ab]?)\*\* \(1\)", GUIDE, re.M))  # a quiz
     assert list(LESSONS) == [row[0] for row in rows("Questions to discuss")]
+
+
+def test_the_table_of_exercises_names_each_exercise_once_with_its_minutes():
+    *lessons, last = rows("The exercises")
+    assert [row[0] for row in lessons] == list(LESSONS)
+    for name, *by_level, count, minutes in lessons:
+        found = re.findall(r"(\d+) \((\d+)\)", ", ".join(by_level))
+        there = learner_edition.exercises(nbformat.read(LESSONS[name], as_version=4))
+        assert sorted(int(number) for number, _ in found) == [e.number for e in there], name
+        assert (int(count), int(minutes)) == (len(there), sum(int(m) for _, m in found)), name
+        for level, cell in zip(teaching_times.LEVELS, by_level, strict=True):
+            for number, _ in re.findall(r"(\d+) \((\d+)\)", cell):
+                assert f"**{number}.** {level}" in there[int(number) - 1].question.source, name
+    assert last[-2].strip("*") == str(sum(int(row[-2]) for row in lessons))
