@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from gemma_ko_lib import course
-from gemma_ko_lib.course import learner_edition, teaching_times
+from gemma_ko_lib.course import heads, learner_edition, teaching_times
 from gemma_ko_lib.course.heads import ROOT
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")
@@ -148,3 +148,39 @@ def test_the_table_of_exercises_names_each_exercise_once_with_its_minutes():
             for number, _ in re.findall(r"(\d+) \((\d+)\)", cell):
                 assert f"**{number}.** {level}" in there[int(number) - 1].question.source, name
     assert last[-2].strip("*") == str(sum(int(row[-2]) for row in lessons))
+
+
+def clock_of_lesson_01():
+    """Minutes since the title at the end of each cell, by words, lines, pictures and machine."""
+    runs = (run for run in heads.recorded_runs() if run["notebook"] == LESSONS["01"].stem)
+    seconds = next(run["sections"] for run in runs if run["profile"] == "smoke")
+    section = "Opening"
+    clock = seconds[section] / 60
+    for cell in nbformat.read(LESSONS["01"], as_version=4).cells:
+        if cell.id in ("badges", "setup", "install"):
+            continue
+        heading = re.search(r"^## (.+)$", cell.source, re.M)
+        if cell.cell_type == "markdown":
+            clock += len(cell.source.split()) / teaching_times.WORDS_A_MINUTE
+            if heading:
+                section = heading[1]
+                clock += seconds[section] / 60
+        else:
+            clock += (cell.source.count("\n") + 1) / teaching_times.LINES_A_MINUTE
+            clock += sum("image/png" in out.get("data", {}) for out in cell.outputs) / 3
+        yield section.split(" ")[0], cell.source, clock
+
+
+def test_lesson_01_goes_as_the_guide_says():
+    _, told = GUIDE.split("**Lesson 01 alone, in thirty minutes:**")
+    told = told.split("\n\n")[0]
+    whole, equal, written = map(int, re.findall(r"(?:[Aa]fter|in) (\d+) minutes", told))
+    cells = list(clock_of_lesson_01())
+    at = {
+        name: next(m for _, source, m in cells if start in source)
+        for name, start in (("whole", "class Gemma(TiedTable)"), ("equal", "differences = {}"))
+    }
+    end = [minutes for section, _, minutes in cells if section == "8"][-1]
+    assert [whole, equal, written] == [round(at["whole"]), round(at["equal"]), round(end)]
+    asked = [s for s, source, _ in cells if "**Predict first:**" in source and int(s) <= 8]
+    assert asked == ["1", "4", "8"] and "three" in told
