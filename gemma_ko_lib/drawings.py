@@ -1,4 +1,7 @@
-"""Draws the models, the road of the course and packed rows; what a lesson is about is lit up."""
+"""Draws the models, the road of the course, heads, masks, caches and packed rows, in one style.
+
+What a lesson is about is lit up.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -6,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.ticker import MaxNLocator
 
 from gemma_ko_lib.runtime import UserError
 
@@ -197,6 +201,66 @@ def draw_rows(groups: Mapping[str, Sequence]) -> None:
         ax.grid(visible=False)
         ax.hlines(np.arange(len(ids) - 1) + 0.5, -0.5, ids.shape[1] - 0.5, color="white", lw=3)
     axes[0, 0].set_ylabel("rows (행)")
+
+
+def draw_masks(masks: Mapping[str, Sequence]) -> None:
+    """Draw attention masks side by side: blue where the query of a row sees the key of a column.
+
+    Args:
+        masks: bool [queries, keys] by title.
+    """
+    wide = 1.0 + 2.9 * len(masks)
+    axes = plt.subplots(1, len(masks), figsize=(wide, 3.4), squeeze=False)[1]
+    for ax, (title, mask) in zip(axes[0], masks.items(), strict=True):
+        ax.imshow(np.asarray(mask), cmap="Blues", vmin=0, vmax=1.4)
+        ax.set(title=title, xlabel="key position (키)", ylabel="query position (쿼리)")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(8, integer=True))
+        ax.grid(visible=False)
+
+
+def draw_sharing(kv_heads: Mapping[str, int], heads: int = 8) -> None:
+    """Draw which query heads share a key/value head.
+
+    Args:
+        kv_heads: number of key/value heads by title.
+        heads: query heads, a multiple of each number.
+    """
+    axes = plt.subplots(1, len(kv_heads), figsize=(2.5 * len(kv_heads), 2.4), squeeze=False)[1]
+    for ax, (title, keys) in zip(axes[0], kv_heads.items(), strict=True):
+        for n in range(heads):
+            shared = (n * keys // heads + 0.5) * heads / keys
+            ax.plot([n + 0.5, shared], [1.05, 0.35], color="#999999", lw=1.2, zorder=0)
+            ax.add_patch(plt.Rectangle((n + 0.14, 1), 0.72, 0.5, color="#56B4E9"))
+        for n in range(keys):
+            x = (n + 0.5) * heads / keys
+            ax.add_patch(plt.Rectangle((x - 0.36, 0), 0.72, 0.4, color="#E69F00"))
+        ax.set(xlim=(-0.2, heads + 0.2), ylim=(-0.4, 1.9), title=f"{title}: cache {keys}/{heads}")
+        ax.text(heads / 2, 1.6, "query heads (쿼리)", ha="center", fontsize=9)
+        ax.text(heads / 2, -0.35, "key/value heads (키·값)", ha="center", fontsize=9)
+        ax.axis("off")
+
+
+def draw_ring(held: Sequence[Sequence[int]]) -> Axes:
+    """Draw what the slots of a ring buffer hold, a column for each new token.
+
+    Args:
+        held: positions [tokens, slots]; negative where a slot is empty. Token n has position n.
+    """
+    tokens, slots = len(held), len(held[0])
+    ax = plt.subplots(figsize=(0.8 * tokens, 0.6 * slots))[1]
+    for n, slot in np.ndindex(tokens, slots):
+        position = int(held[n][slot])
+        empty, new = position < 0, position == n
+        colour = "#E69F00" if new else "#EEEEEE" if empty else "#56B4E9"
+        ax.add_patch(plt.Rectangle((n - 0.45, slot - 0.45), 0.9, 0.9, color=colour))
+        ax.text(n, slot, "" if empty else position, ha="center", va="center")
+    ax.set(xlim=(-0.5, tokens - 0.5), ylim=(slots - 0.5, -0.5))
+    ax.set(xticks=range(tokens), yticks=range(slots))
+    ax.set(xlabel="position of the new token", ylabel="slot (칸)")
+    ax.set(title=f"ring buffer (링 버퍼) of a window of {slots}: orange is written")
+    ax.grid(visible=False)
+    return ax
 
 
 def _draw_parts(model, parts, lines, lit, size) -> Axes:

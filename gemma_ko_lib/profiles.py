@@ -324,7 +324,7 @@ _PROFILES = {
         Tokens(("nano", "gemma1", "gemma3"), new_pieces=2048, steps=20),
         Family(64, 64, 300, 2, reader_width=96, reader_steps=1500, drawings=80),
         HeadSharing(240, 16, 32, 96, 2, 4, 24, seeds=3),
-        Decoding(prompt_tokens=2047, documents=4, text_tokens=320),
+        Decoding(prompt_tokens=2047, documents=8, text_tokens=320),
         Distillation(
             Pretrain(40, 4, 128, learning_rate=3e-3, warmup_steps=5),
             (6, 128, 512, 2, 64),

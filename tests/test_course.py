@@ -137,6 +137,11 @@ def test_outside_a_notebook_a_figure_is_printed(capsys):
     assert capsys.readouterr().out == "tokens = 1,234,567 tokens  (smoke)\n"
 
 
+def test_a_figure_that_a_table_shows_is_passed_on_without_a_line(capsys):
+    course.record("tokens", 3, shown=False)
+    assert capsys.readouterr().out == ""
+
+
 def test_recorded_figures_reach_metrics_json(finished):
     result, _, _ = finished
     metrics = json.loads(result.metrics_path.read_text("utf-8"))

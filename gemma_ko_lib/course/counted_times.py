@@ -153,8 +153,8 @@ def _attention(profile: Profile) -> Work:
     work.write(2 * 24 + 4 * 24 + 4 * 12)  # texts, what is timed, an exercise
     work.write(2 * 24 + 4 * 24, _PARAMETERS / 4)  # in eight bits
     work.read(5 * 2 * 40)
-    work.read(13 * 900 + sizes.prompt_tokens, _BLOCKS)  # a needle is asked for; the cache
-    work.read(10 * sizes.documents * sizes.text_tokens)  # windows, eight bits, BOS
+    work.read(29 * 900 + sizes.prompt_tokens, _BLOCKS)  # needles are asked for; the cache
+    work.read(15 * sizes.documents * sizes.text_tokens)  # windows, eight bits, BOS
     return work
 
 

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from gemma_ko_lib import profiles
 from gemma_ko_lib.course.counted_times import counted_minutes
 from gemma_ko_lib.course.notebook_files import find_notebooks
-from gemma_ko_lib.course.teaching_times import minutes_table, section_seconds
+from gemma_ko_lib.course.teaching_times import exercises_table, minutes_table, section_seconds
 from gemma_ko_lib.runtime import UserError, read_json_object, samples_dir, whole_file
 
 ROOT = Path(__file__).parents[2]
@@ -225,13 +225,19 @@ def _minutes(name: str, runs: list[dict]) -> str:
 
 
 def written_guide(text: str) -> str:
-    """Put each lesson's table of minutes into the text of the teacher's guide."""
+    """Put the table of exercises and each lesson's minutes into the text of the teacher's guide."""
     tables, runs = [], recorded_runs()
     for path in find_notebooks():
         own = [run for run in runs if run["notebook"] == path.stem]
         tables += ["", f"**{path.stem}**", "", minutes_table(path, own)]
-    made = "\n".join(["<!-- minutes: made by python -m gemma_ko_lib.course.heads -->", *tables, ""])
-    return re.sub(r"<!-- minutes.*?(?=<!-- end -->)", lambda _: made + "\n", text, flags=re.S)
+    asked = ["", exercises_table(find_notebooks())]
+    for name, lines in (("exercises", asked), ("minutes", tables)):
+        by = f"<!-- {name}: made by python -m gemma_ko_lib.course.heads -->"
+        made = "\n".join([by, *lines, "", ""])
+        text = re.sub(
+            rf"<!-- {name}.*?(?=<!-- end -->)", lambda _, made=made: made, text, flags=re.S
+        )
+    return text
 
 
 def _with_address(text: str) -> str:

@@ -25,7 +25,7 @@ _FOR_PEOPLE = [
 METRIC_MIME = "application/vnd.gemma-ko.metric+json"
 
 
-def record(name: str, value: float, unit: str = "", note: str = "") -> None:
+def record(name: str, value: float, unit: str = "", note: str = "", *, shown: bool = True) -> None:
     """Pass a figure on from a notebook: shown under its cell, collected in metrics.json.
 
     Args:
@@ -33,6 +33,7 @@ def record(name: str, value: float, unit: str = "", note: str = "") -> None:
         value: a finite number; NumPy and JAX scalars will do.
         unit: e.g. "bits/byte", "tokens/s", "bytes".
         note: how or on what it was measured.
+        shown: False where a table or a plot of the cell says it already.
 
     Raises:
         ValueError: the value is not a finite number, or the name is empty.
@@ -46,10 +47,12 @@ def record(name: str, value: float, unit: str = "", note: str = "") -> None:
     from IPython import get_ipython
     from IPython.display import display
 
-    if get_ipython() is None:
+    if get_ipython() is not None:
+        # Of a form that no front end knows Jupyter would say so; empty HTML takes no room.
+        said = {"text/plain": text} if shown else {"text/html": ""}
+        display({METRIC_MIME: figure, **said}, raw=True)
+    elif shown:
         print(text)
-    else:
-        display({METRIC_MIME: figure, "text/plain": text}, raw=True)
 
 
 def read_recorded(name: str) -> dict:

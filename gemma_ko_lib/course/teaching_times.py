@@ -1,8 +1,8 @@
-"""What a section of a lesson takes in a class: to read and explain, and to compute.
+"""What a section of a lesson takes in a class, to read and to compute, and what its exercises take.
 
-`course.heads` writes the table into notebooks/README.md, the teacher's guide. Computing is
+`course.heads` writes the tables into notebooks/README.md, the teacher's guide. Computing is
 measured, by the runs recorded in data_samples/lesson_times.json. Reading is an estimate, by the
-length of the text and of the code.
+length of the text and of the code. The minutes of an exercise are those that its question names.
 """
 
 import re
@@ -14,6 +14,10 @@ from nbformat import NotebookNode
 WORDS_A_MINUTE, LINES_A_MINUTE = 130, 35
 _HEADING = re.compile(r"^## +(.+)$", re.M)
 _HEAD = ("badges", "setup", "install")  # nobody reads these aloud
+LEVELS = ("★☆☆", "★★☆", "★★★")
+_EXERCISE = re.compile(
+    r"^\*\*(?P<number>\d+)\.\*\* (?P<level>[★☆]{3}) \((?P<minutes>\d+) minutes?\)", re.M
+)
 
 
 def section_seconds(executed: Path) -> dict[str, float]:
@@ -52,6 +56,38 @@ def minutes_table(path: Path, runs: list[dict]) -> str:
     sums = (sum(measured[name].values()) / 60 for name in profiles)
     lines.append(f"| **all** | **{total:.0f}** |" + "".join(f" **{x:.1f}** |" for x in sums))
     return "\n".join(lines)
+
+
+def exercises_table(paths: list[Path]) -> str:
+    """Markdown table of all exercises, number (minutes), by lesson and level, with their count.
+
+    Args:
+        paths: the lessons' notebooks.
+    """
+    head = ("lesson", *LEVELS, "exercises", "minutes")
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|---|--:|--:|"]
+    of_level, minutes = dict.fromkeys(LEVELS, 0), 0
+    for path in paths:
+        own = exercise_minutes(path)
+        cells = [
+            ", ".join(f"{n} ({took})" for n, (level, took) in own.items() if level == wanted)
+            for wanted in LEVELS
+        ]
+        for level, took in own.values():
+            of_level[level] += 1
+            minutes += took
+        name, here = path.stem.split("_")[0], sum(took for _, took in own.values())
+        lines.append(f"| {name} | {' | '.join(cells)} | {len(own)} | {here} |")
+    counts = " | ".join(f"**{count}**" for count in of_level.values())
+    lines.append(f"| **all** | {counts} | **{sum(of_level.values())}** | **{minutes}** |")
+    return "\n".join(lines)
+
+
+def exercise_minutes(path: Path) -> dict[int, tuple[str, int]]:
+    """Level and minutes of each exercise of a lesson, by its number."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return {int(f["number"]): (f["level"], int(f["minutes"])) for f in _EXERCISE.finditer(text)}
 
 
 def _sections(notebook: NotebookNode) -> dict[str, list[NotebookNode]]:

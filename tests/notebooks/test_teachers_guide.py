@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from gemma_ko_lib import course
+from gemma_ko_lib.course import heads, learner_edition, teaching_times
 from gemma_ko_lib.course.heads import ROOT
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")
@@ -38,11 +39,8 @@ def recorded(name):
 
 
 def exercise_minutes(name):
-    cells = nbformat.read(LESSONS[name], as_version=4).cells
-    found = re.findall(
-        r"^\*\*(\d)\.\*\* ★\S* \((\d+) minutes?\)", "\n".join(c.source for c in cells), re.M
-    )
-    return {int(number): int(minutes) for number, minutes in found}
+    found = teaching_times.exercise_minutes(LESSONS[name])
+    return {number: minutes for number, (_, minutes) in found.items()}
 
 
 def named(text):
@@ -136,3 +134,53 @@ def test_sections_that_guide_and_questions_send_to_are_there():
     assert missing == []
     assert set(LESSONS) == set(re.findall(r"^\*\*(\d\d[ab]?)\*\* \(1\)", GUIDE, re.M))  # a quiz
     assert list(LESSONS) == [row[0] for row in rows("Questions to discuss")]
+
+
+def test_the_table_of_exercises_names_each_exercise_once_with_its_minutes():
+    *lessons, last = rows("The exercises")
+    assert [row[0] for row in lessons] == list(LESSONS)
+    for name, *by_level, count, minutes in lessons:
+        found = re.findall(r"(\d+) \((\d+)\)", ", ".join(by_level))
+        there = learner_edition.exercises(nbformat.read(LESSONS[name], as_version=4))
+        assert sorted(int(number) for number, _ in found) == [e.number for e in there], name
+        assert (int(count), int(minutes)) == (len(there), sum(int(m) for _, m in found)), name
+        for level, cell in zip(teaching_times.LEVELS, by_level, strict=True):
+            for number, _ in re.findall(r"(\d+) \((\d+)\)", cell):
+                assert f"**{number}.** {level}" in there[int(number) - 1].question.source, name
+    assert last[-2].strip("*") == str(sum(int(row[-2]) for row in lessons))
+
+
+def clock_of_lesson_01():
+    """Minutes since the title at the end of each cell, by words, lines, pictures and machine."""
+    runs = (run for run in heads.recorded_runs() if run["notebook"] == LESSONS["01"].stem)
+    seconds = next(run["sections"] for run in runs if run["profile"] == "smoke")
+    section = "Opening"
+    clock = seconds[section] / 60
+    for cell in nbformat.read(LESSONS["01"], as_version=4).cells:
+        if cell.id in ("badges", "setup", "install"):
+            continue
+        heading = re.search(r"^## (.+)$", cell.source, re.M)
+        if cell.cell_type == "markdown":
+            clock += len(cell.source.split()) / teaching_times.WORDS_A_MINUTE
+            if heading:
+                section = heading[1]
+                clock += seconds[section] / 60
+        else:
+            clock += (cell.source.count("\n") + 1) / teaching_times.LINES_A_MINUTE
+            clock += sum("image/png" in out.get("data", {}) for out in cell.outputs) / 3
+        yield section.split(" ")[0], cell.source, clock
+
+
+def test_lesson_01_goes_as_the_guide_says():
+    _, told = GUIDE.split("**Lesson 01 alone, in thirty minutes:**")
+    told = told.split("\n\n")[0]
+    whole, equal, written = map(int, re.findall(r"(?:[Aa]fter|in) (\d+) minutes", told))
+    cells = list(clock_of_lesson_01())
+    at = {
+        name: next(m for _, source, m in cells if start in source)
+        for name, start in (("whole", "class Gemma(TiedTable)"), ("equal", "differences = {}"))
+    }
+    end = [minutes for section, _, minutes in cells if section == "8"][-1]
+    assert [whole, equal, written] == [round(at["whole"]), round(at["equal"]), round(end)]
+    asked = [s for s, source, _ in cells if "**Predict first:**" in source and int(s) <= 8]
+    assert asked == ["1", "4", "8"] and "three" in told
