@@ -49,7 +49,7 @@ class Size:
 
     model: str = "gemma3_270m"
     pieces: int = 32_768
-    rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4)
+    rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     sweep_updates: int = 12
     counted_bytes: int = 10_000_000
     packed_tokens: int = 2_500_000
