@@ -118,6 +118,23 @@ def test_both_editions_executed_record_the_same_figures(number, tmp_path):
     assert sum(value is not None for value in recorded["en"].values()) >= 5
 
 
+def test_both_editions_use_the_words_of_the_glossary():
+    table = (course.notebooks_dir() / "GLOSSARY.md").read_text("utf-8")
+    words = re.findall(r"^\| (?!English)(\w[^|]*) \| ([^|]*) \|", table, re.M)
+    assert len(words) > 80
+    for place, folder in enumerate((course.notebooks_dir(), FOLDER)):
+        cells = (c for path in course.find_notebooks(folder=folder) for c in read(path).cells)
+        text = " ".join(c.source for c in cells if c.cell_type == "markdown").lower()
+        text = re.sub(r"\s+|\*\*", " ", text).replace("  ", " ")
+        missing = [
+            word
+            for row in words
+            for word in re.sub(r" ?\([^)]*\)", "", row[place]).lower().split(", ")
+            if word.removesuffix("다") not in text  # a verb is inflected
+        ]
+        assert missing == [], folder
+
+
 # What notebook 10's set of native phrasing calls translationese, where a pattern is enough.
 TRANSLATIONESE = (
     *(r"에 대해|에 대하여|에 대한", r"[을를] 통해|[을를] 통하여|[을를] 통한"),
