@@ -162,6 +162,8 @@ def document_nats(
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         # Longest first: the short ones fill what the long ones leave.
         packed = list(best_fit(sorted(windows, key=len, reverse=True), window))
+        if len(packed) == 1:  # somebody's sentence: the rows beside it would be empty
+            batch_rows = 1
         packed += [[]] * (-len(packed) % batch_rows)  # every batch has one shape
         for start in range(0, len(packed), batch_rows):
             rows = packed[start : start + batch_rows]
