@@ -91,7 +91,7 @@ def bits_per_byte(
         progress: show progress.
 
     Raises:
-        UserError: no text; a stride that would leave a token without anything before it; a model
+        UserError: no text, or one instead of a list; a stride that would leave a token without anything before it; a model
             that gives no finite figure.
 
     Example:
@@ -100,6 +100,8 @@ def bits_per_byte(
         >>> found.bytes, round(found.micro, 1)
         (41, 5.7)
     """
+    if isinstance(texts, str):  # its letters would count as documents
+        raise UserError("bits_per_byte takes a list of texts and was given one: put it in [ ].")
     stride = stride or window // 2
     if not 1 <= stride < window:
         raise UserError(

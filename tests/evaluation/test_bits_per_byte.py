@@ -47,6 +47,11 @@ def test_batch_size_and_order_do_not_matter(tiny_model):
         assert again.micro == pytest.approx(reference.micro, rel=1e-5)
 
 
+def test_a_text_in_place_of_a_list_is_refused(tiny_model):
+    with pytest.raises(UserError, match=r"a list of texts and was given one"):
+        bits_per_byte(tiny_model, SENTENCES[0])
+
+
 def test_one_sentence_is_read_as_one_row_and_more_as_whole_batches(tiny_model):
     rows = []
 
