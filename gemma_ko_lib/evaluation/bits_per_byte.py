@@ -91,8 +91,8 @@ def bits_per_byte(
         progress: show progress.
 
     Raises:
-        UserError: no text, or one instead of a list; a stride that would leave a token without anything before it; a model
-            that gives no finite figure.
+        UserError: no text, or one instead of a list; a stride that would leave a token without
+            anything before it; a model that gives no finite figure.
 
     Example:
         >>> from gemma_ko_lib import models
