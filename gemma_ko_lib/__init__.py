@@ -12,6 +12,7 @@ stages arrive when they are first touched.
 import importlib
 import os
 import sys
+import warnings
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,9 @@ def _choose_jax_backend() -> None:
 
 
 _choose_jax_backend()
+# Whichever of datatrove, kagglehub and KerasHub a notebook touches first brings a part of tqdm
+# that asks for ipywidgets. No bar of theirs is drawn here, so there is nothing to install.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def __getattr__(name: str):

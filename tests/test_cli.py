@@ -125,6 +125,7 @@ def test_tokens_measures_files(raw_file, capsys):
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
         (["course", "--only", "77"], "77"),
         (["course", "--profile", "cpuu", "-o", "{tmp}/out"], "Did you mean cpu?"),
+        (["course", "--edition", "ko", "--store", "-o", "{tmp}/out"], "without --edition ko"),
         (["plan", "--model", "gemma3_270n", "--device", "t4"], "Did you mean gemma3_270m"),
         (["tokens", "{raw}", "--tokenizer", "gema3"], "Did you mean gemma3?"),
         (["evaluate", "--model", "nano", "--suite", "grammer"], "Did you mean grammar?"),
@@ -244,9 +245,27 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
 
 
+@pytest.mark.parametrize("edition, folder", [([], "notebooks"), (["--edition", "ko"], "ko")])
+def test_an_edition_runs_its_own_notebooks(edition, folder, tmp_path, monkeypatch):
+    from gemma_ko_lib import course
+
+    class Done(Exception):
+        pass
+
+    def run(**arguments):
+        (path,) = course.find_notebooks(arguments["only"], arguments["folder"])
+        raise Done(path)
+
+    monkeypatch.setattr(course, "run_course", run)
+    with pytest.raises(Done) as done:
+        cli.main(["course", *edition, "--only", "05", "-o", str(tmp_path)])
+    (path,) = done.value.args
+    assert path.parent.name == folder and path.name == "05_korean_corpus.ipynb"
+
+
 def test_no_command_passes_control_sequences_of_a_file_name_on(monkeypatch, capsys):
     written = "gemma_ko_lib.course.learner_edition.write_learner_edition"
-    monkeypatch.setattr(written, lambda only: ["a\x1b[2J"])
+    monkeypatch.setattr(written, lambda only, folder: ["a\x1b[2J"])
     assert cli.main(["course", "--learner-edition"]) == 0
     printed = capsys.readouterr().out
     assert r"a\x1b[2J" in printed and "\x1b" not in printed

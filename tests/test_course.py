@@ -198,6 +198,20 @@ def test_the_memory_of_processes_that_a_notebook_starts_counts(tmp_path):
         assert result.notebooks[0].peak_memory_bytes > 150e6
 
 
+@pytest.mark.parametrize("first", ["gemma_ko_lib.corpus.cleaning.quality", "kagglehub"])
+def test_no_notebook_asks_for_a_package_that_nothing_here_uses(first, tmp_path):
+    cell = f"""import sys
+sys.modules["ipywidgets"] = None  # as where it is not installed
+import gemma_ko_lib, {first}
+assert "tqdm.autonotebook" in sys.modules, "what would ask for it"
+"""
+    write_notebook(tmp_path / "nb/01_x.ipynb", cell)
+    result = course.run_course(output_dir=tmp_path / "out", progress=False, folder=tmp_path / "nb")
+    assert result.ok, result.notebooks[0].error
+    outputs = nbformat.read(tmp_path / "out/01_x.ipynb", as_version=4).cells[-1].outputs
+    assert not outputs, outputs
+
+
 def test_progress_is_plain_lines_in_a_log(finished):
     _, _, stderr = finished
     lines = [line for line in stderr.splitlines() if line.startswith("[")]

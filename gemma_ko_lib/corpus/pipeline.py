@@ -23,7 +23,6 @@ import shutil
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,10 +93,7 @@ def clean(
         UserError: a missing path, nothing to read, no document left, a full disk, an output
             folder that holds the inputs, or a setting out of range.
     """
-    with warnings.catch_warnings():
-        # tqdm, on its first import in a notebook, asks for a package that nothing here uses.
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        from gemma_ko_lib.corpus.executor import EXECUTORS, run_stages
+    from gemma_ko_lib.corpus.executor import EXECUTORS, run_stages
 
     if executor not in EXECUTORS:
         raise UserError(f"No executor '{executor}' here. There is: {', '.join(EXECUTORS)}.")

@@ -91,8 +91,8 @@ def bits_per_byte(
         progress: show progress.
 
     Raises:
-        UserError: no text; a stride that would leave a token without anything before it; a model
-            that gives no finite figure.
+        UserError: no text, or one instead of a list; a stride that would leave a token without
+            anything before it; a model that gives no finite figure.
 
     Example:
         >>> from gemma_ko_lib import models
@@ -100,6 +100,8 @@ def bits_per_byte(
         >>> found.bytes, round(found.micro, 1)
         (41, 5.7)
     """
+    if isinstance(texts, str):  # its letters would count as documents
+        raise UserError("bits_per_byte takes a list of texts and was given one: put it in [ ].")
     stride = stride or window // 2
     if not 1 <= stride < window:
         raise UserError(
@@ -162,6 +164,8 @@ def document_nats(
     with Progress(len(windows), "Scoring", "windows", quiet=not progress) as bar:
         # Longest first: the short ones fill what the long ones leave.
         packed = list(best_fit(sorted(windows, key=len, reverse=True), window))
+        if len(packed) == 1:  # somebody's sentence: the rows beside it would be empty
+            batch_rows = 1
         packed += [[]] * (-len(packed) % batch_rows)  # every batch has one shape
         for start in range(0, len(packed), batch_rows):
             rows = packed[start : start + batch_rows]

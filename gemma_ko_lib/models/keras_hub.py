@@ -10,7 +10,6 @@ not use: together they cost as long as the rest.
 
 import contextlib
 import sys
-import warnings
 
 _HIDDEN = "tensorflow tensorflow_text sklearn rouge_score matplotlib".split()
 
@@ -27,9 +26,7 @@ def _hidden():
             del sys.modules[name]
 
 
-with _hidden(), warnings.catch_warnings():
-    # tqdm, on its first import in a notebook, asks for a package that nothing here uses.
-    warnings.filterwarnings("ignore", message="IProgress not found")
+with _hidden():
     import keras
     import keras_hub
     from keras.src.utils.module_utils import tensorflow

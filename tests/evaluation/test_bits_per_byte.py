@@ -8,7 +8,7 @@ import pytest
 
 from gemma_ko_lib import models
 from gemma_ko_lib.evaluation import bits_per_byte
-from gemma_ko_lib.evaluation.bits_per_byte import _spans, token_scorer
+from gemma_ko_lib.evaluation.bits_per_byte import _spans, document_nats, token_scorer
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import SENTENCES, make_model
 
@@ -45,6 +45,25 @@ def test_batch_size_and_order_do_not_matter(tiny_model):
     for batch_rows, texts in ((1, SENTENCES), (3, SENTENCES[::-1])):
         again = bits_per_byte(tiny_model, texts, window=128, batch_rows=batch_rows)
         assert again.micro == pytest.approx(reference.micro, rel=1e-5)
+
+
+def test_a_text_in_place_of_a_list_is_refused(tiny_model):
+    with pytest.raises(UserError, match=r"a list of texts and was given one"):
+        bits_per_byte(tiny_model, SENTENCES[0])
+
+
+def test_one_sentence_is_read_as_one_row_and_more_as_whole_batches(tiny_model):
+    rows = []
+
+    def score(params, token_ids, segment_ids):
+        rows.append(len(token_ids))
+        return np.zeros(token_ids.shape)
+
+    (sentence,) = tiny_model.tokenizer.encode(SENTENCES[:1])
+    window = len(sentence) + 1
+    for documents in (1, 2, 9):
+        document_nats(tiny_model, [sentence] * documents, score, window=window)
+    assert rows == [1, 8, 8, 8]
 
 
 def test_one_program_serves_all_models_of_a_shape(tiny_model):

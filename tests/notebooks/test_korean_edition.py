@@ -97,6 +97,44 @@ def test_every_sentence_is_in_the_polite_style_of_speech(path):
     assert others == [], "해요체 throughout"
 
 
+# Speed and what follows from it, which no two runs have in common.
+TIMED = {"tokens/s", "MB/s", "core-hours", "min", "USD"}
+
+
+@pytest.mark.slow  # one lesson that reads text, and one that walks the whole road
+@pytest.mark.parametrize("number", ["05", "12"])
+def test_both_editions_executed_record_the_same_figures(number, tmp_path):
+    recorded = {}
+    for name, folder in {"en": course.notebooks_dir(), "ko": FOLDER}.items():
+        output = tmp_path / name
+        result = course.run_course(only=[number], output_dir=output, folder=folder, progress=False)
+        assert result.ok, result.notebooks[0].error
+        metrics = result.notebooks[0].metrics
+        recorded[name] = {
+            what: None if found["unit"] in TIMED else found["value"]
+            for what, found in metrics.items()
+        }
+    assert recorded["ko"] == recorded["en"]
+    assert sum(value is not None for value in recorded["en"].values()) >= 5
+
+
+def test_both_editions_use_the_words_of_the_glossary():
+    table = (course.notebooks_dir() / "GLOSSARY.md").read_text("utf-8")
+    words = re.findall(r"^\| (?!English)(\w[^|]*) \| ([^|]*) \|", table, re.M)
+    assert len(words) > 80
+    for place, folder in enumerate((course.notebooks_dir(), FOLDER)):
+        cells = (c for path in course.find_notebooks(folder=folder) for c in read(path).cells)
+        text = " ".join(c.source for c in cells if c.cell_type == "markdown").lower()
+        text = re.sub(r"\s+|\*\*", " ", text).replace("  ", " ")
+        missing = [
+            word
+            for row in words
+            for word in re.sub(r" ?\([^)]*\)", "", row[place]).lower().split(", ")
+            if word.removesuffix("다") not in text  # a verb is inflected
+        ]
+        assert missing == [], folder
+
+
 # What notebook 10's set of native phrasing calls translationese, where a pattern is enough.
 TRANSLATIONESE = (
     *(r"에 대해|에 대하여|에 대한", r"[을를] 통해|[을를] 통하여|[을를] 통한"),

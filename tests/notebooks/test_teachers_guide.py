@@ -1,5 +1,7 @@
 """The plans of the teacher's guide add up, and name what is there."""
 
+import itertools
+import json
 import re
 
 import nbformat
@@ -122,6 +124,46 @@ def test_machine_minutes_are_the_recorded_ones(plan):
         assert abs(int(smoke) - whole["smoke"]) <= 1, text
         assert ("cpu" in whole) == (cpu != "–"), text
         assert cpu == "–" or abs(int(cpu) - whole["cpu"]) <= 1, text
+
+
+def arrivals(lesson, profile):
+    """Minutes after "Run all" at which a section's outputs are there, in the recorded run."""
+    runs = json.loads((ROOT / "data_samples" / "lesson_times.json").read_text("utf-8"))
+    for run in runs:
+        if (run["notebook"].split("_")[0], run["profile"]) == (lesson, profile):
+            seconds = itertools.accumulate(run["sections"].values())
+            names = (name.split(" · ")[0].split(" (")[0] for name in run["sections"])
+            return {name: s / 60 for name, s in zip(names, seconds, strict=True)}
+    return {}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "cpu"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_outputs_are_there_when_the_teacher_reaches_them(plan, profile):
+    waits, ahead = [], {}
+    for given, text in PLANS[plan]:
+        spoken = 0
+        for way in re.split(r"\*[Oo]r\*", text):
+            clock = 0
+            for lesson, sections, exercises in named(way):
+                read, there = recorded(lesson)[0], arrivals(lesson, profile)
+                if "as stored" in way or not there:
+                    continue
+                early = ahead.get(lesson, 0)
+                for section in (name for name in read if name in sections):
+                    if there[section] - early - clock > 1.5:
+                        waits.append(f"{lesson} §{section} in: {text}")
+                    clock += read[section]
+                # Exercises need the kernel, which is busy until the last section is through.
+                last = [name for name in there if name in read][-1]
+                if exercises and there[last] - early - clock > 1.5:
+                    waits.append(f"exercises of {lesson} in: {text}")
+            spoken = max(spoken, clock)
+        # Who starts a lesson in a row does it when its reading is done; a new one runs from there.
+        for lesson, sections, exercises in named(text):
+            if not sections and not exercises:
+                ahead[lesson] = given - spoken
+    assert waits == []
 
 
 def test_sections_that_guide_and_questions_send_to_are_there():
