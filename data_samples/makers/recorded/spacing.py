@@ -3,10 +3,10 @@
     python -m data_samples.makers.recorded.spacing
 
 The sentences are the course's own, of its edited registers: those of the training texts to train
-on, those of the held-out texts to test. The model reads a sentence without spaces and writes it with
-them. Its rivals learn from the same sentences: a table of letters, and a perceptron on the letters
-around each gap; Kiwi, an analyser with a dictionary, has learnt from far more. Needs the extra
-`korean`. `--tiny` runs the same on nano in a minute and saves nothing.
+on, those of the held-out texts to test. The model reads a sentence without spaces and writes it
+with them. Two rivals learn from the same sentences: a table of letters, and a perceptron on the
+letters around each gap. Kiwi, an analyser with a dictionary, has learnt from far more. Needs the
+extra `korean`. `--tiny` runs the same on nano in a few minutes and saves nothing.
 """
 
 import argparse
@@ -272,8 +272,8 @@ def _around(letters: str, place: int, since: int) -> list[str]:
     here = place + WIDTH + 1
     seen = [f"since {min(since, 6)}"]
     for start in range(-WIDTH, 2):
-        for end in range(max(start + 1, 0), min(start + LONGEST, WIDTH) + 1):
-            seen.append(f"{start} {padded[here + start : here + end]}")
+        ends = range(max(start + 1, 0), min(start + LONGEST, WIDTH) + 1)
+        seen += [f"{start} {padded[here + start : here + end]}" for end in ends]
     return seen
 
 
@@ -282,7 +282,17 @@ def _around(letters: str, place: int, since: int) -> list[str]:
 
 def _counts(spaced: str, right: str) -> tuple[int, int, int]:
     """Spaces that are right, wrong, missing."""
-    put, there = gaps_of(spaced), gaps_of(right)
+    return _compared(gaps_of(spaced), gaps_of(right))
+
+
+def _counts_in_hangul(spaced: str, right: str) -> tuple[int, int, int]:
+    """The same between two Hangul syllables: no gap beside a figure or a mark is counted."""
+    hangul = np.array(["가" <= letter <= "힣" for letter in joined(right)])
+    kept = hangul[:-1] & hangul[1:]
+    return _compared(gaps_of(spaced)[kept], gaps_of(right)[kept])
+
+
+def _compared(put: np.ndarray, there: np.ndarray) -> tuple[int, int, int]:
     return int((put & there).sum()), int((put > there).sum()), int((put < there).sum())
 
 
@@ -300,12 +310,6 @@ def _figures(found: dict, tests: list[str]) -> dict:
         for name, some in written.items()
     }
     spaced |= found["rivals"]
-    counts = {
-        name: np.array([_counts(y, x) for x, y in zip(tests, some, strict=True)])
-        for name, some in spaced.items()
-    }
-    drawn = draws(len(tests))
-    again = {name: f1(some[drawn].sum(1)) for name, some in counts.items()}
     whole = {
         name: np.array([x == y for x, y in zip(tests, some, strict=True)], float)
         for name, some in spaced.items()
@@ -314,26 +318,38 @@ def _figures(found: dict, tests: list[str]) -> dict:
         name: [joined(x) == joined(y) for x, y in zip(tests, some, strict=True)]
         for name, some in written.items()
     }
-    ends = (2.5, 97.5)
-    others = [name for name in counts if name != "tuned"]
     return {
-        "f1": {
-            name: [float(f1(some.sum(0))), *np.percentile(again[name], ends).tolist()]
-            for name, some in counts.items()
-        },
+        **_f1_figures(spaced, tests, _counts),
+        "between_hangul": _f1_figures(spaced, tests, _counts_in_hangul),
         "whole": {n: [float(some.mean()), *share_interval(some)] for n, some in whole.items()},
-        "letters_kept": {n: [float(np.mean(x)), *share_interval(x)] for n, x in kept.items()},
-        "f1_ahead_of": {
-            name: [
-                float(f1(counts["tuned"].sum(0)) - f1(counts[name].sum(0))),
-                *np.percentile(again["tuned"] - again[name], ends).tolist(),
-            ]
-            for name in others
-        },
         "whole_ahead_of": {
             name: [change, *span]
-            for name in others
+            for name in whole
+            if name != "tuned"
             for change, span in [paired_difference(whole[name], whole["tuned"])]
+        },
+        "letters_kept": {n: [float(np.mean(x)), *share_interval(x)] for n, x in kept.items()},
+    }
+
+
+def _f1_figures(spaced: dict, tests: list[str], count) -> dict:
+    """F1 of each, and by how much the tuned model is ahead, over the same drawn sentences."""
+    counts = {
+        name: np.array([count(y, x) for x, y in zip(tests, some, strict=True)])
+        for name, some in spaced.items()
+    }
+    drawn, ends = draws(len(tests)), (2.5, 97.5)
+    again = {name: f1(some[drawn].sum(1)) for name, some in counts.items()}
+    value = {name: float(f1(some.sum(0))) for name, some in counts.items()}
+    return {
+        "f1": {n: [value[n], *np.percentile(some, ends).tolist()] for n, some in again.items()},
+        "f1_ahead_of": {
+            name: [
+                value["tuned"] - value[name],
+                *np.percentile(again["tuned"] - some, ends).tolist(),
+            ]
+            for name, some in again.items()
+            if name != "tuned"
         },
     }
 
@@ -346,8 +362,8 @@ def _save(found, figures, train, tests, sizes: Sizes, minutes: float) -> None:
         f"the spaces back into Korean sentences of {sizes.letters[0]} to {sizes.letters[1]} "
         f"characters, from the course's own edited texts: LoRA of rank 16, {run['updates']} "
         f"updates of {sizes.update_tokens} tokens at rate {sizes.rate}, which read each of "
-        f"{len(train):,} sentences {run['times_read']:.1f} times; {len(tests)} sentences of held-out "
-        "texts to test. Letters that the model changes are put back before it is judged.",
+        f"{len(train):,} sentences {run['times_read']:.1f} times; {len(tests)} sentences of "
+        "held-out texts to test. Letters that the model changes are put back before it is judged.",
         minutes,
         run=run,
         tests=len(tests),
