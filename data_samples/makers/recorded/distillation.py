@@ -34,6 +34,7 @@ VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 CONFUSED_INITIALS = ("ㅇㅁ", "ㅁㅂ", "ㄱㅋ", "ㄷㅌ", "ㅈㅊ", "ㅅㅈ", "ㅂㅍ", "ㄴㄹ")
 CONFUSED_VOWELS = ("ㅏㅑ", "ㅓㅕ", "ㅗㅛ", "ㅜㅠ", "ㅐㅔ", "ㅣㅏ", "ㅣㅓ", "ㅡㅜ", "ㅗㅡ")
 SCANNED, TYPED, SPACED, STRAYED = 0.10, 0.04, 0.15, 0.15
+MISLABELLED = 0.15  # of the words to predict, behind sound text
 TARGETS, TEXTS = ("text", "teacher"), ("clean", "damaged")
 
 
@@ -52,10 +53,11 @@ class Sizes:
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     probe: int = 25
     seeds: int = 2
+    label_seeds: int = 4
     letters: int = 240
 
 
-TINY = Sizes("nano", 3_000, (2, 64, 128, 2, 32), 24, 64, 4, 6, 3, (3e-3, 1e-2), 2, 2, 60)
+TINY = Sizes("nano", 3_000, (2, 64, 128, 2, 32), 24, 64, 4, 6, 3, (3e-3, 1e-2), 2, 2, 2, 60)
 VARIANTS = {"temperature 2": Objective(temperature=2.0), "half of each": Objective(share=0.5)}
 
 
@@ -85,6 +87,11 @@ def main() -> None:
         for text in TEXTS
         for target in TARGETS
     }
+    # Wrong labels change nothing for the teacher's students, whose loss has no word of the text.
+    labels = {
+        text: [lab.run("text", text, seed, rates["text"]) for seed in range(sizes.label_seeds)]
+        for text in ("clean", "mislabelled")
+    }
     variants = {
         name: lab.run("teacher", "damaged", 0, rates["teacher"], objective, name)
         for name, objective in VARIANTS.items()
@@ -92,7 +99,8 @@ def main() -> None:
     of_teacher = lab.of_teacher()
     behind = lab.behind(held_out, texts)
     if not tiny:
-        _save(sizes, lab, longer, probes, rates, runs, variants, of_teacher, behind, sources)
+        found = {"runs": runs, "labels": labels, "variants": variants}
+        _save(sizes, lab, longer, probes, rates, found, of_teacher, behind, sources)
 
 
 # --- texts ---
@@ -215,7 +223,7 @@ class _Lab:
 
     def _train(self, target, text, seed, rate, objective, steps) -> dict:
         sizes, method = self.sizes, training.Method("full")
-        chosen, states = self.rows[text]
+        chosen, states = self.rows["clean" if text == "mislabelled" else text]
         params = random_student(self.teacher, self.shape, seed).params
         state, _ = method.begin(params)
         update = self._update(target, rate, objective, steps)
@@ -224,11 +232,18 @@ class _Lab:
             frozen = {"teacher_states": states, "teacher_words": self.teacher.params[EMBEDDING]}
             frozen = jax.device_put(frozen)
         batches, bits = training.Batches(chosen, sizes.batch_rows, seed), {}
+        words = np.concatenate([row.token_ids for row in chosen])
+        rng = np.random.default_rng(seed)
         for step in range(steps + 1):
             if step % sizes.measure_every == 0 or step == steps:
                 bits[step] = self.measure(self.student, state.params, "clean")
             if step < steps:
-                batch = {name: x[None] for name, x in next(batches).items()}
+                batch = next(batches)
+                if text == "mislabelled":  # other words of the texts, as frequent as they are
+                    hit = rng.random(batch["targets"].shape) < MISLABELLED
+                    others = rng.choice(words, batch["targets"].shape)
+                    batch["targets"] = np.where(hit, others, batch["targets"])
+                batch = {name: x[None] for name, x in batch.items()}
                 state, _ = update(state, batch, frozen)
         on_damaged = self.measure(self.student, state.params, "damaged")
         return {"bits": bits, "on_damaged": on_damaged}
@@ -317,7 +332,8 @@ class _Lab:
 # --- the record ---
 
 
-def _save(sizes, lab, longer, probes, rates, runs, variants, of_teacher, behind, sources) -> None:
+def _save(sizes, lab, longer, probes, rates, found, of_teacher, behind, sources) -> None:
+    runs, variants = found["runs"], found["variants"]
     clean, bad = (["".join(text.split()) for text in sources[name]] for name in TEXTS)
     before, after = (lab.teacher.tokenizer.encode(sources[name]) for name in TEXTS)
     example = next(i for i, text in enumerate(sources["clean"]) if 150 < len(text) < 220)
@@ -366,6 +382,11 @@ def _save(sizes, lab, longer, probes, rates, runs, variants, of_teacher, behind,
             ]
             for target in TARGETS
             for text in TEXTS
+        },
+        wrong_labels={
+            "what": f"{MISLABELLED:.0%} of the words to predict replaced by other words of the "
+            "texts, behind sound text; students of the text",
+            "bits": {text: [run["bits"] for run in some] for text, some in found["labels"].items()},
         },
         variants={name: run["bits"][str(sizes.updates)] for name, run in variants.items()},
         teacher=of_teacher,
