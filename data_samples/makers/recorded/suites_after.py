@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
             NAME,
             f"Suites of lesson 10 before and after training, at most {given.items} items of each "
             f"({SHOT_ITEMS} where {SHOTS} examples stand before a question): Gemma 3 270M, twice "
-            "cut to 32,768 pieces; continued, the recorded run of lesson 06, from a cut by "
+            "cut to 32,768 pieces; continued, 122,880 tokens by lesson 06's command, from a cut by "
             "reviews, petitions and English manuals; tuned, the recorded run of lesson 09, LoRA "
             "from another cut, by conversations, reviews and the course's Korean and English texts",
             minutes,
