@@ -69,11 +69,12 @@ def _add_course(commands) -> None:
 
 def _course(arguments) -> int:
     from gemma_ko_lib import course, profiles
+    from gemma_ko_lib.course import korean_edition
     from gemma_ko_lib.runtime import UserError
 
     folder = course.notebooks_dir()
     if arguments.edition == "ko":
-        folder /= "ko"
+        folder /= korean_edition.FOLDER
         if arguments.store:
             raise UserError(
                 "The Korean edition takes its outputs from the English one: --store without "
@@ -100,8 +101,6 @@ def _course(arguments) -> int:
     if result.ok and arguments.store:
         course.store_outputs(arguments.output, folder)
         _write_learner_edition(arguments.only, folder)
-        from gemma_ko_lib.course import korean_edition
-
         korean_edition.write_edition()  # its code cells have the same outputs
     return result.exit_code
 

@@ -23,7 +23,7 @@ _EXERCISE = re.compile(
 def section_seconds(executed: Path) -> dict[str, float]:
     """Seconds that the code cells of each section took in a notebook that papermill executed."""
     took = {}
-    for title, cells in _sections(nbformat.read(executed, as_version=4)).items():
+    for title, cells in sections(nbformat.read(executed, as_version=4)).items():
         runs = (cell.metadata.get("papermill", {}) for cell in cells)
         took[title] = round(sum(run.get("duration") or 0 for run in runs), 1)
     return took
@@ -43,12 +43,10 @@ def minutes_table(path: Path, runs: list[dict]) -> str:
         "|---|---:|" + "---:|" * len(profiles),
     ]
     total = 0.0
-    for title, cells in _sections(nbformat.read(path, as_version=4)).items():
+    for title, cells in sections(nbformat.read(path, as_version=4)).items():
         if title.split(" (")[0] in ("Exercises", "Summary"):
             continue
-        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-        code = sum(cell.source.count("\n") + 1 for cell in cells if cell.cell_type == "code")
-        minutes = words / WORDS_A_MINUTE + code / LINES_A_MINUTE
+        minutes = sum(map(reading_minutes, cells))
         total += minutes
         took = (measured[name].get(title) for name in profiles)
         ran = "".join(" |" if seconds is None else f" {seconds / 60:.1f} |" for seconds in took)
@@ -56,6 +54,13 @@ def minutes_table(path: Path, runs: list[dict]) -> str:
     sums = (sum(measured[name].values()) / 60 for name in profiles)
     lines.append(f"| **all** | **{total:.0f}** |" + "".join(f" **{x:.1f}** |" for x in sums))
     return "\n".join(lines)
+
+
+def reading_minutes(cell: NotebookNode) -> float:
+    """Minutes to read a cell aloud: an estimate, by its words or its lines of code."""
+    if cell.cell_type == "markdown":
+        return len(cell.source.split()) / WORDS_A_MINUTE
+    return (cell.source.count("\n") + 1) / LINES_A_MINUTE
 
 
 def exercises_table(paths: list[Path]) -> str:
@@ -90,7 +95,7 @@ def exercise_minutes(path: Path) -> dict[int, tuple[str, int]]:
     return {int(f["number"]): (f["level"], int(f["minutes"])) for f in _EXERCISE.finditer(text)}
 
 
-def _sections(notebook: NotebookNode) -> dict[str, list[NotebookNode]]:
+def sections(notebook: NotebookNode) -> dict[str, list[NotebookNode]]:
     """A notebook's cells by the heading of their section; what stands first is the opening."""
     title, found = "Opening", {}
     for cell in notebook.cells:

@@ -1,7 +1,6 @@
 """The plans of the teacher's guide add up, and name what is there."""
 
 import itertools
-import json
 import re
 
 import nbformat
@@ -128,8 +127,7 @@ def test_machine_minutes_are_the_recorded_ones(plan):
 
 def arrivals(lesson, profile):
     """Minutes after "Run all" at which a section's outputs are there, in the recorded run."""
-    runs = json.loads((ROOT / "data_samples" / "lesson_times.json").read_text("utf-8"))
-    for run in runs:
+    for run in heads.recorded_runs():
         if (run["notebook"].split("_")[0], run["profile"]) == (lesson, profile):
             seconds = itertools.accumulate(run["sections"].values())
             names = (name.split(" · ")[0].split(" (")[0] for name in run["sections"])
@@ -196,21 +194,14 @@ def clock_of_lesson_01():
     """Minutes since the title at the end of each cell, by words, lines, pictures and machine."""
     runs = (run for run in heads.recorded_runs() if run["notebook"] == LESSONS["01"].stem)
     seconds = next(run["sections"] for run in runs if run["profile"] == "smoke")
-    section = "Opening"
-    clock = seconds[section] / 60
-    for cell in nbformat.read(LESSONS["01"], as_version=4).cells:
-        if cell.id in ("badges", "setup", "install"):
-            continue
-        heading = re.search(r"^## (.+)$", cell.source, re.M)
-        if cell.cell_type == "markdown":
-            clock += len(cell.source.split()) / teaching_times.WORDS_A_MINUTE
-            if heading:
-                section = heading[1]
-                clock += seconds[section] / 60
-        else:
-            clock += (cell.source.count("\n") + 1) / teaching_times.LINES_A_MINUTE
-            clock += sum("image/png" in out.get("data", {}) for out in cell.outputs) / 3
-        yield section.split(" ")[0], cell.source, clock
+    clock = 0.0
+    notebook = nbformat.read(LESSONS["01"], as_version=4)
+    for section, cells in teaching_times.sections(notebook).items():
+        clock += seconds[section] / 60
+        for cell in cells:
+            clock += teaching_times.reading_minutes(cell)
+            clock += sum("image/png" in x.get("data", {}) for x in cell.get("outputs", ())) / 3
+            yield section.split(" ")[0], cell.source, clock
 
 
 def test_lesson_01_goes_as_the_guide_says():

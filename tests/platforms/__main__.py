@@ -139,7 +139,6 @@ def _run(path: Path, python: Path, wheel: Path, profile: str):
     client = nbclient.NotebookClient(
         notebook,
         kernel_name="platform",
-        timeout=None,  # a slow machine shall finish
         iopub_timeout=60,
         resources={"metadata": {"path": str(folder)}},
     )

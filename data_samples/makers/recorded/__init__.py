@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 from gemma_ko_lib import runtime
+from gemma_ko_lib.evaluation.decoding import generate
+from gemma_ko_lib.evaluation.statistics import paired_difference
 
 WORK = Path(__file__).parents[3] / "build" / "recorded"
 _PACKAGES = ("jax", "keras", "keras-hub")
@@ -55,6 +57,27 @@ def try_rates(
         rate = float(f"{best / 3 if best == min(tried) else best * 3:.1g}")
         tried[rate] = measure(rate)
     return tried
+
+
+def lines_after(model, prompts: list[str], new_tokens: int) -> list[tuple[str, bool]]:
+    """What a model goes on with, to the end of the line, and whether the line ended."""
+    tokenizer = model.tokenizer
+    breaks = [i for i, piece in enumerate(tokenizer.vocabulary) if piece and not piece.strip("\n")]
+    asked = [[tokenizer.bos_id, *ids] for ids in tokenizer.encode(prompts)]
+    stop = [*breaks, tokenizer.eos_id]
+    new = generate(model, asked, new_tokens, stop_ids=stop, progress=True)
+    return [(tokenizer.decode(ids).strip(), len(ids) < new_tokens) for ids in new]
+
+
+def tuned_ahead_of(right: dict) -> dict[str, list[float]]:
+    """Paired difference of "tuned" and each other, by name: [value, low, high].
+
+    Args:
+        right: 1 or 0 for each item, by name.
+    """
+    others = (name for name in right if name != "tuned")
+    found = {name: paired_difference(right[name], right["tuned"]) for name in others}
+    return {name: [change, *span] for name, (change, span) in found.items()}
 
 
 def commands_in(doc: str) -> list[str]:

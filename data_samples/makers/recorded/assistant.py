@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, kept_part, lines_after, save, tuned_ahead_of
 from gemma_ko_lib import evaluation, models, runtime, tokenization, training
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation import writing
-from gemma_ko_lib.evaluation.decoding import answer, generate
+from gemma_ko_lib.evaluation.decoding import answer
 from gemma_ko_lib.evaluation.statistics import interval, paired_difference, share_interval
 from gemma_ko_lib.runtime import numbered_lines
 from gemma_ko_lib.tokenization.conversations import (
@@ -300,18 +300,9 @@ def _likelihoods(model, tests: list[dict]) -> dict:
 
 def _prompted(model, talks: dict, sizes: Sizes) -> dict:
     """The control: the base with three examples in its prompt instead of training."""
-    tokenizer = model.tokenizer
     shown = "".join(f"질문: {q.text}\n답변: {a.text}\n\n" for q, a in talks["examples"])
-    lines = [i for i, piece in enumerate(tokenizer.vocabulary) if piece and not piece.strip("\n")]
     asked = [f"{shown}질문: {test['question'].text}\n답변:" for test in talks["tests"]]
-    new = generate(
-        model,
-        [[tokenizer.bos_id, *ids] for ids in tokenizer.encode(asked)],
-        sizes.answer_tokens,
-        stop_ids=[*lines, tokenizer.eos_id],
-        progress=True,
-    )
-    written = [(tokenizer.decode(ids).strip(), len(ids) < sizes.answer_tokens) for ids in new]
+    written = lines_after(model, asked, sizes.answer_tokens)
     return {"written": written, **_measured(talks["tests"], written)}
 
 
@@ -377,12 +368,7 @@ def _review_figures(work: Path, reviews: dict, sizes: Sizes) -> dict:
     before = answer(base, [_asked(text) for text in texts[:20]], 8)
     return {
         "accuracy": {n: [float(r.mean()), *share_interval(r)] for n, r in right.items()},
-        "ahead_of": {
-            name: [difference, *span]
-            for name in right
-            if name != "tuned"
-            for difference, span in [paired_difference(right[name], right["tuned"])]
-        },
+        "ahead_of": tuned_ahead_of(right),
         "tests": len(tests),
         "trained_on": len(reviews["train"]),
         "examples": [

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.makers.recorded import WORK, kept_part, save
+from data_samples.makers.recorded import WORK, kept_part, lines_after, save, tuned_ahead_of
 from gemma_ko_lib import models, runtime, tokenization, training
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
 from gemma_ko_lib.corpus.samples import read_samples
-from gemma_ko_lib.evaluation.decoding import answer, generate
-from gemma_ko_lib.evaluation.statistics import draws, paired_difference, share_interval
+from gemma_ko_lib.evaluation.decoding import answer
+from gemma_ko_lib.evaluation.statistics import draws, share_interval
 from gemma_ko_lib.tokenization.conversations import Turn, encode_conversation
 
 ASK = "띄어 써 주세요: "
@@ -190,14 +190,9 @@ def _answers(model, tests: list[str], sizes: Sizes) -> list[str]:
 
 def _shown(model, tests: list[str], train: list[str], sizes: Sizes) -> list[str]:
     """The base with examples in its prompt instead of training."""
-    tokenizer = model.tokenizer
     shown = "".join(f"붙임: {joined(x)}\n띄움: {x}\n\n" for x in train[: sizes.shots])
-    lines = [i for i, piece in enumerate(tokenizer.vocabulary) if piece and not piece.strip("\n")]
-    asked = tokenizer.encode([f"{shown}붙임: {joined(line)}\n띄움:" for line in tests])
-    prompts = [[tokenizer.bos_id, *ids] for ids in asked]
-    stop = [*lines, tokenizer.eos_id]
-    new = generate(model, prompts, sizes.answer_tokens, stop_ids=stop, progress=True)
-    return [tokenizer.decode(ids).strip() for ids in new]
+    asked = [f"{shown}붙임: {joined(line)}\n띄움:" for line in tests]
+    return [text for text, _ in lines_after(model, asked, sizes.answer_tokens)]
 
 
 # --- the rivals ---
@@ -322,12 +317,7 @@ def _figures(found: dict, tests: list[str]) -> dict:
         **_f1_figures(spaced, tests, _counts),
         "between_hangul": _f1_figures(spaced, tests, _counts_in_hangul),
         "whole": {n: [float(some.mean()), *share_interval(some)] for n, some in whole.items()},
-        "whole_ahead_of": {
-            name: [change, *span]
-            for name in whole
-            if name != "tuned"
-            for change, span in [paired_difference(whole[name], whole["tuned"])]
-        },
+        "whole_ahead_of": tuned_ahead_of(whole),
         "letters_kept": {n: [float(np.mean(x)), *share_interval(x)] for n, x in kept.items()},
     }
 
