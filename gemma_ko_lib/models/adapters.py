@@ -5,7 +5,7 @@
 
     lora_a [in, rank], lora_b [rank, out], lora_scale [] (α/r, frozen)
 
-beside the layer's kernel, with a leading axis over the groups like every stacked weight.
+beside the layer's kernel, with a leading axis over the layers like every stacked weight.
 """
 
 import dataclasses

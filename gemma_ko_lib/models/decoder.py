@@ -1,11 +1,10 @@
 """The forward pass of training and evaluation: KerasHub's own decoder blocks, run statelessly.
 
-Blocks that are alike (all of Gemma 1, pairs of Gemma 2, groups of six of Gemma 3) have
-their weights stacked and run under one `lax.scan`, so compile time does not grow with
-depth. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
+All blocks of a Gemma have weights of the same shapes. They are stacked and run under one
+`lax.scan`, which compiles one block whatever the depth; in what blocks differ (windows, rotations)
+they are told apart by data. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 """
 
-import functools
 import json
 import re
 
@@ -15,19 +14,16 @@ import numpy as np
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
-from gemma_ko_lib.models.sharding import split_rows
+from gemma_ko_lib.models.sharding import BLOCKS, split_rows
 
 Params = dict[str, jax.Array]
-
-_PERIODS = {"GemmaBackbone": 1, "Gemma3Backbone": 6}
 
 
 class Decoder:
     """A backbone as a pure function of its weights.
 
-    Weights are a flat dict. Names: "token_embedding/embeddings", "final_normalization/scale",
-    "group_{j}/{weight}" with a leading axis over the groups for the j-th block of every
-    group, and "tail_{i}/{weight}" for blocks that do not fill a group.
+    Weights are a flat dict. Names: "token_embedding/embeddings", "final_normalization/scale", and
+    "blocks/{weight}" with a leading axis over the layers.
 
     Args:
         backbone: a KerasHub GemmaBackbone or text-only Gemma3Backbone.
@@ -35,15 +31,7 @@ class Decoder:
 
     def __init__(self, backbone):
         keras_hub_blocks.check(backbone)
-        layers = backbone.transformer_layers
-        period = _PERIODS[type(backbone).__name__]
-        if period == 1 and backbone.use_sliding_window_attention:
-            period = 2
-        period = min(period, len(layers))  # a small student has less than one whole pattern
-        self.num_groups = len(layers) // period
         self.backbone = backbone
-        self._templates = layers[:period]
-        self._tail = layers[self.num_groups * period :]
         config = {key: value for key, value in backbone.get_config().items() if key != "name"}
         self._computes = type(backbone).__name__, json.dumps(config, sort_keys=True, default=str)
 
@@ -53,29 +41,29 @@ class Decoder:
     def __hash__(self):
         return hash(self._computes)
 
+    @property
+    def blocks(self) -> list:
+        """KerasHub's decoder blocks, in order."""
+        return self.backbone.transformer_layers
+
     # --- weights ---
 
     def variables_by_name(self) -> dict[str, list]:
-        """The backbone's Keras variables behind each weight, one per group where stacked."""
-        layers, period = self.backbone.transformer_layers, len(self._templates)
+        """The backbone's Keras variables behind each weight, one per layer where stacked."""
         named = {
             "token_embedding/embeddings": [self.backbone.token_embedding.embeddings],
             "final_normalization/scale": [self.backbone.layer_norm.scale],
         }
-        for j in range(period):
-            for group in range(self.num_groups):
-                for variable in layers[group * period + j].variables:
-                    named.setdefault(f"group_{j}/{name_inside(variable)}", []).append(variable)
-        for i, block in enumerate(self._tail):
+        for block in self.blocks:
             for variable in block.variables:
-                named[f"tail_{i}/{name_inside(variable)}"] = [variable]
+                named.setdefault(BLOCKS + name_inside(variable), []).append(variable)
         return named
 
     def read_weights(self) -> Params:
         """The backbone's weights in this module's layout."""
         return {
             name: jnp.stack([v.value for v in variables])
-            if name.startswith("group_")
+            if name.startswith(BLOCKS)
             else jnp.asarray(variables[0].value)
             for name, variables in self.variables_by_name().items()
         }
@@ -84,7 +72,7 @@ class Decoder:
         """Put weights back into the KerasHub backbone, so that its own methods see them."""
         for name, variables in self.variables_by_name().items():
             for index, variable in enumerate(variables):
-                value = params[name][index] if name.startswith("group_") else params[name]
+                value = params[name][index] if name.startswith(BLOCKS) else params[name]
                 variable.assign(value)
 
     def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -92,12 +80,17 @@ class Decoder:
         return {
             name: jax.ShapeDtypeStruct(
                 (len(variables), *variables[0].shape)
-                if name.startswith("group_")
+                if name.startswith(BLOCKS)
                 else variables[0].shape,
                 variables[0].dtype,
             )
             for name, variables in self.variables_by_name().items()
         }
+
+    def layers(self, params: Params) -> list[Params]:
+        """The weights of every layer, in order, by their names inside its block."""
+        stacks = of_blocks(params)
+        return [{n: w[i] for n, w in stacks.items()} for i in range(len(self.blocks))]
 
     # --- forward ---
 
@@ -118,76 +111,42 @@ class Decoder:
             segment_ids: int32 [batch, length]; positions attend within their own
                 segment only, 0 is padding.
             tree: the rows hold trees of texts.
-            rematerialise: recompute each group of blocks in the backward pass, instead of
-                keeping what its linear layers returned.
+            rematerialise: recompute each block in the backward pass, instead of keeping what its
+                linear layers returned.
 
         Returns:
             [batch, length, d_model] in the dtype of products.
         """
 
-        def run_group(x, weights):
-            for prefix in self.group_prefixes:
-                x = self.run_block(prefix, weights, x, segment_ids, tree)
-            return x, None
+        def run(x, layer):
+            return self.run_block(*layer, x, segment_ids, tree), None
 
         # What lies between the linear layers is cheaper to compute again than to keep.
         keep = None if rematerialise else jax.checkpoint_policies.dots_with_no_batch_dims_saveable
-        checkpoint = functools.partial(jax.checkpoint, policy=keep)
-        x = self.embed(params, token_ids)
-        stacked = {n: w for n, w in params.items() if n.startswith("group_")}
-        x, _ = jax.lax.scan(checkpoint(run_group), x, stacked)
-        for prefix in self.tail_prefixes:
-            run = functools.partial(self.run_block, prefix)
-            x = checkpoint(run)(params, x, segment_ids, tree)
+        layers = jnp.arange(len(self.blocks)), of_blocks(params)
+        x, _ = jax.lax.scan(jax.checkpoint(run, policy=keep), self.embed(params, token_ids), layers)
         return self.normalize(params, x)
 
     # --- its parts, for who takes gradients block by block ---
-
-    @property
-    def group_prefixes(self) -> list[str]:
-        """What the weights of a group's blocks are called by, in the order they run."""
-        return [f"group_{j}/" for j in range(len(self._templates))]
-
-    @property
-    def tail_prefixes(self) -> list[str]:
-        """The same for the blocks after the last group."""
-        return [f"tail_{i}/" for i in range(len(self._tail))]
-
-    @property
-    def blocks(self) -> list:
-        """A block to run for every layer, in order: its group's template, or itself."""
-        return [*self._templates * self.num_groups, *self._tail]
-
-    def layers(self, params: Params) -> list[Params]:
-        """The weights of every layer, in order, by their names inside its block."""
-        groups = [_inside(prefix, params) for prefix in self.group_prefixes]
-        return [
-            *({n: w[g] for n, w in its.items()} for g in range(self.num_groups) for its in groups),
-            *(_inside(prefix, params) for prefix in self.tail_prefixes),
-        ]
 
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
         embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
         return split_rows(embedding[token_ids] * self.embedding_scale)
 
-    def run_block(
-        self, prefix: str, weights: Params, x, segment_ids, tree: TokenTree | None = None
-    ):
+    def run_block(self, layer, weights: Params, x, segment_ids, tree: TokenTree | None = None):
         """One block.
 
         Args:
-            prefix: from `group_prefixes` or `tail_prefixes`.
-            weights: by name; a group's without their leading axis.
+            layer: its number from below, an int or a traced one.
+            weights: of this layer, by their names inside its block.
             x: the block's input, [batch, length, d_model].
             segment_ids: as for `hidden`.
             tree: as for `hidden`.
         """
-        kind, number = prefix.rstrip("/").split("_")
-        block = (self._templates if kind == "group" else self._tail)[int(number)]
-        inside = _inside(prefix, weights)
-        outputs = keras_hub_blocks.run_block(block, inside, x, segment_ids, tree)
-        return split_rows(outputs)
+        return split_rows(
+            keras_hub_blocks.run_layer(self.blocks, layer, weights, x, segment_ids, tree)
+        )
 
     def normalize(self, params: Params, x):
         """The last block's output -> final hidden states."""
@@ -241,24 +200,19 @@ def project(hidden, embedding, soft_cap: float | None):
     return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
 
 
-def _inside(prefix: str, weights: Params) -> Params:
-    return {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+def of_blocks(params: Params) -> Params:
+    """What is stacked over the layers, by its names inside a block."""
+    return {n.removeprefix(BLOCKS): w for n, w in params.items() if n.startswith(BLOCKS)}
 
 
 def unstack(params: Params) -> dict[str, np.ndarray]:
     """Weights by KerasHub's names: one array per block, for files that others read."""
-    period = 1 + max((int(m[1]) for n in params if (m := re.match(r"group_(\d+)/", n))), default=-1)
-    groups = next((len(w) for n, w in params.items() if n.startswith("group_")), 0)
     flat = {}
     for name, value in params.items():
-        head, _, rest = name.partition("/")
-        kind, _, number = head.rpartition("_")
         array = np.asarray(value)  # in host memory: no copy, and neither is a part of it
-        if kind == "group":
-            for group in range(groups):
-                flat[f"decoder_block_{group * period + int(number)}/{rest}"] = array[group]
-        elif kind == "tail":
-            flat[f"decoder_block_{groups * period + int(number)}/{rest}"] = array
+        if name.startswith(BLOCKS):
+            inside = name.removeprefix(BLOCKS)
+            flat |= {f"decoder_block_{i}/{inside}": part for i, part in enumerate(array)}
         else:
             flat[name] = array
     return flat
@@ -274,7 +228,7 @@ def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
     for name, variables in decoder.variables_by_name().items():
         arrays = [flat[canonical_name(variable)] for variable in variables]
         params[name] = jnp.asarray(
-            np.stack(arrays) if name.startswith("group_") else arrays[0], variables[0].dtype
+            np.stack(arrays) if name.startswith(BLOCKS) else arrays[0], variables[0].dtype
         )
     return params
 

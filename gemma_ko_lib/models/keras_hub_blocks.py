@@ -35,8 +35,50 @@ class TokenTree(NamedTuple):
     visible_until: jax.Array
 
 
+class LayerKind(NamedTuple):
+    """In what a layer differs from others of its model, as data: one program runs them all.
+
+    Attributes:
+        local: bool [], whether it sees no more than its window.
+        inverse_frequencies: float32 [head_dim / 2], of its rotation.
+    """
+
+    local: jax.Array
+    inverse_frequencies: jax.Array
+
+
+def run_layer(blocks, layer, weights: dict, x, segment_ids, tree: TokenTree | None = None):
+    """Run one of a model's blocks, whose number may be traced.
+
+    Args:
+        blocks: all of them.
+        layer: int or int32 [], the block's number.
+        weights, x, segment_ids, tree: as for `run_block`.
+    """
+    kinds = [_kind(block) for block in blocks]
+    distinct = dict(zip(kinds, blocks, strict=True))
+    if len(distinct) == 1:
+        return run_block(blocks[0], weights, x, segment_ids, tree)
+    which = jnp.array([list(distinct).index(kind) for kind in kinds])[layer]
+    local = jnp.array([window(block) is not None for block in distinct.values()])
+    attention = [block.attention for block in distinct.values()]
+    frequencies = jnp.stack([a.rope_layer._get_inverse_freq(a.head_dim) for a in attention])
+    # A local block knows the window's size, and can do without it.
+    block = next(block for block in blocks if window(block))
+    kind = LayerKind(local[which], frequencies[which])
+    return run_block(block, weights, x, segment_ids, tree, kind=kind)
+
+
 def run_block(
-    block, weights: dict, x, segment_ids, tree: TokenTree | None = None, attend=None, read=None
+    block,
+    weights: dict,
+    x,
+    segment_ids,
+    tree: TokenTree | None = None,
+    *,
+    kind: LayerKind | None = None,
+    attend=None,
+    read=None,
 ):
     """Run one decoder block on whole rows.
 
@@ -47,6 +89,7 @@ def run_block(
         segment_ids: int32 [batch, length]; positions attend within their own segment only, 0 is
             padding.
         tree: the rows hold trees of texts.
+        kind: of the layer, where it is not the block's own; the block is a local one then.
         attend: called with KerasHub's attention and what it is given: rotated queries and keys,
             values [batch, length, heads, head_dim] and the mask; what it gives is used instead.
         read: called with each linear layer's name in `kernels` and its input.
@@ -66,13 +109,27 @@ def run_block(
         place = jnp.arange(mask.shape[1])
         return mask & (place[:, None] < tree.visible_until[:, None, :])
 
-    def window_of_positions(mask, size):
-        back = tree.positions[:, :, None] - tree.positions[:, None, :]
-        return jnp.logical_and(mask, back < size)
+    def join_window(mask, size, first):
+        places = jnp.arange(mask.shape[2])[None]
+        queries = first + places[:, : mask.shape[1]]
+        if tree is not None:  # distance is one of positions in a text, not of places in the row
+            places = queries = tree.positions
+        if kind is not None:
+            size = jnp.where(kind.local, size, mask.shape[2])
+        return jnp.logical_and(mask, queries[:, :, None] - places[:, None, :] < size)
 
-    # In a tree, distance is one of positions in a text, not of places in the row.
-    moved = (None, None) if tree is None else (tree.positions, window_of_positions)
-    return _run(block, weights, x, segment_ids, same_document, *moved, attend, read)
+    return _run(
+        block,
+        weights,
+        x,
+        segment_ids,
+        same_document,
+        positions=None if tree is None else tree.positions,
+        window=None if tree is None and kind is None else join_window,
+        attend=attend,
+        read=read,
+        kind=kind,
+    )
 
 
 def step_block(block, weights: dict, x, place, visible, extend):
@@ -99,7 +156,7 @@ def step_block(block, weights: dict, x, place, visible, extend):
         ones,
         lambda its: mask,
         place * ones,
-        lambda mask, size: mask,  # the cache of a local layer holds no more than its window
+        lambda mask, *window: mask,  # the cache of a local layer holds no more than its window
         lambda attend, q, k, v, mask: attend(q, *extend(k, v), mask),
     )
 
@@ -115,9 +172,11 @@ def check(backbone) -> None:
         block = backbone.transformer_layers[0]
         weights = {name_inside(v): jax.ShapeDtypeStruct(v.shape, v.dtype) for v in block.variables}
         x = jax.ShapeDtypeStruct((1, 2, backbone.hidden_dim), block.compute_dtype)
-        run = functools.partial(run_block, attend=lambda attend, *args: attend(*args))
         tree = TokenTree(row, row)
+        run = functools.partial(run_block, attend=lambda attend, *args: attend(*args))
         jax.eval_shape(functools.partial(run, block), weights, x, row, tree)
+        layers = functools.partial(run_layer, backbone.transformer_layers)
+        jax.eval_shape(layers, jax.ShapeDtypeStruct((), "int32"), weights, x, row)
         _ = backbone.token_embedding.embeddings, backbone.layer_norm.scale
         _ = backbone.final_logit_soft_cap
     except UserError:
@@ -130,6 +189,11 @@ def window(block) -> int | None:
     """Tokens that a local block sees; None of a global one."""
     attention = block.attention
     return attention.sliding_window_size if attention.use_sliding_window_attention else None
+
+
+def _kind(block) -> tuple:
+    rotation = block.attention.rope_layer
+    return window(block), rotation.max_wavelength, rotation.scaling_factor
 
 
 def name_inside(variable) -> str:
@@ -152,15 +216,27 @@ class _Replacements:
         return stand_in
 
 
-def _run(block, weights, x, segment_ids, mask, positions=None, window=None, attend=None, read=None):
+def _run(
+    block,
+    weights,
+    x,
+    segment_ids,
+    mask,
+    positions=None,
+    window=None,
+    attend=None,
+    read=None,
+    kind=None,
+):
     """Run a view of a block.
 
     Args:
-        block, weights, x, segment_ids, attend, read: as for `run_block`.
+        block, weights, x, segment_ids, attend, read, kind: as for `run_block`.
         mask: gives the mask in place of KerasHub's, with which it is called.
         positions: int32 [batch, length] to rotate to; None for the places in the row.
-        window: joins the window of a local layer, a number of tokens, to a mask; None for
-            KerasHub's, which counts places.
+        window: called with a mask [batch, queries, keys], the window of a local layer in tokens,
+            and the place of the first query; joins the window to the mask. None for KerasHub's,
+            which counts places.
     """
     replaced = _Replacements()
     # Adapters and quantised kernels stand beside a layer's kernel, or in its place; and a product
@@ -187,7 +263,7 @@ def _run(block, weights, x, segment_ids, mask, positions=None, window=None, atte
         key_dense=key,
         value_dense=value,
         output_dense=output,
-        **_in_attention(layer, replaced, positions, window, attend),
+        **_in_attention(layer, replaced, positions, window, attend, kind),
     )
     own_mask = block._compute_attention_mask
     view = _view(
@@ -216,25 +292,35 @@ def _view(layer, **replaced):
     return view
 
 
-def _in_attention(attention, replaced, positions, window, attend) -> dict:
+def _in_attention(attention, replaced, positions, window, attend, kind) -> dict:
     """What is replaced in an attention layer, apart from its products."""
     changes = {}
     narrow = kernels.product_dtype(attention) != attention.compute_dtype
     # On TPUs Keras 3.15's fused attention drops the soft-cap when the mask is traced.
     if attention.logit_soft_cap is not None and not narrow:
         changes["_use_fused_attention_op"] = lambda: False
-    if positions is not None:
-        changes["rope_layer"] = lambda x, start_index: attention.rope_layer(x, positions=positions)
-    if window is not None and attention.use_sliding_window_attention:
-        size = attention.sliding_window_size
-        changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(mask, size)
+    if positions is not None or kind is not None:
+        rotation = attention.rope_layer
+        if kind is not None:
+            rotation = _view(rotation, _get_inverse_freq=lambda width: kind.inverse_frequencies)
+        changes["rope_layer"] = lambda x, start_index: rotation(x, positions=positions)
+    local, size = attention.use_sliding_window_attention, attention.sliding_window_size
+    if window is not None and local:
+        changes["_mask_sliding_window"] = lambda mask, cache_update_index: window(
+            mask, size, cache_update_index
+        )
     changes = {name: replaced(name, function) for name, function in changes.items()}
-    by_windows = attention.use_sliding_window_attention and window is None
+    by_windows = local and positions is None
     if attend is not None or narrow or by_windows:
+
+        def computed_by(view):
+            return functools.partial(_attend, view) if narrow else view._compute_attention
+
         view = _view(attention, **changes)
-        compute = functools.partial(_attend, view) if narrow else view._compute_attention
+        compute = computed_by(view)
         if by_windows:
-            compute = functools.partial(_attend_by_windows, compute, attention.sliding_window_size)
+            everywhere = computed_by(_view(view, use_sliding_window_attention=False))
+            compute = functools.partial(_attend_by_windows, compute, everywhere, size, kind)
         attend = attend or (lambda compute, *args: compute(*args))
         changes["_compute_attention"] = replaced(
             "_compute_attention", lambda q, k, v, mask, **rest: attend(compute, q, k, v, mask)
@@ -242,7 +328,7 @@ def _in_attention(attention, replaced, positions, window, attend) -> dict:
     return changes
 
 
-def _attend_by_windows(attend, size: int, q, k, v, mask):
+def _attend_by_windows(attend, attend_everywhere, size: int, kind, q, k, v, mask):
     """Attention of a local layer, of which a long row has mostly pairs that do not see each other.
 
     A row is cut into pieces of the window's length, each of which attends to itself and to the
@@ -250,13 +336,22 @@ def _attend_by_windows(attend, size: int, q, k, v, mask):
 
     Args:
         attend: what computes attention, see `_attend`.
+        attend_everywhere: the same without the window.
         size: of the window.
+        kind: says whether this layer has the window; None if it does.
         q, k, v: [batch, length, heads, head_dim], as many heads as each has.
         mask: [batch, length, length].
     """
-    batch, length = q.shape[:2]
-    if length <= 2 * size:
+    if q.shape[1] <= 2 * size:
         return attend(q, k, v, mask)
+    in_pieces = functools.partial(_attend_in_pieces, attend, size)
+    if kind is None:
+        return in_pieces(q, k, v, mask)
+    return jax.lax.cond(kind.local, in_pieces, attend_everywhere, q, k, v, mask)
+
+
+def _attend_in_pieces(attend, size: int, q, k, v, mask):
+    batch, length = q.shape[:2]
     pieces = -(-length // size)
     rest = (0, pieces * size - length)
 

@@ -39,7 +39,7 @@ def layers_of(block) -> dict:
 
 
 def split(name: str) -> tuple[str, str, str] | None:
-    """A weight's name -> (block, projection, part), e.g. ("group_0", "ffw_linear", "kernel").
+    """A weight's name -> (block, projection, part), e.g. ("blocks", "ffw_linear", "kernel").
 
     None for a weight of no projection, such as a norm's scale.
     """
@@ -55,7 +55,7 @@ def projections_in(params: dict) -> Iterator[tuple[str, str]]:
 
 
 def to_matrix(projection: str, kernel):
-    """A kernel as [..., in, out]; the axis of a stack over the groups stays in front.
+    """A kernel as [..., in, out]; the axis of a stack over the layers stays in front.
 
     Args:
         projection: one of `PROJECTIONS`.

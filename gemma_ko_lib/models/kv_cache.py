@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels, quantization
 from gemma_ko_lib.models.decoder import Decoder, Params, project
+from gemma_ko_lib.models.sharding import BLOCKS
 
 _EMBEDDING = "token_embedding/embeddings"
 _to_int8 = jax.jit(quantization.to_int8, static_argnums=1)
@@ -109,7 +110,7 @@ def lay_out(decoder: Decoder, params: Params, int8: bool = False) -> StepWeights
     """
     if int8:
         params = quantization.quantize(params, 8)
-    stacks = {n: w for n, w in params.items() if n.startswith(("group_", "tail_"))}
+    stacks = {n: w for n, w in params.items() if n.startswith(BLOCKS)}
     outer = {n: w for n, w in params.items() if n not in stacks}
     embedding = outer.pop(_EMBEDDING)
     if int8:

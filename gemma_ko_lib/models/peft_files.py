@@ -64,8 +64,8 @@ def save_adapters(
     """
     folder = Path(folder)
     tensors = {
-        peft_name: np.ascontiguousarray(np.asarray(_block(adapters[name], index)).T)
-        for name, index, peft_name in _names(adapters)
+        peft_name: np.ascontiguousarray(np.asarray(adapters[name][layer]).T)
+        for name, layer, peft_name in _names(adapters)
     }
     write_tensors(tensors, folder / WEIGHTS, {"format": "pt"})
     targets = [p for p in kernels.PROJECTIONS if p.rpartition("/")[2] in lora.targets]
@@ -111,8 +111,8 @@ def load_adapters(folder: str | Path, params: dict) -> tuple[dict, dict, Lora]:
             + (f"{len(strange)} belong to no layer, first {strange[0]}. " if strange else "")
             + "Load the model that the adapters were trained on."
         )
-    for name, index, peft_name in names:
-        shape = _block(expected[name], index).shape[::-1]
+    for name, _, peft_name in names:
+        shape = expected[name].shape[:0:-1]
         if tensors[peft_name].shape != shape:
             raise UserError(
                 f"{folder / WEIGHTS}: {peft_name} has shape {tensors[peft_name].shape}, this "
@@ -120,13 +120,10 @@ def load_adapters(folder: str | Path, params: dict) -> tuple[dict, dict, Lora]:
                 "trained on."
             )
     frozen, _ = add_adapters(params, lora)
-    blocks: dict[str, list] = {}
+    layers: dict[str, list] = {}
     for name, _, peft_name in names:
-        blocks.setdefault(name, []).append(tensors[peft_name].T.astype("float32"))
-    adapters = {
-        name: jnp.asarray(np.stack(arrays) if name.startswith("group_") else arrays[0])
-        for name, arrays in blocks.items()
-    }
+        layers.setdefault(name, []).append(tensors[peft_name].T.astype("float32"))
+    adapters = {name: jnp.asarray(np.stack(arrays)) for name, arrays in layers.items()}
     return frozen, adapters, lora
 
 
@@ -154,25 +151,12 @@ def as_plain_lora(params: dict, adapters: dict, lora: Lora) -> tuple[dict, Lora]
 
 
 def _names(adapters: dict):
-    """(our name, index in the stack or None, PEFT's name) of every tensor of a file."""
-    groups = {name.partition("/")[0] for name in adapters if name.startswith("group_")}
-    count = next((w.shape[0] for name, w in adapters.items() if name.startswith("group_")), 0)
-    for name in adapters:
-        block, projection, part = kernels.split(name)
-        kind, number = block.split("_")
-        for index in range(count) if kind == "group" else [None]:
-            layer = int(number) + len(groups) * (count if index is None else index)
+    """(our name, layer, PEFT's name) of every tensor of a file."""
+    for name, weight in adapters.items():
+        _, projection, part = kernels.split(name)
+        for layer in range(weight.shape[0]):
             module = f"layers.{layer}.{MODULES[projection]}"
-            yield name, index, f"base_model.model.model.{module}.{_PARTS[part]}"
-
-
-def _block(weight, index: int | None):
-    """One block's matrix; of an abstract stack, its shape."""
-    if index is None:
-        return weight
-    if isinstance(weight, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(weight.shape[1:], weight.dtype)
-    return weight[index]
+            yield name, layer, f"base_model.model.model.{module}.{_PARTS[part]}"
 
 
 def _read(folder: Path) -> tuple[dict, dict]:

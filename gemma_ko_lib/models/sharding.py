@@ -14,7 +14,10 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-# (pattern of the weight's name without its group, axes of the weight itself)
+# What the names of weights begin with that are stacked over the layers.
+BLOCKS = "blocks/"
+
+# (pattern of the weight's name inside its block, axes of the weight itself)
 _RULES: list[tuple[str, tuple]] = [
     (r"token_embedding/embeddings", ("tensor", "fsdp")),
     (r"attention/query/kernel", ("tensor", "fsdp", None)),
@@ -88,8 +91,8 @@ def shardings(shapes: dict, mesh: Mesh) -> dict[str, NamedSharding]:
 
 
 def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    stacked = name.startswith("group_")
-    inner = re.sub(r"^(group_\d+|tail_\d+|blocks\.\d+)/", "", name)
+    stacked = name.startswith(BLOCKS)
+    inner = re.sub(r"^(blocks|blocks\.\d+)/", "", name)
     axes = next((axes for pattern, axes in _RULES if re.fullmatch(pattern, inner)), None)
     if axes is None:
         raise ValueError(f"No sharding rule for the parameter '{name}' {shape}; add one to _RULES.")
@@ -145,7 +148,7 @@ def gather(params: dict) -> dict:
     keep = jax.process_index() == 0
     whole = {}
     for name, weight in params.items():
-        stacked = name.startswith("group_")
+        stacked = name.startswith(BLOCKS)
         for index in range(len(weight)) if stacked else [...]:
             piece = multihost_utils.process_allgather(weight[index], tiled=True)
             if keep and stacked:

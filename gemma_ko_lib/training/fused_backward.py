@@ -5,7 +5,7 @@ The forward pass keeps the input of each block, and one block's gradient exists 
 tied embedding has the largest gradient of all: it is formed for one part of the vocabulary at a
 time, from both of the embedding's uses.
 
-Shapes: b rows, t tokens a row, d d_model, v words, g groups of blocks.
+Shapes: b rows, t tokens a row, d d_model, v words, n layers.
 """
 
 import dataclasses
@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 
 from gemma_ko_lib.models import Decoder, project
+from gemma_ko_lib.models.decoder import of_blocks
+from gemma_ko_lib.models.sharding import BLOCKS
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy, shift_of
 
 EMBEDDING = "token_embedding/embeddings"
@@ -28,11 +30,11 @@ class Visitor(Protocol):
         """One gradient.
 
         Args:
-            name: the weight's; of a stacked weight, one group is seen at a time.
-            weight: without the axis over groups.
+            name: the weight's; of a stacked weight, one layer is seen at a time.
+            weight: without the axis over layers.
             gradient: of the mean loss.
             moments: the weight's part of the optimiser's state, None if it has none.
-            place: index of the group, or 0.
+            place: number of the layer, or 0.
 
         Returns:
             The new weight and moments.
@@ -52,8 +54,7 @@ class Kept:
 
     Attributes:
         batch: one micro-batch.
-        group_inputs: input of each block of a group, [groups, batch, length, d_model].
-        tail_inputs: input of each block after them.
+        inputs: of each block, [layers, batch, length, d_model].
         last: what the last block returns.
         hidden: `last`, normalised.
         hidden_gradient: of the summed loss, as all that is handed from block to block: that of the
@@ -63,8 +64,7 @@ class Kept:
     """
 
     batch: dict
-    group_inputs: tuple
-    tail_inputs: list
+    inputs: jax.Array
     last: jax.Array
     hidden: jax.Array
     hidden_gradient: jax.Array
@@ -83,20 +83,12 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
     """
     segments, targets = batch["segment_ids"], batch["targets"]
 
-    def run_group(x, weights):  # x [b, t, d]
-        inputs = []
-        for prefix in decoder.group_prefixes:
-            inputs.append(x)
-            x = decoder.run_block(prefix, weights, x, segments)
-        return x, tuple(inputs)
+    def run(x, layer):  # x [b, t, d]
+        return decoder.run_block(*layer, x, segments), x
 
-    stacked = {n: w for n, w in params.items() if n.startswith("group_")}
-    # group_inputs: one [g, b, t, d] for each block of a group
-    x, group_inputs = jax.lax.scan(run_group, decoder.embed(params, batch["token_ids"]), stacked)
-    tail_inputs = []
-    for prefix in decoder.tail_prefixes:
-        tail_inputs.append(x)
-        x = decoder.run_block(prefix, params, x, segments)
+    layers = jnp.arange(len(decoder.blocks)), of_blocks(params)
+    # inputs [n, b, t, d]
+    x, inputs = jax.lax.scan(run, decoder.embed(params, batch["token_ids"]), layers)
     hidden = decoder.normalize(params, x)
 
     def loss_sum(hidden, weights):
@@ -118,8 +110,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
     tokens = batch["loss_weights"].sum()
     return Kept(
         batch=batch,
-        group_inputs=group_inputs,
-        tail_inputs=tail_inputs,
+        inputs=inputs,
         last=x,
         hidden=hidden,
         hidden_gradient=hidden_gradient,
@@ -149,53 +140,46 @@ def backward(decoder: Decoder, kept: Kept, params: dict, optimizer: dict, visito
         moments = {n: moment for n, (_, moment) in changed.items() if n in moments}
         return weights, moments, gradient, sum(map(sum_of_squares, gradients.values()))
 
-    def run_block(prefix):
-        return lambda w, x: decoder.run_block(prefix, w, x, kept.batch["segment_ids"])
-
     def take(prefix, tree):
         return {n: x for n, x in tree.items() if n.startswith(prefix)}
 
-    gradient, squares = kept.hidden_gradient, jnp.float32(0)
-    tail = [
-        (prefix, run_block(prefix), x)
-        for prefix, x in zip(decoder.tail_prefixes, kept.tail_inputs, strict=True)
-    ]
-    ends = [*tail, ("final_", decoder.normalize, kept.last)]
-    for prefix, run, x in reversed(ends):
-        weights, moments, gradient, more = step_back(
-            run, take(prefix, params), take(prefix, optimizer), x, gradient, 0
-        )
-        params |= weights
-        optimizer |= moments
-        squares += more
+    weights, moments, gradient, squares = step_back(
+        decoder.normalize,
+        take("final_", params),
+        take("final_", optimizer),
+        kept.last,
+        kept.hidden_gradient,
+        0,
+    )
+    params |= weights
+    optimizer |= moments
 
     def read(stacked, index):
         return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, 0, False), stacked)
 
-    # A group's weights come with the loop's carry, read in the round before. Read in their own
+    # A layer's weights come with the loop's carry, read in the round before. Read in their own
     # round, they could be read after they are written, in the compiler's eyes, and for that it
-    # copies the weights of all groups in every round.
-    def group_back(carry, group):
-        gradient, squares, stacked, (weights, moments) = carry
-        index, inputs = group
-        for prefix, x in reversed(list(zip(decoder.group_prefixes, inputs, strict=True))):
-            new_weights, new_moments, gradient, more = step_back(
-                run_block(prefix), take(prefix, weights), take(prefix, moments), x, gradient, index
-            )
-            weights, moments = weights | new_weights, moments | new_moments
-            squares += more
+    # copies the weights of all layers in every round.
+    def layer_back(carry, layer):
+        gradient, squares, stacked, own = carry
+        index, x = layer
+
+        def run(weights, x):
+            return decoder.run_block(index, of_blocks(weights), x, kept.batch["segment_ids"])
+
+        *own, gradient, more = step_back(run, *own, x, gradient, index)
         stacked = jax.tree.map(
             lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, index, 0),
             stacked,
-            (weights, moments),
+            tuple(own),
         )
-        return (gradient, squares, stacked, read(stacked, jnp.maximum(index - 1, 0))), None
+        before = read(stacked, jnp.maximum(index - 1, 0))
+        return (gradient, squares + more, stacked, before), None
 
-    stacked = take("group_", params), take("group_", optimizer)
-    start = gradient, squares, stacked, read(stacked, decoder.num_groups - 1)
-    groups = jnp.arange(decoder.num_groups), kept.group_inputs
+    stacked, count = (take(BLOCKS, params), take(BLOCKS, optimizer)), len(decoder.blocks)
+    start = gradient, squares, stacked, read(stacked, count - 1)
     (gradient, squares, (weights, moments), _), _ = jax.lax.scan(
-        group_back, start, groups, reverse=True
+        layer_back, start, (jnp.arange(count), kept.inputs), reverse=True
     )
     params |= weights
     optimizer |= moments

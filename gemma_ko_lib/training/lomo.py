@@ -11,7 +11,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gemma_ko_lib.models import Decoder, shardings
-from gemma_ko_lib.models.sharding import traced_on
+from gemma_ko_lib.models.sharding import BLOCKS, traced_on
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.fused_backward import EMBEDDING, backward, forward, sum_of_squares
 from gemma_ko_lib.training.loop import TrainState, Update
@@ -147,7 +147,7 @@ def lomo_places(state: TrainState, mesh=None):
 
 
 def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:
-    first = int(name.startswith("group_"))
+    first = int(name.startswith(BLOCKS))
     axes = range(first, len(shape))
     if len(axes) == 1:
         return {"full": jnp.zeros(shape)}

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax.sharding import AbstractMesh
 
 from gemma_ko_lib.models.configs import build_backbone
-from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.models.decoder import Decoder, of_blocks
+from gemma_ko_lib.models.sharding import BLOCKS
 from gemma_ko_lib.runtime import Accelerator
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 from gemma_ko_lib.training.method import Method
@@ -94,17 +95,14 @@ class Estimate:
         mixed = decoder.dtype_policy.startswith("mixed_")
         self._copied = self._product if self._fsdp > 1 or mixed else 0
         self._vocabulary, self._hidden = backbone.vocabulary_size, backbone.hidden_dim
-        self._period = max(int(name[6]) + 1 for name in shapes if name.startswith("group_"))
-        self._kept_inputs = decoder.num_groups + len(blocks) % self._period
-        self._group = sum(
-            math.prod(x.shape[1:]) for name, x in shapes.items() if name.startswith("group_")
-        )
+        self._layers = len(blocks)
+        self._in_block = sum(math.prod(x.shape[1:]) for x in of_blocks(shapes).values())
         # A quantised kernel is widened to float32, then to what it is computed in, one at a time.
         kernels = [math.prod(x.shape[1:]) for n, x in shapes.items() if n.endswith("/kernel")]
         self._widened = (4 + self._product) * max(kernels) if method.base else 0
         self._heads = backbone.num_query_heads
         projected = 2 * (self._heads + backbone.num_key_value_heads) * blocks[0].attention.head_dim
-        ffn = shapes["group_0/ffw_linear/kernel"].shape[-2]
+        ffn = shapes[f"{BLOCKS}ffw_linear/kernel"].shape[-2]
         self._block_width = 4 * self._hidden + projected + 3 * ffn
 
     def need(self, batching: Batching) -> Need:
@@ -119,9 +117,9 @@ class Estimate:
         block = tokens * (self._block_width + scores) * self._compute
         if self._product < self._compute:  # what enters a product is there in both formats
             block += tokens * (self._block_width + self._heads * length) * self._product
-        blocks = self._period * block // self._tensor
-        copies = self._group * (self._copied + self._compute * self._whole) + self._widened
-        inputs = (self._kept_inputs + 2) * tokens * self._hidden * self._compute
+        block //= self._tensor
+        copies = self._in_block * (self._copied + self._compute * self._whole) + self._widened
+        inputs = (self._layers + 2) * tokens * self._hidden * self._compute
         rematerialise = batching.rematerialise or self._in_blocks  # LOMO keeps inputs only
         fixed = self.fixed
         if batching.accumulation > 1:
@@ -129,11 +127,11 @@ class Estimate:
             fixed = {**fixed, "gradients": 2 * fixed["gradients"]}
         kept = {"block inputs": inputs} if rematerialise else {}
         if not rematerialise:
-            kept["activations"] = inputs + blocks * self._kept_inputs
+            kept["activations"] = inputs + block * self._layers
         return Need(
             kept={**fixed, **kept},
             passing={
-                "one group of blocks": blocks + copies // self._tensor,
+                "one block": block + copies // self._tensor,
                 "loss": chunk * self._vocabulary * (8 + self._product) // self._tensor
                 + embedding * (self._copied + head_gradient),
             },

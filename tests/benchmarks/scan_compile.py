@@ -1,7 +1,7 @@
 """Time to trace and compile a Gemma 2 2B train step: blocks by scan against unrolled.
 
-Both are AdamW on the loss of pre-training, with each pair of blocks rematerialised; unrolled, the
-pairs follow each other in the program and each block has weights of its own. On shapes: no weight
+Both are AdamW on the loss of pre-training, with each block rematerialised; unrolled, the
+blocks follow each other in the program and each has weights of its own. On shapes: no weight
 is allocated, nothing runs.
 """
 
@@ -11,6 +11,8 @@ import time
 import jax
 
 from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models.decoder import of_blocks
+from gemma_ko_lib.models.sharding import BLOCKS
 from gemma_ko_lib.training import chunked_cross_entropy, make_update, next_token_loss
 from gemma_ko_lib.training.loop import first_state
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
@@ -19,20 +21,17 @@ MODEL, ROWS, LENGTH = "gemma2_2b_en", 1, 256
 
 
 def _unrolled(decoder: Decoder):
-    """`next_token_loss` without the scan, and the shapes of its weights, "3@group_0/…"."""
+    """`next_token_loss` without the scan, and the shapes of its weights, "3@blocks/…"."""
 
     def loss_sum(params, batch):
-        @jax.checkpoint
-        def run_group(x, weights):
-            for prefix in decoder.group_prefixes:
-                x = decoder.run_block(prefix, weights, x, batch["segment_ids"])
-            return x
-
         x = decoder.embed(params, batch["token_ids"])
-        for group in range(decoder.num_groups):
-            start = f"{group}@"
-            mine = {n.removeprefix(start): w for n, w in params.items() if n.startswith(start)}
-            x = run_group(x, mine)
+        for layer in range(len(decoder.blocks)):
+
+            @jax.checkpoint
+            def run(x, weights, layer=layer):
+                return decoder.run_block(layer, weights, x, batch["segment_ids"])
+
+            x = run(x, of_blocks(_part(params, f"{layer}@")))
         loss = chunked_cross_entropy(
             decoder.normalize(params, x),
             params["token_embedding/embeddings"],
@@ -44,12 +43,16 @@ def _unrolled(decoder: Decoder):
 
     shapes = {}
     for name, x in decoder.shapes().items():
-        if name.startswith("group_"):
+        if name.startswith(BLOCKS):
             one = jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
-            shapes |= {f"{group}@{name}": one for group in range(decoder.num_groups)}
+            shapes |= {f"{layer}@{name}": one for layer in range(x.shape[0])}
         else:
             shapes[name] = x
     return loss_sum, shapes
+
+
+def _part(params: dict, start: str) -> dict:
+    return {n.removeprefix(start): w for n, w in params.items() if n.startswith(start)}
 
 
 def _seconds(loss_sum, params: dict) -> float:

@@ -61,8 +61,8 @@ def test_olora_starts_from_the_first_columns_of_qr():
     model = make_model("gemma2")
     lora = Lora(rank=3, alpha=3, targets=("ffw_linear",), olora=True)
     _, adapters = add_adapters(model.params, lora)
-    q, r = np.linalg.qr(np.asarray(model.params["group_0/ffw_linear/kernel"][1]).T)
-    a, b = adapters["group_0/ffw_linear/lora_a"][1], adapters["group_0/ffw_linear/lora_b"][1]
+    q, r = np.linalg.qr(np.asarray(model.params["blocks/ffw_linear/kernel"][1]).T)
+    a, b = adapters["blocks/ffw_linear/lora_a"][1], adapters["blocks/ffw_linear/lora_b"][1]
     np.testing.assert_allclose(b @ b.T, np.eye(3), atol=1e-5)
     # Signs of Q's columns are the routine's own; they cancel in the product.
     np.testing.assert_allclose(a @ b, (q[:, :3] @ r[:3]).T, atol=1e-5)

@@ -27,15 +27,16 @@ def _keras_hub_backbone(model):
     return backbone
 
 
-# Gemma 3 repeats six layers; a student may have less than six.
+# The first three layers of a Gemma 3 are local. Rows of more than twice a window go by pieces.
 @pytest.mark.parametrize("shape", [*TINY, "gemma3 of three layers"])
-def test_hidden_states_equal_the_keras_hub_backbone(shape, monkeypatch):
+@pytest.mark.parametrize("length", (7, 11))
+def test_hidden_states_equal_the_keras_hub_backbone(shape, length, monkeypatch):
     kind, config = TINY["gemma3"]
     monkeypatch.setitem(TINY, "gemma3 of three layers", (kind, {**config, "num_layers": 3}))
     model = make_model(shape)
-    tokens = _tokens(2, 11)
+    tokens = _tokens(2, length)
     segments = np.ones_like(tokens)
-    segments[1, 7:] = 0  # padding
+    segments[1, length - 3 :] = 0  # padding
     ours = jax.jit(model.decoder.hidden)(model.params, tokens, segments)
 
     backbone = _keras_hub_backbone(model)
@@ -87,10 +88,10 @@ def test_changing_one_document_leaves_the_other_alone():
     np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("shape", ["gemma2", "gemma3"])
-def test_loss_and_gradients_of_the_scan_equal_the_unrolled_models(shape):
+@pytest.mark.parametrize(("shape", "length"), [("gemma2", 9), ("gemma3", 9), ("gemma3", 7)])
+def test_loss_and_gradients_of_the_scan_equal_the_unrolled_models(shape, length):
     model = make_model(shape)
-    tokens = _tokens(2, 9)
+    tokens = _tokens(2, length)
     soft_cap = model.decoder.soft_cap
 
     def loss(hidden, embedding):
@@ -123,7 +124,7 @@ def test_loss_and_gradients_of_the_scan_equal_the_unrolled_models(shape):
 def test_weights_survive_the_way_to_keras_hub_names_and_back(shape):
     model = make_model(shape)
     by_name = models.unstack(model.params)
-    assert all(not name.startswith(("group_", "tail_")) for name in by_name)
+    assert all(not name.startswith("blocks/") for name in by_name)
     back = models.stack(by_name, model.decoder)
     assert back.keys() == model.params.keys()
     for name in back:

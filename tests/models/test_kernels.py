@@ -75,16 +75,15 @@ def test_gradients_of_a_float16_product_are_those_of_float32(subscripts):
 def test_the_residual_stream_passes_what_float16_holds(monkeypatch):
     """Under Keras' own policy of the name, the null model, it is infinite."""
     model = make_model("gemma2")
-    scale = "group_0/post_ffw_norm/scale"
+    scale = "blocks/post_ffw_norm/scale"
     params = {
         **model.params,
         scale: model.params[scale] + 40_000,
     }  # as large as the stream of real models
 
     def first_block(decoder):
-        weights = {n: w[0] for n, w in params.items() if n.startswith("group_0/")}
-        x = decoder.embed(params, _TOKENS)
-        return np.asarray(decoder.run_block("group_0/", weights, x, _BATCH["segment_ids"]))
+        weights, x = decoder.layers(params)[0], decoder.embed(params, _TOKENS)
+        return np.asarray(decoder.run_block(0, weights, x, _BATCH["segment_ids"]))
 
     def hidden(decoder):
         run = jax.jit(decoder.hidden)

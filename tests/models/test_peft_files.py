@@ -48,9 +48,8 @@ def test_names_and_shapes_are_pefts(tmp_path):
             expected[f"{name}.lora_A.weight"] = (2, rows)
             expected[f"{name}.lora_B.weight"] = (columns, 2)
     assert {name: t.shape for name, t in tensors.items()} == expected
-    # Blocks 0 to 5 are the group, 6 and 7 the tail.
     last = tensors["base_model.model.model.layers.7.mlp.gate_proj.lora_A.weight"]
-    np.testing.assert_array_equal(last.T, adapters["tail_1/ffw_gating/lora_a"])
+    np.testing.assert_array_equal(last.T, adapters["blocks/ffw_gating/lora_a"][7])
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 2, 4)
     assert config["target_modules"] == ["q_proj", "o_proj", "gate_proj"]

@@ -70,7 +70,7 @@ def test_a_step_never_holds_the_model_in_float(bits):
 
     def stacked_kernels(base) -> int:
         text = jax.jit(gradient).lower(base, adapters).compile().as_text()
-        return len(re.findall(r"f32\[5,(16,32|32,16|16,16|4,16,8|4,8,16)\]", text))
+        return len(re.findall(r"f32\[10,(16,32|32,16|16,16|4,16,8|4,8,16)\]", text))
 
     assert stacked_kernels(frozen) > 0
     assert stacked_kernels(jax.eval_shape(lambda p: quantize(p, bits), frozen)) == 0

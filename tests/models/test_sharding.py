@@ -48,14 +48,14 @@ def test_eight_devices_hold_an_eighth_each(name):
 
 def test_an_axis_that_does_not_divide_stays_whole():
     mesh = AbstractMesh((1, 4), ("fsdp", "tensor"))
-    spec = _spec("group_0/attention/key/kernel", (18, 1, 2048, 256), mesh)
+    spec = _spec("blocks/attention/key/kernel", (18, 1, 2048, 256), mesh)
     assert spec[1] is None
 
 
 def test_a_parameter_without_a_rule_is_an_error():
     mesh = models.make_mesh()
     with pytest.raises(ValueError, match="router/kernel"):
-        models.shardings({"group_0/router/kernel": np.zeros((2, 3, 4))}, mesh)
+        models.shardings({"blocks/router/kernel": np.zeros((2, 3, 4))}, mesh)
 
 
 def test_a_mesh_must_use_all_devices():

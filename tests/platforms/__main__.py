@@ -45,29 +45,34 @@ def main() -> int:
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", WORK, ROOT], check=True
     )
     wheel = max(WORK.glob("gemma_ko-*.whl"), key=lambda path: path.stat().st_mtime)
-    lessons = [
-        path
+    # Read with the wheel: a checkout that changes in the hours that follow must not mix with it.
+    lessons = {
+        path.name: path.read_text("utf-8")
         for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
         if path.name.startswith(tuple(arguments.only))
-    ]
+    }
     # The GPU's list differs from the CPU's by CUDA alone: its plan is a test, nothing more.
     chosen = arguments.platforms or [name for name in PLATFORMS if name != "colab-2026-08-gpu"]
     fine = [_try(name, wheel, lessons, arguments.profile) for name in chosen]
     return int(not all(fine))
 
 
-def _try(platform: str, wheel: Path, lessons: list[Path], profile: str) -> bool:
+def _try(platform: str, wheel: Path, lessons: dict[str, str], profile: str) -> bool:
     """Whether all lessons ran on a platform and nothing in use was replaced. Prints both."""
     started = time.monotonic()
     python = _environment(platform)
     before = _installed(python)
     print(f"{platform}: {len(before)} packages, {time.monotonic() - started:.0f} s", flush=True)
     fine = True
-    for number, path in enumerate(lessons):
+    for number, (name, text) in enumerate(lessons.items()):
         started = time.monotonic()
-        notebook, error = _run(path, python, wheel, profile)
+        notebook = nbformat.reads(text, as_version=4)
+        error = _run(notebook, name, python, wheel, profile)
         fine = fine and not error
-        print(f"  {path.stem}: {error or 'ran'}, {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"  {name}: {error or 'ran'}, {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
         if number == 0:
             after = _installed(python)
             found = replaced(before, after)
@@ -115,11 +120,14 @@ def _installed(python: Path) -> dict[str, str]:
     return {normalised(item["name"]): item["version"] for item in json.loads(listed.stdout)}
 
 
-def _run(path: Path, python: Path, wheel: Path, profile: str):
+def _run(notebook, name: str, python: Path, wheel: Path, profile: str) -> str | None:
     """Run a lesson outside the checkout, its install cell pointed at the wheel.
 
+    Args:
+        notebook: gets the outputs, and is written under its name.
+
     Returns:
-        The notebook with its outputs, and the error's last line or None.
+        The error's last line or None.
     """
     specification = WORK / "kernels" / "platform"
     specification.mkdir(parents=True, exist_ok=True)
@@ -128,7 +136,6 @@ def _run(path: Path, python: Path, wheel: Path, profile: str):
         json.dumps({"argv": kernel, "display_name": "platform", "language": "python"})
     )
     os.environ |= {"JUPYTER_PATH": str(WORK), "PYTHONPATH": ""}
-    notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = re.sub(r"@ git\+[^\"]+", f"@ {wheel.as_uri()}", cell.source)
         if "parameters" in cell.metadata.get("tags", ()):
@@ -147,8 +154,8 @@ def _run(path: Path, python: Path, wheel: Path, profile: str):
         error = None
     except (nbclient.exceptions.CellExecutionError, nbclient.exceptions.DeadKernelError) as failure:
         error = "FAILED: " + (str(failure).strip().splitlines() or ["no reason given"])[-1]
-    nbformat.write(notebook, folder / path.name)
-    return notebook, error
+    nbformat.write(notebook, folder / name)
+    return error
 
 
 def _downloads(notebook) -> str:

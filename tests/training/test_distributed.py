@@ -94,7 +94,7 @@ else:
     report["equal_on_2x4"] = all(
         np.array_equal(value, trained.params[key]) for key, value in state.params.items()
     )
-    report["tensor_devices"] = state.params["group_0/ffw_linear/kernel"].sharding.mesh.shape
+    report["tensor_devices"] = state.params["blocks/ffw_linear/kernel"].sharding.mesh.shape
 print(json.dumps(report))
 """
 

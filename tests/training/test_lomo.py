@@ -120,7 +120,7 @@ def _assert_same_changes(start, found, expected):
 def _as_matrices(name: str, x) -> list[np.ndarray]:
     """A weight as the matrices [outputs, inputs] (or vectors) of its layers."""
     x = np.asarray(x, "float64")
-    layers = list(x) if name.startswith("group_") else [x]
+    layers = list(x) if name.startswith("blocks/") else [x]
     if "attention_output" in name:
         return [layer.reshape(-1, layer.shape[-1]).T for layer in layers]
     if "attention/" in name and layers[0].ndim == 3:
@@ -178,10 +178,10 @@ def test_adalomo_keeps_rows_and_columns_not_matrices():
     kept = sum(x.size for x in jax.tree.leaves(state.optimizer))
     matrices = sum(x.size for name, x in model.params.items() if not name.endswith("scale"))
     assert kept < 0.3 * matrices
-    query = state.optimizer["group_0/attention/query/kernel"]
+    query = state.optimizer["blocks/attention/query/kernel"]
     assert {kind: x.shape for kind, x in query.items()} == {
-        "row": (1, 4, 1, 8),
-        "column": (1, 1, 16, 1),
+        "row": (8, 4, 1, 8),
+        "column": (8, 1, 16, 1),
     }
 
 
