@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AbstractMesh
 
+from gemma_ko_lib.models import keras_hub_blocks
 from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.decoder import Decoder, of_blocks
 from gemma_ko_lib.models.sharding import BLOCKS
@@ -101,6 +102,9 @@ class Estimate:
         kernels = [math.prod(x.shape[1:]) for n, x in shapes.items() if n.endswith("/kernel")]
         self._widened = (4 + self._product) * max(kernels) if method.base else 0
         self._heads = backbone.num_query_heads
+        windows = {keras_hub_blocks.window(block) for block in blocks}
+        # Where local and global layers are one program, it has room for the scores of both.
+        self._window = max(windows - {None}) if len(windows) > 1 else None
         projected = 2 * (self._heads + backbone.num_key_value_heads) * blocks[0].attention.head_dim
         ffn = shapes[f"{BLOCKS}ffw_linear/kernel"].shape[-2]
         self._block_width = 4 * self._hidden + projected + 3 * ffn
@@ -113,10 +117,13 @@ class Estimate:
         head_gradient = 4 if self._embedding and not self._in_blocks and self._fsdp > 1 else 0
         chunk = max(1, min(length, CHUNK_TOKENS // rows)) * tokens // length
         # XLA fuses more of the softmax where scores are bfloat16.
-        scores = self._heads * length * (2 if self._compute == 2 else 3)
+        seen = length
+        if self._window is not None and length > 2 * self._window:
+            seen += 2 * self._window
+        scores = self._heads * seen * (2 if self._compute == 2 else 3)
         block = tokens * (self._block_width + scores) * self._compute
         if self._product < self._compute:  # what enters a product is there in both formats
-            block += tokens * (self._block_width + self._heads * length) * self._product
+            block += tokens * (self._block_width + self._heads * seen) * self._product
         block //= self._tensor
         copies = self._in_block * (self._copied + self._compute * self._whole) + self._widened
         inputs = (self._layers + 2) * tokens * self._hidden * self._compute
@@ -131,7 +138,7 @@ class Estimate:
         return Need(
             kept={**fixed, **kept},
             passing={
-                "one block": block + copies // self._tensor,
+                "one block": 2 * block + copies // self._tensor,  # what it computes, its gradient
                 "loss": chunk * self._vocabulary * (8 + self._product) // self._tensor
                 + embedding * (self._copied + head_gradient),
             },
