@@ -302,7 +302,9 @@ def _in_attention(attention, replaced, positions, window, attend, kind) -> dict:
     if positions is not None or kind is not None:
         rotation = attention.rope_layer
         if kind is not None:
-            rotation = _view(rotation, _get_inverse_freq=lambda width: kind.inverse_frequencies)
+            name = "_get_inverse_freq"
+            its_own = replaced(name, lambda width: kind.inverse_frequencies)
+            rotation = _view(rotation, **{name: its_own})
         changes["rope_layer"] = lambda x, start_index: rotation(x, positions=positions)
     local, size = attention.use_sliding_window_attention, attention.sliding_window_size
     if window is not None and local:
@@ -351,6 +353,7 @@ def _attend_by_windows(attend, attend_everywhere, size: int, kind, q, k, v, mask
 
 
 def _attend_in_pieces(attend, size: int, q, k, v, mask):
+    """What `_attend_by_windows` does with a long row."""
     batch, length = q.shape[:2]
     pieces = -(-length // size)
     rest = (0, pieces * size - length)

@@ -6,6 +6,7 @@ import tomllib
 import jax
 import numpy as np
 import pytest
+from keras_hub.layers import RotaryEmbedding
 from keras_hub.src.models.gemma.gemma_attention import CachedGemmaAttention
 from keras_hub.src.models.gemma.gemma_decoder_block import GemmaDecoderBlock
 
@@ -93,6 +94,16 @@ def test_a_block_that_no_longer_asks_for_what_is_replaced_is_refused(monkeypatch
         models.Decoder(models.build_backbone(*TINY["gemma2"], "float32"))
     assert "keras-hub 0.32" in str(found.value)
     assert "pip install 'keras>=3.15,<3.16' 'keras-hub>=0.32,<0.33'" in str(found.value)
+
+
+def test_a_rotation_that_does_not_ask_for_the_frequencies_of_its_layer_is_refused(monkeypatch):
+    def call(self, x, start_index=0, positions=None):
+        return x
+
+    monkeypatch.setattr(RotaryEmbedding, "call", call)
+    models.Decoder(models.build_backbone(*TINY["gemma1-mqa"], "float32"))  # all layers are alike
+    with pytest.raises(UserError, match="no longer uses _get_inverse_freq"):
+        models.Decoder(models.build_backbone(*TINY["gemma3"], "float32"))
 
 
 def test_a_block_without_a_method_that_is_replaced_is_refused(monkeypatch):
