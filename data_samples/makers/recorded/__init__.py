@@ -7,6 +7,7 @@ from what it finds there after a stop, and ends with `save`. A notebook reads th
 """
 
 import datetime
+import functools
 import json
 import resource
 import time
@@ -14,9 +15,13 @@ from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
+import jax
+
 from gemma_ko_lib import runtime
 from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.statistics import paired_difference
+from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.training import Method
 
 WORK = Path(__file__).parents[3] / "build" / "recorded"
 _PACKAGES = ("jax", "keras", "keras-hub")
@@ -57,6 +62,22 @@ def try_rates(
         rate = float(f"{best / 3 if best == min(tried) else best * 3:.1g}")
         tried[rate] = measure(rate)
     return tried
+
+
+def rated_update(method: Method, decoder: Decoder, schedule: Callable) -> Callable:
+    """One compiled update for all learning rates: (state, batch, frozen, rate) -> state, figures.
+
+    Args:
+        method: of training.
+        decoder: of the model.
+        schedule: what is multiplied with the rate, by updates done.
+    """
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def update(state, batch, frozen, rate):
+        return method.update(decoder, lambda step: rate * schedule(step))(state, batch, frozen)
+
+    return update
 
 
 def lines_after(model, prompts: list[str], new_tokens: int) -> list[tuple[str, bool]]:

@@ -7,7 +7,7 @@ praise or blame of held-out reviews, grammar, and what the model writes. From `g
     gemma-ko clean nsmc_raw.jsonl.gz -o reviews --hold-out 0.02 --hold-out-by movie_id
     gemma-ko clean petitions_*.jsonl -o petitions --hold-out 0.05
     python -m data_samples.makers.recorded.continued_pretraining --reviews reviews \
-        --petitions petitions --english debian_handbook_en.jsonl gimp_help_en.jsonl --copa FILE
+        --petitions petitions --english debian_handbook_en.jsonl gimp_help_en.jsonl --copa kobest
 """
 
 import argparse

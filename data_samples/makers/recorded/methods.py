@@ -9,14 +9,20 @@ two seeds. From the folders that `continued_pretraining` has made:
 
 import argparse
 import dataclasses
-import functools
 import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save, try_rates
+from data_samples.makers.recorded import (
+    WORK,
+    commands_in,
+    kept_part,
+    rated_update,
+    save,
+    try_rates,
+)
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.training import Batches, Method
@@ -71,15 +77,10 @@ class Comparison:
 
     def compile(self, method: Method) -> dict:
         """The compiled update, its rate an argument, and what the compiler says of it."""
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def update(state, batch, frozen, rate):
-            # Warm-up, then a rate that stays: a run may be stopped at any update.
-            def schedule(step):
-                return rate * jnp.minimum(1.0, (step + 1) / 3)
-
-            return method.update(self.model.decoder, schedule)(state, batch, frozen)
-
+        # Warm-up, then a rate that stays: a run may be stopped at any update.
+        update = rated_update(
+            method, self.model.decoder, lambda step: jnp.minimum(1.0, (step + 1) / 3)
+        )
         state, frozen = method.begin(self.model.params)
         batch = _batch(next(Batches(self.shards, ROWS, seed=0)))
         began = time.monotonic()

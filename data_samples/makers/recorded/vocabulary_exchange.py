@@ -9,7 +9,7 @@ Compared after equal bytes of Korean and after equal minutes. From `gemma-ko cle
     gemma-ko clean nsmc_raw.jsonl.gz -o reviews --hold-out 0.02 --hold-out-by movie_id
     gemma-ko clean petitions_*.jsonl -o petitions --hold-out 0.05
     python -m data_samples.makers.recorded.vocabulary_exchange --reviews reviews \
-        --petitions petitions --english debian_handbook_en.jsonl gimp_help_en.jsonl --copa FILE
+        --petitions petitions --english debian_handbook_en.jsonl gimp_help_en.jsonl --copa kobest
 """
 
 import argparse
