@@ -1,4 +1,4 @@
-"""Do other languages help Korean? Gemma 3 270M reads the same Korean rows in four companies.
+"""Do other languages help Korean? Gemma 3 270M reads the same Korean rows, alone and beside others.
 
 Each update of each arm has the same row of film reviews. Beside it stands nothing; a row of
 Japanese or Chinese; a row of English; or a row of the Japanese and Chinese with the characters of
