@@ -92,7 +92,7 @@ def shardings(shapes: dict, mesh: Mesh) -> dict[str, NamedSharding]:
 
 def _spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
     stacked = name.startswith(BLOCKS)
-    inner = re.sub(r"^(blocks|blocks\.\d+)/", "", name)
+    inner = re.sub(r"^blocks(\.\d+)?/", "", name)
     axes = next((axes for pattern, axes in _RULES if re.fullmatch(pattern, inner)), None)
     if axes is None:
         raise ValueError(f"No sharding rule for the parameter '{name}' {shape}; add one to _RULES.")

@@ -69,10 +69,7 @@ def _try(platform: str, wheel: Path, lessons: dict[str, str], profile: str) -> b
         notebook = nbformat.reads(text, as_version=4)
         error = _run(notebook, name, python, wheel, profile)
         fine = fine and not error
-        print(
-            f"  {name}: {error or 'ran'}, {time.monotonic() - started:.0f} s",
-            flush=True,
-        )
+        print(f"  {name}: {error or 'ran'}, {time.monotonic() - started:.0f} s", flush=True)
         if number == 0:
             after = _installed(python)
             found = replaced(before, after)

@@ -16,11 +16,13 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.evaluation.decoding import generate
 from gemma_ko_lib.evaluation.statistics import paired_difference
 from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.tokenization.packing import PackedRows, next_token_targets
 from gemma_ko_lib.training import Method
 
 WORK = Path(__file__).parents[3] / "build" / "recorded"
@@ -62,6 +64,23 @@ def try_rates(
         rate = float(f"{best / 3 if best == min(tried) else best * 3:.1g}")
         tried[rate] = measure(rate)
     return tried
+
+
+def evenly(texts: list[str], size: int) -> list[str]:
+    """Texts of about so many bytes, spread over all of them."""
+    return texts[:: max(1, sum(len(text.encode()) for text in texts) // size)]
+
+
+def batch_of(rows: list[PackedRows]) -> dict:
+    """Packed rows as one micro-batch, arrays [1, rows, length]."""
+    ids, segments = (
+        np.concatenate([getattr(row, part) for row in rows])
+        for part in ("token_ids", "segment_ids")
+    )
+    targets, weights = next_token_targets(ids, segments)
+    batch = {"token_ids": ids, "segment_ids": segments}
+    batch |= {"targets": targets, "loss_weights": weights}
+    return {name: x[None] for name, x in batch.items()}
 
 
 def rated_update(method: Method, decoder: Decoder, schedule: Callable) -> Callable:

@@ -14,7 +14,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded import WORK, commands_in, evenly, kept_part, save
 from data_samples.makers.recorded.quantisation import rescaled
 from gemma_ko_lib import models, serving, tokenization
 from gemma_ko_lib.corpus import read_documents
@@ -45,16 +45,13 @@ class Size:
 TINY = Size("nano", 2560, 2048, 60_000, 4, 8)
 
 
-def evenly(files: list[str], size: int) -> list[str]:
-    """Documents of some files, evenly, of about so many bytes in all."""
-    texts = [document.text for document in read_documents(files)]
-    return texts[:: max(1, sum(len(text.encode()) for text in texts) // size)]
-
-
 def make_models(given, size: Size, work: Path) -> dict:
     """Write the files of all variants; what was read, and how large the models are."""
     base = models.load(size.model, dtype="float32")
-    korean, english = (evenly(files, size.read_bytes) for files in (given.korean, given.english))
+    korean, english = (
+        evenly([document.text for document in read_documents(files)], size.read_bytes)
+        for files in (given.korean, given.english)
+    )
     counts = tokenization.count_pieces(base.tokenizer, korean + english)
     ranked = tokenization.rank_pieces(base.tokenizer, counts)
     smaller = tokenization.cut_vocabulary(base.tokenizer, ranked, size.kept)

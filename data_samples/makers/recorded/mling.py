@@ -20,7 +20,9 @@ import numpy as np
 
 from data_samples.makers.recorded import (
     WORK,
+    batch_of,
     commands_in,
+    evenly,
     kept_part,
     rated_update,
     save,
@@ -29,7 +31,7 @@ from gemma_ko_lib import evaluation, models, tokenization
 from gemma_ko_lib.corpus import read_clean
 from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
 from gemma_ko_lib.evaluation.statistics import interval
-from gemma_ko_lib.tokenization.packing import document_ids, next_token_targets, pack_documents
+from gemma_ko_lib.tokenization.packing import document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
@@ -72,11 +74,6 @@ TINY = Size("nano", 3000, 200_000, 60_000, 3, (1e-3, 3e-3), 2, 20, 3, 10, 60)
 def shuffled(text: str, seed: int) -> str:
     """The same characters in an order drawn at random."""
     return "".join(np.random.default_rng(seed).permutation(list(text)))
-
-
-def evenly(texts: list[str], size: int) -> list[str]:
-    """Texts of about so many bytes, spread over all of them."""
-    return texts[:: max(1, sum(len(text.encode()) for text in texts) // size)]
 
 
 class Maker:
@@ -167,14 +164,7 @@ class Maker:
         for step in range(self.size.updates):
             names = ["ko", *ARMS[arm][step % max(1, len(ARMS[arm])) :][:1]]
             rows = [self.pools[name][order[name][step]] for name in names]
-            ids, segments = (
-                np.concatenate([getattr(row, part) for row in rows])
-                for part in ("token_ids", "segment_ids")
-            )
-            targets, weights = next_token_targets(ids, segments)
-            batch = {"token_ids": ids, "segment_ids": segments}
-            batch |= {"targets": targets, "loss_weights": weights}
-            yield {name: x[None] for name, x in batch.items()}
+            yield batch_of(rows)
 
     def bits(self, texts: list[str], params: dict | None = None) -> list[float]:
         """The bits of each text."""

@@ -25,14 +25,14 @@ import jax
 import numpy as np
 import optax
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded import WORK, batch_of, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
 from gemma_ko_lib.evaluation.statistics import interval, share_interval
 from gemma_ko_lib.models import sharding
-from gemma_ko_lib.tokenization.packing import document_ids, next_token_targets, pack_documents
+from gemma_ko_lib.tokenization.packing import document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training.loop import first_state, make_update
 from gemma_ko_lib.training.loss import next_token_loss
@@ -161,17 +161,10 @@ class Maker:
         ]
         # Few rows are open at once, so that all vocabularies read the texts in the same order.
         packed = list(pack_documents(framed, LENGTH, tokenizer.pad_id, 16, 32))
-        batches = []
-        for first in range(0, len(packed) - ROWS + 1, ROWS):
-            some = packed[first : first + ROWS]
-            ids, segments = (
-                np.concatenate([getattr(row, name) for row in some])
-                for name in ("token_ids", "segment_ids")
-            )
-            targets, weights = next_token_targets(ids, segments)
-            batch = {"token_ids": ids, "segment_ids": segments}
-            batch |= {"targets": targets, "loss_weights": weights}
-            batches.append({name: x[None] for name, x in batch.items()})
+        batches = [
+            batch_of(packed[first : first + ROWS])
+            for first in range(0, len(packed) - ROWS + 1, ROWS)
+        ]
         bytes_a_token = sum(len(d.encode()) for d in documents) / sum(map(len, framed))
         return batches, bytes_a_token
 
