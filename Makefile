@@ -85,9 +85,10 @@ bench: $(DEV)  ## measure speed and memory on this machine
 	$(BIN)/python -m tests.benchmarks
 
 notebooks: $(DEV)  ## run the notebooks and store their outputs in notebooks/
-	$(BIN)/python -m gemma_ko_lib.course.export
+	$(BIN)/python -m data_samples.makers.notebooks
 	rm -rf build/notebooks
-	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o build/notebooks --store
+	$(BIN)/gemma-ko course --profile $(PROFILE) --jobs $(JOBS) -o build/notebooks
+	$(BIN)/python -m data_samples.makers.notebooks --store build/notebooks
 
 nano: $(DEV)  ## train the nano model anew into data_samples/nano
 	$(BIN)/python -m data_samples.makers.nano -o data_samples/nano

@@ -125,7 +125,6 @@ def test_tokens_measures_files(raw_file, capsys):
         (["clean", "{raw}", "-o", "{tmp}/out", "--decontaminate", "{tmp}/no.jsonl"], "no.jsonl"),
         (["course", "--only", "77"], "77"),
         (["course", "--profile", "cpuu", "-o", "{tmp}/out"], "Did you mean cpu?"),
-        (["course", "--edition", "ko", "--store", "-o", "{tmp}/out"], "without --edition ko"),
         (["plan", "--model", "gemma3_270n", "--device", "t4"], "Did you mean gemma3_270m"),
         (["tokens", "{raw}", "--tokenizer", "gema3"], "Did you mean gemma3?"),
         (["evaluate", "--model", "nano", "--suite", "grammer"], "Did you mean grammar?"),
@@ -263,9 +262,9 @@ def test_an_edition_runs_its_own_notebooks(edition, folder, tmp_path, monkeypatc
     assert path.parent.name == folder and path.name == "05_korean_corpus.ipynb"
 
 
-def test_no_command_passes_control_sequences_of_a_file_name_on(monkeypatch, capsys):
-    written = "gemma_ko_lib.course.learner_edition.write_learner_edition"
-    monkeypatch.setattr(written, lambda only, folder: ["a\x1b[2J"])
-    assert cli.main(["course", "--learner-edition"]) == 0
+def test_no_command_passes_control_sequences_of_a_file_name_on(tmp_path, monkeypatch, capsys):
+    lines = "gemma_ko_lib.course.learner_progress.progress_lines"
+    monkeypatch.setattr(lines, lambda lessons: ["a\x1b[2J"])
+    assert cli.main(["progress", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert r"a\x1b[2J" in printed and "\x1b" not in printed

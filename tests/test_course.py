@@ -17,15 +17,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from data_samples.makers.notebooks import counted_times, heads, stored_outputs, teaching_times
+from data_samples.makers.notebooks.stored_outputs import check_stored_outputs, store_outputs
 from gemma_ko_lib import __version__, course, profiles
-from gemma_ko_lib.course import (
-    counted_times,
-    execution,
-    heads,
-    notebook_files,
-    teaching_times,
-    watch,
-)
+from gemma_ko_lib.course import execution, notebook_files, watch
 from gemma_ko_lib.runtime import Progress, UserError
 
 PARAMETERS = 'PROFILE = "auto"\nSEED = 1\nOUTPUT_DIR = "nowhere"'
@@ -247,7 +242,7 @@ def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart
     executed = nbformat.read(endless.executed_path, as_version=4)
     assert executed.metadata.papermill.exception
     with pytest.raises(UserError, match=r"02_endless.*its run failed"):
-        course.store_outputs(tmp_path / "out", tmp_path / "nb")
+        store_outputs(tmp_path / "out", tmp_path / "nb")
 
 
 def test_endless_output_neither_passes_the_time_limit_nor_fills_the_disk(tmp_path):
@@ -364,8 +359,8 @@ def test_the_report_is_one_file_with_figures_plots_and_errors(finished):
 
 def test_the_table_of_times_holds_what_ran_and_says_what_did_not(finished, tmp_path, monkeypatch):
     result, _, _ = finished
-    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
-    (tmp_path / heads.TIMES).write_text("[]")
+    monkeypatch.setattr(notebook_files, "samples_dir", lambda: tmp_path)
+    (tmp_path / "lesson_times.json").write_text("[]")
     heads.take_times(result.metrics_path)
     heads.take_times(result.metrics_path)  # the same machine again: no second row
     table = heads.times_table("01_first")
@@ -376,23 +371,23 @@ def test_the_table_of_times_holds_what_ran_and_says_what_did_not(finished, tmp_p
 
 
 def test_a_machine_that_was_not_there_has_counted_minutes_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
+    monkeypatch.setattr(notebook_files, "samples_dir", lambda: tmp_path)
     run = {"notebook": "06_continued_pretraining", "machine": "A", "date": "2026-11-28"}
     run |= {"seconds": 120, "peak_memory_bytes": 2e9}
-    (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "smoke"}]))
+    (tmp_path / "lesson_times.json").write_text(json.dumps([run | {"profile": "smoke"}]))
     _, cpu, gpu, tpu = heads.times_table(run["notebook"]).splitlines()[2:]
     assert re.search(r"about \d+ \| \| 2 CPU cores; counted, not run", cpu)
     assert re.search(r"about \d+ \| \| a T4; counted, not run", gpu)
     # A chip of TPU v5e is so fast that what all runs pay, two minutes here, is most of it.
     assert "about 3 " in tpu
-    (tmp_path / heads.TIMES).write_text(json.dumps([run | {"profile": "gpu"}]))
+    (tmp_path / "lesson_times.json").write_text(json.dumps([run | {"profile": "gpu"}]))
     assert "2.0 | 2.0 GB | A, 2026-11-28" in heads.times_table(run["notebook"]).splitlines()[4]
     # In the README's map a tilde marks what was counted; no more is known of `smoke`.
     assert re.fullmatch(r"– / ~\d+", heads._minutes("04_korean_tokenization", []))
     # What the word means is said only where a row says it.
     assert "was not run" in heads.setup_text(run["notebook"])
     every = [run | {"profile": name} for name in profiles.names()]
-    (tmp_path / heads.TIMES).write_text(json.dumps(every))
+    (tmp_path / "lesson_times.json").write_text(json.dumps(every))
     assert "counted" not in heads.setup_text(run["notebook"])
 
 
@@ -426,7 +421,7 @@ def test_every_lesson_is_counted_for_every_machine():
 
 
 def test_counts_miss_the_runs_on_two_cores_by_less_than_a_factor_of_two():
-    runs = heads.recorded_runs()
+    runs = notebook_files.recorded_runs()
     start = {run["notebook"]: run["seconds"] for run in runs if run["profile"] == "smoke"}
     of_cpu = [run for run in runs if run["profile"] == "cpu"]
     off = {}
@@ -441,10 +436,10 @@ def test_counts_miss_the_runs_on_two_cores_by_less_than_a_factor_of_two():
 
 def test_stored_outputs_hold_what_a_learner_should_see_and_nothing_of_this_machine(stored):
     executed, notebooks = stored
-    written = course.store_outputs(executed, notebooks)
+    written = store_outputs(executed, notebooks)
     assert [path.stem for path in written] == ["01_first", "03_last"]
     for path in written:
-        assert course.check_stored_outputs(path) == []
+        assert check_stored_outputs(path) == []
     notebook = nbformat.read(notebooks / "01_first.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0].source == PARAMETERS  # and the injected cell is gone
@@ -469,30 +464,30 @@ def test_a_picture_is_stored_with_a_palette_unless_it_is_transparent():
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
 
     opaque, transparent = picture(255), picture(100)
-    small = notebook_files._with_palette(opaque)
+    small = stored_outputs._with_palette(opaque)
     assert len(small) < len(opaque)
     np.testing.assert_array_equal(colours(small), colours(opaque))
-    assert notebook_files._with_palette(transparent) == transparent
+    assert stored_outputs._with_palette(transparent) == transparent
 
 
 def test_storing_twice_changes_nothing(stored):
     executed, notebooks = stored
-    course.store_outputs(executed, notebooks)
+    store_outputs(executed, notebooks)
     before = (notebooks / "01_first.ipynb").read_bytes()
-    course.store_outputs(executed, notebooks)
+    store_outputs(executed, notebooks)
     assert (notebooks / "01_first.ipynb").read_bytes() == before
 
 
 def test_an_edited_added_moved_or_removed_cell_is_detected(stored):
     executed, notebooks = stored
-    course.store_outputs(executed, notebooks)
+    store_outputs(executed, notebooks)
     path = notebooks / "01_first.ipynb"
     whole = path.read_bytes()
 
     def problems_after(change):
         path.write_bytes(whole)
         edit(path, change)
-        return " | ".join(course.check_stored_outputs(path))
+        return " | ".join(check_stored_outputs(path))
 
     assert "edited" in problems_after(lambda nb: nb.cells[3].update(source="plt.plot([1], [9])"))
     assert "source_sha256" in problems_after(lambda nb: nb.cells.append(new_code_cell("1")))
@@ -505,8 +500,8 @@ def test_a_run_of_older_code_is_not_stored_and_sound_notebooks_still_are(stored)
     executed, notebooks = stored
     edit(notebooks / "01_first.ipynb", lambda nb: nb.cells[3].update(source="x = 1"))
     with pytest.raises(UserError, match=r"01_first.*its code has changed"):
-        course.store_outputs(executed, notebooks)
-    assert course.check_stored_outputs(notebooks / "03_last.ipynb") == []
+        store_outputs(executed, notebooks)
+    assert check_stored_outputs(notebooks / "03_last.ipynb") == []
 
 
 def print_in_last_cell(text):
@@ -529,7 +524,7 @@ def test_local_paths_and_large_outputs_are_rejected_by_name(stored, text, proble
     before = (notebooks / "03_last.ipynb").read_bytes()
     edit(executed / "03_last.ipynb", print_in_last_cell(text))
     with pytest.raises(UserError, match=rf"03_last.ipynb: .*{problem}"):
-        course.store_outputs(executed, notebooks)
+        store_outputs(executed, notebooks)
     assert (notebooks / "03_last.ipynb").read_bytes() == before
 
 
@@ -537,7 +532,7 @@ def test_routes_addresses_and_hosted_folders_are_no_local_paths(stored):
     executed, notebooks = stored
     text = "POST /v1/chat/completions, https://example.org/home/x, /kaggle/working, 1/2, ~/tmp/x"
     edit(executed / "03_last.ipynb", print_in_last_cell(text))
-    course.store_outputs(executed, notebooks)
+    store_outputs(executed, notebooks)
     stored_cells = nbformat.read(notebooks / "03_last.ipynb", as_version=4).cells
     assert stored_cells[-1].outputs[0].text == text
 
@@ -550,7 +545,7 @@ def test_errors_stderr_and_widgets_may_not_be_stored(tmp_path):
         new_output("display_data", widget),
     ]
     path = write_notebook(tmp_path / "01_x.ipynb", new_code_cell("x", outputs=outputs))
-    problems = " | ".join(course.check_stored_outputs(path))
+    problems = " | ".join(check_stored_outputs(path))
     for expected in ("holds the error KeyError", "holds stderr", "holds a widget"):
         assert expected in problems
 
@@ -559,10 +554,10 @@ def test_minutes_of_a_section_are_read_by_its_length_and_computed_as_measured(
     finished, tmp_path, monkeypatch
 ):
     result, notebooks, _ = finished
-    monkeypatch.setattr(heads, "samples_dir", lambda: tmp_path)
-    (tmp_path / heads.TIMES).write_text("[]")
+    monkeypatch.setattr(notebook_files, "samples_dir", lambda: tmp_path)
+    (tmp_path / "lesson_times.json").write_text("[]")
     heads.take_times(result.metrics_path)
-    runs = [run for run in heads.recorded_runs() if run["notebook"] == "01_first"]
+    runs = [run for run in notebook_files.recorded_runs() if run["notebook"] == "01_first"]
     table = teaching_times.minutes_table(notebooks / "01_first.ipynb", runs).splitlines()
     assert table[0] == "| section | read | `smoke` |"
     opening, section, total = (row.split(" | ") for row in table[2:])

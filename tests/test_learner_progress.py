@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from data_samples.makers.notebooks.learner_edition import learner_notebook
 from gemma_ko_lib import cli
-from gemma_ko_lib.course.learner_edition import learner_notebook
 from gemma_ko_lib.course.learner_progress import read_progress, write_certificate
 from gemma_ko_lib.runtime import UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gemma_ko_lib.course.heads import ROOT, repository
+from data_samples.makers.notebooks.heads import ROOT, repository
 
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+(?:\([^()\s]*\))?[^()\s]*)\)")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.S)

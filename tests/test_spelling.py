@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_ko_lib.course.heads import ROOT
+from data_samples.makers.notebooks.heads import ROOT
 
 ENGLISH = [
     path

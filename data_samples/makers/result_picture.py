@@ -2,8 +2,8 @@
 
 from matplotlib import pyplot as plt
 
+from data_samples.makers.notebooks.heads import ROOT
 from gemma_ko_lib import course, plotting
-from gemma_ko_lib.course.heads import ROOT
 
 REGISTERS = {
     "reviews": "film reviews (영화 후기), read",

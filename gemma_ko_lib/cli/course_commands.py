@@ -1,7 +1,5 @@
 """`gemma-ko doctor`, `gemma-ko course` and `gemma-ko progress`."""
 
-from pathlib import Path
-
 from gemma_ko_lib.cli.options import command, print_json, whole
 
 
@@ -57,36 +55,20 @@ def _add_course(commands) -> None:
     parser.add_argument(
         "--edition", choices=("en", "ko"), default="en", help="language of the notebooks (en)"
     )
-    parser.add_argument(
-        "--store", action="store_true", help="write the outputs back into the notebooks"
-    )
-    parser.add_argument(
-        "--learner-edition",
-        action="store_true",
-        help="write notebooks/learner (exercises open, solutions folded), run nothing",
-    )
 
 
 def _course(arguments) -> int:
     from gemma_ko_lib import course, profiles
-    from gemma_ko_lib.course import korean_edition
     from gemma_ko_lib.runtime import UserError
 
     folder = course.notebooks_dir()
     if arguments.edition == "ko":
-        folder /= korean_edition.FOLDER
-        if arguments.store:
-            raise UserError(
-                "The Korean edition takes its outputs from the English one: --store without "
-                "--edition ko writes them into both."
-            )
+        folder /= "ko"
         if not folder.is_dir():
             raise UserError(
                 f"There is no {folder}: only a checkout has the Korean edition. Clone the "
                 "repository and run the course from there."
             )
-    if arguments.learner_edition:
-        return _write_learner_edition(arguments.only, folder)
     if arguments.profile != "auto":
         profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
@@ -98,19 +80,7 @@ def _course(arguments) -> int:
         folder=folder,
     )
     print(f"The report, to open in a browser: {result.report_path}")
-    if result.ok and arguments.store:
-        course.store_outputs(arguments.output, folder)
-        _write_learner_edition(arguments.only, folder)
-        korean_edition.write_edition()  # its code cells have the same outputs
     return result.exit_code
-
-
-def _write_learner_edition(only: list[str] | None, folder: Path) -> int:
-    from gemma_ko_lib.course.learner_edition import write_learner_edition
-
-    for path in write_learner_edition(only, folder):
-        print(path)
-    return 0
 
 
 # --- progress ---

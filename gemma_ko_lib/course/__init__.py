@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib import profiles, runtime
+from gemma_ko_lib.course.notebook_files import find_notebooks, notebooks_dir, recorded_runs
 from gemma_ko_lib.course.recording import read_recorded, record, recorded_metrics
 from gemma_ko_lib.runtime import Progress, UserError, printable, whole_file
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
     from gemma_ko_lib.course.watch import Watch
 
-_FILE_FUNCTIONS = (*("notebooks_dir", "find_notebooks", "store_outputs", "check_stored_outputs"),)
 __all__ = [
     "CourseResult",
     "describe_failure",
+    "find_notebooks",
+    "notebooks_dir",
     "read_recorded",
     "record",
     "recorded_metrics",
@@ -39,20 +41,6 @@ _REPORTED_PACKAGES = (
     *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
     *("optax", "grain", "orbax-checkpoint", "papermill"),
 )
-
-
-def __getattr__(name: str):
-    # The runner is imported when it is first used: a kernel needs only `record`, and importing
-    # nbformat alone takes seconds.
-    if name in _FILE_FUNCTIONS:
-        from gemma_ko_lib.course import notebook_files
-
-        return getattr(notebook_files, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted({*globals(), *_FILE_FUNCTIONS})
 
 
 @dataclasses.dataclass
@@ -125,9 +113,7 @@ def run_course(
     """
     try:
         from gemma_ko_lib.course.execution import NotebookResult
-        from gemma_ko_lib.course.heads import recorded_runs
         from gemma_ko_lib.course.html_report import write_report
-        from gemma_ko_lib.course.notebook_files import find_notebooks
         from gemma_ko_lib.course.watch import Watch
     except ImportError as error:
         raise UserError(

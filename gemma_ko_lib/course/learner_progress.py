@@ -13,8 +13,8 @@ from pathlib import Path
 
 import nbformat
 
+from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
-from gemma_ko_lib.course.learner_edition import CHECK, MARKER, exercises
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
 from gemma_ko_lib.runtime import UserError, whole_file
 

@@ -5,7 +5,7 @@ go in, next-token logits come out, equal to KerasHub's `GemmaBackbone` and `Gemm
 (arXiv 2403.08295, 2408.00118, 2503.19786).
 
 Written in notebooks/02_gemma2_attention.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ One decoder for multi-head, grouped-query and multi-query attention. It computes
 `GemmaBackbone` computes, and takes its weights by their names (arXiv 2403.08295).
 
 Written in notebooks/01_gemma_architecture.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import dataclasses

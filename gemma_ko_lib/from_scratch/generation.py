@@ -4,7 +4,7 @@ One compiled loop with a KV cache: greedy, or drawn with temperature from the nu
 1904.09751). A batch may hold prompts of different lengths; a row that met a stop token is done.
 
 Written in notebooks/02_gemma2_attention.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import functools

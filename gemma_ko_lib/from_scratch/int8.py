@@ -4,7 +4,7 @@ A number is kept as an integer of −127 to 127, with one float32 scale for each
 quarter of the bytes of float32 are read for a token, at the price of rounding.
 
 Written in notebooks/02_gemma2_attention.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 

@@ -5,7 +5,7 @@ computes what KerasHub's `PaliGemmaBackbone` computes, and takes its weights by 
 (arXiv 2407.07726).
 
 Written in notebooks/03b_paligemma.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import dataclasses

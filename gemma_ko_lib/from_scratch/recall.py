@@ -4,7 +4,7 @@ A row is a telephone book that is read entry by entry. After each entry comes a 
 of a name that was read earlier. (A form of associative recall, arXiv 2312.04927.)
 
 Written in notebooks/03a_recurrent_gemma.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import dataclasses

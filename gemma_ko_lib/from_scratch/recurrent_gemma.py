@@ -5,7 +5,7 @@ length. It computes what google-deepmind/recurrentgemma computes, and takes its 
 names (arXiv 2404.07839, 2402.19427).
 
 Written in notebooks/03a_recurrent_gemma.ipynb; edit it there and run
-`python -m gemma_ko_lib.course.export`.
+`python -m data_samples.makers.notebooks`.
 """
 
 import dataclasses

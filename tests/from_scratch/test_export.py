@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from data_samples.makers.notebooks.from_scratch import FROM_SCRATCH, exported_sources
 from gemma_ko_lib import runtime
-from gemma_ko_lib.course.export import FROM_SCRATCH, exported_sources
 
 
 def notebook(folder, name, *cells):
@@ -20,7 +20,7 @@ def test_the_modules_are_what_the_notebooks_say():
     sources = exported_sources()
     for module, source in sources.items():
         written = (FROM_SCRATCH / f"{module}.py").read_text("utf-8")
-        assert written == source, f"run python -m gemma_ko_lib.course.export ({module} differs)"
+        assert written == source, f"run python -m data_samples.makers.notebooks ({module} differs)"
     assert {path.stem for path in FROM_SCRATCH.glob("*.py")} == sources.keys()
 
 

@@ -12,14 +12,10 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from data_samples.makers.notebooks import heads
+from data_samples.makers.notebooks.learner_edition import learner_files, learner_notebook
 from gemma_ko_lib import course
-from gemma_ko_lib.course import heads
-from gemma_ko_lib.course.learner_edition import (
-    exercises,
-    learner_files,
-    learner_notebook,
-    write_learner_edition,
-)
+from gemma_ko_lib.course.exercises import exercises
 from gemma_ko_lib.runtime import UserError
 
 
@@ -169,7 +165,7 @@ def test_the_learners_edition_is_that_of_its_source():
         for path, text in learner_files().items()
         if not path.exists() or path.read_text("utf-8") != text
     ]
-    assert stale == [], "run gemma-ko course --learner-edition"
+    assert stale == [], "run python -m data_samples.makers.notebooks"
     folder = course.notebooks_dir() / "learner"
     assert sorted(folder.glob("*.ipynb")) == sorted(learner_files())
 
@@ -225,14 +221,7 @@ def test_an_exercise_that_is_not_whole_is_named(spoil, says, tmp_path):
     spoil(notebook.cells)
     nbformat.write(notebook, tmp_path / "01_x.ipynb")
     with pytest.raises(UserError, match=rf"01_x.ipynb: .*{says}"):
-        write_learner_edition(folder=tmp_path)
-    assert not (tmp_path / "learner").exists()
-
-
-def test_only_the_lessons_that_are_named_are_written(tmp_path):
-    for name in ("01_x", "02_y"):
-        nbformat.write(new_notebook(cells=four_cells(DOUBLE)), tmp_path / f"{name}.ipynb")
-    assert [path.name for path in write_learner_edition(["2"], tmp_path)] == ["02_y.ipynb"]
+        learner_files(tmp_path)
 
 
 def run_all(notebook, folder):

@@ -6,10 +6,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from data_samples.makers.notebooks import korean_edition
+from data_samples.makers.notebooks.korean_edition import STALE, TRANSLATE, korean_notebook
+from data_samples.makers.notebooks.learner_edition import learner_files
 from gemma_ko_lib import course
-from gemma_ko_lib.course import korean_edition
-from gemma_ko_lib.course.korean_edition import STALE, TRANSLATE, korean_notebook
-from gemma_ko_lib.course.learner_edition import learner_files
 from gemma_ko_lib.runtime import UserError
 
 FOLDER = course.notebooks_dir() / korean_edition.FOLDER
@@ -38,20 +38,15 @@ def prose(path):
 
 def test_no_cell_is_missing_stale_or_orphaned():
     assert korean_edition.setup_is_current()
-    waiting = []
-    for path, text in korean_edition.edition_files().items():
-        made = nbformat.reads(text, as_version=4)
-        faults = korean_edition.marked_cells(made)
-        faults += korean_edition.orphaned_cells(made, read(path))
-        waiting += [f"{path.name}, {fault}" for fault in faults]
-    assert waiting == [], "run python -m gemma_ko_lib.course.korean_edition"
+    waiting = korean_edition.waiting_cells(korean_edition.edition_files())
+    assert waiting == [], "run python -m data_samples.makers.notebooks"
 
 
 def test_the_edition_is_as_the_command_writes_it():
     files = korean_edition.edition_files()
-    files |= learner_files(folder=FOLDER)
+    files |= learner_files(FOLDER)
     differing = [str(path) for path, text in files.items() if path.read_text("utf-8") != text]
-    assert differing == [], "run python -m gemma_ko_lib.course.korean_edition"
+    assert differing == [], "run python -m data_samples.makers.notebooks"
 
 
 @each_notebook

@@ -5,9 +5,9 @@ import re
 import nbformat
 import pytest
 
+from data_samples.makers.notebooks import heads
+from data_samples.makers.notebooks.stored_outputs import MAX_STORED_BYTES, check_stored_outputs
 from gemma_ko_lib import course
-from gemma_ko_lib.course import heads
-from gemma_ko_lib.course.notebook_files import MAX_STORED_BYTES
 
 NOTEBOOKS = course.find_notebooks()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -57,7 +57,7 @@ def test_a_tag_hides_neither_markdown_nor_a_formula(path):
 
 @each_notebook
 def test_stored_outputs_belong_to_the_cells_as_they_stand(path):
-    assert course.check_stored_outputs(path) == []
+    assert check_stored_outputs(path) == []
 
 
 @each_notebook
@@ -83,7 +83,7 @@ def test_the_lessons_that_the_guide_calls_stored_with_gemma_3_are():
 
 def test_heads_and_addresses_are_as_the_command_writes_them():
     stale = [p.name for p, text in heads.written_files().items() if p.read_text("utf-8") != text]
-    assert stale == [], "run python -m gemma_ko_lib.course.heads"
+    assert stale == [], "run python -m data_samples.makers.notebooks"
 
 
 @each_notebook

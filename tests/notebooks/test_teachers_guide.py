@@ -6,9 +6,11 @@ import re
 import nbformat
 import pytest
 
+from data_samples.makers.notebooks import teaching_times
+from data_samples.makers.notebooks.heads import ROOT
 from gemma_ko_lib import course
-from gemma_ko_lib.course import heads, learner_edition, teaching_times
-from gemma_ko_lib.course.heads import ROOT
+from gemma_ko_lib.course import exercises as course_exercises
+from gemma_ko_lib.course.notebook_files import recorded_runs
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")
 LESSONS = {path.stem.split("_")[0]: path for path in course.find_notebooks()}
@@ -127,7 +129,7 @@ def test_machine_minutes_are_the_recorded_ones(plan):
 
 def arrivals(lesson, profile):
     """Minutes after "Run all" at which a section's outputs are there, in the recorded run."""
-    for run in heads.recorded_runs():
+    for run in recorded_runs():
         if (run["notebook"].split("_")[0], run["profile"]) == (lesson, profile):
             seconds = itertools.accumulate(run["sections"].values())
             names = (name.split(" · ")[0].split(" (")[0] for name in run["sections"])
@@ -181,7 +183,7 @@ def test_the_table_of_exercises_names_each_exercise_once_with_its_minutes():
     assert [row[0] for row in lessons] == list(LESSONS)
     for name, *by_level, count, minutes in lessons:
         found = re.findall(r"(\d+) \((\d+)\)", ", ".join(by_level))
-        there = learner_edition.exercises(nbformat.read(LESSONS[name], as_version=4))
+        there = course_exercises.exercises(nbformat.read(LESSONS[name], as_version=4))
         assert sorted(int(number) for number, _ in found) == [e.number for e in there], name
         assert (int(count), int(minutes)) == (len(there), sum(int(m) for _, m in found)), name
         for level, cell in zip(teaching_times.LEVELS, by_level, strict=True):
@@ -192,7 +194,7 @@ def test_the_table_of_exercises_names_each_exercise_once_with_its_minutes():
 
 def clock_of_lesson_01():
     """Minutes since the title at the end of each cell, by words, lines, pictures and machine."""
-    runs = (run for run in heads.recorded_runs() if run["notebook"] == LESSONS["01"].stem)
+    runs = (run for run in recorded_runs() if run["notebook"] == LESSONS["01"].stem)
     seconds = next(run["sections"] for run in runs if run["profile"] == "smoke")
     clock = 0.0
     notebook = nbformat.read(LESSONS["01"], as_version=4)

@@ -1,15 +1,11 @@
-"""Writes what every notebook begins with, and the README's map: addresses, times, installation.
-
-    python -m gemma_ko_lib.course.heads [METRICS.json …]
+"""What every notebook begins with, and the README's map: addresses, times, installation.
 
 The address of the repository stands in pyproject.toml alone, the minutes and memory of each
-lesson in data_samples/lesson_times.json; a metrics.json that is given (of `gemma-ko course`, on
-any machine) is taken into that file first. A test fails when a file is not as this would write it.
+lesson in data_samples/lesson_times.json.
 """
 
 import json
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -17,14 +13,17 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from data_samples.makers.notebooks.counted_times import counted_minutes
+from data_samples.makers.notebooks.teaching_times import (
+    exercises_table,
+    minutes_table,
+    section_seconds,
+)
 from gemma_ko_lib import profiles
-from gemma_ko_lib.course.counted_times import counted_minutes
-from gemma_ko_lib.course.notebook_files import find_notebooks
-from gemma_ko_lib.course.teaching_times import exercises_table, minutes_table, section_seconds
-from gemma_ko_lib.runtime import UserError, read_json_object, samples_dir, whole_file
+from gemma_ko_lib.course.notebook_files import find_notebooks, recorded_runs, times_file
+from gemma_ko_lib.runtime import UserError, read_json_object, whole_file
 
-ROOT = Path(__file__).parents[2]
-TIMES = "lesson_times.json"
+ROOT = Path(__file__).parents[3]
 _WITHOUT_ACCELERATOR = ("05_korean_corpus",)  # it computes on the CPU on every machine
 _USUAL_MACHINE = {"smoke": "2 CPU cores", "cpu": "2 CPU cores", "gpu": "a T4", "tpu": "TPU v5e-8"}
 _INSTALL = """\
@@ -150,11 +149,6 @@ def times_table(name: str) -> str:
     return "\n".join(rows)
 
 
-def recorded_runs() -> list[dict]:
-    """The runs in lesson_times.json: lesson, profile, machine, date, seconds, memory, sections."""
-    return json.loads((samples_dir() / TIMES).read_text("utf-8"))
-
-
 def take_times(metrics: Path) -> None:
     """Take the times of a run into the record; they replace older ones of the same machine."""
     run = read_json_object(metrics)
@@ -181,7 +175,7 @@ def take_times(metrics: Path) -> None:
             taken[name, run["profile"], machine]["sections"] = section_seconds(executed)
     for old in recorded_runs():
         taken.setdefault((old["notebook"], old["profile"], old["machine"]), old)
-    with whole_file(samples_dir() / TIMES) as file:
+    with whole_file(times_file()) as file:
         lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
         file.write("[\n" + ",\n".join(lines) + "\n]\n")
 
@@ -232,7 +226,7 @@ def written_guide(text: str) -> str:
         tables += ["", f"**{path.stem}**", "", minutes_table(path, own)]
     asked = ["", exercises_table(find_notebooks())]
     for name, lines in (("exercises", asked), ("minutes", tables)):
-        by = f"<!-- {name}: made by python -m gemma_ko_lib.course.heads -->"
+        by = f"<!-- {name}: made by python -m data_samples.makers.notebooks -->"
         made = "\n".join([by, *lines, "", ""])
         text = re.sub(
             rf"<!-- {name}.*?(?=<!-- end -->)", lambda _, made=made: made, text, flags=re.S
@@ -253,18 +247,3 @@ def written_files() -> dict[Path, str]:
         files[ROOT / name] = written_readme((ROOT / name).read_text("utf-8"), edition)
     guide = ROOT / "notebooks" / "README.md"
     return {**files, guide: written_guide(guide.read_text("utf-8"))}
-
-
-def main() -> None:
-    """Take the runs that are named, and write what has changed."""
-    for metrics in sys.argv[1:]:
-        take_times(Path(metrics))
-    for path, text in written_files().items():
-        if path.read_text("utf-8") != text:
-            with whole_file(path) as file:
-                file.write(text)
-            print(path.relative_to(ROOT))
-
-
-if __name__ == "__main__":
-    main()

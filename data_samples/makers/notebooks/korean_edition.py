@@ -1,7 +1,5 @@
 """Makes the Korean edition, notebooks/ko: Korean prose around the English notebooks' code cells.
 
-    python -m gemma_ko_lib.course.korean_edition [NN …]
-
 Code cells, outputs, order and metadata are taken from the English notebook, byte for byte, so an
 execution of the English edition stands for both, and none is run twice. The prose is written in
 notebooks/ko/NN_name.ipynb itself, in any notebook editor. Each Korean cell keeps the hash of the
@@ -11,21 +9,20 @@ English that it renders. Where the English is new or has changed, the command pu
     <!-- stale: … -->         on top of the Korean text, which is kept
 
 and lists these cells. Whoever has put the Korean right deletes the line; that is all. A notebook
-that the edition lacks is begun by naming it (NN). A test fails while a line of these stands.
-The learner's copies, notebooks/ko/learner, are made as the English ones are.
+that the edition lacks is begun by naming it (--begin NN). A test fails while a line of these
+stands. The learner's copies, notebooks/ko/learner, are made as the English ones are.
 """
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from gemma_ko_lib.course import heads, learner_edition
+from data_samples.makers.notebooks import heads
 from gemma_ko_lib.course.notebook_files import find_notebooks, notebooks_dir, source_sha256
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError
 
 FOLDER = "ko"
 TRANSLATE = "<!-- translate: put Korean in place of this cell, this line too -->\n"
@@ -185,29 +182,15 @@ def edition_files(begin: list[str] | None = None, folder: Path | None = None) ->
     return files
 
 
-def write_edition(begin: list[str] | None = None) -> list[str]:
-    """Write the edition and its learner's copies; list what waits for a translator."""
+def waiting_cells(files: dict[Path, str]) -> list[str]:
+    """List what waits for a translator in `edition_files`, before they are written."""
     waiting = []
-    for path, text in edition_files(begin).items():
+    for path, text in files.items():
         notebook = nbformat.reads(text, as_version=4)
         found = marked_cells(notebook)
         if path.exists():
             found += orphaned_cells(notebook, nbformat.read(path, as_version=4))
-        with whole_file(path) as file:
-            file.write(text)
         waiting += [f"{path.name}, {what}" for what in found]
-    learner_edition.write_learner_edition(folder=notebooks_dir() / FOLDER)
     if not setup_is_current():
         waiting.append("heads.py, its text on time and memory: stale, see _SETUP in this module")
     return waiting
-
-
-def main() -> int:
-    """Make the edition anew; 1 if something waits for a translator."""
-    waiting = write_edition(sys.argv[1:])
-    print("\n".join(waiting) or "The Korean edition renders the English one as it stands.")
-    return bool(waiting)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,4 @@
-"""Writes the modules of `from_scratch` from the notebook cells that teach them.
-
-    python -m gemma_ko_lib.course.export
+"""Makes the modules of `gemma_ko_lib.from_scratch` from the notebook cells that teach them.
 
 The cells that are tagged `export:NAME` become `gemma_ko_lib/from_scratch/NAME.py`: a markdown cell
 is the module's docstring, and the code cells follow in course order. A test fails when a notebook
@@ -13,9 +11,9 @@ from pathlib import Path
 import nbformat
 
 from gemma_ko_lib.course.notebook_files import find_notebooks
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError
 
-FROM_SCRATCH = Path(__file__).parent.parent / "from_scratch"
+FROM_SCRATCH = Path(__file__).parents[3] / "gemma_ko_lib" / "from_scratch"
 _TAG = "export:"
 # Importing a module must not run an experiment or draw a picture.
 _ALLOWED = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
@@ -81,7 +79,7 @@ def _check(source: str, where: str) -> None:
 
 def _module(docstring: str, notebook: str, cells: list[str]) -> str:
     origin = f"Written in notebooks/{notebook}; edit it there and run\n"
-    head = f'"""{docstring}\n\n{origin}`python -m gemma_ko_lib.course.export`.\n"""'
+    head = f'"""{docstring}\n\n{origin}`python -m data_samples.makers.notebooks`.\n"""'
     imports = [cell for cell in cells if _only_imports(cell)]
     rest = [cell for cell in cells if not _only_imports(cell)]
     return "\n\n".join([head, "\n".join(imports)]) + "".join(f"\n\n\n{c}" for c in rest) + "\n"
@@ -101,13 +99,6 @@ def _package(docstrings: dict[str, str], written_in: dict[str, str]) -> str:
     return "\n".join(lines) + '\n"""\n'
 
 
-def main() -> None:
-    """Write every module anew."""
-    for module, source in exported_sources().items():
-        with whole_file(FROM_SCRATCH / f"{module}.py") as file:
-            file.write(source)
-        print(f"gemma_ko_lib/from_scratch/{module}.py")
-
-
-if __name__ == "__main__":
-    main()
+def module_files() -> dict[Path, str]:
+    """Every module of `from_scratch` by path, with the source that belongs into it."""
+    return {FROM_SCRATCH / f"{name}.py": source for name, source in exported_sources().items()}

@@ -1,8 +1,8 @@
 """What a section of a lesson takes in a class, to read and to compute, and what its exercises take.
 
-`course.heads` writes the tables into notebooks/README.md, the teacher's guide. Computing is
-measured, by the runs recorded in data_samples/lesson_times.json. Reading is an estimate, by the
-length of the text and of the code. The minutes of an exercise are those that its question names.
+`heads` writes the tables into notebooks/README.md, the teacher's guide. Computing is measured, by
+the runs recorded in data_samples/lesson_times.json. Reading is an estimate, by the length of the
+text and of the code. The minutes of an exercise are those that its question names.
 """
 
 import re

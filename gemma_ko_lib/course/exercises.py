@@ -1,6 +1,4 @@
-"""Makes the learner's edition of the notebooks: exercises open, checks kept, solutions folded.
-
-An exercise is written once, with its solution, as four cells (CONTRIBUTING.md has an example):
+"""The exercises of a notebook: each is written once, with its solution, as four cells.
 
     question      markdown that begins with **1.**, level, minutes and folded hints
     `exercise`    code; the learner's part begins at a line `# solution` and ends at a line
@@ -8,22 +6,15 @@ An exercise is written once, with its solution, as four cells (CONTRIBUTING.md h
     `exercise-check`   code that begins with "# check exercise 1: …" and fails for a wrong answer
     `solution`    markdown that explains
 
-In the edition the learner's part raises NotImplementedError until it is written.
+CONTRIBUTING.md has an example.
 """
 
 import ast
 import dataclasses
-import json
 import re
-from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
-from gemma_ko_lib.course.notebook_files import find_notebooks
-from gemma_ko_lib.runtime import UserError, whole_file
-
-FOLDER = "learner"
 CHECK = re.compile(r"# check exercise (\d+): \S")
 MARKER = re.compile(r"^( *)# solution$", re.M)
 
@@ -104,59 +95,5 @@ def exercises(notebook: NotebookNode) -> list[Exercise]:
     return found
 
 
-def learner_notebook(notebook: NotebookNode) -> NotebookNode:
-    """Copy a notebook with its exercises open and their solutions folded.
-
-    The other cells keep their outputs. An exercise's two code cells lose them and are tagged
-    `raises-exception`, so that "Run all" goes on past those that are not solved.
-
-    Raises:
-        ValueError: as `exercises`.
-    """
-    notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
-    for exercise in exercises(notebook):
-        folded = f"```python\n{exercise.solution}\n```\n\n{exercise.explanation.source}"
-        exercise.explanation.source = _folded(folded)
-        exercise.code.source = exercise.stub
-        for cell in (exercise.code, exercise.check):
-            cell.metadata.tags.append("raises-exception")
-            cell.metadata.pop("gemma_ko", None)
-            cell.outputs, cell.execution_count = [], None
-    return notebook
-
-
-def _folded(text: str) -> str:
-    return f"<details><summary>Solution (풀이)</summary>\n\n{text}\n\n</details>"
-
-
 def _tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
-
-
-def learner_files(only: list[str] | None = None, folder: Path | None = None) -> dict[Path, str]:
-    """The learner's edition as text by path, in the folder `learner` beside the notebooks.
-
-    Args:
-        only: as in `find_notebooks`.
-        folder: where the source notebooks are; the course's own folder when None.
-
-    Raises:
-        UserError: a notebook's exercises are not as they should be.
-    """
-    files = {}
-    for path in find_notebooks(only, folder):
-        try:
-            notebook = learner_notebook(nbformat.read(path, as_version=4))
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from None
-        files[path.parent / FOLDER / path.name] = nbformat.writes(notebook).rstrip("\n") + "\n"
-    return files
-
-
-def write_learner_edition(only: list[str] | None = None, folder: Path | None = None) -> list[Path]:
-    """Write the learner's edition; the arguments are those of `learner_files`."""
-    files = learner_files(only, folder)
-    for path, text in files.items():
-        with whole_file(path) as file:
-            file.write(text)
-    return list(files)
