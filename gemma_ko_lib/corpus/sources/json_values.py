@@ -64,14 +64,12 @@ class JsonReader:
         data: what was read and is still needed.
         at: the place in it.
         ended: there is no more.
-        length: of the last value, in bytes.
         dropped: bytes that came before the data.
     """
 
     def __init__(self, stream: BinaryIO):
-        self._stream, self._lines_before = stream, 0
+        self._stream, self._lines_before, self.dropped = stream, 0, 0
         self.data, self.at, self.ended = b"", 0, False
-        self.length = self.dropped = 0
 
     def more(self) -> bool:
         """Forget what lies before `at` and read on; False at the end of the stream."""
@@ -142,7 +140,6 @@ class JsonReader:
                     value = orjson.loads(match[0])
                 except orjson.JSONDecodeError:
                     return self._lenient_value(match.end(), True)
-                self.length = match.end() - self.at
                 self.at = match.end()
                 return value
             if len(self.data) - self.at > records.LONGEST_RECORD:
