@@ -143,8 +143,7 @@ class JsonReader:
                 self.at = match.end()
                 return value
             if len(self.data) - self.at > records.LONGEST_RECORD:
-                longest = records.LONGEST_RECORD
-                raise Damaged(self.at, f"too long for a document ({longest:,} bytes)")
+                raise Damaged(self.at, records.too_long())
             value = self._lenient_value(None, self.ended)
             if value is not _UNDECIDED:
                 return value

@@ -158,14 +158,13 @@ def _read_text(
         stream = streams.decoded(stream, encoding)
         head = stream.peek(sniffing.HEAD_BYTES)[: sniffing.HEAD_BYTES]
         kind = sniffing.kind_of(head, name)
-    origin = Origin(name)
     if kind == "jsonl":
-        found = lines.read_lines(name, stream, origin, formats.passages_of, reading.fields)
+        found = lines.read_lines(name, stream, reading.fields)
     elif kind == "json":
         found = _from_json(name, stream, reading.fields)
     elif kind == "table":
         rows = tables.read_csv(name, stream)
-        found = formats.passages_of_rows(rows, origin, reading.fields)
+        found = formats.passages_of_rows(rows, Origin(name), reading.fields)
     else:
         found = _from_text(file, stream, head, reading.documents_by)
     if encoding in (None, "utf-8"):

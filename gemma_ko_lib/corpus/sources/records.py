@@ -20,6 +20,11 @@ DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 
+def too_long() -> str:
+    """Why something longer than `LONGEST_RECORD` is rejected."""
+    return f"too long for a document ({LONGEST_RECORD:,} bytes)"
+
+
 class Reject(NamedTuple):
     """A record or a file that gave no document, or a damaged place in one that did.
 

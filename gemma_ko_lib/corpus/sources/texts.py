@@ -12,7 +12,7 @@ from statistics import median
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.corpus.sources import records, tags
-from gemma_ko_lib.corpus.sources.lines import beginning, text_of
+from gemma_ko_lib.corpus.sources.lines import beginning, bounded_lines, text_of
 from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
 
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
@@ -139,7 +139,7 @@ def read_text(
             yield None, Passage(text, None, {})
         return
     found = 0
-    for part in _PARTS[by](_numbered_lines(stream)):
+    for part in _PARTS[by](bounded_lines(stream)):
         found += 1
         yield part.document(name)
         if part.remark and not part.problem:
@@ -181,7 +181,7 @@ class _Part:
         data = b"".join(self._lines)
         problem = self.problem
         if self._size >= records.LONGEST_RECORD:
-            problem = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
+            problem = records.too_long()
         try:
             text = data.decode("utf-8").strip()
         except UnicodeDecodeError as error:
@@ -191,16 +191,6 @@ class _Part:
         if text in ("", self.about.get("title")):
             return Note("no text", name, 1, "pages without text of their own")
         return self.number, Passage(text, identifier_of(self.about.pop("id", None)), self.about)
-
-
-def _numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines; of one that is longer than a record may be, its first bytes only."""
-    longest, number = records.LONGEST_RECORD, 0
-    while line := stream.readline(longest):
-        number += 1
-        yield number, line
-        while len(line) == longest and not line.endswith(b"\n"):
-            line = stream.readline(longest)
 
 
 def _by_line(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:

@@ -13,6 +13,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Passage,
     Reject,
     iso_date,
+    too_long,
     without_unknown,
 )
 from gemma_ko_lib.corpus.sources.sniffing import is_cp949
@@ -99,7 +100,7 @@ def decode_page(data: bytes, header: str = "") -> str | None:
 def html_passage(name: str, data: bytes) -> Passage | Reject:
     """A saved page."""
     if len(data) > LONGEST_RECORD:
-        return Reject(name, None, f"too long for a document ({LONGEST_RECORD:,} bytes)")
+        return Reject(name, None, too_long())
     html = decode_page(data)
     if html is None:
         return Reject(name, None, "page in an unknown encoding")
@@ -152,7 +153,7 @@ def _warc_passage(record) -> Passage | str | None:
         return None
     data = record.content_stream().read(LONGEST_RECORD + 1)
     if len(data) > LONGEST_RECORD:
-        return f"too long for a document ({LONGEST_RECORD:,} bytes)"
+        return too_long()
     if _is_cut(record.raw_stream):
         return "truncated page"
     text = decode_page(data, kind)
