@@ -11,15 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
-from gemma_ko_lib.corpus.sources.records import (
-    Origin,
-    Passage,
-    iso_date,
-    items,
-    mapping,
-    scalars,
-    string,
-)
+from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, mapping, string
 from gemma_ko_lib.corpus.sources.tags import map_nikl
 
 LICENCE = "NIKL: no redistribution"
@@ -179,8 +171,9 @@ def unpublished(rows: list[dict], origin: Origin) -> Passage:
 
 def forms(rows: list[dict], origin: Origin) -> Passage:
     """The rows of one document from the CSV edition of a corpus: id, form, speaker_id."""
-    first, last = string(rows[0].get("id")), "utterance" if "speaker_id" in rows[0] else "paragraph"
-    document = {"id": document_id(first), last: rows, "metadata": scalars(rows[0], "id", "form")}
+    first = rows[0]
+    body = "utterance" if "speaker_id" in first else "paragraph"
+    document = {"id": document_id(string(first.get("id"))), body: rows, "metadata": first}
     return next(passages(document, origin))
 
 

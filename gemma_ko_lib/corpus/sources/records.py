@@ -113,15 +113,6 @@ class Origin(NamedTuple):
     root: Mapping = MappingProxyType({})
 
 
-def scalars(record: dict, *without: str) -> dict:
-    """The fields of a record that can be metadata."""
-    return {
-        key: value
-        for key, value in record.items()
-        if type(value) in SCALARS and value != "" and key not in without
-    }
-
-
 UNREAD = "unread_fields"
 _SHORTEST_TEXT = 20  # characters; a shorter one is a label or a keyword
 _LOOKED_AT = 8  # items of a list; those after them are like them
