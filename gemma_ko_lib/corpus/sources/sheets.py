@@ -9,21 +9,16 @@ import datetime
 import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree import ElementTree
 
 from gemma_ko_lib.corpus.sources import records, streams
 
-# What a damaged workbook raises; calamine's errors have no common class.
+# What a damaged workbook raises.
 DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
+    *streams.DAMAGED,
     ElementTree.ParseError,
-    NotImplementedError,
     RuntimeError,
     LookupError,
     ArithmeticError,
@@ -183,6 +178,6 @@ def _text(value) -> str:
     # A sheet's numbers are floats: a pair is called 17, not 17.0.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, datetime.datetime | datetime.date):
+    if isinstance(value, datetime.date):
         value = value.isoformat().removesuffix("T00:00:00")
     return str(value).strip()
