@@ -25,6 +25,8 @@ _MAGIC = (
     (b"RIFF", "not text"),
     (b"ID3", "not text"),
 )
+# Where the first bytes say nothing, as in a damaged file, these names do.
+_NAMED = {".zip": "zip", ".xlsx": "xlsx", ".xls": "xlsx", ".parquet": "parquet"}
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0"  # Excel before 2007, Word, Hangul
 _MARKED = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -70,13 +72,7 @@ def kind_of(head: bytes, name: str) -> str:
         return "xlsx" if office else "zip"
     if head.startswith(_OLE):
         return "xlsx" if suffix == ".xls" else "not text"
-    if suffix == ".zip":
-        return "zip"
-    if suffix in (".xlsx", ".xls"):
-        return "xlsx"
-    if suffix == ".parquet":
-        return "parquet"
-    return _kind_of_text(head, suffix)
+    return _NAMED.get(suffix) or _kind_of_text(head, suffix)
 
 
 def _kind_of_text(head: bytes, suffix: str) -> str:
