@@ -1,5 +1,6 @@
 """What kind of file this is, from its first bytes; its name only decides where they do not."""
 
+import codecs
 import re
 from os.path import splitext
 
@@ -146,16 +147,17 @@ def encoding_of(head: bytes) -> str | None:
         return "utf-8"
     end = head.find(b"\n", found.start())
     line = head[head.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else None]
-    if end < 0 and len(head) >= 4096:
-        line = line[: -(len(line) % 2) - 4]  # a character may be cut
-    for cut in range(4):
-        try:
-            line[: len(line) - cut].decode("utf-8")
-            return "utf-8"
-        except UnicodeDecodeError:
-            if end >= 0:
-                break
+    if _decoded(line, "utf-8", is_whole=end >= 0) is not None:
+        return "utf-8"
     return "cp949" if is_cp949(line) else None
+
+
+def _decoded(data: bytes, encoding: str, is_whole: bool) -> str | None:
+    """Text; None if it is none. The last character of what is not whole may be cut."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(data, is_whole)
+    except UnicodeDecodeError:
+        return None
 
 
 def is_cp949(data: bytes) -> bool:
@@ -163,11 +165,6 @@ def is_cp949(data: bytes) -> bool:
 
     Any bytes can happen to be valid cp949, so most of what is not ASCII must be Hangul.
     """
-    for cut in range(2):
-        try:
-            text = data[: len(data) - cut].decode("cp949")
-        except UnicodeDecodeError:
-            continue
-        hangul, others = len(_HANGUL.findall(text)), len(_NOT_ASCII.findall(text))
-        return hangul > 0 and hangul >= others / 2
-    return False
+    text = _decoded(data, "cp949", is_whole=False) or ""
+    hangul, others = len(_HANGUL.findall(text)), len(_NOT_ASCII.findall(text))
+    return hangul > 0 and hangul >= others / 2
