@@ -157,30 +157,26 @@ class _Part:
         about: its metadata.
         problem: why it is no document.
         remark: what is wrong with the file where the document stands.
+        lines: what was added, up to the length that a record may have.
+        size: of all that was added, in bytes.
     """
 
     number: int
     about: dict = dataclasses.field(default_factory=dict)
     problem: str = ""
     remark: str = ""
-
-    def __post_init__(self):
-        self._lines, self._size = [], 0
-
-    @property
-    def lines(self) -> int:
-        """How many were added."""
-        return len(self._lines)
+    lines: list[bytes] = dataclasses.field(default_factory=list)
+    size: int = 0
 
     def add(self, line: bytes) -> None:
-        if self._size < records.LONGEST_RECORD:
-            self._lines.append(line)
-        self._size += len(line)
+        if self.size < records.LONGEST_RECORD:
+            self.lines.append(line)
+        self.size += len(line)
 
     def document(self, name: str) -> tuple[int, Passage] | Reject | Note:
-        data = b"".join(self._lines)
+        data = b"".join(self.lines)
         problem = self.problem
-        if self._size >= records.LONGEST_RECORD:
+        if self.size >= records.LONGEST_RECORD:
             problem = records.too_long()
         try:
             text = data.decode("utf-8").strip()
@@ -224,10 +220,11 @@ def _by_title(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
                 yield part
             part = _Part(number, {"title": match[1]})
             part.add(f"{match[1]}\n\n".encode("utf-8", "surrogateescape"))
-        elif not line.isspace() or (part and part.lines > 1):
+        elif not line.isspace() or (part and len(part.lines) > 1):
             part = part or _Part(number)
             heading = _HEADING.fullmatch(written)
-            part.add(heading[2].encode() + b"\n" if heading else line.lstrip(b" "))
+            shown = f"{heading[2]}\n" if heading else written.lstrip(" ")
+            part.add(shown.encode("utf-8", "surrogateescape"))
     if part:
         yield part
 
