@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from gemma_ko_lib.corpus.sources import records, streams
+from gemma_ko_lib.corpus.sources import streams
 
 # What a damaged workbook raises.
 DAMAGED = (
@@ -69,10 +69,7 @@ def _old_sheets(file: BinaryIO) -> Iterator[tuple[str, Iterator[tuple[int, list[
 
 
 def _elements(book: zipfile.ZipFile, path: str, *tags: str) -> Iterator[ElementTree.Element]:
-    """The elements of some names in a part of the book, each forgotten when the next is asked for.
-
-    A part that is not there has none.
-    """
+    """The elements of some names in a part of the book; a part that is not there has none."""
     try:
         info = book.getinfo(path)
     except KeyError:
@@ -80,19 +77,7 @@ def _elements(book: zipfile.ZipFile, path: str, *tags: str) -> Iterator[ElementT
     if streams.is_bomb(info.file_size, info.compress_size):
         raise ValueError(f"{path} would unpack to {info.file_size:,} bytes: no table packs so well")
     with book.open(info) as part:
-        limited = streams.Limited(part, records.LONGEST_RECORD)
-        opened: list[ElementTree.Element] = []
-        for event, element in ElementTree.iterparse(limited, ("start", "end")):
-            if event == "start":
-                opened.append(element)
-                continue
-            opened.pop()
-            if element.tag.rpartition("}")[2] in tags:
-                yield element
-                limited.start_again()
-                element.clear()
-                if opened:
-                    opened[-1].remove(element)
+        yield from streams.xml_elements(part, *tags)
 
 
 class _Strings:
