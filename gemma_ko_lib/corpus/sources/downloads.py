@@ -83,9 +83,12 @@ def download(remote: Remote, path: Path, first: int | None = None, quiet: bool =
     return path
 
 
-def by_hand(path: Path) -> str:
-    """What somebody without a network can do."""
-    return f"Without a network, bring the file another way and put it there: {path}"
+def _unreachable(remote: Remote, reason: str, path: Path) -> UserError:
+    """What is wrong, and what somebody without a network can do."""
+    return UserError(
+        f"{remote.address} cannot be fetched: {reason}. Without a network, bring the file another "
+        f"way and put it there: {path}"
+    )
 
 
 def _check(remote: Remote, path: Path, remedy: str) -> None:
@@ -126,9 +129,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
             except urllib.error.HTTPError as error:
                 reason = f"it answers {error.code} {error.reason}"
                 if error.code not in _BUSY:
-                    raise UserError(
-                        f"{remote.address} cannot be fetched: {reason}. {by_hand(path)}"
-                    ) from None
+                    raise _unreachable(remote, reason, path) from None
             except _Full as full:
                 raise full.error from None
             except _CUT as error:
@@ -144,7 +145,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
             f"The download of {remote.address} stopped after {file.tell():,} of {wanted:,} bytes: "
             f"{reason}. Run the same command again: it goes on from there."
         )
-    raise UserError(f"{remote.address} cannot be fetched: {reason}. {by_hand(path)}")
+    raise _unreachable(remote, reason, path)
 
 
 class _Full(Exception):
