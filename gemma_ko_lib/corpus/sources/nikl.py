@@ -41,6 +41,8 @@ _CORPORA = (
 _OTHER = _Corpus("기타", "", "", "", "")
 # Kinds of web page: blogs and reviews are registers of their own.
 _WEB_REGISTERS = {"EB": "blog", "ER": "review"}
+# Fields of a document's metadata that mean the same here.
+_TAKEN_OVER = ("title", "topic", "original_topic", "publisher", "url")
 _EDITION = re.compile(r"NIKL[^/]*?(20[12]\d|v\d\.\d)", re.IGNORECASE)
 
 
@@ -119,11 +121,7 @@ def _describe(record: dict, identifier: str, origin: Origin) -> tuple[_Corpus, d
         "register": register,
         "date": iso_date(about.get("date")),
         "licence": LICENCE if is_nikl else None,
-        "title": _known(about.get("title")),
-        "topic": _known(about.get("topic")),
-        "original_topic": _known(about.get("original_topic")),
-        "publisher": _known(about.get("publisher")),
-        "url": _known(about.get("url")),
+        **{name: _known(about.get(name)) for name in _TAKEN_OVER},
         "category": _known(file_about.get("category")),
         "relation": _known(mapping(about.get("setting")).get("relation")),
     }
