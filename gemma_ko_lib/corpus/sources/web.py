@@ -83,8 +83,8 @@ def page_title(html: str) -> str:
 
 def decode_page(data: bytes, header: str = "") -> str | None:
     """Decode a page by its HTTP header, its own charset, or as UTF-8 or Korean cp949."""
-    named = [found[1].decode() for found in (_CHARSET.search(header.encode()),) if found]
-    named += [found[1].decode() for found in (_CHARSET.search(data[:4096]),) if found]
+    places = header.encode(), data[:4096]
+    named = [found[1].decode() for place in places if (found := _CHARSET.search(place))]
     for encoding in (*named, "utf-8", "cp949"):
         # What says euc-kr is mostly cp949, which holds all of it.
         encoding = "cp949" if encoding.lower() in ("euc-kr", "ks_c_5601-1987") else encoding
