@@ -48,7 +48,7 @@ def passages_of(
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
-            return _with_unread(passages(record, origin), (record,))
+            return _with_unread(passages(record, origin), (record,)) or "empty text"
     if not is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for field in TEXT_FIELDS:
