@@ -19,7 +19,6 @@ _SECONDS_OF_SILENCE = 20
 _ATTEMPTS = 3  # without a byte between them
 _KEPT_FREE = 50_000_000  # bytes that a download leaves on the disk
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
-_CUT = (urllib.error.URLError, http.client.HTTPException, OSError)
 
 
 class Remote(NamedTuple):
@@ -121,8 +120,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
     failures = 0
     with Progress(wanted, path.name, "bytes", quiet) as bar:
         bar.update(file.tell())
-        while file.tell() < wanted:
-            before = file.tell()
+        while (before := file.tell()) < wanted:
             try:
                 _append(file, remote, wanted, bar)
                 reason = "the connection ended"
@@ -132,20 +130,17 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
                     raise _unreachable(remote, reason, path) from None
             except _Full as full:
                 raise full.error from None
-            except _CUT as error:
+            except (http.client.HTTPException, OSError) as error:
                 reason = str(getattr(error, "reason", "") or error or type(error).__name__)
-            if file.tell() >= wanted:
-                return
             failures = 0 if file.tell() > before else failures + 1
+            if failures == _ATTEMPTS and not before:
+                raise _unreachable(remote, reason, path)
             if failures == _ATTEMPTS:
-                break
+                raise UserError(
+                    f"The download of {remote.address} stopped after {before:,} of {wanted:,} "
+                    f"bytes: {reason}. Run the same command again: it goes on from there."
+                )
             time.sleep(failures)
-    if file.tell():
-        raise UserError(
-            f"The download of {remote.address} stopped after {file.tell():,} of {wanted:,} bytes: "
-            f"{reason}. Run the same command again: it goes on from there."
-        )
-    raise _unreachable(remote, reason, path)
 
 
 class _Full(Exception):
