@@ -166,6 +166,7 @@ class JsonReader:
             text = data.decode("utf-8", "ignore")
         try:
             value, stop = DECODER.raw_decode(text)
+            value = scrub(value)
         except RecursionError:
             raise Damaged(self.at, "broken JSON (nested too deep)") from None
         except ValueError as error:
@@ -175,7 +176,7 @@ class JsonReader:
             reason = ENDS_EARLY if is_cut and end is None else f"broken JSON ({error.msg})"
             raise Damaged(self.at + len(text[: error.pos].encode()), reason) from None
         self.at += len(text[:stop].encode())
-        return scrub(value)
+        return value
 
     def object_ahead(self, distance: int = 0) -> dict | None:
         """The object so many bytes after `at`, if it is whole; `at` stays."""
