@@ -52,10 +52,8 @@ _EDITION = re.compile(r"NIKL[^/]*?(20[12]\d|v\d\.\d)", re.IGNORECASE)
 def accepts(record: dict, origin: Origin) -> bool:
     """Whether a record is a document of 모두의 말뭉치."""
     for body in _BODIES:
-        if body in record:
-            found = record[body]
-            if isinstance(found, list):
-                return _is_body(body, record, found)
+        if isinstance(found := record.get(body), list):
+            return _is_body(body, record, found)
     return False
 
 
