@@ -1,4 +1,4 @@
-"""JSON lines and plain text: one record a line, one document a file."""
+"""JSON lines: one record a line; and what readers of lines and of JSON share."""
 
 import json
 from collections.abc import Iterator
@@ -95,19 +95,3 @@ def scrub(value):
 def beginning(data: bytes) -> str:
     """The first characters of a record, to recognise it by."""
     return data[:_START_BYTES].decode("utf-8", "replace")[:_START_CHARACTERS].rstrip()
-
-
-# --- Plain text -----------------------------------------------------------------------
-
-
-def text_of(name: str, data: bytes) -> str | Reject:
-    """A whole text; not text, too long and empty are rejected."""
-    if len(data) > records.LONGEST_RECORD:
-        return Reject(name, None, f"{records.too_long()}; --documents-by line or blank")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Reject(name, None, f"neither UTF-8 (byte {error.start:,}) nor Korean cp949")
-    if not text.strip():
-        return Reject(name, None, "empty text")
-    return text

@@ -12,7 +12,7 @@ from statistics import median
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.corpus.sources import records, tags
-from gemma_ko_lib.corpus.sources.lines import beginning, bounded_lines, text_of
+from gemma_ko_lib.corpus.sources.lines import beginning, bounded_lines
 from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
 
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
@@ -130,13 +130,7 @@ def read_text(
         by: how the documents are parted, not "auto".
     """
     if by == "file":
-        text = text_of(name, stream.read(records.LONGEST_RECORD + 1))
-        if isinstance(text, Reject):
-            yield text
-        elif tags.is_speech_transcript(text):
-            yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
-        else:
-            yield None, Passage(text, None, {})
+        yield _whole_text(name, stream.read(records.LONGEST_RECORD + 1))
         return
     found = 0
     for part in _PARTS[by](bounded_lines(stream)):
@@ -146,6 +140,21 @@ def read_text(
             yield Reject(name, part.number, part.remark)
     if not found:
         yield Reject(name, None, "empty text")
+
+
+def _whole_text(name: str, data: bytes) -> tuple[None, Passage] | Reject:
+    """One document; what is not text, too long or empty is rejected."""
+    if len(data) > records.LONGEST_RECORD:
+        return Reject(name, None, f"{records.too_long()}; --documents-by line or blank")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Reject(name, None, f"neither UTF-8 (byte {error.start:,}) nor Korean cp949")
+    if not text.strip():
+        return Reject(name, None, "empty text")
+    if tags.is_speech_transcript(text):
+        return None, Passage(tags.map_speech(text), None, {"register": "spoken"})
+    return None, Passage(text, None, {})
 
 
 @dataclasses.dataclass
