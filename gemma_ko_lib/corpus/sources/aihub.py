@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from gemma_ko_lib.corpus.sources.aihub_layouts import LAYOUTS, Layout
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
 from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, string
-from gemma_ko_lib.corpus.sources.tags import map_sns
+from gemma_ko_lib.corpus.sources.tags import map_dialect, map_sns
 
 LICENCE = "AI-Hub: no redistribution"
 # Of a list, so many items are looked at to see whether a record has a layout.
 _LOOKED_AT = 3
+_MARKS = {"dialect": map_dialect, "sns": map_sns}
 
 
 # --- Places -----------------------------------------------------------------------------
@@ -31,13 +32,6 @@ def _place(written: str) -> tuple[tuple[Keys, ...], ...]:
         for alternative in written.split("|")
         if alternative.strip()
     )
-
-
-@functools.cache
-def _about(written: str) -> list[tuple[str, str]]:
-    """Names in the metadata, and their places."""
-    parts = (part.partition(":") for part in written.split(";") if part)
-    return [(name.strip(), place.strip() or name.strip()) for name, _, place in parts]
 
 
 def _at(value, keys: Keys, kinds: tuple, most: int | None = None) -> list:
@@ -109,13 +103,13 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
         return
     about = {
         name: next(map(str, _found(record, place, (str, int, float))), "")
-        for name, place in _about(layout.about)
+        for name, place in layout.about.items()
     }
     identifier = about.pop("id", None)
     if "date" in about:
         about["date"] = iso_date(about["date"])
     if "summary" in about:
-        about["summary"] = layout.marks(about["summary"])
+        about["summary"] = _MARKS[layout.marks](about["summary"])
     if layout.turns:
         texts = [_dialogue(turns, layout) for turns in _found(record, layout.turns, (dict,))]
     elif layout.each:
@@ -145,8 +139,10 @@ def _dialogue(turns: list[dict], layout: Layout) -> str:
     def first(turn: dict, written: str):
         return next(iter(_found(turn, written, (str, int))), "")
 
+    without_marks = _MARKS[layout.marks]
     return dialogue(
-        (first(turn, layout.speaker), layout.marks(str(first(turn, layout.text)))) for turn in turns
+        (first(turn, layout.speaker), without_marks(str(first(turn, layout.text))))
+        for turn in turns
     )
 
 

@@ -6,11 +6,10 @@ the first that holds text counts.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
-
-from gemma_ko_lib.corpus.sources.tags import map_dialect, map_sns
 
 
 class Layout(NamedTuple):
@@ -26,10 +25,10 @@ class Layout(NamedTuple):
         speaker: within a turn.
         each: every piece of text is a document of its own.
         between: what stands between two pieces of text.
-        marks: maps the marks that a dialogue's text has; in the table "sns" or "dialect".
+        marks: that a dialogue's text has, "sns" or "dialect".
         container: the field of the JSON root that lists the records.
         path: letters that the name of the file has.
-        about: the metadata: names with their places; a name alone is its own place.
+        about: the metadata: names with their places.
     """
 
     corpus: str
@@ -41,10 +40,10 @@ class Layout(NamedTuple):
     speaker: str = ""
     each: bool = False
     between: str = "\n"
-    marks: Callable[[str], str] = map_sns
+    marks: str = "sns"
     container: str = ""
     path: str = ""
-    about: str = ""
+    about: Mapping[str, str] = MappingProxyType({})
 
     def places(self) -> str:
         """Where the text is, for people."""
@@ -53,14 +52,7 @@ class Layout(NamedTuple):
         return f"{self.container + '[].' if self.container else ''}{text}{needs}"
 
 
-_MARKS = {"dialect": map_dialect, "sns": map_sns}
-
-
-def _layout(marks: str = "sns", **fields) -> Layout:
-    return Layout(**fields, marks=_MARKS[marks])
-
-
 # The first that fits: the more a layout asks for, the earlier it stands in the table.
 LAYOUTS = tuple(
-    _layout(**entry) for entry in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    Layout(**entry) for entry in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 )

@@ -19,7 +19,6 @@ _SECONDS_OF_SILENCE = 20
 _ATTEMPTS = 3  # without a byte between them
 _KEPT_FREE = 50_000_000  # bytes that a download leaves on the disk
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
-_CUT = (urllib.error.URLError, http.client.HTTPException, OSError)
 
 
 class Remote(NamedTuple):
@@ -83,9 +82,12 @@ def download(remote: Remote, path: Path, first: int | None = None, quiet: bool =
     return path
 
 
-def by_hand(path: Path) -> str:
-    """What somebody without a network can do."""
-    return f"Without a network, bring the file another way and put it there: {path}"
+def _unreachable(remote: Remote, reason: str, path: Path) -> UserError:
+    """What is wrong, and what somebody without a network can do."""
+    return UserError(
+        f"{remote.address} cannot be fetched: {reason}. Without a network, bring the file another "
+        f"way and put it there: {path}"
+    )
 
 
 def _check(remote: Remote, path: Path, remedy: str) -> None:
@@ -118,33 +120,27 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
     failures = 0
     with Progress(wanted, path.name, "bytes", quiet) as bar:
         bar.update(file.tell())
-        while file.tell() < wanted:
-            before = file.tell()
+        while (before := file.tell()) < wanted:
             try:
                 _append(file, remote, wanted, bar)
                 reason = "the connection ended"
             except urllib.error.HTTPError as error:
                 reason = f"it answers {error.code} {error.reason}"
                 if error.code not in _BUSY:
-                    raise UserError(
-                        f"{remote.address} cannot be fetched: {reason}. {by_hand(path)}"
-                    ) from None
+                    raise _unreachable(remote, reason, path) from None
             except _Full as full:
                 raise full.error from None
-            except _CUT as error:
+            except (http.client.HTTPException, OSError) as error:
                 reason = str(getattr(error, "reason", "") or error or type(error).__name__)
-            if file.tell() >= wanted:
-                return
             failures = 0 if file.tell() > before else failures + 1
+            if failures == _ATTEMPTS and not before:
+                raise _unreachable(remote, reason, path)
             if failures == _ATTEMPTS:
-                break
+                raise UserError(
+                    f"The download of {remote.address} stopped after {before:,} of {wanted:,} "
+                    f"bytes: {reason}. Run the same command again: it goes on from there."
+                )
             time.sleep(failures)
-    if file.tell():
-        raise UserError(
-            f"The download of {remote.address} stopped after {file.tell():,} of {wanted:,} bytes: "
-            f"{reason}. Run the same command again: it goes on from there."
-        )
-    raise UserError(f"{remote.address} cannot be fetched: {reason}. {by_hand(path)}")
 
 
 class _Full(Exception):

@@ -21,6 +21,8 @@ from gemma_ko_lib.runtime import UserError
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 # The lists of books and authors beside AI-Hub's book corpus.
 _CATALOGUE = re.compile(r"(?:^|[_ -])INFO(?:[_ .-]|$)")
+# Kind, name and reason of a note → its files.
+LeftOut = Counter[tuple[str, str, str]]
 
 
 class InputFile(NamedTuple):
@@ -60,7 +62,7 @@ def find_inputs(
     """
     found: list[InputFile] = []
     tops: dict[str, str] = {}  # path → name
-    left_out: Counter[Note] = Counter()
+    left_out: LeftOut = Counter()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
         path = Path(given).expanduser().absolute()
         if not path.exists():
@@ -75,35 +77,34 @@ def find_inputs(
                 status = file.stat()
             except OSError as error:
                 what = "link" if file.is_symlink() else "file"
-                left_out[Note("not a file", name, 1, f"{what}: {error.strerror}")] += 1
+                left_out["not a file", name, f"{what}: {error.strerror}"] += 1
                 continue
             if not stat.S_ISREG(status.st_mode):
-                reason = "a pipe, socket or device is no file"
-                left_out[Note("not a file", name, 1, reason)] += 1
+                left_out["not a file", name, "a pipe, socket or device is no file"] += 1
                 continue
             tops[str(file)] = name
-            found.extend(_within(InputFile(str(file), name, (), status.st_size), left_out))
-    files, twins = _without_twins(_with_own_names(found, tops), has_text)
-    return files, [note._replace(files=count) for note, count in left_out.items()] + twins
+            top = InputFile(str(file), name, (), status.st_size)
+            found.extend(_members(top, left_out) if _is_zip(top) else [top])
+    files = _without_twins(_with_own_names(found, tops), has_text, left_out)
+    notes = [Note(kind, name, n, reason) for (kind, name, reason), n in left_out.items()]
+    return files, notes
 
 
-def _walk(folder: Path, left_out: Counter[Note]) -> Iterator[tuple[Path, str]]:
+def _walk(folder: Path, left_out: LeftOut) -> Iterator[tuple[Path, str]]:
     def shown(path: str) -> str:
         return _shown(str(Path(path).relative_to(folder.parent)))
 
     def unreadable(error: OSError) -> None:
-        left_out[Note("not a file", shown(error.filename), 1, f"folder: {error.strerror}")] += 1
+        left_out["not a file", shown(error.filename), f"folder: {error.strerror}"] += 1
 
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         for name in folders:
             if os.path.islink(os.path.join(parent, name)) and not _is_hidden(name):
-                reason = "a link to a folder is not followed"
-                left_out[Note("not a file", shown(os.path.join(parent, name)), 1, reason)] += 1
-        folders.sort()
-        for name in files + folders:
-            if _is_hidden(name):
-                _leave_out(shown(os.path.join(parent, name)), left_out)
-        folders[:] = [name for name in folders if not _is_hidden(name)]
+                link = shown(os.path.join(parent, name))
+                left_out["not a file", link, "a link to a folder is not followed"] += 1
+        for name in filter(_is_hidden, files + folders):
+            _leave_out(shown(os.path.join(parent, name)), left_out)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in sorted(files):
             file = os.path.join(parent, name)
             if not _is_hidden(name) and not _leave_out(shown(file), left_out):
@@ -119,18 +120,18 @@ def _shown(path: str) -> str:
     return unicodedata.normalize("NFC", "/".join(names))
 
 
-def _leave_out(name: str, left_out: Counter[Note]) -> bool:
+def _leave_out(name: str, left_out: LeftOut) -> bool:
     """Whether a file is no text, by its name; counted by its folder or zip if so."""
     place, _, file = name.rpartition("/")
     if _is_hidden(file):
-        note = Note("hidden", place, 1, "hidden files and what systems keep beside theirs")
+        kind, reason = "hidden", "hidden files and what systems keep beside theirs"
     elif _CATALOGUE.search(_stem(name)):
-        note = Note("not text", place, 1, "INFO files are no corpus text")
+        kind, reason = "not text", "INFO files are no corpus text"
     elif (suffix := sniffing.extension(file)) in sniffing.NOT_TEXT:
-        note = Note("not text", place, 1, f"{suffix} files are no corpus text")
+        kind, reason = "not text", f"{suffix} files are no corpus text"
     else:
         return False
-    left_out[note] += 1
+    left_out[kind, place, reason] += 1
     return True
 
 
@@ -154,10 +155,6 @@ def _with_own_names(files: list[InputFile], tops: dict[str, str]) -> list[InputF
 # --- Zips -----------------------------------------------------------------------------
 
 
-def _within(file: InputFile, left_out: Counter[Note]) -> Iterable[InputFile]:
-    return _members(file, left_out) if _is_zip(file) else [file]
-
-
 def _is_zip(file: InputFile) -> bool:
     known = (".json", ".jsonl", ".txt", ".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".warc")
     if sniffing.extension(file.name) in known:
@@ -169,7 +166,7 @@ def _is_zip(file: InputFile) -> bool:
         return False  # its reader says why
 
 
-def _members(archive: InputFile, left_out: Counter[Note]) -> Iterator[InputFile]:
+def _members(archive: InputFile, left_out: LeftOut) -> Iterator[InputFile]:
     try:
         members = zips.list_members(archive.path, archive.members)
     except (zips.ZipError, OSError):
@@ -198,9 +195,9 @@ _EDITION = re.compile(r"[_-](json|csv)(?=[_.\-]|$)", re.IGNORECASE)
 
 
 def _without_twins(
-    files: list[InputFile], has_text: Callable[[InputFile], bool]
-) -> tuple[list[InputFile], list[Note]]:
-    left_out: dict[int, tuple[str, str]] = {}
+    files: list[InputFile], has_text: Callable[[InputFile], bool], left_out: LeftOut
+) -> list[InputFile]:
+    twins: dict[int, str] = {}  # number of a file → why it is left out
     sides: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     editions: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, file in enumerate(files):
@@ -212,18 +209,16 @@ def _without_twins(
     for found in sides.values():
         if {"원천", "라벨"} <= found.keys():
             if has_text(files[found["라벨"][0]]):
-                twins, reason = _labelled(found, files), "the labelled files hold the same texts"
+                reason = "the labelled files hold the same texts"
+                twins |= dict.fromkeys(_labelled(found, files), reason)
             else:
-                twins, reason = found["라벨"], "labels without text"
-            for number in twins:
-                left_out[number] = (_top(files[number].name), reason)
+                twins |= dict.fromkeys(found["라벨"], "labels without text")
     for found in editions.values():
         if {"json", "csv"} <= found.keys():
-            for number in found["csv"]:
-                left_out[number] = (_top(files[number].name), "the JSON edition is read")
-    counted = Counter(left_out.values())
-    notes = [Note("twin", name, count, reason) for (name, reason), count in counted.items()]
-    return [file for number, file in enumerate(files) if number not in left_out], notes
+            twins |= dict.fromkeys(found["csv"], "the JSON edition is read")
+    for number, reason in twins.items():
+        left_out["twin", _top(files[number].name), reason] += 1
+    return [file for number, file in enumerate(files) if number not in twins]
 
 
 def _labelled(sides: dict[str, list[int]], files: list[InputFile]) -> list[int]:

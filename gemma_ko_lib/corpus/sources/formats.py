@@ -48,7 +48,7 @@ def passages_of(
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
-            return _with_unread(passages(record, origin), (record,))
+            return _with_unread(passages(record, origin), (record,)) or "empty text"
     if not is_plain and (passage := community.passage(record, columns)):
         return (passage,)
     for field in TEXT_FIELDS:
@@ -74,16 +74,13 @@ def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
     if not isinstance(text, str):
         found = f"is {type(text).__name__}, not a string" if text is not None else "is not there"
         return f"the field '{fields.text}' {found} (keys: {_keys(record)})"
-    title = string(record.pop(fields.title, None))
-    identifier = record.pop(fields.id or "id", None)
-    if title:
+    metadata = {}
+    if title := string(record.pop(fields.title, None)):
         text = f"{title}\n\n{text.strip()}"
-    metadata = community.metadata_of(record, community.columns_of((*record,)))
-    return (
-        Passage(
-            text, identifier_of(identifier), {"title": title, **metadata} if title else metadata
-        ),
-    )
+        metadata["title"] = title
+    identifier = record.pop(fields.id or "id", None)
+    metadata |= community.metadata_of(record, community.columns_of((*record,)))
+    return (Passage(text, identifier_of(identifier), metadata),)
 
 
 def _keys(record: dict) -> str:
@@ -125,11 +122,9 @@ def joins_rows(record: dict, fields: Fields) -> bool:
 # A table of which this many rows give no text has none in the others either.
 _ROWS_THAT_TELL = 20
 
-Numbered = tuple[int, dict]
-
 
 def passages_of_rows(
-    rows: Iterator[Numbered | Reject], origin: Origin, fields: Fields = NO_FIELDS
+    rows: Iterator[tuple[int, dict] | Reject], origin: Origin, fields: Fields = NO_FIELDS
 ) -> Iterator[tuple[int, Passage] | Reject]:
     """The texts of a table's rows, with the number of the row that each starts in.
 

@@ -24,7 +24,6 @@ from gemma_ko_lib.corpus.sources.records import Origin, Reject
 
 _AT_ONCE = 8_000_000
 _FIRST_KEY = re.compile(rb'\{(\s*+)"[^"\\]{0,64}+')
-_TAIL = re.compile(rb"[\s\]}]*\Z")
 _STARTS_OBJECTS = re.compile(rb"\[\s*+(?:#[^\n]*+\s*+)*+\{")
 _NEXT_CONTAINER = (
     rb'"(' + b"|".join(sorted(key.encode() for key in CONTAINERS)) + rb')"\s*+:\s*+\[\s*+(?=\{)'
@@ -89,8 +88,6 @@ class _Splitter:
         # Keys of the last good record, and the white space after its bracket.
         self._shape: set[str] = set()
         self._space: bytes | None = None
-        # What stands between two records: the end of one (`_tail` bytes), the start of the next.
-        self._seam, self._tail = b"", 0
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
@@ -156,10 +153,9 @@ class _Splitter:
 
     def _list(self, commas: bool = True) -> Iterator[tuple[object, Origin] | Reject]:
         reader = self._reader
-        first, tail = True, b""
+        first = True
         while True:
-            between = reader.skip()
-            comma = b"," in between
+            comma = b"," in reader.skip()
             start = reader.byte()
             if start == b"]":
                 reader.at += 1
@@ -176,17 +172,11 @@ class _Splitter:
                 reader.at += 1
                 first = True
                 continue
-            if record := self._record_to_the_next_seam():
-                yield record, Origin(self._name, self._container, self._about)
-                continue
+            space = _FIRST_KEY.match(reader.data, reader.at)
             try:
-                space = _FIRST_KEY.match(reader.data, reader.at)
-                if tail and space:
-                    self._seam, self._tail = tail + between + space[0], len(tail)
                 if start != b"{":
                     raise Damaged(reader.at, "broken JSON (an object was expected)")
                 record = reader.value()
-                tail = _TAIL.search(reader.data, max(reader.at - 64, 0), reader.at)[0]
             except Damaged as damaged:
                 yield self._reject(damaged)
                 if damaged.end:
@@ -197,39 +187,10 @@ class _Splitter:
                 if not self._find_next(keys, in_list=True):
                     self._is_over = True
                     return
-                first, tail = True, b""
+                first = True
                 continue
-            if isinstance(record, dict):
-                self._shape = set(record)
-                self._space = space[1] if space else None
+            self._shape, self._space = set(record), space[1] if space else None
             yield record, Origin(self._name, self._container, self._about)
-
-    def _record_to_the_next_seam(self) -> dict | None:
-        """The record at `at`, if it ends where the records before it ended: at the same bytes.
-
-        Looking for bytes is several times faster than following brackets, and that what lies
-        between is one whole object, its parser says.
-        """
-        reader = self._reader
-        if not self._seam:
-            return None
-        # A record with another end than most must not make this look through the whole file.
-        far = 4 * reader.length + SHORT
-        if reader.at + far > len(reader.data) and not reader.ended:
-            reader.more()
-        end = reader.data.find(self._seam, reader.at, reader.at + far)
-        if end < 0:
-            return None
-        end += self._tail
-        try:
-            record = orjson.loads(memoryview(reader.data)[reader.at : end])
-        except orjson.JSONDecodeError:
-            return None
-        if not isinstance(record, dict):
-            return None
-        reader.length = end - reader.at
-        reader.at = end
-        return record
 
     def _reject(self, damaged: Damaged) -> Reject:
         reader = self._reader

@@ -64,14 +64,12 @@ class JsonReader:
         data: what was read and is still needed.
         at: the place in it.
         ended: there is no more.
-        length: of the last value, in bytes.
         dropped: bytes that came before the data.
     """
 
     def __init__(self, stream: BinaryIO):
-        self._stream, self._lines_before = stream, 0
+        self._stream, self._lines_before, self.dropped = stream, 0, 0
         self.data, self.at, self.ended = b"", 0, False
-        self.length = self.dropped = 0
 
     def more(self) -> bool:
         """Forget what lies before `at` and read on; False at the end of the stream."""
@@ -142,12 +140,10 @@ class JsonReader:
                     value = orjson.loads(match[0])
                 except orjson.JSONDecodeError:
                     return self._lenient_value(match.end(), True)
-                self.length = match.end() - self.at
                 self.at = match.end()
                 return value
             if len(self.data) - self.at > records.LONGEST_RECORD:
-                longest = records.LONGEST_RECORD
-                raise Damaged(self.at, f"too long for a document ({longest:,} bytes)")
+                raise Damaged(self.at, records.too_long())
             value = self._lenient_value(None, self.ended)
             if value is not _UNDECIDED:
                 return value
@@ -170,6 +166,7 @@ class JsonReader:
             text = data.decode("utf-8", "ignore")
         try:
             value, stop = DECODER.raw_decode(text)
+            value = scrub(value)
         except RecursionError:
             raise Damaged(self.at, "broken JSON (nested too deep)") from None
         except ValueError as error:
@@ -179,7 +176,7 @@ class JsonReader:
             reason = ENDS_EARLY if is_cut and end is None else f"broken JSON ({error.msg})"
             raise Damaged(self.at + len(text[: error.pos].encode()), reason) from None
         self.at += len(text[:stop].encode())
-        return scrub(value)
+        return value
 
     def object_ahead(self, distance: int = 0) -> dict | None:
         """The object so many bytes after `at`, if it is whole; `at` stays."""

@@ -1,15 +1,13 @@
-"""JSON lines and plain text: one record a line, one document a file."""
+"""JSON lines: one record a line; and what readers of lines and of JSON share."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import orjson
 
-from gemma_ko_lib.corpus.sources import records
-from gemma_ko_lib.corpus.sources.records import NO_FIELDS, Fields, Origin, Passage, Reject
-
-PassagesOf = Callable[[dict, Origin, Fields], Iterable[Passage] | str]
+from gemma_ko_lib.corpus.sources import formats, records
+from gemma_ko_lib.corpus.sources.records import Fields, Origin, Passage, Reject
 
 
 def _integer(digits: str) -> int | float:
@@ -22,7 +20,7 @@ _START_BYTES, _START_CHARACTERS = 300, 100
 
 
 def read_lines(
-    name: str, stream: BinaryIO, origin: Origin, passages_of: PassagesOf, fields: Fields = NO_FIELDS
+    name: str, stream: BinaryIO, fields: Fields
 ) -> Iterator[tuple[int, Passage] | Reject]:
     """The texts of a JSONL file with their line numbers; a bad line is rejected alone.
 
@@ -31,27 +29,17 @@ def read_lines(
     Args:
         name: of the file.
         stream: its bytes.
-        origin: of the file.
-        passages_of: the texts of an object, or the reason why it has none.
         fields: names that the user gave.
     """
-    longest = records.LONGEST_RECORD
-    number = found = 0
-    while line := stream.readline(longest):
-        number += 1
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            if line.isspace() or line.startswith(b"#"):
-                continue
-            record = _rest_of_line(stream, line) or parse_leniently(line)
-            passages = record if isinstance(record, str) else passages_of(record, origin, fields)
-        else:
-            if type(record) is dict:
-                passages = passages_of(record, origin, fields)
-            else:
-                passages = f"a JSON object was expected, not {type(record).__name__}"
+    origin = Origin(name)
+    found = 0
+    for number, line in bounded_lines(stream):
+        if line.isspace() or line.startswith(b"#"):
+            continue
         found += 1
+        record = _object(line)
+        is_object = type(record) is dict
+        passages = formats.passages_of(record, origin, fields) if is_object else record
         if type(passages) is str:
             yield Reject(name, number, passages, beginning(line))
             continue
@@ -61,33 +49,36 @@ def read_lines(
         yield Reject(name, None, "no records in the file")
 
 
-def _rest_of_line(stream: BinaryIO, line: bytes) -> str | None:
-    """Skip what is left of a line that is too long, and say so."""
-    longest = records.LONGEST_RECORD
-    if len(line) < longest or line.endswith(b"\n"):
-        return None
-    while (rest := stream.readline(longest)) and not rest.endswith(b"\n"):
-        pass
-    return f"too long for a document ({longest:,} bytes)"
+def bounded_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; of one longer than a record may be, its first bytes only."""
+    longest, number = records.LONGEST_RECORD, 0
+    while line := stream.readline(longest):
+        number += 1
+        yield number, line
+        while len(line) == longest and not line.endswith(b"\n"):
+            line = stream.readline(longest)
 
 
-def parse_leniently(line: bytes) -> dict | str:
-    """A JSON object against the standard, or what is wrong with it.
+def _object(line: bytes) -> dict | str:
+    """The JSON object of a line, or what is wrong with it.
 
-    Python's parser takes what many writers produce: NaN, tabs within a string, and half a
-    surrogate pair where a text was cut.
+    Python's parser takes what many writers produce against the standard: NaN, tabs within a
+    string, and half a surrogate pair where a text was cut.
     """
     try:
-        decoded = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 (byte {error.start:,} of the line)"
-    try:
-        record = DECODER.decode(decoded)
-    except (ValueError, RecursionError) as error:
-        return f"broken JSON ({error})"
-    if not isinstance(record, dict):
-        return f"a JSON object was expected, not {type(record).__name__}"
-    return scrub(record)
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if len(line) >= records.LONGEST_RECORD:
+            return records.too_long()
+        try:
+            record = scrub(DECODER.decode(line.decode("utf-8")))
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 (byte {error.start:,} of the line)"
+        except (ValueError, RecursionError) as error:
+            return f"broken JSON ({error})"
+    if isinstance(record, dict):
+        return record
+    return f"a JSON object was expected, not {type(record).__name__}"
 
 
 def scrub(value):
@@ -104,21 +95,3 @@ def scrub(value):
 def beginning(data: bytes) -> str:
     """The first characters of a record, to recognise it by."""
     return data[:_START_BYTES].decode("utf-8", "replace")[:_START_CHARACTERS].rstrip()
-
-
-# --- Plain text -----------------------------------------------------------------------
-
-
-def text_of(name: str, data: bytes) -> str | Reject:
-    """A whole text; not text, too long and empty are rejected."""
-    longest = records.LONGEST_RECORD
-    if len(data) > longest:
-        reason = f"too long for a document ({longest:,} bytes); --documents-by line or blank"
-        return Reject(name, None, reason)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Reject(name, None, f"neither UTF-8 (byte {error.start:,}) nor Korean cp949")
-    if not text.strip():
-        return Reject(name, None, "empty text")
-    return text

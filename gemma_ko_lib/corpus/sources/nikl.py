@@ -11,15 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
-from gemma_ko_lib.corpus.sources.records import (
-    Origin,
-    Passage,
-    iso_date,
-    items,
-    mapping,
-    scalars,
-    string,
-)
+from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, mapping, string
 from gemma_ko_lib.corpus.sources.tags import map_nikl
 
 LICENCE = "NIKL: no redistribution"
@@ -49,6 +41,8 @@ _CORPORA = (
 _OTHER = _Corpus("기타", "", "", "", "")
 # Kinds of web page: blogs and reviews are registers of their own.
 _WEB_REGISTERS = {"EB": "blog", "ER": "review"}
+# Fields of a document's metadata that mean the same here.
+_TAKEN_OVER = ("title", "topic", "original_topic", "publisher", "url")
 _EDITION = re.compile(r"NIKL[^/]*?(20[12]\d|v\d\.\d)", re.IGNORECASE)
 
 
@@ -58,10 +52,8 @@ _EDITION = re.compile(r"NIKL[^/]*?(20[12]\d|v\d\.\d)", re.IGNORECASE)
 def accepts(record: dict, origin: Origin) -> bool:
     """Whether a record is a document of 모두의 말뭉치."""
     for body in _BODIES:
-        if body in record:
-            found = record[body]
-            if isinstance(found, list):
-                return _is_body(body, record, found)
+        if isinstance(found := record.get(body), list):
+            return _is_body(body, record, found)
     return False
 
 
@@ -127,11 +119,7 @@ def _describe(record: dict, identifier: str, origin: Origin) -> tuple[_Corpus, d
         "register": register,
         "date": iso_date(about.get("date")),
         "licence": LICENCE if is_nikl else None,
-        "title": _known(about.get("title")),
-        "topic": _known(about.get("topic")),
-        "original_topic": _known(about.get("original_topic")),
-        "publisher": _known(about.get("publisher")),
-        "url": _known(about.get("url")),
+        **{name: _known(about.get(name)) for name in _TAKEN_OVER},
         "category": _known(file_about.get("category")),
         "relation": _known(mapping(about.get("setting")).get("relation")),
     }
@@ -179,8 +167,9 @@ def unpublished(rows: list[dict], origin: Origin) -> Passage:
 
 def forms(rows: list[dict], origin: Origin) -> Passage:
     """The rows of one document from the CSV edition of a corpus: id, form, speaker_id."""
-    first, last = string(rows[0].get("id")), "utterance" if "speaker_id" in rows[0] else "paragraph"
-    document = {"id": document_id(first), last: rows, "metadata": scalars(rows[0], "id", "form")}
+    first = rows[0]
+    body = "utterance" if "speaker_id" in first else "paragraph"
+    document = {"id": document_id(string(first.get("id"))), body: rows, "metadata": first}
     return next(passages(document, origin))
 
 

@@ -5,6 +5,7 @@ being a line, a row or a record, None where the file is one text; rejects; and n
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 import orjson
@@ -158,14 +159,13 @@ def _read_text(
         stream = streams.decoded(stream, encoding)
         head = stream.peek(sniffing.HEAD_BYTES)[: sniffing.HEAD_BYTES]
         kind = sniffing.kind_of(head, name)
-    origin = Origin(name)
     if kind == "jsonl":
-        found = lines.read_lines(name, stream, origin, formats.passages_of, reading.fields)
+        found = lines.read_lines(name, stream, reading.fields)
     elif kind == "json":
         found = _from_json(name, stream, reading.fields)
     elif kind == "table":
         rows = tables.read_csv(name, stream)
-        found = formats.passages_of_rows(rows, origin, reading.fields)
+        found = formats.passages_of_rows(rows, Origin(name), reading.fields)
     else:
         found = _from_text(file, stream, head, reading.documents_by)
     if encoding in (None, "utf-8"):
@@ -182,12 +182,13 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
         return fields.text in record if fields.text else formats.is_corpus_record(record, origin)
 
     items = json_stream.read_json(name, stream, is_record)
-    first = next(items, None)
+    first = next(items)
+    items = chain((first,), items)
     if isinstance(first, json_stream.Found) and formats.joins_rows(first.record, fields):
-        rows = (i if isinstance(i, Reject) else i[:2] for i in (first, *items))
+        rows = (i if isinstance(i, Reject) else i[:2] for i in items)
         yield from formats.passages_of_rows(rows, first.origin, fields)
         return
-    for item in (first, *items):
+    for item in items:
         if isinstance(item, Reject):
             yield item
             continue
@@ -196,8 +197,7 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
             start = lines.beginning(orjson.dumps(item.record))
             yield Reject(name, None, f"{found} (record {item.number:,})", start)
         else:
-            passages = [(item.number, passage) for passage in found]
-            yield from passages or [Reject(name, None, f"empty text (record {item.number:,})")]
+            yield from ((item.number, passage) for passage in found)
 
 
 def _from_text(file: InputFile, stream: BinaryIO, head: bytes, by: str) -> Iterator[Item]:

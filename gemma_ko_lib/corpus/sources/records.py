@@ -20,6 +20,11 @@ DOCUMENTS_BY = ("auto", "line", "blank", "file", "wikiextractor", "title")
 SCALARS = frozenset((str, int, float, bool))
 
 
+def too_long() -> str:
+    """Why something longer than `LONGEST_RECORD` is rejected."""
+    return f"too long for a document ({LONGEST_RECORD:,} bytes)"
+
+
 class Reject(NamedTuple):
     """A record or a file that gave no document, or a damaged place in one that did.
 
@@ -106,15 +111,6 @@ class Origin(NamedTuple):
     file: str
     container: str = ""
     root: Mapping = MappingProxyType({})
-
-
-def scalars(record: dict, *without: str) -> dict:
-    """The fields of a record that can be metadata."""
-    return {
-        key: value
-        for key, value in record.items()
-        if type(value) in SCALARS and value != "" and key not in without
-    }
 
 
 UNREAD = "unread_fields"

@@ -9,21 +9,16 @@ import datetime
 import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from gemma_ko_lib.corpus.sources import records, streams
+from gemma_ko_lib.corpus.sources import streams
 
-# What a damaged workbook raises; calamine's errors have no common class.
+# What a damaged workbook raises.
 DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
+    *streams.DAMAGED,
     ElementTree.ParseError,
-    NotImplementedError,
     RuntimeError,
     LookupError,
     ArithmeticError,
@@ -74,10 +69,7 @@ def _old_sheets(file: BinaryIO) -> Iterator[tuple[str, Iterator[tuple[int, list[
 
 
 def _elements(book: zipfile.ZipFile, path: str, *tags: str) -> Iterator[ElementTree.Element]:
-    """The elements of some names in a part of the book, each forgotten when the next is asked for.
-
-    A part that is not there has none.
-    """
+    """The elements of some names in a part of the book; a part that is not there has none."""
     try:
         info = book.getinfo(path)
     except KeyError:
@@ -85,19 +77,7 @@ def _elements(book: zipfile.ZipFile, path: str, *tags: str) -> Iterator[ElementT
     if streams.is_bomb(info.file_size, info.compress_size):
         raise ValueError(f"{path} would unpack to {info.file_size:,} bytes: no table packs so well")
     with book.open(info) as part:
-        limited = streams.Limited(part, records.LONGEST_RECORD)
-        opened: list[ElementTree.Element] = []
-        for event, element in ElementTree.iterparse(limited, ("start", "end")):
-            if event == "start":
-                opened.append(element)
-                continue
-            opened.pop()
-            if element.tag.rpartition("}")[2] in tags:
-                yield element
-                limited.start_again()
-                element.clear()
-                if opened:
-                    opened[-1].remove(element)
+        yield from streams.xml_elements(part, *tags)
 
 
 class _Strings:
@@ -183,6 +163,6 @@ def _text(value) -> str:
     # A sheet's numbers are floats: a pair is called 17, not 17.0.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, datetime.datetime | datetime.date):
+    if isinstance(value, datetime.date):
         value = value.isoformat().removesuffix("T00:00:00")
     return str(value).strip()

@@ -1,5 +1,6 @@
 """What kind of file this is, from its first bytes; its name only decides where they do not."""
 
+import codecs
 import re
 from os.path import splitext
 
@@ -25,6 +26,8 @@ _MAGIC = (
     (b"RIFF", "not text"),
     (b"ID3", "not text"),
 )
+# Where the first bytes say nothing, as in a damaged file, these names do.
+_NAMED = {".zip": "zip", ".xlsx": "xlsx", ".xls": "xlsx", ".parquet": "parquet"}
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0"  # Excel before 2007, Word, Hangul
 _MARKED = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -70,13 +73,7 @@ def kind_of(head: bytes, name: str) -> str:
         return "xlsx" if office else "zip"
     if head.startswith(_OLE):
         return "xlsx" if suffix == ".xls" else "not text"
-    if suffix == ".zip":
-        return "zip"
-    if suffix in (".xlsx", ".xls"):
-        return "xlsx"
-    if suffix == ".parquet":
-        return "parquet"
-    return _kind_of_text(head, suffix)
+    return _NAMED.get(suffix) or _kind_of_text(head, suffix)
 
 
 def _kind_of_text(head: bytes, suffix: str) -> str:
@@ -150,16 +147,17 @@ def encoding_of(head: bytes) -> str | None:
         return "utf-8"
     end = head.find(b"\n", found.start())
     line = head[head.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else None]
-    if end < 0 and len(head) >= 4096:
-        line = line[: -(len(line) % 2) - 4]  # a character may be cut
-    for cut in range(4):
-        try:
-            line[: len(line) - cut].decode("utf-8")
-            return "utf-8"
-        except UnicodeDecodeError:
-            if end >= 0:
-                break
+    if _decoded(line, "utf-8", is_whole=end >= 0) is not None:
+        return "utf-8"
     return "cp949" if is_cp949(line) else None
+
+
+def _decoded(data: bytes, encoding: str, is_whole: bool) -> str | None:
+    """Text; None if it is none. The last character of what is not whole may be cut."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(data, is_whole)
+    except UnicodeDecodeError:
+        return None
 
 
 def is_cp949(data: bytes) -> bool:
@@ -167,11 +165,6 @@ def is_cp949(data: bytes) -> bool:
 
     Any bytes can happen to be valid cp949, so most of what is not ASCII must be Hangul.
     """
-    for cut in range(2):
-        try:
-            text = data[: len(data) - cut].decode("cp949")
-        except UnicodeDecodeError:
-            continue
-        hangul, others = len(_HANGUL.findall(text)), len(_NOT_ASCII.findall(text))
-        return hangul > 0 and hangul >= others / 2
-    return False
+    text = _decoded(data, "cp949", is_whole=False) or ""
+    hangul, others = len(_HANGUL.findall(text)), len(_NOT_ASCII.findall(text))
+    return hangul > 0 and hangul >= others / 2

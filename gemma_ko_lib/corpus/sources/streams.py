@@ -2,6 +2,8 @@
 
 A reader need not know that a stream is damaged: it gets all that comes before the damage
 and then the end. Who opened the stream looks into the list of damage afterwards.
+
+XML is read from a stream by the element, in memory that the longest decides.
 """
 
 import bz2
@@ -12,8 +14,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
+from xml.etree import ElementTree
 
 import zstandard
+
+from gemma_ko_lib.corpus.sources import records
 
 BUFFER = 1 << 20
 _CHUNK = 1 << 16
@@ -112,7 +117,28 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
         data = decoder.unused_data or stream.read1(size)
 
 
-class Limited:
+def xml_elements(stream: BinaryIO, *tags: str) -> Iterator[ElementTree.Element]:
+    """The elements of some names, each forgotten with its siblings when the next is asked for.
+
+    Raises:
+        ParseError: it is no XML, or cut.
+        ValueError: there is more than a record may have before one of them ends.
+    """
+    limited = _Limited(stream, records.LONGEST_RECORD)
+    opened: list[ElementTree.Element] = []
+    for event, element in ElementTree.iterparse(limited, ("start", "end")):
+        if event == "start":
+            opened.append(element)
+            continue
+        opened.pop()
+        if element.tag.rpartition("}")[2] in tags:
+            yield element
+            limited.start_again()
+            if opened:
+                opened[-1].clear()
+
+
+class _Limited:
     """A stream that refuses to be read on and on for one thing.
 
     Args:

@@ -220,8 +220,7 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
                         if streams.is_bomb(unpacked, packed):
                             raise ValueError("it unpacks to far more than text does")
                         if size > records.LONGEST_RECORD:
-                            reason = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
-                            yield Reject(name, number, reason)
+                            yield Reject(name, number, records.too_long())
                         else:
                             yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:

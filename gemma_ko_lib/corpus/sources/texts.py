@@ -7,18 +7,19 @@ size: it is read by the line.
 import dataclasses
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.corpus.sources import records, tags
-from gemma_ko_lib.corpus.sources.lines import beginning, text_of
+from gemma_ko_lib.corpus.sources.lines import beginning, bounded_lines
 from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
 
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
 _ATTRIBUTE = re.compile(r' ([\w:-]+)="([^"]*)"')
 _TITLE = re.compile(r"\s?= ([^=\s](?:[^\n]*[^=\s])?) =\s*")
 _HEADING = re.compile(r"\s?(={2,6}) ([^\n]+) \1\s*")
+_ENDS_EARLY = "the file ends within a <doc …>; what came before was kept"
 
 # --- Telling --------------------------------------------------------------------------------
 
@@ -130,22 +131,31 @@ def read_text(
         by: how the documents are parted, not "auto".
     """
     if by == "file":
-        text = text_of(name, stream.read(records.LONGEST_RECORD + 1))
-        if isinstance(text, Reject):
-            yield text
-        elif tags.is_speech_transcript(text):
-            yield None, Passage(tags.map_speech(text), None, {"register": "spoken"})
-        else:
-            yield None, Passage(text, None, {})
+        yield _whole_text(name, stream.read(records.LONGEST_RECORD + 1))
         return
     found = 0
-    for part in _PARTS[by](_numbered_lines(stream)):
+    for part in _parts(bounded_lines(stream), _STEPS[by]):
         found += 1
         yield part.document(name)
         if part.remark and not part.problem:
             yield Reject(name, part.number, part.remark)
     if not found:
         yield Reject(name, None, "empty text")
+
+
+def _whole_text(name: str, data: bytes) -> tuple[None, Passage] | Reject:
+    """One document; what is not text, too long or empty is rejected."""
+    if len(data) > records.LONGEST_RECORD:
+        return Reject(name, None, f"{records.too_long()}; --documents-by line or blank")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Reject(name, None, f"neither UTF-8 (byte {error.start:,}) nor Korean cp949")
+    if not text.strip():
+        return Reject(name, None, "empty text")
+    if tags.is_speech_transcript(text):
+        return None, Passage(tags.map_speech(text), None, {"register": "spoken"})
+    return None, Passage(text, None, {})
 
 
 @dataclasses.dataclass
@@ -157,31 +167,28 @@ class _Part:
         about: its metadata.
         problem: why it is no document.
         remark: what is wrong with the file where the document stands.
+        lines: what was added, up to the length that a record may have.
+        size: of all that was added, in bytes.
     """
 
     number: int
     about: dict = dataclasses.field(default_factory=dict)
     problem: str = ""
     remark: str = ""
+    lines: list[bytes] = dataclasses.field(default_factory=list)
+    size: int = 0
 
-    def __post_init__(self):
-        self._lines, self._size = [], 0
-
-    @property
-    def lines(self) -> int:
-        """How many were added."""
-        return len(self._lines)
-
-    def add(self, line: bytes) -> None:
-        if self._size < records.LONGEST_RECORD:
-            self._lines.append(line)
-        self._size += len(line)
+    def add(self, line: bytes) -> "_Part":
+        if self.size < records.LONGEST_RECORD:
+            self.lines.append(line)
+        self.size += len(line)
+        return self
 
     def document(self, name: str) -> tuple[int, Passage] | Reject | Note:
-        data = b"".join(self._lines)
+        data = b"".join(self.lines)
         problem = self.problem
-        if self._size >= records.LONGEST_RECORD:
-            problem = f"too long for a document ({records.LONGEST_RECORD:,} bytes)"
+        if self.size >= records.LONGEST_RECORD:
+            problem = records.too_long()
         try:
             text = data.decode("utf-8").strip()
         except UnicodeDecodeError as error:
@@ -193,75 +200,54 @@ class _Part:
         return self.number, Passage(text, identifier_of(self.about.pop("id", None)), self.about)
 
 
-def _numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines; of one that is longer than a record may be, its first bytes only."""
-    longest, number = records.LONGEST_RECORD, 0
-    while line := stream.readline(longest):
-        number += 1
-        yield number, line
-        while len(line) == longest and not line.endswith(b"\n"):
-            line = stream.readline(longest)
+# The part that a line belongs to, which got it: the one before it, a new one, or none.
+_Step = Callable[[int, bytes, _Part | None], _Part | None]
 
 
-def _by_line(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
-    for number, line in lines:
-        if not line.isspace():
-            part = _Part(number)
-            part.add(line)
-            yield part
-
-
-def _by_blank(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
+def _parts(lines: Iterable[tuple[int, bytes]], step: _Step) -> Iterator[_Part]:
     part = None
     for number, line in lines:
-        if line.isspace():
-            if part:
-                yield part
-            part = None
-        else:
-            part = part or _Part(number)
-            part.add(line)
+        before, part = part, step(number, line, part)
+        if before and before is not part:
+            yield before
     if part:
         yield part
 
 
-def _by_title(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
-    part = None
-    for number, line in lines:
-        written = line.decode("utf-8", "surrogateescape")
-        if match := _TITLE.fullmatch(written):
-            if part:
-                yield part
-            part = _Part(number, {"title": match[1]})
-            part.add(f"{match[1]}\n\n".encode("utf-8", "surrogateescape"))
-        elif not line.isspace() or (part and part.lines > 1):
-            part = part or _Part(number)
-            heading = _HEADING.fullmatch(written)
-            part.add(heading[2].encode() + b"\n" if heading else line.lstrip(b" "))
-    if part:
-        yield part
+def _by_line(number: int, line: bytes, part: _Part | None) -> _Part | None:
+    return None if line.isspace() else _Part(number).add(line)
 
 
-def _by_tag(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Part]:
-    part = None
-    for number, line in lines:
-        written = line.decode("utf-8", "replace") if line.startswith(b"<doc ") else ""
-        if opening := _OPENING.fullmatch(written):
-            if part:
-                part.remark = "a <doc …> without its </doc>"
-                yield part
-            about = {key: html.unescape(value) for key, value in _ATTRIBUTE.findall(opening[1])}
-            part = _Part(number, about)
-        elif line.strip() == b"</doc>":
-            if part:
-                yield part
-            part = None
-        elif part or not line.isspace():
-            part = part or _Part(number, problem="text outside of <doc …> and </doc>")
-            part.add(line)
-    if part:
-        part.remark = "the file ends within a <doc …>; what came before was kept"
-        yield part
+def _by_blank(number: int, line: bytes, part: _Part | None) -> _Part | None:
+    return None if line.isspace() else (part or _Part(number)).add(line)
 
 
-_PARTS = {"line": _by_line, "blank": _by_blank, "title": _by_title, "wikiextractor": _by_tag}
+def _by_title(number: int, line: bytes, part: _Part | None) -> _Part | None:
+    written = line.decode("utf-8", "surrogateescape")
+    if match := _TITLE.fullmatch(written):
+        title = f"{match[1]}\n\n".encode("utf-8", "surrogateescape")
+        return _Part(number, {"title": match[1]}).add(title)
+    if line.isspace() and not (part and len(part.lines) > 1):
+        return part
+    heading = _HEADING.fullmatch(written)
+    shown = f"{heading[2]}\n" if heading else written.lstrip(" ")
+    return (part or _Part(number)).add(shown.encode("utf-8", "surrogateescape"))
+
+
+def _by_tag(number: int, line: bytes, part: _Part | None) -> _Part | None:
+    written = line.decode("utf-8", "replace") if line.startswith(b"<doc ") else ""
+    if opening := _OPENING.fullmatch(written):
+        if part:
+            part.remark = "a <doc …> without its </doc>"
+        about = {key: html.unescape(value) for key, value in _ATTRIBUTE.findall(opening[1])}
+        return _Part(number, about, remark=_ENDS_EARLY)
+    if line.strip() == b"</doc>":
+        if part:
+            part.remark = ""
+        return None
+    if not part and line.isspace():
+        return None
+    return (part or _Part(number, problem="text outside of <doc …> and </doc>")).add(line)
+
+
+_STEPS = {"line": _by_line, "blank": _by_blank, "title": _by_title, "wikiextractor": _by_tag}

@@ -24,14 +24,7 @@ _HANGUL, _KANA, _HAN = re.compile("[가-힣]"), re.compile("[ぁ-ヺ]"), re.comp
 
 def accepts(record: dict, origin: Origin) -> bool:
     """Whether a record has fields for the same text in two languages."""
-    if {"원문", "번역문"} <= record.keys() or {"sourceText", "targetText"} <= record.keys():
-        return True
-    if origin.container == "parallel" and "source" in record:
-        return True
-    return any(
-        next(iter(layout)) in record and sum(field in record for field in layout) > 1
-        for layout in _LAYOUTS
-    )
+    return _sides(record, origin) is not None
 
 
 def passages(record: dict, origin: Origin) -> Iterator[Passage]:
@@ -46,20 +39,19 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
         "pair": number,
         **_source(record, origin),
     }
-    for language, text in sides(record, origin) or [("ko", "")]:
+    for language, text in _sides(record, origin) or [("ko", "")]:
         known = {} if language == "ko" else {"language": language}
         yield Passage(text, number and f"{number}.{language}", about | known)
 
 
-def sides(record: dict, origin: Origin) -> list[tuple[str, str]]:
-    """(language, text) of each side of a pair; empty if the record is none."""
+def _sides(record: dict, origin: Origin) -> list[tuple[str, str]] | None:
+    """(language, text) of each side that has a text; None if the record is no pair."""
     for layout in _LAYOUTS:
         found = [(layout[field], string(record[field])) for field in layout if field in record]
         if len(found) > 1 and found[0][0] == "ko":
             return [side for side in found if side[1]]
     if "원문" in record and "번역문" in record:
-        texts = [string(record["원문"]), string(record["번역문"])]
-        return [(script_language(text), text) for text in texts if text]
+        return _named((None, None), record["원문"], record["번역문"])
     if "sourceText" in record and "targetText" in record:
         languages = record.get("sourceLanguage"), record.get("targetLanguage")
         return _named(languages, record["sourceText"], record["targetText"])
@@ -67,16 +59,14 @@ def sides(record: dict, origin: Origin) -> list[tuple[str, str]]:
         info = mapping(origin.root.get("language_info"))
         revision = mapping(record.get("revision"))
         # The last revision is the translation that was accepted.
-        target = next(
-            filter(None, (string(revision.get(f"revision{n}")) for n in (2, 1))),
-            record.get("target"),
-        )
+        revised = string(revision.get("revision2")) or string(revision.get("revision1"))
         languages = info.get("source_language"), info.get("target_language")
-        return _named(languages, record["source"], target)
-    return []
+        return _named(languages, record["source"], revised or record.get("target"))
+    return None
 
 
 def _named(languages: tuple, *texts) -> list[tuple[str, str]]:
+    """The texts with their languages; where none is stated, the script tells."""
     return [
         (_code(language) or script_language(text), text)
         for language, text in zip(languages, map(string, texts), strict=True)

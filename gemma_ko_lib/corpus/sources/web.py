@@ -13,6 +13,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Passage,
     Reject,
     iso_date,
+    too_long,
     without_unknown,
 )
 from gemma_ko_lib.corpus.sources.sniffing import is_cp949
@@ -82,8 +83,8 @@ def page_title(html: str) -> str:
 
 def decode_page(data: bytes, header: str = "") -> str | None:
     """Decode a page by its HTTP header, its own charset, or as UTF-8 or Korean cp949."""
-    named = [found[1].decode() for found in (_CHARSET.search(header.encode()),) if found]
-    named += [found[1].decode() for found in (_CHARSET.search(data[:4096]),) if found]
+    places = header.encode(), data[:4096]
+    named = [found[1].decode() for place in places if (found := _CHARSET.search(place))]
     for encoding in (*named, "utf-8", "cp949"):
         # What says euc-kr is mostly cp949, which holds all of it.
         encoding = "cp949" if encoding.lower() in ("euc-kr", "ks_c_5601-1987") else encoding
@@ -96,14 +97,22 @@ def decode_page(data: bytes, header: str = "") -> str | None:
     return None
 
 
+def _passage(data: bytes, kind: str, identifier: str | None = None, **about) -> Passage | str:
+    """The text of a page, or the reason why it has none."""
+    if len(data) > LONGEST_RECORD:
+        return too_long()
+    text = decode_page(data, kind)
+    if text is None:
+        return "page in an unknown encoding"
+    if "html" in kind or text.lstrip()[:1] == "<":
+        text, about["title"] = page_text(text), page_title(text)
+    return without_unknown(Passage(text, identifier, about))
+
+
 def html_passage(name: str, data: bytes) -> Passage | Reject:
     """A saved page."""
-    if len(data) > LONGEST_RECORD:
-        return Reject(name, None, f"too long for a document ({LONGEST_RECORD:,} bytes)")
-    html = decode_page(data)
-    if html is None:
-        return Reject(name, None, "page in an unknown encoding")
-    return without_unknown(Passage(page_text(html), None, {"title": page_title(html)}))
+    found = _passage(data, "html")
+    return Reject(name, None, found) if isinstance(found, str) else found
 
 
 def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
@@ -118,13 +127,12 @@ def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Rej
             if record.rec_type not in ("response", "conversion"):
                 continue
             passage = _warc_passage(record)
-            if passage:
+            if isinstance(passage, str):
                 found += 1
-                yield (
-                    (number, passage)
-                    if isinstance(passage, Passage)
-                    else Reject(name, None, f"{passage} (record {number:,})")
-                )
+                yield Reject(name, None, f"{passage} (record {number:,})")
+            elif passage and passage.text:
+                found += 1
+                yield number, passage
     except (ArchiveLoadFailed, ValueError, AttributeError) as error:
         # warcio has no word for a record cut in its header: it fails as it comes.
         reason = f"damaged WARC; what came before was kept (record {number + 1:,}: {error})"
@@ -151,21 +159,12 @@ def _warc_passage(record) -> Passage | str | None:
     if kind and not any(known in kind for known in ("html", "text/plain")):
         return None
     data = record.content_stream().read(LONGEST_RECORD + 1)
-    if len(data) > LONGEST_RECORD:
-        return f"too long for a document ({LONGEST_RECORD:,} bytes)"
-    if _is_cut(record.raw_stream):
+    if len(data) <= LONGEST_RECORD and _is_cut(record.raw_stream):
         return "truncated page"
-    text = decode_page(data, kind)
-    if text is None:
-        return "page in an unknown encoding"
-    title = None
-    if "html" in kind or text.lstrip()[:1] == "<":
-        text, title = page_text(text), page_title(text)
-    metadata = {
-        "url": headers.get_header("WARC-Target-URI"),
-        "date": iso_date(headers.get_header("WARC-Date")),
-        "title": title,
-    }
-    if not text:
-        return None
-    return without_unknown(Passage(text, headers.get_header("WARC-Record-ID"), metadata))
+    return _passage(
+        data,
+        kind,
+        headers.get_header("WARC-Record-ID"),
+        url=headers.get_header("WARC-Target-URI"),
+        date=iso_date(headers.get_header("WARC-Date")),
+    )

@@ -8,9 +8,10 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
+from xml.etree.ElementTree import ParseError
 
-from gemma_ko_lib.corpus.sources import streams
-from gemma_ko_lib.corpus.sources.records import LONGEST_RECORD, Passage, Reject
+from gemma_ko_lib.corpus.sources.records import Passage, Reject
+from gemma_ko_lib.corpus.sources.streams import xml_elements
 
 _REDIRECT = re.compile(r"#(?:redirect|넘겨주기)\b\s*:?[^\n]*", re.IGNORECASE)
 _SURE = re.compile(
@@ -173,24 +174,15 @@ def read_dump(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Rej
     """The articles of a MediaWiki dump (pages-articles.xml), in their number; of all name spaces
     only the first holds articles.
     """
-    from xml.etree import ElementTree
-
     number = 0
-    limited = streams.Limited(stream, LONGEST_RECORD)
     try:
-        events = ElementTree.iterparse(limited, ("start", "end"))
-        _, root = next(events)
-        for event, element in events:
-            if event == "start" or not element.tag.endswith("}page"):
-                continue
+        for page in xml_elements(stream, "page"):
             number += 1
-            field = functools.partial(element.findtext, default="")
+            field = functools.partial(page.findtext, default="")
             if field("{*}ns", default="0") == "0":
                 text, title = field("{*}revision/{*}text"), field("{*}title")
                 yield number, Passage(text, field("{*}id") or None, {"title": title})
-            root.clear()
-            limited.start_again()
-    except (ElementTree.ParseError, StopIteration, ValueError) as error:
+    except (ParseError, ValueError) as error:
         yield Reject(name, None, f"damaged dump; what came before was kept ({error})")
     if not number:
         yield Reject(name, None, "no pages in the dump")

@@ -56,7 +56,8 @@ def list_members(path: str, outer: tuple[str, ...] = ()) -> list[Member]:
     """
     archive = _archive(path, outer)
     unpacked = sum(info.file_size for info in archive.members.values())
-    if streams.is_bomb(unpacked, _length(archive.file.fp)):
+    packed = archive.file.fp.seek(0, os.SEEK_END)
+    if streams.is_bomb(unpacked, packed):
         raise ZipError(f"zip that would unpack to {unpacked:,} bytes: no text packs so well")
     shown = numbered(map(_readable, archive.members.values()))
     return [
@@ -148,10 +149,6 @@ def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
             f"truncated or damaged zip ({error}); download it again, and if it came in parts, "
             "join all of them in the order of their numbers"
         ) from None
-
-
-def _length(stream: BinaryIO) -> int:
-    return stream.seek(0, os.SEEK_END)
 
 
 # --- Names ----------------------------------------------------------------------------

@@ -152,6 +152,37 @@ def test_packed_a_hundred_times_over_is_refused(tmp_path, read, suffix):
 # --- JSON ---------------------------------------------------------------------------------
 
 
+def test_records_of_a_list_go_on_one_by_one(tmp_path, monkeypatch):
+    from gemma_ko_lib.corpus.sources import json_stream
+
+    read_json, read = json_stream.read_json, []
+
+    def watched(*arguments):
+        for item in read_json(*arguments):
+            read.append(item)
+            yield item
+
+    monkeypatch.setattr(json_stream, "read_json", watched)
+    (tmp_path / "a.json").write_text(json.dumps([{"text": "글"}] * 100))
+    assert next(read_records(tmp_path)).text == "글"
+    assert len(read) < 5
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_record_of_no_texts_at_all_is_rejected(tmp_path, read, name):
+    record = '{"id": "x", "metadata": {}, "document": []}'
+    (tmp_path / name).write_text(f"[{record}]" if name == "a.json" else record)
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason[:10]) == ([], "empty text")
+
+
+def test_an_object_nested_too_deep_for_python_costs_its_line(tmp_path, read):
+    deep = "[" * 600 + "NaN" + "]" * 600
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "글", "n": {deep}}}\n{RECORD}')
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line, reject.reason[:11]) == (["가람의 글"], 1, "broken JSON")
+
+
 @pytest.mark.parametrize("number", ["9" * 6000, "-" + "9" * 4400, "9" * 25, "1e99999"])
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_a_number_too_long_costs_at_most_itself(tmp_path, read, number, name):

@@ -282,6 +282,12 @@ def test_other_encodings_are_decoded_and_marked(tmp_path, read, name, text, enco
     assert document.metadata.get("decoded_from") == expected
 
 
+def test_one_syllable_of_korean_windows_at_the_end_is_no_cut_utf8(tmp_path, read):
+    (tmp_path / "a.txt").write_bytes("OK 가".encode("cp949"))
+    (document,), rejects = read(tmp_path / "a.txt")
+    assert (document.text, rejects) == ("OK 가", [])
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, None])
 def test_packed_files_are_read_by_what_is_in_them(tmp_path, read, pack):
     import zstandard

@@ -165,6 +165,14 @@ def test_a_stopped_download_is_no_whole_file_and_goes_on_in_the_next_run(mirror)
     assert (_kept() / "ratings_train.txt").read_bytes() == TABLE
 
 
+def test_a_part_that_is_whole_gets_its_name(mirror):
+    _kept().mkdir(parents=True)
+    (_kept() / "ratings_train.txt.part").write_bytes(TABLE)
+    fetch("open:nsmc")
+    assert [p.name for p in _kept().iterdir()] == ["ratings_train.txt"]
+    assert mirror.asked == []
+
+
 def test_another_content_is_refused_and_removed(mirror):
     mirror.files["/nsmc/ratings_train.txt"] = TABLE.replace(b"1", b"2", 1)
     with pytest.raises(UserError, match="its SHA-256 is .*, not .*removed"):

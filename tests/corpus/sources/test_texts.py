@@ -143,6 +143,13 @@ def test_titles_part_articles(formats_dir):
     assert (second.metadata["title"], rejects) == ("홍두깨", [])
 
 
+def test_a_heading_that_is_no_utf8_costs_its_article(tmp_path):
+    damaged = " = 물레 = \n\n == \udcb0\udca1 == \n글\n = 베틀 = \n\n다른 글\n"
+    (tmp_path / "a.txt").write_bytes(damaged.encode("utf-8", "surrogateescape"))
+    (document,), (reason,), _ = split(tmp_path)
+    assert (document.metadata["title"], reason[:9]) == ("베틀", "not UTF-8")
+
+
 # --- Large and damaged --------------------------------------------------------------------
 
 

@@ -95,7 +95,6 @@ def test_a_cut_dump_and_a_page_without_end_are_told_once(tmp_path, read, monkeyp
     found, (reject,) = read(tmp_path)
     assert (len(found), reject.reason[:12]) == (1, "damaged dump")
     monkeypatch.setattr(records, "LONGEST_RECORD", 100_000)
-    monkeypatch.setattr(wiki, "LONGEST_RECORD", 100_000)
     (tmp_path / "pages.xml").write_text(DUMP.replace("토론</text>", "토론" * 100_000))
     found, (reject,) = read(tmp_path)
     assert (len(found), "too long" in reject.reason) == (1, True)
