@@ -4,18 +4,17 @@ What stands between them, leaks and duplicates, has modules of its own, and so h
 shows of its work (`audit`).
 """
 
+import contextlib
 import hashlib
 import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import zstandard
-from datatrove.data import Document, DocumentsPipeline
-from datatrove.io import OutputFileManager
-from datatrove.pipeline.writers.jsonl import JsonlWriter
-from datatrove.utils.stats import Stats
+from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Dropped, Examples
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
@@ -23,11 +22,11 @@ from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.result_folder import HELD_OUT
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
 
-HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
 
@@ -211,23 +210,20 @@ def is_held_out(key: str, share: float) -> bool:
 SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
-class _PackedFiles(OutputFileManager):
-    """Output files whose bytes depend on their content only, not on the time of day."""
-
-    def get_file(self, filename):
-        if filename not in self._output_files:
-            plain = self.fs.open(filename, mode="wb")
-            if filename.endswith(SUFFIXES["zstd"]):
-                packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
-            else:
-                packed = packed_with_gzip(plain)
-            # One call of the packer per megabyte instead of one per document.
-            self._output_files[filename] = io.BufferedWriter(packed, 1 << 20)
-        return self._output_files[filename]
+def _open_packed(path: Path) -> BinaryIO:
+    """A packed file whose bytes depend on its content only, not on the time of day."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = open(path, "wb")
+    if path.suffix == SUFFIXES["zstd"]:
+        packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
+    else:
+        packed = packed_with_gzip(plain)
+    # One call of the packer per megabyte instead of one per document.
+    return io.BufferedWriter(packed, 1 << 20)
 
 
-class CorpusWriter(JsonlWriter):
-    """datatrove's JSONL writer with reproducible packing and a held-out side.
+class CorpusWriter(CountingStep):
+    """Write the documents as JSON lines, those that are held out apart.
 
     A line holds id, text and the document's metadata, flat.
 
@@ -239,53 +235,45 @@ class CorpusWriter(JsonlWriter):
     """
 
     name = "write"
-    type = "corpus"
-
-    def __new__(cls, *args, **kwargs):
-        """Without datatrove's look for orjson in the metadata of every installed package."""
-        return object.__new__(cls)
 
     def __init__(
         self,
-        output_folder: str,
+        output_folder: str | Path,
         hold_out: float = 0.0,
         hold_out_by: str | None = None,
         packing: str = "gzip",
     ):
-        suffix = f".jsonl{SUFFIXES[packing]}"
-        super().__init__(output_folder, f"documents-${{rank}}{suffix}", compression=None)
-        self.output_mg = _PackedFiles(self.output_folder)
-        self.hold_out, self.hold_out_by, self.suffix = hold_out, hold_out_by, suffix
+        super().__init__()
+        self.output_folder, self.packing = Path(output_folder), packing
+        self.hold_out, self.hold_out_by = hold_out, hold_out_by
 
-    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+    def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
-        self.stats = Stats(str(self))
-        counts: Counter[str] = Counter()
-        name = f"documents-{rank:05d}{self.suffix}"
-        held_out_name = f"{HELD_OUT}/{name}"
-        documents = text_bytes = 0
-        with self:
+        name = f"documents-{rank:05d}.jsonl{SUFFIXES[self.packing]}"
+        paths = {
+            "kept": self.output_folder / name,
+            "held_out": self.output_folder / HELD_OUT / name,
+        }
+        files: dict[str, BinaryIO] = {}
+        with contextlib.ExitStack() as opened:
             for document in data:
-                documents += 1
+                counts["in"] += 1
                 held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
-                if held_out:
-                    counts["held_out"] += 1
-                file = self.output_mg.get_file(held_out_name if held_out else name)
-                self._write(document, file, name)
+                side = "held_out" if held_out else "kept"
+                counts[side] += 1
+                if side not in files:
+                    files[side] = opened.enter_context(_open_packed(paths[side]))
+                self._write(document, files[side])
                 # orjson leaves the encoded text with the string: it is not encoded twice.
-                text_bytes += len(document.text.encode())
+                counts["text_bytes"] += len(document.text.encode())
                 yield document
-        counts["in"], counts["text_bytes"] = documents, text_bytes
-        counts["kept"] = documents - counts["held_out"]
-        for label, value in sorted(counts.items()):
-            self.stat_update(label, value=value)
 
-    def _write(self, document: Document, file_handler, filename: str) -> None:
+    def _write(self, document: Document, file: BinaryIO) -> None:
         record = {"id": document.id, "text": document.text}
         for key, value in document.metadata.items():
             # A field of the corpus that is called "text" is not the document's.
             record[f"source_{key}" if key in ("id", "text") else key] = value
-        file_handler.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:
         if self.hold_out_by is None:

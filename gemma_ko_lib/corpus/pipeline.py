@@ -244,10 +244,8 @@ class CorpusRun:
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        show, dropped = (
-            settings.show,
-            (partial / "out" / DROPPED if settings.keep_dropped else None),
-        )
+        show, out = settings.show, partial / "out"
+        dropped = out / DROPPED if settings.keep_dropped else None
         how = {
             "replacement": settings.pii,
             "seed": settings.seed,
@@ -263,7 +261,7 @@ class CorpusRun:
             read.append(blocks.Masker(partial, **how, show=show))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        out, side = str(partial / "out"), (settings.hold_out, settings.hold_out_by)
+        side = (settings.hold_out, settings.hold_out_by)
         write = [blocks.CorpusWriter(out, *side, settings.compression)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
