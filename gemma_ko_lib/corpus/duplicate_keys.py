@@ -184,32 +184,26 @@ class Chunks:
         # A process may map some 65,000 files, and 500 GB of reviews have more chunks than that.
         self._get = functools.lru_cache(_MOST_OPEN)(self.load)
 
-    def array(self, chunk: int, name: str) -> np.ndarray:
-        """An array of one chunk: "keys", "order" [tables, n] or "characters" [n]."""
-        return self._get(chunk, name, ragged=False)
-
-    def ragged(self, chunk: int, name: str) -> Ragged:
-        """Lists of one chunk: "shingles" or "ids"."""
-        return self._get(chunk, name, ragged=True)
-
     def load(self, chunk: int, name: str, ragged: bool = False) -> np.ndarray | Ragged:
-        """Map an array or lists for a single use; what it touched leaves memory with it."""
+        """Map an array or lists for a single use; what it touched leaves memory with it.
+
+        Args:
+            chunk: its place in the order of documents.
+            name: "keys", "order" [tables, n] or "characters" [n]; of lists "shingles" or "ids".
+            ragged: lists are meant.
+        """
         folder = self.folders[chunk]
         return Ragged(folder, name) if ragged else load_mapped(folder / f"{name}.npy")
 
-    def locate(self, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Chunk and place within it of documents given by number."""
-        chunks = np.searchsorted(self.first, documents, side="right") - 1
-        return chunks, (documents - self.first[chunks]).astype(np.int64)
-
     def look_up(self, name: str, documents: np.ndarray, row: int | None = None) -> np.ndarray:
-        """Values of documents out of an array, or out of one of its rows."""
-        chunks, places = self.locate(documents)
+        """Values of documents, given by number, out of an array or out of one of its rows."""
+        chunks = np.searchsorted(self.first, documents, side="right") - 1
+        places = (documents - self.first[chunks]).astype(np.int64)
         order = np.argsort(chunks, kind="stable")
         present, starts = np.unique(chunks[order], return_index=True)
         found = np.zeros(len(documents), np.uint64)
         for chunk, mine in zip(present, np.split(order, starts)[1:], strict=True):
-            array = self.array(chunk, name)
+            array = self._get(chunk, name)
             found[mine] = (array if row is None else array[row])[places[mine]]
         return found
 
@@ -220,7 +214,7 @@ class Chunks:
     def list_of(self, name: str, document: int) -> np.ndarray:
         """One document's list: "shingles", or the bytes of its "ids"."""
         chunk = bisect.bisect_right(self._first, document) - 1
-        return self.ragged(chunk, name)[int(document) - self._first[chunk]]
+        return self._get(chunk, name, ragged=True)[int(document) - self._first[chunk]]
 
     def identifier(self, document: int) -> str:
         """A document's id by its number."""

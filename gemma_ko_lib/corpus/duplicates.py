@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Dropped
 from gemma_ko_lib.corpus.counting import CountingStep
@@ -262,7 +261,10 @@ class DuplicateFilter(CountingStep):
                 kind = "exact" if math.isnan(similarity) else "near"
                 counts[kind] += 1
                 dropped.add(document, f"{kind}_duplicate")
-                write_line(file, _listed(document, chunks.identifier(kept), similarity))
+                record = {"id": document.id, "duplicate_of": chunks.identifier(kept), "kind": kind}
+                if kind == "near":
+                    record["similarity"] = round(similarity, 4)
+                write_line(file, {**record, "text": document.text[:_LISTED_CHARACTERS]})
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
         """Place within the task of what goes, what stays for it, and how similar the two are.
@@ -285,12 +287,4 @@ class DuplicateFilter(CountingStep):
 
 def _between(found, low: int, high: int) -> list[tuple]:
     start, end = np.searchsorted(found["document"], np.array([low, high], np.uint64))
-    return found[start:end].tolist() if end > start else []
-
-
-def _listed(document: Document, kept: str, similarity: float) -> dict:
-    kind = "exact" if math.isnan(similarity) else "near"
-    record = {"id": document.id, "duplicate_of": kept, "kind": kind}
-    if kind == "near":
-        record["similarity"] = round(similarity, 4)
-    return {**record, "text": document.text[:_LISTED_CHARACTERS]}
+    return found[start:end].tolist()
