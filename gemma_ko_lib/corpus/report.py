@@ -41,12 +41,8 @@ def build_report(
     notes = list(_task_records(partial, "notes", tasks))
     read, clean, write = counts["read"], counts["clean"], counts["write"]
     registers, changed, lost, dropped = _by_register(clean)
-    if (
-        settings.hold_out_by
-        and settings.hold_out
-        and write["in"]
-        and write["without_key"] == write["in"]
-    ):
+    # Keys are only asked for where something is held out by a field.
+    if write["in"] and write["without_key"] == write["in"]:
         raise UserError(
             f"No document has the field '{settings.hold_out_by}' to hold out by; give one that "
             "is there."
@@ -134,9 +130,6 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
         elif kind:
             registers[register][f"{kind[0]}_by"][kind[1]] = value
             totals[kind[0]][kind[1]] += value
-    for counts in registers.values():
-        for label in ("out", "chars_out"):
-            counts.setdefault(label, 0)
     return dict(registers), totals["changed"], totals["lost"], totals["dropped"]
 
 
@@ -282,9 +275,9 @@ def format_report(report: dict, show: int = 0) -> str:
         lines.append(f"source: {said}: {size:,.2f} MB")
     for encoding, decoded in steps["read"]["decoded_from"].items():
         lines.append(f"decoded from {encoding}: {decoded:,}")
-    lines += [
-        f"read as {way['how']}: {_up_to(way['files'], way['first'])}" for way in report["read_as"]
-    ]
+    for way in report["read_as"]:
+        files = f"{way['files']:,} files, the first " if way["files"] > 1 else ""
+        lines.append(f"read as {way['how']}: {files}{way['first']}")
     for field, count in steps["read"]["unread_fields"].items():
         lines.append(f"not read: {count:,} records have text in {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
@@ -292,8 +285,11 @@ def format_report(report: dict, show: int = 0) -> str:
         lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")
         lines += _shown(changed["examples"][:show])
     for rule, dropped in steps["clean"]["dropped_by"].items():
-        first = [f", e.g. {_one_line(example)!r}" for example in dropped["examples"][:1]]
-        lines.append(f"dropped by {rule}: {dropped['count']:,}{''.join(first)}")
+        said = f"dropped by {rule}: {dropped['count']:,}"
+        if dropped["examples"]:
+            first = dropped["examples"][0]["before"][:40].replace("\n", " ")
+            said += f", e.g. {first!r}"
+        lines.append(said)
         lines += _shown(dropped["examples"][:show])
     if mask := steps.get("mask"):
         names = "found" if mask["names"] else "not looked for"
@@ -329,25 +325,15 @@ def _named(lines: list[str], count: int, what: str) -> list[str]:
     return lines[:_FIRST_OF_LIST] + ([f"{what}: {more:,} more"] if more > 0 else [])
 
 
-def _up_to(files: int, first: str) -> str:
-    return first if files == 1 else f"{files:,} files, the first {first}"
-
-
 def _place(reject: dict) -> str:
     return reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
-
-
-def _one_line(example: dict) -> str:
-    return example["before"][:40].replace("\n", " ")
 
 
 def _shown(examples: list[dict]) -> list[str]:
     """Two lines for each example; `repr` keeps a text from steering the terminal."""
     lines = []
     for example in examples:
-        lines.append(f"  {example['id']!r}")
-        if example["after"] is None:
-            lines.append(f"  - {example['before']!r}")
-        else:
-            lines += [f"  - {example['before']!r}", f"  + {example['after']!r}"]
+        lines += [f"  {example['id']!r}", f"  - {example['before']!r}"]
+        if example["after"] is not None:
+            lines.append(f"  + {example['after']!r}")
     return lines
