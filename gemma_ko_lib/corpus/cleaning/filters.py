@@ -321,20 +321,15 @@ TEXT_FILTERS = (
     repeated_characters,
     repeated_ngrams,
 )
-LINE_FILTERS = (
-    bullet_lines,
-    ellipsis_lines,
-    duplicate_lines,
-)
+LINE_FILTERS = (bullet_lines, ellipsis_lines, duplicate_lines)
 
 
 def failed_filter(doc: Measured, limits: RegisterSettings) -> str | None:
     """Name the first filter that a text fails, or None."""
-    for fails in TEXT_FILTERS:
+    filters = TEXT_FILTERS
+    if "\n" in doc.text and len(doc.lines) >= _FEWEST_LINES:
+        filters += LINE_FILTERS
+    for fails in filters:
         if fails(doc, limits):
             return fails.__name__
-    if "\n" in doc.text and len(doc.lines) >= _FEWEST_LINES:
-        for fails in LINE_FILTERS:
-            if fails(doc, limits):
-                return fails.__name__
     return None
