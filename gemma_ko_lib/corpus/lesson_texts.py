@@ -38,15 +38,13 @@ def lesson_inputs(language: str, profile: Profile) -> tuple[list[str | Path], Li
     tokens = sizes.steps * sizes.batch_rows * sizes.row_length
     wanted = max(_LEAST_BYTES, _BYTES_A_TOKEN * tokens)
     limit = Limit(bytes=wanted // len(names))
-    inputs, failures = [], []
+    inputs = []
     for name in names:
         try:
             fetch(f"open:{name}", limit, quiet=True)
             inputs.append(f"open:{name}")
         except UserError as error:
-            failures.append(str(error))
-    for failure in failures:
-        print(f"{language}: not reached: {failure}")
+            print(f"{language}: not reached: {error}")
     if not inputs:
         print(f"{language}: the course's own samples instead, so a long run reads them repeatedly")
         return samples, EVERYTHING
