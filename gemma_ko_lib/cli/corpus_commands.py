@@ -11,10 +11,6 @@ from gemma_ko_lib.runtime import UserError
 
 def add(commands) -> None:
     """Register the commands of this module."""
-    _add_clean(commands)
-
-
-def _add_clean(commands) -> None:
     parser = command(commands, "clean", _clean, "Turn raw files into clean documents for training.")
     parser.add_argument(
         "inputs",
