@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
     from gemma_ko_lib.corpus.sources.reading import Reading
 
-__all__ = [
-    "InputFile",
-    "Note",
-    "Reject",
-    "find_files",
-    "find_files_and_notes",
-    "open_corpus",
-    "read_documents",
-    "read_file",
-    "read_records",
-]
 # Records of a labelled file that are looked at to see whether the labels hold the texts.
 _LOOKED_AT = 20
 
@@ -82,9 +71,7 @@ def open_corpus(
     """
     given = name if is_open(name) else OPEN + name
     for file in fetch(given, Limit(documents, text_bytes)):
-        for record in read_file(file):
-            if not isinstance(record, Reject | Note):
-                yield record
+        yield from documents_of(file)
 
 
 def _has_text(file: InputFile) -> bool:
@@ -126,6 +113,11 @@ def read_records(inputs: str | Path | Iterable[str | Path]) -> Iterator["Documen
         for record in read_file(file):
             if type(record) is not Note:
                 yield record
+
+
+def documents_of(file: InputFile) -> Iterator["Document"]:
+    """Read the documents of one file alone, without its rejects and notes."""
+    return (record for record in read_file(file) if not isinstance(record, Reject | Note))
 
 
 def read_file(
