@@ -371,15 +371,16 @@ def _show_progress(run: CorpusRun, quiet: bool):
             watcher.join()
 
 
+# By the stages, the last one first.
+_NOTES = {"write": "read; writing", "match": "read; looking for duplicates"}
+
+
 def _watch(partial: Path, bar: Progress, done: threading.Event) -> None:
     shown = 0
     while not done.wait(1.0):
         counts = [path.read_text() for path in partial.glob("progress-*")]
         total = sum(int(count) for count in counts if count)
-        stages = [path.name for path in (partial / "logs").glob("*")]
-        note = next((name for name in ("write", "match") if name in stages), "")
-        bar.update(max(total - shown, 0), _NOTES[note])
+        logs = partial / "logs"
+        note = next((said for stage, said in _NOTES.items() if (logs / stage).is_dir()), "")
+        bar.update(max(total - shown, 0), note)
         shown = max(total, shown)
-
-
-_NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writing"}
