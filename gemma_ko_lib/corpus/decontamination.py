@@ -215,7 +215,7 @@ class Decontaminator(CountingStep):
             open(listed, "w", encoding="utf-8") as file,
             Dropped(self.dropped, self.name, rank) as dropped,
         ):
-            for batch, words in _batches(data):
+            for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
                 hits = _find([document.text for document in batch], words, index, texts)
                 for place, document in enumerate(batch):
                     counts["in"] += 1
@@ -255,19 +255,6 @@ def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, d
             pass
         lines = list(read_lines(task_lines(Path(folder), "contaminated", 0)))
     return {int(line.pop("id")): line for line in lines}
-
-
-def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
-    documents, words, total = [], [], 0
-    for document in data:
-        documents.append(document)
-        words.append(shingles.words(document.text))
-        total += len(words[-1])
-        if len(documents) >= _BATCH_DOCUMENTS or total >= _BATCH_WORDS:
-            yield documents, words
-            documents, words, total = [], [], 0
-    if documents:
-        yield documents, words
 
 
 def _find(

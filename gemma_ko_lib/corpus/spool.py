@@ -8,7 +8,7 @@ other in one array, with a second array that says where each begins.
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,15 +85,16 @@ def packed_with_gzip(plain: BinaryIO) -> BinaryIO:
 # --- Rows of numbers --------------------------------------------------------------------
 
 
-def save_ragged(folder: Path, name: str, values: np.ndarray, starts: np.ndarray) -> None:
+def save_ragged(folder: Path, name: str, values: np.ndarray, lengths: Sequence[int]) -> None:
     """Store lists of different lengths.
 
     Args:
         folder: where `name`.npy and `name`-starts.npy go.
         name: of the array.
         values: [n], all lists one after the other.
-        starts: [lists + 1], where each begins; the last is n.
+        lengths: [lists], of each.
     """
+    starts = np.concatenate([[0], np.cumsum(lengths)])  # and after the last, n
     np.save(folder / f"{name}.npy", values, allow_pickle=False)
     np.save(folder / f"{name}-starts.npy", starts.astype(np.int64), allow_pickle=False)
 
