@@ -1,7 +1,7 @@
 """What decides the documents of a run of the corpus pipeline."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class CleanSettings:
     quality: bool = False
     pii: str = "placeholder"
     duplicates: str = "near"
-    decontaminate: tuple[str, ...] = ()
+    decontaminate: Sequence[str] = ()
     hold_out: float = 0.0
     hold_out_by: str | None = None
     seed: int = 0
