@@ -49,22 +49,20 @@ def build_report(
         )
     shown = _examples(partial, "clean", tasks, settings.show)
     steps = [
-        {
-            "name": "read",
-            "in": read["in"],
-            "out": read["out"],
-            "rejected": read["rejects"],
-            "decoded_from": _labelled(read, "decoded|"),
-            "unread_fields": dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
-        },
-        {
-            "name": "clean",
-            "in": clean["in"],
-            "out": clean["out"],
-            "changed": clean["changed"],
-            "changed_by": _with_examples(changed, shown, lost),
-            "dropped_by": _with_examples(dropped, shown),
-        },
+        _step(
+            "read",
+            read,
+            rejected=read["rejects"],
+            decoded_from=_labelled(read, "decoded|"),
+            unread_fields=dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
+        ),
+        _step(
+            "clean",
+            clean,
+            changed=clean["changed"],
+            changed_by=_with_examples(changed, shown, lost),
+            dropped_by=_with_examples(dropped, shown),
+        ),
     ]
     if settings.pii != "keep":
         steps.append(_mask_step(counts["mask"], partial, tasks, settings))
@@ -136,6 +134,10 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
 # --- Steps --------------------------------------------------------------------------------
 
 
+def _step(name: str, counts: Counter, **more) -> dict:
+    return {"name": name, "in": counts["in"], "out": counts["out"], **more}
+
+
 def _with_examples(
     counts: Counter, examples: dict[str, list[dict]], lost: Counter | None = None
 ) -> dict[str, dict]:
@@ -162,40 +164,33 @@ def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, lis
 
 def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
     kinds = Counter(_labelled(mask, "masked|"))
-    return {
-        "name": "mask",
-        "in": mask["in"],
-        "out": mask["out"],
-        "changed": mask["changed"],
-        "urls": settings.urls,
-        "names": settings.names,
-        "masked": _with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
-    }
+    return _step(
+        "mask",
+        mask,
+        changed=mask["changed"],
+        urls=settings.urls,
+        names=settings.names,
+        masked=_with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
+    )
 
 
 def _decontamination_step(counts: Counter, partial: Path, output_dir: Path) -> dict:
     index = json.loads((partial / "evaluation" / "counts.json").read_text("utf-8"))
-    return {
-        "name": "decontaminate",
-        "in": counts["in"],
-        "out": counts["out"],
-        "evaluation_sets": index,
-        "first": _first(output_dir / "contaminated.jsonl"),
-    }
+    first = _first(output_dir / "contaminated.jsonl")
+    return _step("decontaminate", counts, evaluation_sets=index, first=first)
 
 
 def _duplicates_step(counts: dict[str, Counter], output_dir: Path) -> dict:
     duplicates, match = counts["duplicates"], counts["match"]
-    return {
-        "name": "duplicates",
-        "in": duplicates["in"],
-        "out": duplicates["out"],
-        "exact": duplicates["exact"],
-        "near": duplicates["near"],
-        "pairs_proposed": match["proposed"],
-        "pairs_confirmed": match["confirmed"],
-        "first": _first(output_dir / "duplicates.jsonl"),
-    }
+    return _step(
+        "duplicates",
+        duplicates,
+        exact=duplicates["exact"],
+        near=duplicates["near"],
+        pairs_proposed=match["proposed"],
+        pairs_confirmed=match["confirmed"],
+        first=_first(output_dir / "duplicates.jsonl"),
+    )
 
 
 def _first(path: Path) -> list[dict]:
