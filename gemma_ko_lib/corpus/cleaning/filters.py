@@ -109,15 +109,9 @@ _ANY_EOJEOL = {"min_eojeol": 0.0, "max_eojeol": float("inf"), "max_symbols": flo
 _WITHOUT_SPACES = {**_WITHOUT_HANGUL, **_ANY_EOJEOL}
 
 
-def for_language(limits: RegisterSettings, language: str) -> RegisterSettings:
-    """The same limits without what only fits Korean."""
-    if language == "ko":
-        return limits
-    return _for_other_language(limits, language)
-
-
 @functools.cache
-def _for_other_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+def for_other_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+    """The same limits without what only fits Korean."""
     loosened = _WITHOUT_SPACES if language in ("zh", "ja") else _WITHOUT_HANGUL
     return dataclasses.replace(limits, **loosened)
 

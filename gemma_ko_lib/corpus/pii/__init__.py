@@ -123,7 +123,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
             for rank, start, end, kind in numbers.find_numbers(plain)
             if not links.is_in_link(plain, start)
         ]
-    return _without_overlaps(candidates) if candidates else []
+    return _without_overlaps(candidates)
 
 
 def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
