@@ -3,13 +3,10 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
-
-if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.sources.reading import Reading
 
 PII = ("placeholder", "surrogate", "keep")
 URLS = ("personal", "all", "keep")
@@ -88,10 +85,8 @@ class CleanSettings:
             require_kiwi()
         evaluation_files(self.decontaminate)
 
-    def reading(self) -> "Reading":
+    def reading(self) -> Reading:
         """What readers are told."""
-        from gemma_ko_lib.corpus.sources.reading import Reading
-
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 

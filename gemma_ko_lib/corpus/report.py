@@ -9,20 +9,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.runtime import UserError
-
-if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.clean_settings import CleanSettings
 
 FORMAT = "gemma-ko clean documents 2"
 _FIRST_OF_LIST = 20
 
 
-def build_report(
-    partial: Path, tasks: int, settings: "CleanSettings", left_out: list[dict]
-) -> dict:
+def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: list[dict]) -> dict:
     """Add the tasks' counters up.
 
     Args:
@@ -162,7 +157,7 @@ def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, lis
     return examples
 
 
-def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
+def _mask_step(mask: Counter, partial: Path, tasks: int, settings: CleanSettings) -> dict:
     kinds = Counter(_labelled(mask, "masked|"))
     return _step(
         "mask",
