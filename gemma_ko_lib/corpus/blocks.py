@@ -5,6 +5,7 @@ shows of its work (`audit`).
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 from collections import Counter, defaultdict
@@ -17,6 +18,7 @@ import zstandard
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Dropped, Examples
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
@@ -88,44 +90,33 @@ class Cleaner(CountingStep):
 
     Args:
         working_dir: for examples.
-        languages: that are kept.
-        quality: also apply the measures that need a morphological analyser.
-        show: how many examples of a rule.
+        settings: of the run.
         dropped: folder for what is dropped, or None.
-        mask: what takes personal data out of it, or None.
     """
 
     name = "clean"
 
-    def __init__(
-        self,
-        working_dir: Path,
-        languages: Sequence[str],
-        quality: bool,
-        show: int,
-        dropped: Path | None = None,
-        mask: Callable[[str], str] | None = None,
-    ):
+    def __init__(self, working_dir: Path, settings: CleanSettings, dropped: Path | None = None):
         super().__init__()
-        self.working_dir, self.languages, self.quality = working_dir, tuple(languages), quality
-        self.show, self.dropped, self.mask = show, dropped, mask
+        self.working_dir, self.settings, self.dropped = working_dir, settings, dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
 
         Lost are the characters that a rule took away.
         """
-        settings = {"languages": self.languages, "quality": self.quality}
+        settings = self.settings
+        wanted = {"languages": settings.languages, "quality": settings.quality}
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
-            Examples(self.working_dir, "clean", rank, self.show) as examples,
-            Dropped(self.dropped, "clean", rank, self.mask) as dropped,
+            Examples(self.working_dir, "clean", rank, settings.show) as examples,
+            Dropped(self.dropped, "clean", rank, _mask_of(settings)) as dropped,
         ):
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
-                result = clean_text(text, register, language=language, **settings)
+                result = clean_text(text, register, language=language, **wanted)
                 # Only known registers get counters of their own: any string may stand there.
                 known = register if register in REGISTERS else "other"
                 size = sizes[known]
@@ -137,8 +128,8 @@ class Cleaner(CountingStep):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
                     if any(map(examples.wants, result.changed_by)):
-                        for step in trace(text, register):
-                            examples.add(step[0], document, *step[1:])
+                        for rule, before, after in trace(text, register):
+                            examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     examples.add(result.dropped_by, document, text)
@@ -156,34 +147,36 @@ class Cleaner(CountingStep):
             counts["out"] += size[2]
 
 
+def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
+    """What replaces personal data in what is dropped before it is masked; None to keep it."""
+    if settings.pii == "keep":
+        return None
+    how = {"seed": settings.seed, "urls": settings.urls, "names": settings.names}
+    return functools.partial(mask_pii, replacement=settings.pii, **how)
+
+
 class Masker(CountingStep):
     """Replace personal data.
 
     Args:
         working_dir: for examples.
-        replacement: "placeholder" or "surrogate", see `pii.mask_pii`.
-        seed: of the surrogates.
-        urls, names: see `pii.find_pii`.
-        show: how many examples of a kind.
+        settings: of the run.
     """
 
     name = "mask"
 
-    def __init__(
-        self, working_dir: Path, replacement: str, seed: int, urls: str, names: bool, show: int
-    ):
+    def __init__(self, working_dir: Path, settings: CleanSettings):
         super().__init__()
-        self.working_dir, self.replacement, self.seed = working_dir, replacement, seed
-        self.urls, self.names, self.show = urls, names, show
+        self.working_dir, self.settings = working_dir, settings
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked by kind."""
-        documents = 0
-        with Examples(self.working_dir, "mask", rank, self.show) as examples:
+        documents, settings = 0, self.settings
+        with Examples(self.working_dir, "mask", rank, settings.show) as examples:
             for document in data:
                 documents += 1
-                if spans := find_pii(document.text, self.urls, self.names):
-                    masked = mask_spans(document.text, spans, self.replacement, self.seed)
+                if spans := find_pii(document.text, settings.urls, settings.names):
+                    masked = mask_spans(document.text, spans, settings.pii, settings.seed)
                     counts["changed"] += 1
                     for span in spans:
                         counts[f"masked|{span.kind}"] += 1

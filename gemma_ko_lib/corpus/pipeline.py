@@ -16,7 +16,6 @@ that its report lists are removed, and nothing else.
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import shutil
@@ -240,25 +239,17 @@ class CorpusRun:
         from gemma_ko_lib.corpus.decontamination import Decontaminator
         from gemma_ko_lib.corpus.duplicate_keys import DuplicateKeys, parts_for
         from gemma_ko_lib.corpus.executor import Stage
-        from gemma_ko_lib.corpus.pii import mask_pii
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        show, out = settings.show, partial / "out"
+        out = partial / "out"
         dropped = out / DROPPED if settings.keep_dropped else None
-        how = {
-            "replacement": settings.pii,
-            "seed": settings.seed,
-            "urls": settings.urls,
-            "names": settings.names,
-        }
-        mask = None if settings.pii == "keep" else functools.partial(mask_pii, **how)
         read = [
             blocks.DocumentReader(self.tasks, partial, settings.reading()),
-            blocks.Cleaner(partial, settings.languages, settings.quality, show, dropped, mask),
+            blocks.Cleaner(partial, settings, dropped),
         ]
-        if mask:
-            read.append(blocks.Masker(partial, **how, show=show))
+        if settings.pii != "keep":
+            read.append(blocks.Masker(partial, settings))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
         side = (settings.hold_out, settings.hold_out_by)
