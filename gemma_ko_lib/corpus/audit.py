@@ -12,7 +12,7 @@ import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.pii import mask_pii
-from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
+from gemma_ko_lib.corpus.spool import open_packed, task_lines, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
@@ -87,8 +87,7 @@ class Dropped:
 
     def __enter__(self):
         if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = packed_with_gzip(open(self._path, "wb"))
+            self._file = open_packed(self._path)
         return self
 
     def __exit__(self, *exception):

@@ -7,14 +7,12 @@ shows of its work (`audit`).
 import contextlib
 import functools
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
-import zstandard
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Dropped, Examples
@@ -27,7 +25,7 @@ from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
+from gemma_ko_lib.corpus.spool import open_packed, task_lines, write_line
 
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
@@ -203,18 +201,6 @@ def is_held_out(key: str, share: float) -> bool:
 SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
-def _open_packed(path: Path) -> BinaryIO:
-    """A packed file whose bytes depend on its content only, not on the time of day."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plain = open(path, "wb")
-    if path.suffix == SUFFIXES["zstd"]:
-        packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
-    else:
-        packed = packed_with_gzip(plain)
-    # One call of the packer per megabyte instead of one per document.
-    return io.BufferedWriter(packed, 1 << 20)
-
-
 class CorpusWriter(CountingStep):
     """Write the documents as JSON lines, those that are held out apart.
 
@@ -255,7 +241,7 @@ class CorpusWriter(CountingStep):
                 side = "held_out" if held_out else "kept"
                 counts[side] += 1
                 if side not in files:
-                    files[side] = opened.enter_context(_open_packed(paths[side]))
+                    files[side] = opened.enter_context(open_packed(paths[side]))
                 self._write(document, files[side])
                 # orjson leaves the encoded text with the string: it is not encoded twice.
                 counts["text_bytes"] += len(document.text.encode())

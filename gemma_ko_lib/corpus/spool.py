@@ -72,14 +72,20 @@ class SpoolReader(CountingStep):
                 yield Document(text=text, id=identifier, metadata=metadata)
 
 
-def packed_with_gzip(plain: BinaryIO) -> BinaryIO:
-    """A file whose bytes depend on what is written alone: it has no name and no time.
+def open_packed(path: Path) -> BinaryIO:
+    """A new file, packed as its name says (.gz, .zst); no name or time of day is in its bytes.
 
-    Level 4 takes half the time of 6 and makes files 5% larger.
+    Level 4 of gzip takes half the time of 6 and makes files 5% larger.
     """
-    packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
-    packed.myfileobj = plain  # closed with it
-    return packed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = open(path, "wb")
+    if path.suffix == ".zst":
+        packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
+    else:
+        packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=plain, mtime=0)
+        packed.myfileobj = plain  # closed with it
+    # One call of the packer per megabyte instead of one per document.
+    return io.BufferedWriter(packed, 1 << 20)
 
 
 # --- Rows of numbers --------------------------------------------------------------------
