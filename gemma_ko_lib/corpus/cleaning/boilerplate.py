@@ -150,10 +150,6 @@ def _strip_share_buttons(line: str) -> str:
     return line
 
 
-def _is_boilerplate(line: str) -> bool:
-    return any(pattern.fullmatch(line) for pattern in _LINES)
-
-
 # --- Footers ----------------------------------------------------------------------------
 
 # What a site says about the company behind it. A number that only a registered business has
@@ -228,6 +224,6 @@ def _clean_line(line: str) -> str | None:
     if len(stripped) <= _LONGEST_LINE:
         if _SHARE_HINT.search(stripped):
             stripped = cleaned = _strip_share_buttons(stripped)
-        if stripped and _is_boilerplate(stripped):
+        if stripped and any(boilerplate.fullmatch(stripped) for boilerplate in _LINES):
             return None
     return cleaned if stripped or not line.strip() else None
