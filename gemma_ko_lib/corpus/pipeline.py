@@ -269,7 +269,11 @@ class CorpusRun:
                 *([Stage("resolve", [resolve], 1)] if near else []),
                 Stage("write", [SpoolReader(spool), left_out, *write], tasks),
             ]
-        return [*stages, Stage("finish", [_Finish(self)], 1)] if finish else stages
+        return [*stages, Stage("finish", [self], 1)] if finish else stages
+
+    def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
+        """`finish` as a block, for an executor that runs when nobody waits."""
+        self.finish()
 
     def finish(self) -> dict:
         """Add the counters up, put the documents into place, write the report, tidy up.
@@ -333,16 +337,6 @@ def _sources(files: list[InputFile]) -> list[dict]:
             read = {"name": file.name, "bytes": file.size, "sha256": sha256_of(file.path)}
             sources.setdefault(file.about, []).append(read)
     return [{**dict(about), "files": read} for about, read in sources.items()]
-
-
-class _Finish:
-    """`CorpusRun.finish` as a block, for an executor that runs when nobody waits."""
-
-    def __init__(self, run: CorpusRun):
-        self.run = run
-
-    def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
-        self.run.finish()
 
 
 # --- Progress -----------------------------------------------------------------------------
