@@ -8,10 +8,13 @@ from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
 
-PII = ("placeholder", "surrogate", "keep")
-URLS = ("personal", "all", "keep")
-DUPLICATES = ("near", "exact", "keep")
-COMPRESSION = ("gzip", "zstd")
+_VALUES = {
+    "pii": ("placeholder", "surrogate", "keep"),
+    "duplicates": ("near", "exact", "keep"),
+    "urls": ("personal", "all", "keep"),
+    "documents_by": DOCUMENTS_BY,
+    "compression": ("gzip", "zstd"),
+}
 # Of the files that `runtime.numbered_records` reads, as folders of evaluation sets have them.
 EVALUATION_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".parquet")
 
@@ -62,13 +65,7 @@ class CleanSettings:
     compression: str = "gzip"
 
     def __post_init__(self):
-        for name, known in (
-            ("pii", PII),
-            ("duplicates", DUPLICATES),
-            ("urls", URLS),
-            ("documents_by", DOCUMENTS_BY),
-            ("compression", COMPRESSION),
-        ):
+        for name, known in _VALUES.items():
             if getattr(self, name) not in known:
                 raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
         if not 0 <= self.hold_out < 1:
