@@ -4,8 +4,9 @@ Each task writes both into files of its own, so that they do not depend on where
 Personal data is masked in the examples, and in what was dropped if the run masks it.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -65,7 +66,10 @@ def excerpt(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _CHARACTERS], after[start : start + _CHARACTERS]
 
 
-class Dropped:
+@contextlib.contextmanager
+def dropped_to(
+    folder: Path | None, name: str, rank: int, mask: Callable[[str], str] | None = None
+) -> Iterator[Callable[[Document, str], None]]:
     """What a task's block drops, in NAME-NNNNN.jsonl.gz of a folder, with the rule's name.
 
     Args:
@@ -73,32 +77,19 @@ class Dropped:
         name: of the block.
         rank: of the task.
         mask: what takes personal data out of texts that are not masked yet.
+
+    Yields:
+        A function of a document, as it was before the rule saw it, and the rule.
     """
+    if folder is None:
+        yield lambda document, rule: None
+        return
+    with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
 
-    def __init__(
-        self,
-        folder: Path | None,
-        name: str,
-        rank: int,
-        mask: Callable[[str], str] | None = None,
-    ):
-        self._path = folder and folder / f"{name}-{rank:05d}.jsonl.gz"
-        self._mask = mask
+        def drop(document: Document, rule: str) -> None:
+            text = mask(document.text) if mask else document.text
+            record = {"id": document.id, "dropped_by": rule, "text": text}
+            record |= {key: value for key, value in document.metadata.items() if key not in record}
+            file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
-    def __enter__(self):
-        if self._path:
-            self._file = open_packed(self._path)
-        return self
-
-    def __exit__(self, *exception):
-        if self._path:
-            self._file.close()
-
-    def add(self, document: Document, rule: str) -> None:
-        """Keep a document as it was before the rule saw it."""
-        if not self._path:
-            return
-        text = self._mask(document.text) if self._mask else document.text
-        record = {"id": document.id, "dropped_by": rule, "text": text}
-        record |= {key: value for key, value in document.metadata.items() if key not in record}
-        self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        yield drop

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import orjson
 from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Dropped, Examples
+from gemma_ko_lib.corpus.audit import Examples, dropped_to
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
@@ -109,7 +109,7 @@ class Cleaner(CountingStep):
         sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
             Examples(self.working_dir, "clean", rank, settings.show) as examples,
-            Dropped(self.dropped, "clean", rank, _mask_of(settings)) as dropped,
+            dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
         ):
             for document in data:
                 text, metadata = document.text, document.metadata
@@ -131,7 +131,7 @@ class Cleaner(CountingStep):
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     examples.add(result.dropped_by, document, text)
-                    dropped.add(document, result.dropped_by)
+                    drop(document, result.dropped_by)
                     continue
                 size[2] += 1
                 size[3] += len(result.text)

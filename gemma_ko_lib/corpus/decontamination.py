@@ -21,7 +21,7 @@ import numpy as np
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
-from gemma_ko_lib.corpus.audit import Dropped
+from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
@@ -213,7 +213,7 @@ class Decontaminator(CountingStep):
         listed = task_lines(self.working_dir, "contaminated", rank)
         with (
             open(listed, "w", encoding="utf-8") as file,
-            Dropped(self.dropped, self.name, rank) as dropped,
+            dropped_to(self.dropped, self.name, rank) as drop,
         ):
             for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
                 hits = _find([document.text for document in batch], words, index, texts)
@@ -226,7 +226,7 @@ class Decontaminator(CountingStep):
                     item, common = hits[place]
                     record = {"id": document.id, "item": names[item], "words": common}
                     write_line(file, record)
-                    dropped.add(document, self.name)
+                    drop(document, self.name)
 
 
 def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, dict]:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.corpus.audit import Dropped
+from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
 from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
@@ -249,7 +249,7 @@ class DuplicateFilter(CountingStep):
         listed = task_lines(self.working_dir, "duplicates", rank)
         with (
             open(listed, "w", encoding="utf-8") as file,
-            Dropped(self.dropped, self.name, rank) as dropped,
+            dropped_to(self.dropped, self.name, rank) as drop,
         ):
             for index, document in enumerate(data):
                 counts["in"] += 1
@@ -260,7 +260,7 @@ class DuplicateFilter(CountingStep):
                 kept, similarity = removed[index]
                 kind = "exact" if math.isnan(similarity) else "near"
                 counts[kind] += 1
-                dropped.add(document, f"{kind}_duplicate")
+                drop(document, f"{kind}_duplicate")
                 record = {"id": document.id, "duplicate_of": chunks.identifier(kept), "kind": kind}
                 if kind == "near":
                     record["similarity"] = round(similarity, 4)
