@@ -8,37 +8,29 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.pii import mask_pii
-from gemma_ko_lib.corpus.spool import open_packed, task_lines, write_line
+from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
 
 
 class Examples:
-    """Some examples of each rule of a task, in examples-NAME-NNNNN.jsonl of the working folder.
+    """Some examples of each rule of a task's block.
 
     Args:
-        working_dir: the folder.
-        name: of the block.
-        rank: of the task.
+        file: for their lines.
         most: examples of a rule.
     """
 
-    def __init__(self, working_dir: Path, name: str, rank: int, most: int):
+    def __init__(self, file: TextIO, most: int):
         self._counts: Counter[str] = Counter()
-        self._path, self._most = task_lines(working_dir, f"examples-{name}", rank), most
-
-    def __enter__(self):
-        self._file = open(self._path, "w", encoding="utf-8")
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
+        self._file, self._most = file, most
 
     def wants(self, rule: str) -> bool:
         """Whether there are still fewer than wanted."""

@@ -25,7 +25,7 @@ from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import open_packed, task_lines, write_line
+from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
@@ -53,7 +53,7 @@ class DocumentReader(CountingStep):
         notes: Counter[Note] = Counter()
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
-        with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
+        with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
                 for record in read_file(file, self.reading):
                     if type(record) is Note:
@@ -72,7 +72,7 @@ class DocumentReader(CountingStep):
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
                         progress.report(documents)
                     yield record
-        with open(task_lines(self.working_dir, "notes", rank), "w", encoding="utf-8") as file:
+        with new_lines(self.working_dir, "notes", rank) as file:
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
@@ -108,9 +108,10 @@ class Cleaner(CountingStep):
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
-            Examples(self.working_dir, "clean", rank, settings.show) as examples,
+            new_lines(self.working_dir, "examples-clean", rank) as file,
             dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
         ):
+            examples = Examples(file, settings.show)
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
@@ -170,7 +171,8 @@ class Masker(CountingStep):
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked by kind."""
         documents, settings = 0, self.settings
-        with Examples(self.working_dir, "mask", rank, settings.show) as examples:
+        with new_lines(self.working_dir, "examples-mask", rank) as file:
+            examples = Examples(file, settings.show)
             for document in data:
                 documents += 1
                 if spans := find_pii(document.text, settings.urls, settings.names):

@@ -23,7 +23,7 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.spool import read_lines, task_lines, write_line
+from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13
@@ -210,9 +210,8 @@ class Decontaminator(CountingStep):
     def count(self, data, rank, counts):
         """Counts in and out."""
         names, index, texts = _read(self.index)
-        listed = task_lines(self.working_dir, "contaminated", rank)
         with (
-            open(listed, "w", encoding="utf-8") as file,
+            new_lines(self.working_dir, "contaminated", rank) as file,
             dropped_to(self.dropped, self.name, rank) as drop,
         ):
             for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):

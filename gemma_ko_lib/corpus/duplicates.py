@@ -27,7 +27,7 @@ import numpy as np
 from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
-from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
+from gemma_ko_lib.corpus.spool import load_mapped, new_lines, write_line
 
 THRESHOLD = 0.8
 # Documents of equal key that are all compared with one another; of a longer row (a form
@@ -246,9 +246,8 @@ class DuplicateFilter(CountingStep):
         """Counts in, out, exact, near."""
         removed = dict(self._removed(rank))
         chunks = Chunks(self.folder) if removed else None
-        listed = task_lines(self.working_dir, "duplicates", rank)
         with (
-            open(listed, "w", encoding="utf-8") as file,
+            new_lines(self.working_dir, "duplicates", rank) as file,
             dropped_to(self.dropped, self.name, rank) as drop,
         ):
             for index, document in enumerate(data):

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 import orjson
@@ -134,7 +134,12 @@ def task_lines(folder: Path, name: str, rank: int) -> Path:
     return folder / f"{name}-{rank:05d}.jsonl"
 
 
-def write_line(file, record: dict) -> None:
+def new_lines(folder: Path, name: str, rank: int) -> TextIO:
+    """A task's file of JSON lines, opened to be written anew."""
+    return open(task_lines(folder, name, rank), "w", encoding="utf-8")
+
+
+def write_line(file: TextIO, record: dict) -> None:
     """Write one JSON line, as people read it."""
     file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
