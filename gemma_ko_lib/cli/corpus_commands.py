@@ -11,11 +11,8 @@ from gemma_ko_lib.runtime import UserError
 
 def add(commands) -> None:
     """Register the commands of this module."""
-    _add_clean(commands)
-
-
-def _add_clean(commands) -> None:
     parser = command(commands, "clean", _clean, "Turn raw files into clean documents for training.")
+    parser.argument_default = argparse.SUPPRESS  # the library says what is taken if not given
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -41,7 +38,6 @@ def _add_clean(commands) -> None:
     )
     parser.add_argument(
         "--documents-by",
-        default="auto",
         metavar="HOW",
         help="documents of a text file: line, blank (parted by blank lines), file (the file is "
         "one), wikiextractor (<doc …>), title (' = title = '); by its content (auto)",
@@ -54,7 +50,6 @@ def _add_clean(commands) -> None:
     parser.add_argument(
         "--languages",
         type=lambda text: tuple(text.split(",")),
-        default="ko",
         metavar="LIST",
         help="keep documents in these languages, e.g. ko,en,zh,ja (ko)",
     )
@@ -65,13 +60,11 @@ def _add_clean(commands) -> None:
     )
     parser.add_argument(
         "--pii",
-        default="placeholder",
         metavar="HOW",
         help="personal data: placeholder (the default), surrogate or keep",
     )
     parser.add_argument(
         "--urls",
-        default="personal",
         metavar="WHICH",
         help="links to mask: personal (to a person's page, the default), all, or keep for none",
     )
@@ -82,7 +75,6 @@ def _add_clean(commands) -> None:
     )
     parser.add_argument(
         "--duplicates",
-        default="near",
         metavar="WHICH",
         help="take out near (and exact, the default) or exact duplicates, or keep all",
     )
@@ -90,21 +82,16 @@ def _add_clean(commands) -> None:
         "--decontaminate",
         nargs="+",
         type=os.path.abspath,
-        default=[],
         metavar="PATH",
         help="evaluation sets that no document may hold a piece of: files (.jsonl, .json, .tsv, "
         ".csv, .parquet), or folders of them, of which files for training (*train*) are left out",
     )
-    parser.add_argument(
-        "--hold-out", type=share, default=0.0, metavar="SHARE", help="share kept for evaluation"
-    )
+    parser.add_argument("--hold-out", type=share, metavar="SHARE", help="share kept for evaluation")
     parser.add_argument(
         "--hold-out-by", metavar="FIELD", help="keep documents of one FIELD (movie_id) together"
     )
-    parser.add_argument("--seed", type=SEED, default=0, help="of the surrogates")
-    parser.add_argument(
-        "--compression", default="gzip", metavar="HOW", help="of the documents: gzip or zstd"
-    )
+    parser.add_argument("--seed", type=SEED, help="of the surrogates")
+    parser.add_argument("--compression", metavar="HOW", help="of the documents: gzip or zstd")
     parser.add_argument(
         "--show",
         type=whole(1),
@@ -116,8 +103,8 @@ def _add_clean(commands) -> None:
         action="store_true",
         help="write to dropped/ what is dropped, and why",
     )
-    parser.add_argument("--workers", type=whole(1), default=1, help="tasks at once")
-    parser.add_argument("--executor", default="local", help="local, ray or slurm")
+    parser.add_argument("--workers", type=whole(1), help="tasks at once")
+    parser.add_argument("--executor", help="local, ray or slurm")
     parser.add_argument(
         "--slurm",
         nargs="+",
@@ -157,26 +144,21 @@ class _Formats(argparse.Action):
 def _clean(arguments) -> int:
     from gemma_ko_lib import corpus
 
-    names = {field.name for field in dataclasses.fields(corpus.CleanSettings)}
-    given = {name: value for name, value in vars(arguments).items() if name in names}
-    given["decontaminate"] = tuple(arguments.decontaminate)
-    if arguments.show is None:
-        del given["show"]
-    settings = corpus.CleanSettings(**given)
+    given = vars(arguments)
+    fields = {field.name for field in dataclasses.fields(corpus.CleanSettings)}
+    settings = corpus.CleanSettings(**{name: given[name] for name in fields & given.keys()})
     report = corpus.clean(
         arguments.inputs,
         arguments.output,
         settings,
-        workers=arguments.workers,
-        executor=arguments.executor,
         slurm=_key_values("--slurm", arguments.slurm),
-        **({} if arguments.limit is None else {"limit": arguments.limit}),
+        **{name: given[name] for name in {"workers", "executor", "limit"} & given.keys()},
     )
-    if arguments.executor == "slurm":
+    if "jobs" in report:
         print(f"Handed in as jobs {', '.join(report['jobs'])}.")
         print(f"When the last of them is done, {arguments.output}/report.json is there.")
         return 0
-    print(corpus.format_report(report, arguments.show or 0))
+    print(corpus.format_report(report, given.get("show", 0)))
     return PARTIAL if report["rejects"]["count"] else 0
 
 

@@ -4,40 +4,33 @@ Each task writes both into files of its own, so that they do not depend on where
 Personal data is masked in the examples, and in what was dropped if the run masks it.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.pii import mask_pii
-from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
+from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
 
 
 class Examples:
-    """Some examples of each rule of a task, in examples-NAME-NNNNN.jsonl of the working folder.
+    """Some examples of each rule of a task's block.
 
     Args:
-        working_dir: the folder.
-        name: of the block.
-        rank: of the task.
+        file: for their lines.
         most: examples of a rule.
     """
 
-    def __init__(self, working_dir: Path, name: str, rank: int, most: int):
+    def __init__(self, file: TextIO, most: int):
         self._counts: Counter[str] = Counter()
-        self._path, self._most = task_lines(working_dir, f"examples-{name}", rank), most
-
-    def __enter__(self):
-        self._file = open(self._path, "w", encoding="utf-8")
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
+        self._file, self._most = file, most
 
     def wants(self, rule: str) -> bool:
         """Whether there are still fewer than wanted."""
@@ -65,7 +58,10 @@ def excerpt(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _CHARACTERS], after[start : start + _CHARACTERS]
 
 
-class Dropped:
+@contextlib.contextmanager
+def dropped_to(
+    folder: Path | None, name: str, rank: int, mask: Callable[[str], str] | None = None
+) -> Iterator[Callable[[Document, str], None]]:
     """What a task's block drops, in NAME-NNNNN.jsonl.gz of a folder, with the rule's name.
 
     Args:
@@ -73,33 +69,19 @@ class Dropped:
         name: of the block.
         rank: of the task.
         mask: what takes personal data out of texts that are not masked yet.
+
+    Yields:
+        A function of a document, as it was before the rule saw it, and the rule.
     """
+    if folder is None:
+        yield lambda document, rule: None
+        return
+    with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
 
-    def __init__(
-        self,
-        folder: Path | None,
-        name: str,
-        rank: int,
-        mask: Callable[[str], str] | None = None,
-    ):
-        self._path = folder and folder / f"{name}-{rank:05d}.jsonl.gz"
-        self._mask = mask
+        def drop(document: Document, rule: str) -> None:
+            text = mask(document.text) if mask else document.text
+            record = {"id": document.id, "dropped_by": rule, "text": text}
+            record |= {key: value for key, value in document.metadata.items() if key not in record}
+            file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
-    def __enter__(self):
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = packed_with_gzip(open(self._path, "wb"))
-        return self
-
-    def __exit__(self, *exception):
-        if self._path:
-            self._file.close()
-
-    def add(self, document: Document, rule: str) -> None:
-        """Keep a document as it was before the rule saw it."""
-        if not self._path:
-            return
-        text = self._mask(document.text) if self._mask else document.text
-        record = {"id": document.id, "dropped_by": rule, "text": text}
-        record |= {key: value for key, value in document.metadata.items() if key not in record}
-        self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        yield drop

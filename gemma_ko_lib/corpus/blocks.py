@@ -4,30 +4,29 @@ What stands between them, leaks and duplicates, has modules of its own, and so h
 shows of its work (`audit`).
 """
 
+import contextlib
+import functools
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
-import zstandard
-from datatrove.data import Document, DocumentsPipeline
-from datatrove.io import OutputFileManager
-from datatrove.pipeline.writers.jsonl import JsonlWriter
-from datatrove.utils.stats import Stats
+from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Dropped, Examples
+from gemma_ko_lib.corpus.audit import Examples, dropped_to
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.result_folder import HELD_OUT
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import packed_with_gzip, task_lines, write_line
+from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
-HELD_OUT = "held_out"
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
 
@@ -54,7 +53,7 @@ class DocumentReader(CountingStep):
         notes: Counter[Note] = Counter()
         progress = TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
-        with open(task_lines(self.working_dir, "rejects", rank), "w", encoding="utf-8") as rejects:
+        with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
                 for record in read_file(file, self.reading):
                     if type(record) is Note:
@@ -73,7 +72,7 @@ class DocumentReader(CountingStep):
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
                         progress.report(documents)
                     yield record
-        with open(task_lines(self.working_dir, "notes", rank), "w", encoding="utf-8") as file:
+        with new_lines(self.working_dir, "notes", rank) as file:
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
@@ -89,44 +88,34 @@ class Cleaner(CountingStep):
 
     Args:
         working_dir: for examples.
-        languages: that are kept.
-        quality: also apply the measures that need a morphological analyser.
-        show: how many examples of a rule.
+        settings: of the run.
         dropped: folder for what is dropped, or None.
-        mask: what takes personal data out of it, or None.
     """
 
     name = "clean"
 
-    def __init__(
-        self,
-        working_dir: Path,
-        languages: Sequence[str],
-        quality: bool,
-        show: int,
-        dropped: Path | None = None,
-        mask: Callable[[str], str] | None = None,
-    ):
+    def __init__(self, working_dir: Path, settings: CleanSettings, dropped: Path | None = None):
         super().__init__()
-        self.working_dir, self.languages, self.quality = working_dir, tuple(languages), quality
-        self.show, self.dropped, self.mask = show, dropped, mask
+        self.working_dir, self.settings, self.dropped = working_dir, settings, dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
 
         Lost are the characters that a rule took away.
         """
-        settings = {"languages": self.languages, "quality": self.quality}
+        settings = self.settings
+        wanted = {"languages": settings.languages, "quality": settings.quality}
         # register -> documents in, characters in, documents out, characters out
         sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
-            Examples(self.working_dir, "clean", rank, self.show) as examples,
-            Dropped(self.dropped, "clean", rank, self.mask) as dropped,
+            new_lines(self.working_dir, "examples-clean", rank) as file,
+            dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
         ):
+            examples = Examples(file, settings.show)
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
-                result = clean_text(text, register, language=language, **settings)
+                result = clean_text(text, register, language=language, **wanted)
                 # Only known registers get counters of their own: any string may stand there.
                 known = register if register in REGISTERS else "other"
                 size = sizes[known]
@@ -138,12 +127,12 @@ class Cleaner(CountingStep):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
                     if any(map(examples.wants, result.changed_by)):
-                        for step in trace(text, register):
-                            examples.add(step[0], document, *step[1:])
+                        for rule, before, after in trace(text, register):
+                            examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     examples.add(result.dropped_by, document, text)
-                    dropped.add(document, result.dropped_by)
+                    drop(document, result.dropped_by)
                     continue
                 size[2] += 1
                 size[3] += len(result.text)
@@ -157,34 +146,37 @@ class Cleaner(CountingStep):
             counts["out"] += size[2]
 
 
+def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
+    """What replaces personal data in what is dropped before it is masked; None to keep it."""
+    if settings.pii == "keep":
+        return None
+    how = {"seed": settings.seed, "urls": settings.urls, "names": settings.names}
+    return functools.partial(mask_pii, replacement=settings.pii, **how)
+
+
 class Masker(CountingStep):
     """Replace personal data.
 
     Args:
         working_dir: for examples.
-        replacement: "placeholder" or "surrogate", see `pii.mask_pii`.
-        seed: of the surrogates.
-        urls, names: see `pii.find_pii`.
-        show: how many examples of a kind.
+        settings: of the run.
     """
 
     name = "mask"
 
-    def __init__(
-        self, working_dir: Path, replacement: str, seed: int, urls: str, names: bool, show: int
-    ):
+    def __init__(self, working_dir: Path, settings: CleanSettings):
         super().__init__()
-        self.working_dir, self.replacement, self.seed = working_dir, replacement, seed
-        self.urls, self.names, self.show = urls, names, show
+        self.working_dir, self.settings = working_dir, settings
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked by kind."""
-        documents = 0
-        with Examples(self.working_dir, "mask", rank, self.show) as examples:
+        documents, settings = 0, self.settings
+        with new_lines(self.working_dir, "examples-mask", rank) as file:
+            examples = Examples(file, settings.show)
             for document in data:
                 documents += 1
-                if spans := find_pii(document.text, self.urls, self.names):
-                    masked = mask_spans(document.text, spans, self.replacement, self.seed)
+                if spans := find_pii(document.text, settings.urls, settings.names):
+                    masked = mask_spans(document.text, spans, settings.pii, settings.seed)
                     counts["changed"] += 1
                     for span in spans:
                         counts[f"masked|{span.kind}"] += 1
@@ -211,23 +203,8 @@ def is_held_out(key: str, share: float) -> bool:
 SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
-class _PackedFiles(OutputFileManager):
-    """Output files whose bytes depend on their content only, not on the time of day."""
-
-    def get_file(self, filename):
-        if filename not in self._output_files:
-            plain = self.fs.open(filename, mode="wb")
-            if filename.endswith(SUFFIXES["zstd"]):
-                packed = zstandard.ZstdCompressor(write_checksum=True).stream_writer(plain)
-            else:
-                packed = packed_with_gzip(plain)
-            # One call of the packer per megabyte instead of one per document.
-            self._output_files[filename] = io.BufferedWriter(packed, 1 << 20)
-        return self._output_files[filename]
-
-
-class CorpusWriter(JsonlWriter):
-    """datatrove's JSONL writer with reproducible packing and a held-out side.
+class CorpusWriter(CountingStep):
+    """Write the documents as JSON lines, those that are held out apart.
 
     A line holds id, text and the document's metadata, flat.
 
@@ -239,53 +216,45 @@ class CorpusWriter(JsonlWriter):
     """
 
     name = "write"
-    type = "corpus"
-
-    def __new__(cls, *args, **kwargs):
-        """Without datatrove's look for orjson in the metadata of every installed package."""
-        return object.__new__(cls)
 
     def __init__(
         self,
-        output_folder: str,
+        output_folder: str | Path,
         hold_out: float = 0.0,
         hold_out_by: str | None = None,
         packing: str = "gzip",
     ):
-        suffix = f".jsonl{SUFFIXES[packing]}"
-        super().__init__(output_folder, f"documents-${{rank}}{suffix}", compression=None)
-        self.output_mg = _PackedFiles(self.output_folder)
-        self.hold_out, self.hold_out_by, self.suffix = hold_out, hold_out_by, suffix
+        super().__init__()
+        self.output_folder, self.packing = Path(output_folder), packing
+        self.hold_out, self.hold_out_by = hold_out, hold_out_by
 
-    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+    def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
-        self.stats = Stats(str(self))
-        counts: Counter[str] = Counter()
-        name = f"documents-{rank:05d}{self.suffix}"
-        held_out_name = f"{HELD_OUT}/{name}"
-        documents = text_bytes = 0
-        with self:
+        name = f"documents-{rank:05d}.jsonl{SUFFIXES[self.packing]}"
+        paths = {
+            "kept": self.output_folder / name,
+            "held_out": self.output_folder / HELD_OUT / name,
+        }
+        files: dict[str, BinaryIO] = {}
+        with contextlib.ExitStack() as opened:
             for document in data:
-                documents += 1
+                counts["in"] += 1
                 held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
-                if held_out:
-                    counts["held_out"] += 1
-                file = self.output_mg.get_file(held_out_name if held_out else name)
-                self._write(document, file, name)
+                side = "held_out" if held_out else "kept"
+                counts[side] += 1
+                if side not in files:
+                    files[side] = opened.enter_context(open_packed(paths[side]))
+                self._write(document, files[side])
                 # orjson leaves the encoded text with the string: it is not encoded twice.
-                text_bytes += len(document.text.encode())
+                counts["text_bytes"] += len(document.text.encode())
                 yield document
-        counts["in"], counts["text_bytes"] = documents, text_bytes
-        counts["kept"] = documents - counts["held_out"]
-        for label, value in sorted(counts.items()):
-            self.stat_update(label, value=value)
 
-    def _write(self, document: Document, file_handler, filename: str) -> None:
+    def _write(self, document: Document, file: BinaryIO) -> None:
         record = {"id": document.id, "text": document.text}
         for key, value in document.metadata.items():
             # A field of the corpus that is called "text" is not the document's.
             record[f"source_{key}" if key in ("id", "text") else key] = value
-        file_handler.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:
         if self.hold_out_by is None:

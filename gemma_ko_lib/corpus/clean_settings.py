@@ -1,20 +1,20 @@
 """What decides the documents of a run of the corpus pipeline."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
 
-if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.sources.reading import Reading
-
-PII = ("placeholder", "surrogate", "keep")
-URLS = ("personal", "all", "keep")
-DUPLICATES = ("near", "exact", "keep")
-COMPRESSION = ("gzip", "zstd")
+_VALUES = {
+    "pii": ("placeholder", "surrogate", "keep"),
+    "duplicates": ("near", "exact", "keep"),
+    "urls": ("personal", "all", "keep"),
+    "documents_by": DOCUMENTS_BY,
+    "compression": ("gzip", "zstd"),
+}
 # Of the files that `runtime.numbered_records` reads, as folders of evaluation sets have them.
 EVALUATION_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".parquet")
 
@@ -50,7 +50,7 @@ class CleanSettings:
     quality: bool = False
     pii: str = "placeholder"
     duplicates: str = "near"
-    decontaminate: tuple[str, ...] = ()
+    decontaminate: Sequence[str] = ()
     hold_out: float = 0.0
     hold_out_by: str | None = None
     seed: int = 0
@@ -65,13 +65,7 @@ class CleanSettings:
     compression: str = "gzip"
 
     def __post_init__(self):
-        for name, known in (
-            ("pii", PII),
-            ("duplicates", DUPLICATES),
-            ("urls", URLS),
-            ("documents_by", DOCUMENTS_BY),
-            ("compression", COMPRESSION),
-        ):
+        for name, known in _VALUES.items():
             if getattr(self, name) not in known:
                 raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)}.")
         if not 0 <= self.hold_out < 1:
@@ -88,10 +82,8 @@ class CleanSettings:
             require_kiwi()
         evaluation_files(self.decontaminate)
 
-    def reading(self) -> "Reading":
+    def reading(self) -> Reading:
         """What readers are told."""
-        from gemma_ko_lib.corpus.sources.reading import Reading
-
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 

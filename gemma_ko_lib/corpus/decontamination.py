@@ -21,9 +21,9 @@ import numpy as np
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
-from gemma_ko_lib.corpus.audit import Dropped
+from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.spool import read_lines, task_lines, write_line
+from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13
@@ -210,12 +210,11 @@ class Decontaminator(CountingStep):
     def count(self, data, rank, counts):
         """Counts in and out."""
         names, index, texts = _read(self.index)
-        listed = task_lines(self.working_dir, "contaminated", rank)
         with (
-            open(listed, "w", encoding="utf-8") as file,
-            Dropped(self.dropped, self.name, rank) as dropped,
+            new_lines(self.working_dir, "contaminated", rank) as file,
+            dropped_to(self.dropped, self.name, rank) as drop,
         ):
-            for batch, words in _batches(data):
+            for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
                 hits = _find([document.text for document in batch], words, index, texts)
                 for place, document in enumerate(batch):
                     counts["in"] += 1
@@ -226,7 +225,7 @@ class Decontaminator(CountingStep):
                     item, common = hits[place]
                     record = {"id": document.id, "item": names[item], "words": common}
                     write_line(file, record)
-                    dropped.add(document, self.name)
+                    drop(document, self.name)
 
 
 def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, dict]:
@@ -255,19 +254,6 @@ def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, d
             pass
         lines = list(read_lines(task_lines(Path(folder), "contaminated", 0)))
     return {int(line.pop("id")): line for line in lines}
-
-
-def _batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
-    documents, words, total = [], [], 0
-    for document in data:
-        documents.append(document)
-        words.append(shingles.words(document.text))
-        total += len(words[-1])
-        if len(documents) >= _BATCH_DOCUMENTS or total >= _BATCH_WORDS:
-            yield documents, words
-            documents, words, total = [], [], 0
-    if documents:
-        yield documents, words
 
 
 def _find(

@@ -14,25 +14,13 @@ from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.sources.files import InputFile, find_inputs
 from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, OPEN, Limit, fetch, is_open
+from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading, read_passages
 from gemma_ko_lib.corpus.sources.records import Note, Reject
 from gemma_ko_lib.runtime import printable
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
-    from gemma_ko_lib.corpus.sources.reading import Reading
-
-__all__ = [
-    "InputFile",
-    "Note",
-    "Reject",
-    "find_files",
-    "find_files_and_notes",
-    "open_corpus",
-    "read_documents",
-    "read_file",
-    "read_records",
-]
 # Records of a labelled file that are looked at to see whether the labels hold the texts.
 _LOOKED_AT = 20
 
@@ -82,9 +70,7 @@ def open_corpus(
     """
     given = name if is_open(name) else OPEN + name
     for file in fetch(given, Limit(documents, text_bytes)):
-        for record in read_file(file):
-            if not isinstance(record, Reject | Note):
-                yield record
+        yield from documents_of(file)
 
 
 def _has_text(file: InputFile) -> bool:
@@ -128,9 +114,12 @@ def read_records(inputs: str | Path | Iterable[str | Path]) -> Iterator["Documen
                 yield record
 
 
-def read_file(
-    file: InputFile, reading: "Reading | None" = None
-) -> Iterator["Document | Reject | Note"]:
+def documents_of(file: InputFile) -> Iterator["Document"]:
+    """Read the documents of one file alone, without its rejects and notes."""
+    return (record for record in read_file(file) if not isinstance(record, Reject | Note))
+
+
+def read_file(file: InputFile, reading: Reading = PLAIN) -> Iterator["Document | Reject | Note"]:
     """Read the documents and rejects of one file, by its content; and notes on how it was read.
 
     Args:
@@ -139,10 +128,8 @@ def read_file(
     """
     from datatrove.data import Document
 
-    from gemma_ko_lib.corpus.sources.reading import PLAIN, read_passages
-
     name, last, nth = file.name, None, 1
-    for item in read_passages(file, reading or PLAIN):
+    for item in read_passages(file, reading):
         if type(item) is not tuple:
             yield item
             continue

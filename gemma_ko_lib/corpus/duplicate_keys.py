@@ -52,10 +52,10 @@ class DuplicateKeys(CountingStep):
         """Counts nothing: nothing is removed here."""
         self.folder.mkdir(parents=True, exist_ok=True)
         chunk = _Chunk(self.folder, rank, self.near)
-        for document in data:
-            chunk.add(document)
-            yield document
-        chunk.close()
+        for documents, texts in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
+            chunk.add(documents, texts)
+            yield from documents
+        chunk.write()
 
 
 class _Chunk:
@@ -64,8 +64,6 @@ class _Chunk:
     def __init__(self, folder: Path, rank: int, near: bool):
         self._folder, self._rank, self._near = folder, rank, near
         self._first = 0
-        self._texts: list[list[bytes]] = []
-        self._batch_words = 0
         self._start()
 
     def _start(self) -> None:
@@ -76,44 +74,30 @@ class _Chunk:
         self._characters: list[int] = []
         self._number_of_shingles = 0
 
-    def add(self, document: Document) -> None:
-        words = shingles.words(document.text)
-        self._texts.append(words)
-        self._ids.append(document.id.encode("utf-8", "replace"))
-        self._characters.append(len(document.text))
-        self._batch_words += len(words)
-        if len(self._texts) >= _BATCH_DOCUMENTS or self._batch_words >= _BATCH_WORDS:
-            self._compute()
-            full = self._number_of_shingles >= _CHUNK_SHINGLES
-            if full or len(self._ids) >= _CHUNK_DOCUMENTS:
-                self._write()
-
-    def close(self) -> None:
-        if self._texts:
-            self._compute()
-        if self._ids:
-            self._write()
-
-    def _compute(self) -> None:
-        keys = np.zeros((TABLES if self._near else 1, len(self._texts)), np.uint64)
-        keys[0] = [shingles.key(words) for words in self._texts]
+    def add(self, documents: list[Document], texts: list[list[bytes]]) -> None:
+        keys = np.zeros((TABLES if self._near else 1, len(texts)), np.uint64)
+        keys[0] = [shingles.key(words) for words in texts]
         if self._near:
-            found = shingles.shingle(self._texts, SHINGLE_WORDS)
+            found = shingles.shingle(texts, SHINGLE_WORDS)
             keys[1:] = _band_keys(found)
             # Two documents of a single shingle are equal or have nothing in common.
             single = np.diff(found.starts) == 1
-            numbers = np.arange(len(single), dtype=np.uint64) + np.uint64(
-                document_number(self._rank, self._first + len(self._ids) - len(self._texts))
-            )
+            first = document_number(self._rank, self._first + len(self._ids))
+            numbers = np.arange(len(single), dtype=np.uint64) + np.uint64(first)
             keys[1:, single] = shingles.mix(numbers)[single]
             distinct, counts = _distinct(found)
             self._shingles.append(distinct)
             self._shingle_counts.append(counts)
             self._number_of_shingles += len(distinct)
         self._keys.append(keys)
-        self._texts, self._batch_words = [], 0
+        self._ids += [document.id.encode("utf-8", "replace") for document in documents]
+        self._characters += [len(document.text) for document in documents]
+        if self._number_of_shingles >= _CHUNK_SHINGLES or len(self._ids) >= _CHUNK_DOCUMENTS:
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        if not self._ids:
+            return
         folder = self._folder / f"{self._rank:05d}-{self._first:010d}"
         folder.mkdir(parents=True, exist_ok=True)
         keys = np.concatenate(self._keys, axis=1)
@@ -121,11 +105,11 @@ class _Chunk:
         order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
         np.save(folder / "order.npy", order, allow_pickle=False)
         np.save(folder / "characters.npy", np.array(self._characters, np.uint32))
-        id_starts = np.cumsum([0, *map(len, self._ids)])
-        save_ragged(folder, "ids", np.frombuffer(b"".join(self._ids), np.uint8), id_starts)
+        lengths = [len(identifier) for identifier in self._ids]
+        save_ragged(folder, "ids", np.frombuffer(b"".join(self._ids), np.uint8), lengths)
         if self._near:
-            starts = np.concatenate([[0], np.cumsum(np.concatenate(self._shingle_counts))])
-            save_ragged(folder, "shingles", np.concatenate(self._shingles), starts)
+            lengths = np.concatenate(self._shingle_counts)
+            save_ragged(folder, "shingles", np.concatenate(self._shingles), lengths)
         self._first += len(self._ids)
         self._start()
 
@@ -184,32 +168,26 @@ class Chunks:
         # A process may map some 65,000 files, and 500 GB of reviews have more chunks than that.
         self._get = functools.lru_cache(_MOST_OPEN)(self.load)
 
-    def array(self, chunk: int, name: str) -> np.ndarray:
-        """An array of one chunk: "keys", "order" [tables, n] or "characters" [n]."""
-        return self._get(chunk, name, ragged=False)
-
-    def ragged(self, chunk: int, name: str) -> Ragged:
-        """Lists of one chunk: "shingles" or "ids"."""
-        return self._get(chunk, name, ragged=True)
-
     def load(self, chunk: int, name: str, ragged: bool = False) -> np.ndarray | Ragged:
-        """Map an array or lists for a single use; what it touched leaves memory with it."""
+        """Map an array or lists for a single use; what it touched leaves memory with it.
+
+        Args:
+            chunk: its place in the order of documents.
+            name: "keys", "order" [tables, n] or "characters" [n]; of lists "shingles" or "ids".
+            ragged: lists are meant.
+        """
         folder = self.folders[chunk]
         return Ragged(folder, name) if ragged else load_mapped(folder / f"{name}.npy")
 
-    def locate(self, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Chunk and place within it of documents given by number."""
-        chunks = np.searchsorted(self.first, documents, side="right") - 1
-        return chunks, (documents - self.first[chunks]).astype(np.int64)
-
     def look_up(self, name: str, documents: np.ndarray, row: int | None = None) -> np.ndarray:
-        """Values of documents out of an array, or out of one of its rows."""
-        chunks, places = self.locate(documents)
+        """Values of documents, given by number, out of an array or out of one of its rows."""
+        chunks = np.searchsorted(self.first, documents, side="right") - 1
+        places = (documents - self.first[chunks]).astype(np.int64)
         order = np.argsort(chunks, kind="stable")
         present, starts = np.unique(chunks[order], return_index=True)
         found = np.zeros(len(documents), np.uint64)
         for chunk, mine in zip(present, np.split(order, starts)[1:], strict=True):
-            array = self.array(chunk, name)
+            array = self._get(chunk, name)
             found[mine] = (array if row is None else array[row])[places[mine]]
         return found
 
@@ -220,7 +198,7 @@ class Chunks:
     def list_of(self, name: str, document: int) -> np.ndarray:
         """One document's list: "shingles", or the bytes of its "ids"."""
         chunk = bisect.bisect_right(self._first, document) - 1
-        return self.ragged(chunk, name)[int(document) - self._first[chunk]]
+        return self._get(chunk, name, ragged=True)[int(document) - self._first[chunk]]
 
     def identifier(self, document: int) -> str:
         """A document's id by its number."""

@@ -23,12 +23,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Dropped
+from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
-from gemma_ko_lib.corpus.spool import load_mapped, task_lines, write_line
+from gemma_ko_lib.corpus.spool import load_mapped, new_lines, write_line
 
 THRESHOLD = 0.8
 # Documents of equal key that are all compared with one another; of a longer row (a form
@@ -247,10 +246,9 @@ class DuplicateFilter(CountingStep):
         """Counts in, out, exact, near."""
         removed = dict(self._removed(rank))
         chunks = Chunks(self.folder) if removed else None
-        listed = task_lines(self.working_dir, "duplicates", rank)
         with (
-            open(listed, "w", encoding="utf-8") as file,
-            Dropped(self.dropped, self.name, rank) as dropped,
+            new_lines(self.working_dir, "duplicates", rank) as file,
+            dropped_to(self.dropped, self.name, rank) as drop,
         ):
             for index, document in enumerate(data):
                 counts["in"] += 1
@@ -261,8 +259,11 @@ class DuplicateFilter(CountingStep):
                 kept, similarity = removed[index]
                 kind = "exact" if math.isnan(similarity) else "near"
                 counts[kind] += 1
-                dropped.add(document, f"{kind}_duplicate")
-                write_line(file, _listed(document, chunks.identifier(kept), similarity))
+                drop(document, f"{kind}_duplicate")
+                record = {"id": document.id, "duplicate_of": chunks.identifier(kept), "kind": kind}
+                if kind == "near":
+                    record["similarity"] = round(similarity, 4)
+                write_line(file, {**record, "text": document.text[:_LISTED_CHARACTERS]})
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
         """Place within the task of what goes, what stays for it, and how similar the two are.
@@ -285,12 +286,4 @@ class DuplicateFilter(CountingStep):
 
 def _between(found, low: int, high: int) -> list[tuple]:
     start, end = np.searchsorted(found["document"], np.array([low, high], np.uint64))
-    return found[start:end].tolist() if end > start else []
-
-
-def _listed(document: Document, kept: str, similarity: float) -> dict:
-    kind = "exact" if math.isnan(similarity) else "near"
-    record = {"id": document.id, "duplicate_of": kept, "kind": kind}
-    if kind == "near":
-        record["similarity"] = round(similarity, 4)
-    return {**record, "text": document.text[:_LISTED_CHARACTERS]}
+    return found[start:end].tolist()

@@ -11,7 +11,6 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from datatrove.executor.base import PipelineExecutor
 from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
@@ -59,15 +58,6 @@ def run_stages(
         for stage in stages:
             run(stage, workers, logs / stage.name)
     return []
-
-
-def _check_completed(executor: PipelineExecutor, logs: Path) -> None:
-    if missing := executor.get_incomplete_ranks(skip_completed=True):
-        log = logs / "logs" / f"task_{missing[0]:05d}.log"
-        raise UserError(
-            f"{len(missing)} of {executor.world_size} tasks failed; the first says why in {log}. "
-            "Run the same command again to go on with the others."
-        )
 
 
 # --- This machine -------------------------------------------------------------------------
@@ -154,7 +144,12 @@ def _run_with_ray(stage: Stage, workers: int, logs: Path) -> None:
         logging_dir=str(logs),
     )
     executor.run()
-    _check_completed(executor, logs)
+    if missing := executor.get_incomplete_ranks(skip_completed=True):
+        log = logs / "logs" / f"task_{missing[0]:05d}.log"
+        raise UserError(
+            f"{len(missing)} of {executor.world_size} tasks failed; the first says why in {log}. "
+            "Run the same command again to go on with the others."
+        )
 
 
 # --- Slurm ----------------------------------------------------------------------------------

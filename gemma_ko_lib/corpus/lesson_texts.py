@@ -6,11 +6,10 @@ The smoke profile always reads the course's own and touches no network.
 from pathlib import Path
 
 from gemma_ko_lib.corpus.cleaning import clean_text
-from gemma_ko_lib.corpus.documents import read_file
+from gemma_ko_lib.corpus.documents import documents_of
 from gemma_ko_lib.corpus.pii import mask_pii
 from gemma_ko_lib.corpus.samples import is_held_out_sample, read_samples
 from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, Limit, corpora, fetch
-from gemma_ko_lib.corpus.sources.records import Note, Reject
 from gemma_ko_lib.profiles import Profile
 from gemma_ko_lib.runtime import UserError, samples_dir
 
@@ -38,15 +37,13 @@ def lesson_inputs(language: str, profile: Profile) -> tuple[list[str | Path], Li
     tokens = sizes.steps * sizes.batch_rows * sizes.row_length
     wanted = max(_LEAST_BYTES, _BYTES_A_TOKEN * tokens)
     limit = Limit(bytes=wanted // len(names))
-    inputs, failures = [], []
+    inputs = []
     for name in names:
         try:
             fetch(f"open:{name}", limit, quiet=True)
             inputs.append(f"open:{name}")
         except UserError as error:
-            failures.append(str(error))
-    for failure in failures:
-        print(f"{language}: not reached: {failure}")
+            print(f"{language}: not reached: {error}")
     if not inputs:
         print(f"{language}: the course's own samples instead, so a long run reads them repeatedly")
         return samples, EVERYTHING
@@ -71,9 +68,7 @@ def lesson_texts(language: str, profile: Profile) -> dict[str, list[dict]]:
         return {split: read_samples(language, split) for split in ("train", "held_out")}
     texts = {"train": [], "held_out": []}
     for file in (file for name in inputs for file in fetch(name, limit, quiet=True)):
-        for document in read_file(file):
-            if isinstance(document, Reject | Note):
-                continue
+        for document in documents_of(file):
             register = document.metadata["register"]
             result = clean_text(document.text, register, languages=(language,))
             if not result.dropped_by:

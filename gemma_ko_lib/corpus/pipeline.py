@@ -16,7 +16,6 @@ that its report lists are removed, and nothing else.
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import shutil
@@ -240,30 +239,20 @@ class CorpusRun:
         from gemma_ko_lib.corpus.decontamination import Decontaminator
         from gemma_ko_lib.corpus.duplicate_keys import DuplicateKeys, parts_for
         from gemma_ko_lib.corpus.executor import Stage
-        from gemma_ko_lib.corpus.pii import mask_pii
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        show, dropped = (
-            settings.show,
-            (partial / "out" / DROPPED if settings.keep_dropped else None),
-        )
-        how = {
-            "replacement": settings.pii,
-            "seed": settings.seed,
-            "urls": settings.urls,
-            "names": settings.names,
-        }
-        mask = None if settings.pii == "keep" else functools.partial(mask_pii, **how)
+        out = partial / "out"
+        dropped = out / DROPPED if settings.keep_dropped else None
         read = [
             blocks.DocumentReader(self.tasks, partial, settings.reading()),
-            blocks.Cleaner(partial, settings.languages, settings.quality, show, dropped, mask),
+            blocks.Cleaner(partial, settings, dropped),
         ]
-        if mask:
-            read.append(blocks.Masker(partial, **how, show=show))
+        if settings.pii != "keep":
+            read.append(blocks.Masker(partial, settings))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        out, side = str(partial / "out"), (settings.hold_out, settings.hold_out_by)
+        side = (settings.hold_out, settings.hold_out_by)
         write = [blocks.CorpusWriter(out, *side, settings.compression)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
@@ -280,7 +269,11 @@ class CorpusRun:
                 *([Stage("resolve", [resolve], 1)] if near else []),
                 Stage("write", [SpoolReader(spool), left_out, *write], tasks),
             ]
-        return [*stages, Stage("finish", [_Finish(self)], 1)] if finish else stages
+        return [*stages, Stage("finish", [self], 1)] if finish else stages
+
+    def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
+        """`finish` as a block, for an executor that runs when nobody waits."""
+        self.finish()
 
     def finish(self) -> dict:
         """Add the counters up, put the documents into place, write the report, tidy up.
@@ -346,16 +339,6 @@ def _sources(files: list[InputFile]) -> list[dict]:
     return [{**dict(about), "files": read} for about, read in sources.items()]
 
 
-class _Finish:
-    """`CorpusRun.finish` as a block, for an executor that runs when nobody waits."""
-
-    def __init__(self, run: CorpusRun):
-        self.run = run
-
-    def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
-        self.run.finish()
-
-
 # --- Progress -----------------------------------------------------------------------------
 
 
@@ -373,15 +356,16 @@ def _show_progress(run: CorpusRun, quiet: bool):
             watcher.join()
 
 
+# By the stages, the last one first.
+_NOTES = {"write": "read; writing", "match": "read; looking for duplicates"}
+
+
 def _watch(partial: Path, bar: Progress, done: threading.Event) -> None:
     shown = 0
     while not done.wait(1.0):
         counts = [path.read_text() for path in partial.glob("progress-*")]
         total = sum(int(count) for count in counts if count)
-        stages = [path.name for path in (partial / "logs").glob("*")]
-        note = next((name for name in ("write", "match") if name in stages), "")
-        bar.update(max(total - shown, 0), _NOTES[note])
+        logs = partial / "logs"
+        note = next((said for stage, said in _NOTES.items() if (logs / stage).is_dir()), "")
+        bar.update(max(total - shown, 0), note)
         shown = max(total, shown)
-
-
-_NOTES = {"": "", "match": "read; looking for duplicates", "write": "read; writing"}

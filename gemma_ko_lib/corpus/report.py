@@ -9,20 +9,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.runtime import UserError
-
-if TYPE_CHECKING:
-    from gemma_ko_lib.corpus.clean_settings import CleanSettings
 
 FORMAT = "gemma-ko clean documents 2"
 _FIRST_OF_LIST = 20
 
 
-def build_report(
-    partial: Path, tasks: int, settings: "CleanSettings", left_out: list[dict]
-) -> dict:
+def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: list[dict]) -> dict:
     """Add the tasks' counters up.
 
     Args:
@@ -41,34 +36,28 @@ def build_report(
     notes = list(_task_records(partial, "notes", tasks))
     read, clean, write = counts["read"], counts["clean"], counts["write"]
     registers, changed, lost, dropped = _by_register(clean)
-    if (
-        settings.hold_out_by
-        and settings.hold_out
-        and write["in"]
-        and write["without_key"] == write["in"]
-    ):
+    # Keys are only asked for where something is held out by a field.
+    if write["in"] and write["without_key"] == write["in"]:
         raise UserError(
             f"No document has the field '{settings.hold_out_by}' to hold out by; give one that "
             "is there."
         )
     shown = _examples(partial, "clean", tasks, settings.show)
     steps = [
-        {
-            "name": "read",
-            "in": read["in"],
-            "out": read["out"],
-            "rejected": read["rejects"],
-            "decoded_from": _labelled(read, "decoded|"),
-            "unread_fields": dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
-        },
-        {
-            "name": "clean",
-            "in": clean["in"],
-            "out": clean["out"],
-            "changed": clean["changed"],
-            "changed_by": _with_examples(changed, shown, lost),
-            "dropped_by": _with_examples(dropped, shown),
-        },
+        _step(
+            "read",
+            read,
+            rejected=read["rejects"],
+            decoded_from=_labelled(read, "decoded|"),
+            unread_fields=dict(islice(_labelled(read, "unread|").items(), _FIRST_OF_LIST)),
+        ),
+        _step(
+            "clean",
+            clean,
+            changed=clean["changed"],
+            changed_by=_with_examples(changed, shown, lost),
+            dropped_by=_with_examples(dropped, shown),
+        ),
     ]
     if settings.pii != "keep":
         steps.append(_mask_step(counts["mask"], partial, tasks, settings))
@@ -134,13 +123,14 @@ def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
         elif kind:
             registers[register][f"{kind[0]}_by"][kind[1]] = value
             totals[kind[0]][kind[1]] += value
-    for counts in registers.values():
-        for label in ("out", "chars_out"):
-            counts.setdefault(label, 0)
     return dict(registers), totals["changed"], totals["lost"], totals["dropped"]
 
 
 # --- Steps --------------------------------------------------------------------------------
+
+
+def _step(name: str, counts: Counter, **more) -> dict:
+    return {"name": name, "in": counts["in"], "out": counts["out"], **more}
 
 
 def _with_examples(
@@ -167,42 +157,35 @@ def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, lis
     return examples
 
 
-def _mask_step(mask: Counter, partial: Path, tasks: int, settings: "CleanSettings") -> dict:
+def _mask_step(mask: Counter, partial: Path, tasks: int, settings: CleanSettings) -> dict:
     kinds = Counter(_labelled(mask, "masked|"))
-    return {
-        "name": "mask",
-        "in": mask["in"],
-        "out": mask["out"],
-        "changed": mask["changed"],
-        "urls": settings.urls,
-        "names": settings.names,
-        "masked": _with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
-    }
+    return _step(
+        "mask",
+        mask,
+        changed=mask["changed"],
+        urls=settings.urls,
+        names=settings.names,
+        masked=_with_examples(kinds, _examples(partial, "mask", tasks, settings.show)),
+    )
 
 
 def _decontamination_step(counts: Counter, partial: Path, output_dir: Path) -> dict:
     index = json.loads((partial / "evaluation" / "counts.json").read_text("utf-8"))
-    return {
-        "name": "decontaminate",
-        "in": counts["in"],
-        "out": counts["out"],
-        "evaluation_sets": index,
-        "first": _first(output_dir / "contaminated.jsonl"),
-    }
+    first = _first(output_dir / "contaminated.jsonl")
+    return _step("decontaminate", counts, evaluation_sets=index, first=first)
 
 
 def _duplicates_step(counts: dict[str, Counter], output_dir: Path) -> dict:
     duplicates, match = counts["duplicates"], counts["match"]
-    return {
-        "name": "duplicates",
-        "in": duplicates["in"],
-        "out": duplicates["out"],
-        "exact": duplicates["exact"],
-        "near": duplicates["near"],
-        "pairs_proposed": match["proposed"],
-        "pairs_confirmed": match["confirmed"],
-        "first": _first(output_dir / "duplicates.jsonl"),
-    }
+    return _step(
+        "duplicates",
+        duplicates,
+        exact=duplicates["exact"],
+        near=duplicates["near"],
+        pairs_proposed=match["proposed"],
+        pairs_confirmed=match["confirmed"],
+        first=_first(output_dir / "duplicates.jsonl"),
+    )
 
 
 def _first(path: Path) -> list[dict]:
@@ -282,9 +265,9 @@ def format_report(report: dict, show: int = 0) -> str:
         lines.append(f"source: {said}: {size:,.2f} MB")
     for encoding, decoded in steps["read"]["decoded_from"].items():
         lines.append(f"decoded from {encoding}: {decoded:,}")
-    lines += [
-        f"read as {way['how']}: {_up_to(way['files'], way['first'])}" for way in report["read_as"]
-    ]
+    for way in report["read_as"]:
+        files = f"{way['files']:,} files, the first " if way["files"] > 1 else ""
+        lines.append(f"read as {way['how']}: {files}{way['first']}")
     for field, count in steps["read"]["unread_fields"].items():
         lines.append(f"not read: {count:,} records have text in {field!r}")
     for rule, changed in steps["clean"]["changed_by"].items():
@@ -292,8 +275,11 @@ def format_report(report: dict, show: int = 0) -> str:
         lines.append(f"changed by {rule}: {changed['count']:,}, {lost}")
         lines += _shown(changed["examples"][:show])
     for rule, dropped in steps["clean"]["dropped_by"].items():
-        first = [f", e.g. {_one_line(example)!r}" for example in dropped["examples"][:1]]
-        lines.append(f"dropped by {rule}: {dropped['count']:,}{''.join(first)}")
+        said = f"dropped by {rule}: {dropped['count']:,}"
+        if dropped["examples"]:
+            first = dropped["examples"][0]["before"][:40].replace("\n", " ")
+            said += f", e.g. {first!r}"
+        lines.append(said)
         lines += _shown(dropped["examples"][:show])
     if mask := steps.get("mask"):
         names = "found" if mask["names"] else "not looked for"
@@ -329,25 +315,15 @@ def _named(lines: list[str], count: int, what: str) -> list[str]:
     return lines[:_FIRST_OF_LIST] + ([f"{what}: {more:,} more"] if more > 0 else [])
 
 
-def _up_to(files: int, first: str) -> str:
-    return first if files == 1 else f"{files:,} files, the first {first}"
-
-
 def _place(reject: dict) -> str:
     return reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
-
-
-def _one_line(example: dict) -> str:
-    return example["before"][:40].replace("\n", " ")
 
 
 def _shown(examples: list[dict]) -> list[str]:
     """Two lines for each example; `repr` keeps a text from steering the terminal."""
     lines = []
     for example in examples:
-        lines.append(f"  {example['id']!r}")
-        if example["after"] is None:
-            lines.append(f"  - {example['before']!r}")
-        else:
-            lines += [f"  - {example['before']!r}", f"  + {example['after']!r}"]
+        lines += [f"  {example['id']!r}", f"  - {example['before']!r}"]
+        if example["after"] is not None:
+            lines.append(f"  + {example['after']!r}")
     return lines

@@ -20,13 +20,13 @@ PARTIAL = ".partial"
 # gone, and that the new ones are being moved.
 _FORMER, MOVING = "former.json", "moving"
 DROPPED = "dropped"
-_HELD_OUT = "held_out"
+HELD_OUT = "held_out"
 _DOCUMENTS = "documents-*.jsonl.*"
 
 
 def result_files(folder: Path) -> list[str]:
     """Names in a folder that are those of a result's files, without the report."""
-    places = (_DOCUMENTS, f"{_HELD_OUT}/{_DOCUMENTS}", f"{DROPPED}/*-?????.jsonl.gz")
+    places = (_DOCUMENTS, f"{HELD_OUT}/{_DOCUMENTS}", f"{DROPPED}/*-?????.jsonl.gz")
     names = [path.relative_to(folder).as_posix() for place in places for path in folder.glob(place)]
     return sorted(names) + [
         f"{kind}.jsonl" for kind in LISTS if (folder / f"{kind}.jsonl").exists()
@@ -66,7 +66,7 @@ def remove_former(output_dir: Path, names: Iterable[str]) -> None:
     (output_dir / REPORT).unlink(missing_ok=True)
     for name in set(names) & set(result_files(output_dir)):
         (output_dir / name).unlink()
-    for folder in (_HELD_OUT, DROPPED):
+    for folder in (HELD_OUT, DROPPED):
         with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
             (output_dir / folder).rmdir()
 
@@ -132,7 +132,7 @@ def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
         ) from None
     except ValueError as error:
         raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
-    entries = [e for e in report["files"] if e["name"].startswith(f"{_HELD_OUT}/") == held_out]
+    entries = [e for e in report["files"] if e["name"].startswith(f"{HELD_OUT}/") == held_out]
     if not entries:
         missing = "held-out documents; clean with hold_out above 0" if held_out else "documents"
         raise UserError(f"{folder} has no {missing}.")

@@ -5,12 +5,13 @@ eojeol (어절) is a word, and so is each character of Chinese and Japanese, whi
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
+from datatrove.data import Document
 
 _HAN_AND_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _ALONE = re.compile(f"[{_HAN_AND_KANA}]")
@@ -33,6 +34,22 @@ def words(text: str) -> list[bytes]:
         lower = _ALONE.sub(lambda match: f" {match[0]} ", _SIGN.sub(" ", lower))
     found = lower.encode("utf-8", "replace").translate(_WITHOUT_SIGNS).split()
     return found or [text.encode("utf-8", "replace")]
+
+
+def in_batches(
+    data: Iterable[Document], most_documents: int, most_words: int
+) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
+    """Documents and their words, as many at once as have reached one of two numbers."""
+    documents, texts, total = [], [], 0
+    for document in data:
+        documents.append(document)
+        texts.append(words(document.text))
+        total += len(texts[-1])
+        if len(documents) >= most_documents or total >= most_words:
+            yield documents, texts
+            documents, texts, total = [], [], 0
+    if documents:
+        yield documents, texts
 
 
 def key(words: Sequence[bytes]) -> int:

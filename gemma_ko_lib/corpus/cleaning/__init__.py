@@ -16,7 +16,7 @@ from gemma_ko_lib.corpus.cleaning.filters import (
     Measured,
     RegisterSettings,
     failed_filter,
-    for_language,
+    for_other_language,
     settings_for,
 )
 from gemma_ko_lib.corpus.cleaning.hangul import compose_hangul, join_spaced_out
@@ -133,7 +133,9 @@ def clean_text(
         return CleanResult(steps[-1][2], _NESTED.name, changed, lost)
     measured = Measured(cleaned)
     found = _languages(measured, tuple(languages), language)
-    limits = for_language(settings_for(cleaned, register), found.main)
+    limits = settings_for(cleaned, register)
+    if found.main != "ko":
+        limits = for_other_language(limits, found.main)
     dropped_by, scores = _judge(measured, limits, found, quality)
     if dropped_by is None and (found.main != "ko" or language not in (None, "ko")):
         scores["language"] = found.main

@@ -109,15 +109,9 @@ _ANY_EOJEOL = {"min_eojeol": 0.0, "max_eojeol": float("inf"), "max_symbols": flo
 _WITHOUT_SPACES = {**_WITHOUT_HANGUL, **_ANY_EOJEOL}
 
 
-def for_language(limits: RegisterSettings, language: str) -> RegisterSettings:
-    """The same limits without what only fits Korean."""
-    if language == "ko":
-        return limits
-    return _for_other_language(limits, language)
-
-
 @functools.cache
-def _for_other_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+def for_other_language(limits: RegisterSettings, language: str) -> RegisterSettings:
+    """The same limits without what only fits Korean."""
     loosened = _WITHOUT_SPACES if language in ("zh", "ja") else _WITHOUT_HANGUL
     return dataclasses.replace(limits, **loosened)
 
@@ -321,20 +315,15 @@ TEXT_FILTERS = (
     repeated_characters,
     repeated_ngrams,
 )
-LINE_FILTERS = (
-    bullet_lines,
-    ellipsis_lines,
-    duplicate_lines,
-)
+LINE_FILTERS = (bullet_lines, ellipsis_lines, duplicate_lines)
 
 
 def failed_filter(doc: Measured, limits: RegisterSettings) -> str | None:
     """Name the first filter that a text fails, or None."""
-    for fails in TEXT_FILTERS:
+    filters = TEXT_FILTERS
+    if "\n" in doc.text and len(doc.lines) >= _FEWEST_LINES:
+        filters += LINE_FILTERS
+    for fails in filters:
         if fails(doc, limits):
             return fails.__name__
-    if "\n" in doc.text and len(doc.lines) >= _FEWEST_LINES:
-        for fails in LINE_FILTERS:
-            if fails(doc, limits):
-                return fails.__name__
     return None

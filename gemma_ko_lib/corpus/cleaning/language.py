@@ -100,12 +100,10 @@ def _paragraph(
     if size["hangul"] >= _KOREAN_SHARE * total:
         return "ko", total, None
     script = max(size, key=size.__getitem__)
-    if script in ("hangul", "kana"):
-        return {"hangul": "ko", "kana": "ja"}[script], total, None
-    if script == "other":
-        return _OTHER_LANGUAGE, total, None
-    if script == "han":
-        return (hint if hint in ("zh", "ja") else "zh"), total, None
+    if script != "latin":
+        han = hint if hint in ("zh", "ja") else "zh"
+        of_script = {"hangul": "ko", "kana": "ja", "han": han, "other": _OTHER_LANGUAGE}
+        return of_script[script], total, None
     # Nobody needs to know which of the unwanted languages it is.
     if hint == "en" or "en" not in wanted or size["latin"] < _FEWEST_LETTERS:
         return "en", total, None

@@ -30,6 +30,14 @@ def _to_bytes(text: str) -> bytes:
     return bytes(map(_BYTE_OF.__getitem__, text))
 
 
+def _decoded(text: str, encoding: str) -> str:
+    """What the bytes that a text looks like spell; the text itself where they spell nothing."""
+    try:
+        return _to_bytes(text).decode(encoding)
+    except UnicodeDecodeError:
+        return text
+
+
 # --- UTF-8 as Latin-1 or Windows-1252 ------------------------------------------------------
 
 _CONTINUATION = _characters(0x80, 0xBF)
@@ -51,10 +59,7 @@ _LOST_SPACE = re.compile(
 
 
 def _decode_utf8(match: re.Match) -> str:
-    try:
-        return _to_bytes(match[0]).decode("utf-8")
-    except UnicodeDecodeError:
-        return match[0]
+    return _decoded(match[0], "utf-8")
 
 
 def _latin_to_utf8(text: str) -> str:
@@ -114,12 +119,7 @@ def _latin_to_cp949(text: str) -> str:
 
 
 def _decode_cp949(match: re.Match) -> str:
-    if not _STANDARD_PAIR.search(match[0]):
-        return match[0]
-    try:
-        return _to_bytes(match[0]).decode("cp949")
-    except UnicodeDecodeError:
-        return match[0]
+    return _decoded(match[0], "cp949") if _STANDARD_PAIR.search(match[0]) else match[0]
 
 
 # --- UTF-8 as cp949 --------------------------------------------------------------------

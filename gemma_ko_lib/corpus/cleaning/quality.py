@@ -19,7 +19,6 @@ from datatrove.utils.typeshelper import Languages
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
 from gemma_ko_lib.corpus.cleaning.filters import Measured
-from gemma_ko_lib.corpus.cleaning.rules import Rule
 from gemma_ko_lib.runtime import UserError
 
 _repetition = functools.partial(
@@ -56,16 +55,24 @@ _FILTERS = (
         dup_n_grams=((5, 0.201), (6, 0.184), (7, 0.168), (8, 0.154), (9, 0.14), (10, 0.127)),
     ),
 )
-# datatrove's reasons, without the lengths of n-grams → names of the rules below.
+# datatrove's reasons, without the lengths of n-grams → names of the rules.
 _RULE_OF = {
+    # Lines that stood in this document before, however short.
     "dup_line_frac": "quality_duplicate_lines",
+    # Hardly a line ends in punctuation: no sentences.
     "line_punct_ratio": "quality_unpunctuated_lines",
+    # More than a line break for every five words.
     "list_ratio": "quality_line_breaks",
+    # Words too short or too long on average.
     "gopher_below_avg_threshold": "quality_word_length",
     "gopher_above_avg_threshold": "quality_word_length",
+    # Mostly numbers and signs.
     "gopher_below_alpha_threshold": "quality_words_without_letters",
+    # Fewer than two of the 21 commonest words and endings.
     "gopher_enough_stop_words": "quality_stop_words",
+    # One sequence of two to four words makes up much of the text.
     "top_gram": "quality_top_ngram",
+    # Sequences of 5 to 10 words that stood in this document before.
     "duplicated_n_grams": "quality_duplicate_ngrams",
 }
 
@@ -103,51 +110,3 @@ def failed_measure(doc: Measured) -> str | None:
         if verdict is not True:
             return _RULE_OF[re.sub(r"\d+_", "", verdict[1])]
     return None
-
-
-# What each name means; all examples are of a blog.
-QUALITY = (
-    Rule(
-        "quality_unpunctuated_lines",
-        "Hardly a line ends in punctuation: no sentences.",
-        "차림표와 값을 적은 종이\n김치찌개는 팔천 원\n된장찌개는 칠천 원\n계란말이는 오천 원",
-    ),
-    Rule(
-        "quality_duplicate_lines",
-        "Lines that stood in this document before, however short.",
-        "오늘은 맑다.\n예\n내일은 흐리고 비가 온다고 한다.\n예\n모레는 다시 갠다고 한다.\n예\n예",
-    ),
-    Rule(
-        "quality_line_breaks",
-        "More than a line break for every five words.",
-        "봄이 온다.\n꽃이\n핀다.\n새가\n운다.\n물이\n흐른다.\n나는\n간다.\n길이\n멀다.",
-    ),
-    Rule(
-        "quality_word_length",
-        "Words too short or too long on average.",
-        "브라키오사우루스 1234567890123456789 티라노사우루스 1234567890123456789 는 을 의.",
-    ),
-    Rule(
-        "quality_words_without_letters",
-        "Mostly numbers and signs.",
-        "승률 0.512, 0.498, 0.611 / 득점 31, 28, 45 / 실점 22, 30, 41 / "
-        "순위는 3, 5, 1 순서로 적은 표이다.",
-    ),
-    Rule(
-        "quality_stop_words",
-        "Fewer than two of the 21 commonest words and endings.",
-        "김하늘 서울 남산 도서관 책상 의자 연필 공책.\n박바다 부산 영도 등대 배 그물 밧줄 돛.",
-    ),
-    Rule(
-        "quality_top_ngram",
-        "One sequence of two to four words makes up much of the text.",
-        "우리 집 고양이 나비. 우리 집 강아지 보리. 우리 집 앵무새 콩이. 우리 집 거북이는 느리다.",
-    ),
-    Rule(
-        "quality_duplicate_ngrams",
-        "Sequences of 5 to 10 words that stood in this document before.",
-        "이 약은 하루 세 번 식사를 마치고 물과 함께 드십시오. 그늘지고 서늘한 곳에 두고 어린이 "
-        "손이 닿지 않게 하십시오. 눈에 들어가면 흐르는 물로 씻어 냅니다. "
-        "이 약은 하루 세 번 식사를 마치고 물과 함께 드십시오.",
-    ),
-)

@@ -8,7 +8,7 @@ in `numbers`, `mixed`, `links`, `secrets` and, on request only, `names`.
 import re
 import string
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.pii import links, mixed, numbers, secrets
@@ -70,7 +70,8 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
         if not found:
             break
         spans += found
-        text = _blocked(text, found)
+        # Nothing runs through it, as if it were masked.
+        text = _replaced(text, found, lambda _, identifier: BLOCK * len(identifier))
         # Whole lines, as far as a cue works.
         low = text.rfind("\n", 0, max(found[0].start - _LONGEST_CUE, 0)) + 1
         end = text.find("\n", found[-1].end + _LONGEST_CUE)
@@ -80,11 +81,11 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
     return sorted(spans, key=lambda span: span.start)
 
 
-def _blocked(text: str, spans: list[PiiSpan]) -> str:
-    """The text with spans that nothing runs through, as if they were masked."""
+def _replaced(text: str, spans: Iterable[PiiSpan], new: Callable[[str, str], str]) -> str:
+    """The text with what `new` makes of each span's kind and identifier in its place."""
     pieces, done = [], 0
-    for _, start, end in spans:
-        pieces += [text[done:start], BLOCK * (end - start)]
+    for kind, start, end in spans:
+        pieces += [text[done:start], new(kind, text[start:end])]
         done = end
     return "".join([*pieces, text[done:]])
 
@@ -122,7 +123,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
             for rank, start, end, kind in numbers.find_numbers(plain)
             if not links.is_in_link(plain, start)
         ]
-    return _without_overlaps(candidates) if candidates else []
+    return _without_overlaps(candidates)
 
 
 def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
@@ -181,12 +182,6 @@ def mask_spans(
     """
     if replacement not in REPLACEMENTS:
         raise UserError(f"replacement is one of {', '.join(REPLACEMENTS)}, not {replacement}")
-    pieces, done = [], 0
-    for kind, start, end in spans:
-        pieces.append(text[done:start])
-        if replacement == "placeholder":
-            pieces.append(PLACEHOLDERS[kind])
-        else:
-            pieces.append(surrogate(kind, text[start:end], seed))
-        done = end
-    return "".join([*pieces, text[done:]])
+    if replacement == "placeholder":
+        return _replaced(text, spans, lambda kind, _: PLACEHOLDERS[kind])
+    return _replaced(text, spans, lambda kind, identifier: surrogate(kind, identifier, seed))
