@@ -5,7 +5,6 @@ What the commands' own parsers refuse is refused here, with the file, the line a
 
 import argparse
 import dataclasses
-import difflib
 import os
 import re
 from pathlib import Path
@@ -22,7 +21,7 @@ from gemma_ko_lib.cli import (
     vocabulary_commands,
 )
 from gemma_ko_lib.corpus.sources.open_corpora import is_open
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, did_you_mean
 
 # Options that say where things are: the road sets them.
 _OF_THE_ROAD = frozenset("help output resume json model data multi_host".split())
@@ -174,8 +173,7 @@ class _Reader:
             if name in found:
                 self._fail(key, where, "it is there twice; keep one.")
             if known and name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f" Did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(name, known)
                 self._fail(key, where, f"no such key.{hint} There are: {', '.join(sorted(known))}.")
             found[name] = value
         return found
@@ -294,6 +292,5 @@ class _Reader:
 
         for name in names:
             if name not in NAMES and not name.startswith("lm_eval:"):
-                near = difflib.get_close_matches(name, NAMES, 1)
-                hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(NAMES)}."
+                hint = did_you_mean(name, NAMES) or f" There are: {', '.join(NAMES)}."
                 self._fail(fields["suite"], "evaluate.suite", f"no suite '{name}'.{hint}")

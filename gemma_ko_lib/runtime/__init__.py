@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import check_machine, describe
-from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
+from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     DtypeChoice,
@@ -43,6 +43,7 @@ __all__ = [
     "choose_dtype",
     "cpu_name",
     "describe",
+    "did_you_mean",
     "disk_error",
     "export_credentials",
     "find_credentials",

@@ -1,7 +1,9 @@
 """Errors that the user can put right."""
 
+import difflib
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -10,6 +12,22 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with 1.
     """
+
+
+def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
+    """The sentence of an error that names the nearest word there is; empty where none is near.
+
+    Args:
+        word: what the user wrote.
+        words: those that there are.
+        cutoff: how alike the two must be, from 0 to 1.
+
+    Example:
+        >>> did_you_mean("smok", ["smoke", "cpu"])
+        ' Did you mean smoke?'
+    """
+    near = difflib.get_close_matches(word, words, 1, cutoff)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def disk_error(path: str | Path, error: OSError) -> UserError:

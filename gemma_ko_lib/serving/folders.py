@@ -1,14 +1,13 @@
 """What every export needs: known words, room on the disk, a folder that is whole or not there."""
 
 import contextlib
-import difflib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, disk_error
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
@@ -22,8 +21,7 @@ def known(what: str, word: str, words: Iterable[str]) -> str:
     words = list(words)
     if word in words:
         return word
-    near = difflib.get_close_matches(word, words, 1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(word, words, cutoff=0.4)
     raise UserError(f"There is no {what} '{word}'.{hint} Choose of: {', '.join(words)}.")
 
 
