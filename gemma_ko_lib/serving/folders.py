@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error, existing
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
@@ -31,10 +31,7 @@ def check_room(folder: Path, needed: int) -> None:
     Raises:
         UserError: it has not.
     """
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing(folder)).free
     if needed + _SPARE > free:
         raise UserError(
             f"{folder} has {free / 1e9:,.1f} GB free; what is to be written has "
