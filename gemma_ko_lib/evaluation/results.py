@@ -140,15 +140,12 @@ def _interval(right, clusters) -> tuple[float, float] | None:
     return drawn and (min(low, drawn[0]), max(high, drawn[1]))
 
 
-def evaluate_suite(
-    model: Model, suite: Suite, *, params: dict | None = None, progress: bool = False
-) -> SuiteResult:
+def evaluate_suite(model: Model, suite: Suite, *, progress: bool = False) -> SuiteResult:
     """Score a suite's items with a model.
 
     Args:
         model: as from `models.load`.
         suite: from `load_suites`.
-        params: weights to use instead of the model's own.
         progress: show progress.
 
     Raises:
@@ -158,7 +155,6 @@ def evaluate_suite(
         model,
         [item.prompt for item in suite.items],
         [item.choices for item in suite.items],
-        params=params,
         progress=progress,
     )
     check_finite([score.nats for its in scores for score in its], model.name)

@@ -74,7 +74,6 @@ def go_on(
     openings: Sequence[Opening],
     max_new_tokens: int = 128,
     *,
-    params: dict | None = None,
     progress: bool = False,
 ) -> list[tuple[str, bool]]:
     """Let a model go on from openings.
@@ -83,7 +82,6 @@ def go_on(
         model: as from `models.load`.
         openings: from `read_openings`.
         max_new_tokens: where a text that does not end is cut.
-        params: weights to use instead of the model's own.
         progress: show progress.
 
     Returns:
@@ -96,7 +94,6 @@ def go_on(
         model,
         [[tokenizer.bos_id, *its] for its in ids],
         max_new_tokens,
-        params=params,
         stop_ids=[tokenizer.eos_id, *(i for i, piece in enumerate(pieces) if piece == END)],
         progress=progress,
     )
