@@ -13,11 +13,11 @@ from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
-from gemma_ko_lib.evaluation.decoding import generate
+from gemma_ko_lib.evaluation.decoding import Answer, generate, reply
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
-from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
+from gemma_ko_lib.tokenization.conversations import END, Turn
 
 MEASURES = {
     "korean": "letters that are Hangul",
@@ -70,12 +70,8 @@ def read_openings() -> list[Opening]:
 
 
 def go_on(
-    model: Model,
-    openings: Sequence[Opening],
-    max_new_tokens: int = 128,
-    *,
-    progress: bool = False,
-) -> list[tuple[str, bool]]:
+    model: Model, openings: Sequence[Opening], max_new_tokens: int = 128, *, progress: bool = False
+) -> list[Answer]:
     """Let a model go on from openings.
 
     Args:
@@ -97,7 +93,7 @@ def go_on(
         stop_ids=[tokenizer.eos_id, *(i for i, piece in enumerate(pieces) if piece == END)],
         progress=progress,
     )
-    return [(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
+    return [Answer(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
 
 
 def read_questions(path: str | Path) -> list[tuple[str, list[str]]]:
@@ -134,7 +130,7 @@ def ask(
     max_new_tokens: int = 256,
     *,
     progress: bool = False,
-) -> tuple[list[Opening], list[tuple[str, bool]]]:
+) -> tuple[list[Opening], list[Answer]]:
     """Ask a chat model questions, the later ones with its own answers before them.
 
     Args:
@@ -146,25 +142,17 @@ def ask(
     Returns:
         The questions and the answers, for `measure_writing`.
     """
-    tokenizer = model.tokenizer
     turns: list[list[Turn]] = [[] for _ in talks]
     questions, answers = [], []
     for n in range(max(len(asked) for _, asked in talks)):
         going_on = [i for i, (_, asked) in enumerate(talks) if n < len(asked)]
         for i in going_on:
             turns[i].append(Turn("user", talks[i][1][n].strip()))
-        new = generate(
-            model,
-            [encode_prompt(tokenizer, turns[i]) for i in going_on],
-            max_new_tokens,
-            stop_ids=(control_id(tokenizer, END), tokenizer.eos_id),
-            progress=progress,
-        )
-        for i, ids in zip(going_on, new, strict=True):
-            text = tokenizer.decode(ids).strip()
-            turns[i].append(Turn("model", text or "…"))
+        said = reply(model, [turns[i] for i in going_on], max_new_tokens, progress=progress)
+        for i, answer in zip(going_on, said, strict=True):
+            turns[i].append(Turn("model", answer.text or "…"))
             questions.append(Opening(f"{talks[i][0]}.{n + 1}", "", talks[i][1][n]))
-            answers.append((text, len(ids) < max_new_tokens))
+        answers += said
     return questions, answers
 
 
