@@ -97,11 +97,13 @@ def _exported(model: str, path: Path) -> Path:
     return found[0]
 
 
-def named(models: list[str]) -> dict[str, str]:
-    """What clients call each model: the name of its file or folder, without the ending.
+def named(models: list[str]) -> dict[str, Path]:
+    """The GGUF file of each model by what clients call it.
+
+    That is the name of the model's file or folder, without the ending.
 
     Raises:
-        UserError: two models would have one name.
+        UserError: two models would have one name; see `find_gguf`.
     """
     names = {}
     for model in models:
@@ -112,7 +114,7 @@ def named(models: list[str]) -> dict[str, str]:
                 f"{names[name]} and {model} would both be called '{name}': rename one of them."
             )
         names[name] = model
-    return names
+    return {name: find_gguf(model) for name, model in names.items()}
 
 
 @dataclasses.dataclass
