@@ -16,7 +16,7 @@ from gemma_ko_lib.serving.folders import known, new_folder
 from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
 from gemma_ko_lib.serving.keras_export import export_keras
 from gemma_ko_lib.serving.llama_quantizer import WEIGHED
-from gemma_ko_lib.serving.model_card import write_card
+from gemma_ko_lib.serving.model_card import read_noted, write_card
 from gemma_ko_lib.serving.transformers_export import export_transformers
 
 FORMATS = ("hf", "gguf", "keras", "peft")
@@ -100,10 +100,7 @@ def _stored_dtype(run: Path) -> str:
 
 def _chats(source: str) -> bool:
     """Whether a model was trained to chat, here or at Google."""
-    try:
-        settings = runtime.read_json_object(Path(source) / "config.json")
-    except (OSError, ValueError):
-        settings = {}
+    settings = read_noted(Path(source) / "config.json")
     base = str(settings.get("model", source)).lower()
     return settings.get("command") == "finetune" or any(
         word in base.replace("-", "_").split("_") for word in ("instruct", "it")
