@@ -17,13 +17,11 @@ class Speed:
     """Of answers to a number of users at the same time.
 
     Attributes:
-        users: clients that asked, each one request after another.
         tokens_per_second: of all answers together.
         tokens_per_cpu_second: the same for each second of a core, reading the prompts included.
         first_token_seconds: median from a request to its first token.
     """
 
-    users: int
     tokens_per_second: float
     tokens_per_cpu_second: float
     first_token_seconds: float
@@ -68,7 +66,7 @@ def measure_speed(
     made = sum(count for user in found for count, _ in user)
     cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     first = statistics.median(first for user in found for _, first in user)
-    return Speed(users, made / seconds, made / cpu, first)
+    return Speed(made / seconds, made / cpu, first)
 
 
 def _ask(http: httpx.Client, url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
