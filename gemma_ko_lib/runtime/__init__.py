@@ -8,7 +8,6 @@ from gemma_ko_lib.runtime.doctor import check_machine, describe
 from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, existing, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
-    DtypeChoice,
     accelerator,
     choose_dtype,
     cpu_name,
@@ -34,7 +33,6 @@ from gemma_ko_lib.runtime.terminal import lasting_streams
 __all__ = [
     "Accelerator",
     "Credential",
-    "DtypeChoice",
     "Progress",
     "UserError",
     "accelerator",
