@@ -143,13 +143,13 @@ class _Reader:
         top = self._mapping(root, "the file", _TOP) if root else {}
         if "model" not in top:
             raise UserError(f"{self.path}: 'model' is missing: nano, gemma3_270m, a preset, …")
-        if "clean" not in top:
-            raise UserError(f"{self.path}: 'clean' is missing, with 'inputs' in it: the texts.")
         sections = {
             name: self._section(name, top[name])
             for name in _SECTIONS
             if name in top and not self._is_none(top[name])
         }
+        if "clean" not in sections:
+            raise UserError(f"{self.path}: 'clean' is missing, with 'inputs' in it: the texts.")
         model = self._word(top["model"], "model")
         own = []
         if "/" in model and (self.path.parent / model).is_dir():
