@@ -85,8 +85,7 @@ def _unused_gpu(kind: str | None) -> list[str]:
     if kind in ("gpu", "tpu") or not (card := nvidia_card()):
         return []
     unused = f"JAX does not use this machine's {card.name}"
-    if os.environ.get("JAX_PLATFORMS"):
-        chosen = os.environ["JAX_PLATFORMS"]
+    if chosen := os.environ.get("JAX_PLATFORMS"):
         return [f"{unused}, for JAX_PLATFORMS={chosen} is set: unset it and restart Python."]
     jaxlib = _version("jaxlib")
     plugins = {name: found for name in _CUDA_PLUGINS if (found := _version(name))}

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error, existing
@@ -12,13 +12,12 @@ from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error, existing
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
 
-def known(what: str, word: str, words: Iterable[str]) -> str:
+def known(what: str, word: str, words: Collection[str]) -> str:
     """A word, when it is one of those.
 
     Raises:
         UserError: it is not; the nearest one is named.
     """
-    words = list(words)
     if word in words:
         return word
     hint = did_you_mean(word, words, cutoff=0.4)
