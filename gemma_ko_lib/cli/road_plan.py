@@ -52,13 +52,13 @@ def _time(hours: float) -> str:
 
 def _training(file: RoadFile, name: str) -> tuple[str, float]:
     """Whether a training fits, in words, and its hours."""
-    section, shape = file.sections[name], _shape(file)
-    known = {option.dest for option in parsers()["plan"]._actions}
-    options = section.options(*(known & section.typed.keys()))
+    section, shape, parser = file.sections[name], _shape(file), parsers()["plan"]
+    known = {option.dest for option in parser._actions}
+    options = section.options(but=tuple(section.typed.keys() - known))
     if name == "finetune" and "method" not in section.values:
         options += ["--method", "lora"]
     words = ["--model", shape, "--device", "here", *options]
-    found = planned(parsers()["plan"].parse_args(words))
+    found = planned(parser.parse_args(words))
     text = f"{shape} takes about {found.need.total / 2**30:.1f} GiB here, and "
     text += "fits" if found.fits else f"does not fit. What does: gemma-ko plan {shlex.join(words)}"
     tokens = _tokens(file, name)
