@@ -65,9 +65,13 @@ class Step:
             # A file is known by its contents, wherever it lies.
             shown = Path(word).name if str(Path(word).resolve()) in self.files else word
             options.setdefault(key, []).extend([] if word == key else [shown])
+        contents: dict[str, str] = {}
+        for file in self.files:  # a/texts and b/texts have one name
+            name = Path(file).name
+            contents[name] = f"{contents.get(name, '')} {_digest(file)}".lstrip()
         return {
             "options": {name: " ".join(words) for name, words in options.items()},
-            "files": {Path(file).name: _digest(file) for file in self.files},
+            "files": contents,
             "after": {name: identities[name] for name in self.needs},
         }
 
