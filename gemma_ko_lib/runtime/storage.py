@@ -217,10 +217,11 @@ def numbered_records(
     if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
         yield from _listed(path.read_text("utf-8-sig"))
         return
-    as_nsmc = path.suffix == ".txt" and parse is json_object  # no reader of its own is given
-    as_nsmc = as_nsmc and lines and "\t" in lines[0][1] and lines[0][1][0] != "{"
-    if lines and (path.suffix == ".tsv" or as_nsmc):
-        parse = _by_columns(lines.pop(0)[1].split("\t"))
+    if lines and parse is json_object:  # no reader of its own is given
+        first = lines[0][1]
+        as_nsmc = path.suffix == ".txt" and "\t" in first and first[0] != "{"
+        if path.suffix == ".tsv" or as_nsmc:
+            parse, lines = _by_columns(first.split("\t")), lines[1:]
     for number, line in lines:
         try:
             yield number, parse(line)
