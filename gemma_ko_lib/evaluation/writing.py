@@ -114,9 +114,12 @@ def read_questions(path: str | Path) -> list[tuple[str, list[str]]]:
         for number, line in numbered_lines(Path(path)):
             record = json_object(line)
             asked = record.get("questions") or [record.get("question")]
-            if not all(isinstance(question, str) and question.strip() for question in asked):
+            texts = [text for text in asked if isinstance(text, str) and text.strip()]
+            if texts != asked:  # a text is not a list of texts, either
                 raise ValueError(f"line {number} has no questions, but {asked!r}")
             talks.append((str(record.get("id", number)), asked))
+        if not talks:
+            raise ValueError("it holds no question")
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f'{path}: {error}. A line is {{"id": …, "questions": ["…", "…"]}}.'
