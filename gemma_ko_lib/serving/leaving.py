@@ -55,17 +55,16 @@ def export(
             f"Importance changes nothing in {kind if format == 'gguf' else format}: give "
             f"--format gguf and one of these types: {takes}."
         )
-    folder = Path(folder)
+    run, folder = Path(source), Path(folder)
     if format == "peft":
-        return _export_adapters(Path(source), folder)
-    model = load(source, _stored_dtype(Path(source)))
+        return _export_adapters(run, folder)
+    model = load(source, _stored_dtype(run))
     if format == "hf":
-        card = write_card(model, Path(source), folder, format)
+        card = write_card(model, run, folder, format)
         return export_transformers(model, folder, chat=_chats(source), card=card)
     if format == "keras":
-        return export_keras(model, folder, write_card(model, Path(source), folder, format))
-    name = Path(source).resolve().name.removesuffix(".gguf")
-    path = folder / f"{name}-{kind}.gguf"
+        return export_keras(model, folder, write_card(model, run, folder, format))
+    path = folder / f"{run.resolve().name.removesuffix('.gguf')}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
     columns = None
@@ -73,7 +72,7 @@ def export(
         columns = column_importance(model, [its.text for its in read_documents(importance)])
     export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     texts = {
-        "README.md": write_card(model, Path(source), folder, format, path.name),
+        "README.md": write_card(model, run, folder, format, path.name),
         "Modelfile": f"FROM ./{path.name}\n",
         "NOTICE": model.notice,
     }
