@@ -103,7 +103,7 @@ def total_memory_bytes() -> int | None:
     """Bytes of main memory, or None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError):
         return None
 
 

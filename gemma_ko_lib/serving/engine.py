@@ -46,8 +46,7 @@ def free_cores() -> int:
     """Cores that nothing else is busy on: those this process may use less the load, at least 1."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1, round(cores - load))
+    return max(1, round(cores - os.getloadavg()[0]))
 
 
 def find_gguf(model: str) -> Path:
