@@ -65,8 +65,8 @@ class Measured:
 
 def read_openings() -> list[Opening]:
     """The course's 50 openings."""
-    lines = numbered_lines(runtime.samples_dir() / "openings.jsonl")
-    return [Opening(**json_object(line)) for _, line in lines]
+    records = runtime.read_json_lines(runtime.samples_dir() / "openings.jsonl")
+    return [Opening(**record) for record in records]
 
 
 def go_on(

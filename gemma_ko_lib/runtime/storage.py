@@ -166,6 +166,16 @@ def json_object(line: str) -> dict:
         raise ValueError(_TOO_DEEP) from None
 
 
+def read_json_lines(path: Path) -> list[dict]:
+    """The records of a file of JSON lines that a program wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a line holds no JSON object.
+    """
+    return [json_object(line) for _, line in numbered_lines(path)]
+
+
 _TOO_DEEP = "nested too deep"
 
 

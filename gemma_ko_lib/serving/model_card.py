@@ -154,8 +154,7 @@ def _measured(path: Path) -> list[str]:
     if not path.is_file():
         return []
     last, tokens = {}, 0.0
-    for _, line in runtime.numbered_lines(path):
-        figures = runtime.json_object(line)
+    for figures in runtime.read_json_lines(path):
         tokens += figures.get("tokens", 0.0)
         last |= figures
     measured = [
