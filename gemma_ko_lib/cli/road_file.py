@@ -187,11 +187,6 @@ class _Reader:
             self._fail(node, field, "one value belongs here, no list and no keys.")
         return node.value
 
-    def _words(self, node, field: str) -> list[str]:
-        if isinstance(node, yaml.SequenceNode):
-            return [self._word(item, field) for item in node.value]
-        return [self._word(node, field)]
-
     def _number(self, node, field: str) -> float:
         from gemma_ko_lib.cli.options import positive
 
@@ -218,8 +213,11 @@ class _Reader:
         files.append(str(path))
         return min(os.path.relpath(path, self.folder), str(path), key=len)
 
-    def _places(self, node, field: str, files: list[str]) -> list[str]:
+    def _words(self, node, field: str, files: list[str] | None = None) -> list[str]:
+        """One word or several; where `files` is given, paths that are added to it."""
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if files is None:
+            return [self._word(item, field) for item in items]
         return [self._place(item, field, files) for item in items]
 
     def _section(self, name: str, node) -> Section:
@@ -238,14 +236,11 @@ class _Reader:
             if key == "text":  # of evaluate: texts by the name that the report has for them
                 named = self._mapping(value, field, ())
                 found.values[key] = {
-                    name: self._places(each, f"{field}.{name}", found.files)
+                    name: self._words(each, f"{field}.{name}", found.files)
                     for name, each in named.items()
                 }
                 continue
-            is_path = key in _PATHS
-            words = (
-                self._places(value, field, found.files) if is_path else self._words(value, field)
-            )
+            words = self._words(value, field, found.files if key in _PATHS else None)
             found.values[key] = words
             if key in actions:
                 found.typed[key] = self._typed(actions[key], words, value, field)
