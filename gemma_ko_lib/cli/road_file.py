@@ -41,7 +41,7 @@ _NOT_HERE = {
     "vocabulary": {"learn_from"},
 }
 _PATHS = frozenset(
-    "inputs decontaminate keep_from measure replay held_out data text".split()
+    "inputs decontaminate keep_from measure replay held_out data text importance".split()
 )  # keys whose values are files or folders
 _SHARE = re.compile(r"0?\.\d+")  # finetune.held_out: a share, or a file
 _TOP = ("model", "hourly_rate", "currency", *_SECTIONS)
@@ -267,7 +267,7 @@ class _Reader:
             "vocabulary": ["--model", "M", "-o", "DIR"],
             "evaluate": ["--model", "M"] + ["--suite", "korean"] * ("suite" not in fields),
             "finetune": ["--model", "M", "-o", "DIR"],
-            "serve": ["M", "-o", "DIR"],
+            "serve": ["-o", "DIR", "--", "M"],
         }.get(name, ["--model", "M", "--data", "DIR", "-o", "DIR"])
 
         def refuse(message: str):

@@ -202,7 +202,7 @@ def _add_serving(road: Road, file: RoadFile, add) -> None:
     ask = section.values.get("ask", [])
     tokens = section.values.get("answer_tokens", [])
     for station in dict.fromkeys([BASE, road.last]):
-        own = file.model_folder if station == BASE else []
+        own = [*(file.model_folder if station == BASE else []), *section.files]
         words = ["export", road.stations[station], "-o", f"serve/{station}", "--format", "gguf"]
         add(f"export, {station}", words + section.options(), f"serve/{station}", (station,), own)
         if ask:
