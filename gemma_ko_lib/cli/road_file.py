@@ -75,12 +75,12 @@ class Section:
 
     def options(self, *only: str, but: tuple[str, ...] = ()) -> list[str]:
         """Options to type: some, or all but some."""
-        kept = [
-            words
+        return [
+            word
             for key, words in self.typed.items()
             if (not only or key in only) and key not in but
+            for word in words
         ]
-        return [word for words in kept for word in words]
 
 
 @dataclasses.dataclass(frozen=True)
