@@ -98,10 +98,7 @@ class SuiteResult:
             "mean_of_groups": self.mean_of_groups,
             "macro_f1": self.macro_f1,
             "baselines": {"majority": self.majority, "length": self.length_only},
-            "by_item": [
-                [cluster, right]
-                for cluster, right in zip(self.clusters, self.right.tolist(), strict=True)
-            ],
+            "by_item": list(zip(self.clusters, self.right.tolist(), strict=True)),
             **{
                 name: {
                     part: {"accuracy": accuracy, "interval": interval, "items": items}
