@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import check_machine, describe
-from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, existing, printable
+from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     accelerator,
@@ -44,7 +44,6 @@ __all__ = [
     "describe",
     "did_you_mean",
     "disk_error",
-    "existing",
     "export_credentials",
     "find_credentials",
     "json_object",

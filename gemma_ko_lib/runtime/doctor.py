@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 
 from gemma_ko_lib.runtime.credentials import CREDENTIAL_NAMES, find_credentials
-from gemma_ko_lib.runtime.errors import existing
+from gemma_ko_lib.runtime.errors import nearest_existing
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     accelerator,
@@ -131,7 +131,7 @@ def _unused_tpu(kind: str | None) -> list[str]:
 def _little_disk() -> list[str]:
     faults = []
     for use, folder in (("results", os.getcwd()), ("model weights", cache_dir())):
-        folder = existing(folder)
+        folder = nearest_existing(folder)
         free = shutil.disk_usage(folder).free
         if free < _DISK_NEEDED:
             faults.append(

@@ -30,7 +30,7 @@ def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def existing(path: str | Path) -> Path:
+def nearest_existing(path: str | Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
     path = Path(path).absolute()
     while not path.exists():
@@ -40,7 +40,7 @@ def existing(path: str | Path) -> Path:
 
 def disk_error(path: str | Path, error: OSError) -> UserError:
     """Say what a failed write means and what to do."""
-    free = shutil.disk_usage(existing(path)).free
+    free = shutil.disk_usage(nearest_existing(path)).free
     return UserError(
         f"Cannot write {path}: {error.strerror or error} ({free / 1e6:,.0f} MB free there). "
         "Free some space or give another folder with -o, then run the same command again."

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error, existing
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
+from gemma_ko_lib.runtime.errors import nearest_existing
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
@@ -30,7 +31,7 @@ def check_room(folder: Path, needed: int) -> None:
     Raises:
         UserError: it has not.
     """
-    free = shutil.disk_usage(existing(folder)).free
+    free = shutil.disk_usage(nearest_existing(folder)).free
     if needed + _SPARE > free:
         raise UserError(
             f"{folder} has {free / 1e9:,.1f} GB free; what is to be written has "
