@@ -199,7 +199,8 @@ def numbered_records(
     Args:
         path: JSON lines; a JSON list, which some call .jsonl, too; a .csv or .tsv that names its
             columns in the first line, or a .txt that does so by tabs, as NSMC's; a .parquet table.
-        parse: makes a record of a line of text; raises ValueError if it cannot.
+        parse: makes a record of a line of text, also in a .tsv or .txt, whose first line then
+            names nothing; raises ValueError if it cannot.
 
     Yields:
         Line or place, and the record; or the ValueError that says why a line is none.
