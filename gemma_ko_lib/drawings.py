@@ -33,14 +33,12 @@ _PARTS = {
 }
 
 
-def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = None) -> Axes:
+def draw_gemma(lit: Collection[str] = ()) -> Axes:
     """Draw Gemma 1 from token ids (bottom) to logits (top).
 
     Args:
         lit: parts to show in colour: "embedding", "norm" (all of them), "rope", "attention",
             "feed-forward", "residual", "head".
-        layers: number of blocks to write beside the block.
-        ax: where to draw; a new figure when None.
 
     Raises:
         UserError: there is no such part.
@@ -48,10 +46,9 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
     parts = {"embedding", "norm", "rope", "attention", "feed-forward", "residual", "head"}
     if wrong := set(lit) - parts:
         raise UserError(f"Gemma has no part '{min(wrong)}'; it has {', '.join(sorted(parts))}.")
-    if ax is None:
-        ax = plt.subplots(figsize=(6.0, 5.4))[1]
+    ax = plt.subplots(figsize=(6.0, 5.4))[1]
     ax.add_patch(plt.Rectangle((3.2, 2.35), 7.0, 5.3, fill=False, ec=_LINE, ls="--"))
-    ax.text(10.3, 5.0, f"× {layers}", va="center", fontsize=11)
+    ax.text(10.3, 5.0, "× 18", va="center", fontsize=11)
     lit_stream = "residual" in lit
     stream = {"color": _LIT if lit_stream else _LINE, "lw": 4 if lit_stream else 1.5}
     for low, high in ((0.7, 1.2), (2.0, 8.2), (8.9, 9.3), (10.1, 10.5)):
@@ -64,9 +61,9 @@ def draw_gemma(lit: Collection[str] = (), layers: int = 18, ax: Axes | None = No
         ax.annotate("", (5, back), (7.25, back), arrowprops={"arrowstyle": "->", "color": _LINE})
         ax.text(5.0, back, "⊕", ha="center", va="center", fontsize=13)
     ax.plot([8.2, 8.7], [4.05, 4.05], color=_LINE, lw=1.2, zorder=0)
-    for name, (x, y, width, height, text) in _PARTS.items():
+    for name, (*box, text) in _PARTS.items():
         kind = "norm" if "norm" in name else name
-        _draw_box(ax, (x, y, width, height), text, kind in lit, 10)
+        _draw_box(ax, box, text, kind in lit)
     ax.set(xlim=(2.8, 11.2), ylim=(-0.2, 11.4))
     ax.axis("off")
     return ax
@@ -113,21 +110,20 @@ _PALIGEMMA_LINES = [
 ]
 
 
-def draw_recurrent_gemma(lit: Collection[str] = (), layers: int = 26) -> Axes:
+def draw_recurrent_gemma(lit: Collection[str] = ()) -> Axes:
     """Draw RecurrentGemma, and beside it the inside of its recurrent block.
 
     Args:
         lit: parts to show in colour: "embedding", "recurrent block" (all of them), "local
             attention", "head", and inside "gate", "convolution", "RG-LRU", "linear in",
             "linear out".
-        layers: number of blocks to write beside them.
 
     Raises:
         UserError: there is no such part.
     """
     ax = _draw_parts("RecurrentGemma", _RECURRENT_PARTS, _RECURRENT_LINES, lit, (6.8, 4.2))
     ax.add_patch(plt.Rectangle((-0.3, 1.3), 3.2, 3.4, fill=False, ec=_LINE, ls="--"))
-    ax.text(1.5, 4.85, f"{layers} blocks: R R A …", fontsize=10)
+    ax.text(1.5, 4.85, "26 blocks: R R A …", fontsize=10)
     ax.add_patch(plt.Rectangle((3.9, 0.0), 6.4, 6.6, fill=False, ec=_LINE, ls="--"))
     ax.text(3.9, 6.7, "inside a recurrent block (순환 블록)", fontsize=10)
     ax.text(6.8, 4.75, "⊙", ha="center", va="center", fontsize=15)
@@ -274,14 +270,14 @@ def _draw_parts(model, parts, lines, lit, size) -> Axes:
         ax.plot(*zip(*points[:-1], strict=True), color=_LINE, lw=1.2, zorder=0)
         arrow = {"arrowstyle": "->", "color": _LINE, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", points[-1], points[-2], arrowprops=arrow)
-    for name, (x, y, width, height, text) in parts.items():
-        _draw_box(ax, (x, y, width, height), text, kinds[name] in lit, 10)
+    for name, (*box, text) in parts.items():
+        _draw_box(ax, box, text, kinds[name] in lit)
     ax.axis("off")
     return ax
 
 
-def _draw_box(ax: Axes, box, text: str, lit: bool, fontsize: int) -> None:
+def _draw_box(ax: Axes, box: Sequence[float], text: str, lit: bool) -> None:
     x, y, width, height = box
     colour = _LIT if lit else _DIM
     ax.add_patch(plt.Rectangle((x, y), width, height, fc=colour, ec=_LINE, lw=1))
-    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=fontsize)
+    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=10)

@@ -6,7 +6,6 @@ those who do not see them (`alternative_text`).
 
 import html
 import importlib.util
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, read_json_lines
 
 # Okabe and Ito's palette, which can be told apart with any common colour blindness and in grey.
 LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
@@ -259,8 +258,7 @@ def save_run_curves(run_dir: str | Path) -> Path:
         The picture's path.
     """
     run_dir = Path(run_dir)
-    lines = (run_dir / "metrics.jsonl").read_text("utf-8").splitlines()
-    entries = [json.loads(line) for line in lines]
+    entries = read_json_lines(run_dir / "metrics.jsonl")
     panels = [
         ("loss", "nats a token"),
         ("held_out_loss", "nats an answer token"),

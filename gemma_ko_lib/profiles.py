@@ -6,10 +6,9 @@ run "for real" is belongs to the commands, which define it in tokens.
 """
 
 import dataclasses
-import difflib
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -360,8 +359,7 @@ def get(name: str) -> Profile:
     if name == "auto":
         return _choose()
     if name not in _PROFILES:
-        near = difflib.get_close_matches(name, _PROFILES, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, _PROFILES)
         raise UserError(f"No profile '{name}'.{hint} There are: auto, {', '.join(_PROFILES)}.")
     return _PROFILES[name]
 

@@ -14,11 +14,7 @@ from gemma_ko_lib.cli.options import (
 
 
 def add(commands) -> None:
-    """Register the commands of this module."""
-    _add_evaluate(commands)
-
-
-def _add_evaluate(commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "evaluate", _evaluate, "Measure a model in bits per byte, or by questions."
     )

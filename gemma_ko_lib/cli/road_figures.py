@@ -1,12 +1,11 @@
 """The figures of a road: what its steps have written, as the one object of report.json."""
 
 import datetime
-import json
 from pathlib import Path
 
 from gemma_ko_lib.cli.road_file import RoadFile
 from gemma_ko_lib.cli.road_steps import BASE, Road, chat_file, suites_file, text_file
-from gemma_ko_lib.runtime import read_json_object
+from gemma_ko_lib.runtime import read_json_lines, read_json_object
 
 
 def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
@@ -48,9 +47,8 @@ def _tokens(road: Road) -> dict[str, int]:
     found = {}
     for name in ("pretrain", "finetune"):
         if name in road.stations:
-            lines = (Path(name) / "metrics.jsonl").read_text("utf-8").splitlines()
-            figures = [json.loads(line) for line in lines]
-            found[name] = round(sum(line.get("tokens", 0) for line in figures))
+            updates = read_json_lines(Path(name) / "metrics.jsonl")
+            found[name] = round(sum(update.get("tokens", 0) for update in updates))
     return found
 
 

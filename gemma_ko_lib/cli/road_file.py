@@ -5,7 +5,6 @@ What the commands' own parsers refuse is refused here, with the file, the line a
 
 import argparse
 import dataclasses
-import difflib
 import os
 import re
 from pathlib import Path
@@ -22,7 +21,7 @@ from gemma_ko_lib.cli import (
     vocabulary_commands,
 )
 from gemma_ko_lib.corpus.sources.open_corpora import is_open
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, did_you_mean
 
 # Options that say where things are: the road sets them.
 _OF_THE_ROAD = frozenset("help output resume json model data multi_host".split())
@@ -42,7 +41,7 @@ _NOT_HERE = {
     "vocabulary": {"learn_from"},
 }
 _PATHS = frozenset(
-    "inputs decontaminate keep_from measure replay held_out data text".split()
+    "inputs decontaminate keep_from measure replay held_out data text importance".split()
 )  # keys whose values are files or folders
 _SHARE = re.compile(r"0?\.\d+")  # finetune.held_out: a share, or a file
 _TOP = ("model", "hourly_rate", "currency", *_SECTIONS)
@@ -76,12 +75,12 @@ class Section:
 
     def options(self, *only: str, but: tuple[str, ...] = ()) -> list[str]:
         """Options to type: some, or all but some."""
-        kept = [
-            words
+        return [
+            word
             for key, words in self.typed.items()
             if (not only or key in only) and key not in but
+            for word in words
         ]
-        return [word for words in kept for word in words]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +143,13 @@ class _Reader:
         top = self._mapping(root, "the file", _TOP) if root else {}
         if "model" not in top:
             raise UserError(f"{self.path}: 'model' is missing: nano, gemma3_270m, a preset, …")
-        if "clean" not in top:
-            raise UserError(f"{self.path}: 'clean' is missing, with 'inputs' in it: the texts.")
         sections = {
             name: self._section(name, top[name])
             for name in _SECTIONS
             if name in top and not self._is_none(top[name])
         }
+        if "clean" not in sections:
+            raise UserError(f"{self.path}: 'clean' is missing, with 'inputs' in it: the texts.")
         model = self._word(top["model"], "model")
         own = []
         if "/" in model and (self.path.parent / model).is_dir():
@@ -174,8 +173,7 @@ class _Reader:
             if name in found:
                 self._fail(key, where, "it is there twice; keep one.")
             if known and name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f" Did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(name, known)
                 self._fail(key, where, f"no such key.{hint} There are: {', '.join(sorted(known))}.")
             found[name] = value
         return found
@@ -188,11 +186,6 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode):
             self._fail(node, field, "one value belongs here, no list and no keys.")
         return node.value
-
-    def _words(self, node, field: str) -> list[str]:
-        if isinstance(node, yaml.SequenceNode):
-            return [self._word(item, field) for item in node.value]
-        return [self._word(node, field)]
 
     def _number(self, node, field: str) -> float:
         from gemma_ko_lib.cli.options import positive
@@ -220,8 +213,11 @@ class _Reader:
         files.append(str(path))
         return min(os.path.relpath(path, self.folder), str(path), key=len)
 
-    def _places(self, node, field: str, files: list[str]) -> list[str]:
+    def _words(self, node, field: str, files: list[str] | None = None) -> list[str]:
+        """One word or several; where `files` is given, paths that are added to it."""
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if files is None:
+            return [self._word(item, field) for item in items]
         return [self._place(item, field, files) for item in items]
 
     def _section(self, name: str, node) -> Section:
@@ -240,14 +236,11 @@ class _Reader:
             if key == "text":  # of evaluate: texts by the name that the report has for them
                 named = self._mapping(value, field, ())
                 found.values[key] = {
-                    name: self._places(each, f"{field}.{name}", found.files)
+                    name: self._words(each, f"{field}.{name}", found.files)
                     for name, each in named.items()
                 }
                 continue
-            is_path = key in _PATHS
-            words = (
-                self._places(value, field, found.files) if is_path else self._words(value, field)
-            )
+            words = self._words(value, field, found.files if key in _PATHS else None)
             found.values[key] = words
             if key in actions:
                 found.typed[key] = self._typed(actions[key], words, value, field)
@@ -274,7 +267,7 @@ class _Reader:
             "vocabulary": ["--model", "M", "-o", "DIR"],
             "evaluate": ["--model", "M"] + ["--suite", "korean"] * ("suite" not in fields),
             "finetune": ["--model", "M", "-o", "DIR"],
-            "serve": ["M", "-o", "DIR"],
+            "serve": ["-o", "DIR", "--", "M"],
         }.get(name, ["--model", "M", "--data", "DIR", "-o", "DIR"])
 
         def refuse(message: str):
@@ -294,6 +287,5 @@ class _Reader:
 
         for name in names:
             if name not in NAMES and not name.startswith("lm_eval:"):
-                near = difflib.get_close_matches(name, NAMES, 1)
-                hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(NAMES)}."
+                hint = did_you_mean(name, NAMES) or f" There are: {', '.join(NAMES)}."
                 self._fail(fields["suite"], "evaluate.suite", f"no suite '{name}'.{hint}")

@@ -1,15 +1,14 @@
 """What a road would do: its steps, tokens, hours, and whether each training fits here."""
 
-import contextlib
-import io
-import json
 import math
+import shlex
 import time
 from pathlib import Path
 
 from gemma_ko_lib.cli.options import count
 from gemma_ko_lib.cli.road_file import RoadFile, parsers
 from gemma_ko_lib.cli.road_steps import Road
+from gemma_ko_lib.cli.training_commands import planned
 
 # A token of Gemma 3 is about four bytes of Korean; with another vocabulary it is fewer.
 _BYTES_A_TOKEN = 4
@@ -53,24 +52,15 @@ def _time(hours: float) -> str:
 
 def _training(file: RoadFile, name: str) -> tuple[str, float]:
     """Whether a training fits, in words, and its hours."""
-    section, shape = file.sections[name], _shape(file)
-    known = {option.dest for option in parsers()["plan"]._actions}
-    options = section.options(*(known & section.typed.keys()))
+    section, shape, parser = file.sections[name], _shape(file), parsers()["plan"]
+    known = {option.dest for option in parser._actions}
+    options = section.options(but=tuple(section.typed.keys() - known))
     if name == "finetune" and "method" not in section.values:
         options += ["--method", "lora"]
-    words = ["--model", shape, "--device", "here", *options, "--json"]
-    arguments, printed = parsers()["plan"].parse_args(words), io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        arguments.run(arguments)
-    found = json.loads(printed.getvalue())
-    need = found["need"]
-    gib = (sum(need["kept"].values()) + max(need["passing"].values())) / 2**30
-    text = f"{shape} takes about {gib:.1f} GiB here, and fits"
-    if not found["fits"]:
-        text = (
-            f"{shape} takes about {gib:.1f} GiB here, and does not fit. What does: "
-            f"gemma-ko plan {' '.join(words[:-1])}"
-        )
+    words = ["--model", shape, "--device", "here", *options]
+    found = planned(parser.parse_args(words))
+    text = f"{shape} takes about {found.need.total / 2**30:.1f} GiB here, and "
+    text += "fits" if found.fits else f"does not fit. What does: gemma-ko plan {shlex.join(words)}"
     tokens = _tokens(file, name)
     if tokens is None:
         return f"{text}; as many tokens as the corpus has", 0.0

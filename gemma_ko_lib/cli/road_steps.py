@@ -65,9 +65,13 @@ class Step:
             # A file is known by its contents, wherever it lies.
             shown = Path(word).name if str(Path(word).resolve()) in self.files else word
             options.setdefault(key, []).extend([] if word == key else [shown])
+        contents: dict[str, str] = {}
+        for file in self.files:  # a/texts and b/texts have one name
+            name = Path(file).name
+            contents[name] = f"{contents.get(name, '')} {_digest(file)}".lstrip()
         return {
             "options": {name: " ".join(words) for name, words in options.items()},
-            "files": {Path(file).name: _digest(file) for file in self.files},
+            "files": contents,
             "after": {name: identities[name] for name in self.needs},
         }
 
@@ -128,9 +132,10 @@ def road_of(file: RoadFile) -> Road:
     road = Road([], {BASE: file.model}, [])
 
     def add(name, words, output, needs=(), files=()):
-        known = {step.name for step in road.steps}
-        needs = tuple(need for need in needs if need in known)
-        road.steps.append(Step(name, words, output, needs, tuple(files)))
+        # The base is what the user has, and no step's result.
+        own = file.model_folder if BASE in needs else []
+        needs = tuple(need for need in needs if need != BASE)
+        road.steps.append(Step(name, words, output, needs, (*own, *files)))
 
     clean = file.sections["clean"]
     inputs = clean.values["inputs"]
@@ -147,8 +152,7 @@ def road_of(file: RoadFile) -> Road:
         else:
             words += section.options()
         needs = (road.last, *(() if name == "finetune" else ("clean",)))
-        own = file.model_folder if road.last == BASE else []
-        add(name, [*words, "-o", name], name, needs, (*own, *section.files))
+        add(name, [*words, "-o", name], name, needs, section.files)
         road.stations[name] = name
     if "evaluate" in file.sections:
         _add_evaluations(road, file, add)
@@ -183,14 +187,12 @@ def _add_evaluations(road: Road, file: RoadFile, add) -> None:
         for station, model in road.stations.items():
             words = ["evaluate", "--model", model, "--text", *files, *options, "--json"]
             needs = (station, *(("clean",) if text == HELD_OUT else ()))
-            own = [*(file.model_folder if station == BASE else []), *section.files]
-            add(f"{text}, {station}", words, text_file(text, station), needs, own)
+            add(f"{text}, {station}", words, text_file(text, station), needs, section.files)
     if "suite" in section.values:
         options = section.options(but=_OF_TEXTS)
         for station in dict.fromkeys([BASE, road.last]):
             words = ["evaluate", "--model", road.stations[station], *options, "--json"]
-            own = [*(file.model_folder if station == BASE else []), *section.files]
-            add(f"questions, {station}", words, suites_file(station), (station,), own)
+            add(f"questions, {station}", words, suites_file(station), (station,), section.files)
 
 
 def _add_serving(road: Road, file: RoadFile, add) -> None:
@@ -198,9 +200,9 @@ def _add_serving(road: Road, file: RoadFile, add) -> None:
     ask = section.values.get("ask", [])
     tokens = section.values.get("answer_tokens", [])
     for station in dict.fromkeys([BASE, road.last]):
-        own = file.model_folder if station == BASE else []
         words = ["export", road.stations[station], "-o", f"serve/{station}", "--format", "gguf"]
-        add(f"export, {station}", words + section.options(), f"serve/{station}", (station,), own)
+        words += section.options()
+        add(f"export, {station}", words, f"serve/{station}", (station,), section.files)
         if ask:
             words = ["chat", f"serve/{station}", "--ask", *ask, "--json"]
             words += ["--answer-tokens", *tokens] if tokens else []

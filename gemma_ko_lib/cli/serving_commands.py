@@ -46,9 +46,7 @@ def _serve(arguments) -> None:
 
     key = os.environ.get("GEMMA_KO_API_KEY", "")
     server.check_exposure(arguments.host, key, arguments.ui)
-    files = {
-        name: engine.find_gguf(model) for name, model in engine.named(arguments.models).items()
-    }
+    files = engine.named(arguments.models)
     sockets, port = server.bind(arguments.host, arguments.port)
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     url = f"http://{host}:{port}/v1"
@@ -119,10 +117,10 @@ def _chat(arguments) -> None:
 
     from gemma_ko_lib.serving import chat, engine
 
-    ((name, model),) = engine.named([arguments.model]).items()
+    ((name, path),) = engine.named([arguments.model]).items()
     loaded = engine.load(
         name,
-        engine.find_gguf(model),
+        path,
         slots=1,
         context=arguments.context,
         threads=arguments.threads or engine.free_cores(),

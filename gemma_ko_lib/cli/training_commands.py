@@ -269,15 +269,17 @@ def _add_plan(commands) -> None:
 
 
 def _plan(arguments) -> None:
-    from gemma_ko_lib.training import plan
+    from gemma_ko_lib.training.plan import format_plan
 
-    found = plan.plan(
-        arguments.model,
-        arguments.device,
-        _method(arguments),
-        _size(arguments),
-        compiled=arguments.compile,
-    )
+    found = planned(arguments)
     if arguments.json:
         return print_json({**dataclasses.asdict(found), "command": found.command})
-    print(plan.format_plan(found))
+    print(format_plan(found))
+
+
+def planned(arguments):
+    """The `training.plan.Plan` of what was typed after `gemma-ko plan`."""
+    from gemma_ko_lib.training.plan import plan
+
+    method, size = _method(arguments), _size(arguments)
+    return plan(arguments.model, arguments.device, method, size, compiled=arguments.compile)

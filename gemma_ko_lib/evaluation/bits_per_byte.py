@@ -9,7 +9,6 @@ at least window − stride tokens before it. Windows are packed into rows under 
 mask, so the result does not depend on batch size or packing.
 """
 
-import collections
 import dataclasses
 import functools
 import math
@@ -234,21 +233,20 @@ def token_scorer(decoder):
 def _summary(
     bits: np.ndarray, sizes: np.ndarray, registers: Sequence[str], tokens: int
 ) -> BitsPerByte:
-    groups = collections.defaultdict(list)
-    for index, register in enumerate(registers):
-        groups[register].append(index)
+    def micro(chosen) -> float:
+        return float(bits[chosen].sum() / sizes[chosen].sum())
+
+    register_of = np.array(registers, object)
     return BitsPerByte(
-        micro=float(bits.sum() / sizes.sum()),
+        micro=micro(slice(None)),
         macro=float(np.mean(bits / sizes)),
         interval=interval(bits, sizes),
         documents=len(bits),
         bytes=int(sizes.sum()),
         tokens=tokens,
         by_register={
-            register: float(bits[i].sum() / sizes[i].sum())
-            for register, i in sorted(groups.items())
-        }
-        if set(registers) != {""}
-        else {},
+            register: micro(register_of == register)
+            for register in sorted(set(registers) if any(registers) else ())
+        },
         by_document=tuple(zip(bits.tolist(), sizes.tolist(), strict=True)),
     )

@@ -74,11 +74,8 @@ def score_choices(
     flat = [
         (prompt, choice) for prompt, its in zip(prompts, choices, strict=True) for choice in its
     ]
-    found = iter(
-        score_continuations(
-            model, encode_pairs(model.tokenizer, flat), params=params, progress=progress
-        )
-    )
+    pairs = encode_pairs(model.tokenizer, flat)
+    found = iter(score_continuations(model, pairs, params=params, progress=progress))
     return [[next(found) for _ in its] for its in choices]
 
 

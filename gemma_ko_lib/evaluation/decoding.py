@@ -4,9 +4,9 @@ The likeliest token, always. One compiled loop for each shape: lengths are round
 1, 2, 4 or 8, so that few shapes are met.
 """
 
-import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -89,8 +89,7 @@ def generate(
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a model said.
 
     Attributes:
@@ -116,12 +115,32 @@ def answer(
     Raises:
         UserError: the model's tokenizer has no turn tokens.
     """
+    asked = [(Turn("user", question),) for question in questions]
+    return reply(model, asked, max_new_tokens, progress=progress)
+
+
+def reply(
+    model: Model,
+    conversations: Sequence[Sequence[Turn]],
+    max_new_tokens: int,
+    *,
+    progress: bool = False,
+) -> list[Answer]:
+    """Let a chat model say the next turn of conversations.
+
+    Args:
+        model: as from `models.load`.
+        conversations: the turns so far of each, the last one the user's.
+        max_new_tokens: where an answer that does not end is cut.
+        progress: show progress.
+
+    Raises:
+        UserError: the model's tokenizer has no turn tokens.
+    """
     tokenizer = model.tokenizer
-    prompts = [encode_prompt(tokenizer, (Turn("user", question),)) for question in questions]
-    end = control_id(tokenizer, END)
-    found = generate(
-        model, prompts, max_new_tokens, stop_ids=(end, tokenizer.eos_id), progress=progress
-    )
+    prompts = [encode_prompt(tokenizer, turns) for turns in conversations]
+    stops = (control_id(tokenizer, END), tokenizer.eos_id)
+    found = generate(model, prompts, max_new_tokens, stop_ids=stops, progress=progress)
     return [Answer(tokenizer.decode(ids).strip(), len(ids) < max_new_tokens) for ids in found]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.corpus.sources.open_corpora import HUB, fetch
-from gemma_ko_lib.evaluation.items import Examples, Item, Suite, read_suite, text_of
+from gemma_ko_lib.evaluation.items import Item, Suite, read_suite, text_of
 from gemma_ko_lib.evaluation.prompts import LETTERS
 from gemma_ko_lib.runtime import UserError
 
@@ -54,11 +54,7 @@ def read_exam(name: str, data: str | Path | None, examples: bool = False) -> Sui
     source = shown if len(others) == 1 else f"{len(others)} files such as {shown}"
     # KMMLU has five for each subject.
     by_group = {item.group for item in suite.items} <= {item.group for item in split.items}
-    return dataclasses.replace(
-        suite,
-        rejects=suite.rejects + split.rejects,
-        examples=Examples(split.items, source, by_group),
-    )
+    return suite.with_examples(split, source, by_group)
 
 
 def _here(data: str | Path) -> tuple[list[Path], Path]:

@@ -73,6 +73,14 @@ class Suite:
     shots: int = 0
     shots_from: str = ""
 
+    def with_examples(self, split: "Suite", source: str, by_group: bool = False) -> "Suite":
+        """The suite with another one's items as its `Examples`, and the rejects of both."""
+        return dataclasses.replace(
+            self,
+            rejects=self.rejects + split.rejects,
+            examples=Examples(split.items, source, by_group),
+        )
+
 
 def read_suite(
     name: str,

@@ -4,20 +4,11 @@ Prompts and choices are those of the harness' tasks of the same names, so that f
 compared; a space stands between a prompt and its choice.
 """
 
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.items import (
-    Examples,
-    Item,
-    Suite,
-    choices_of,
-    label_of,
-    read_suite,
-    text_of,
-)
+from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
 from gemma_ko_lib.runtime import UserError
 
 
@@ -41,11 +32,11 @@ def read_kobest(
             "KoBEST is read from local files: give their folder with --data, or run it from the "
             "hub as lm_eval:kobest."
         )
-    suites = []
-    if not Path(data).expanduser().exists():
+    suites, folder = [], Path(data).expanduser()
+    if not folder.exists():
         raise UserError(f"There is no folder {data}. Check the path.")
     for task in tasks:
-        files = _files(Path(data).expanduser(), task)
+        files = _files(folder, task)
         if len(files) > 1:
             found = ", ".join(file.name for file in files)
             raise UserError(f"{data} has several files for {task}: {found}. Leave one of them.")
@@ -53,13 +44,9 @@ def read_kobest(
             # KoBEST publishes macro F1 of all five, with the answer's place as the class.
             to_item = _published(_ITEMS[task])
             suite = read_suite(f"kobest_{task}", files[0], to_item, labels=True)
-            if examples and (trained := _files(Path(data).expanduser(), task, training=True)):
+            if examples and (trained := _files(folder, task, training=True)):
                 split = read_suite(suite.name, trained[0], to_item)
-                suite = dataclasses.replace(
-                    suite,
-                    rejects=suite.rejects + split.rejects,
-                    examples=Examples(split.items, _shown(trained[0], Path(data))),
-                )
+                suite = suite.with_examples(split, _shown(trained[0], folder))
             suites.append(suite)
     if not suites:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
@@ -70,9 +57,9 @@ def read_kobest(
     return suites
 
 
-def _shown(file: Path, data: Path) -> str:
-    file, data = file.resolve(), data.expanduser().resolve()
-    return str(file.relative_to(data)) if file.is_relative_to(data) else file.name
+def _shown(file: Path, folder: Path) -> str:
+    file, folder = file.resolve(), folder.resolve()
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else file.name
 
 
 def _files(data: Path, task: str, training: bool = False) -> list[Path]:

@@ -3,10 +3,9 @@
 lm-evaluation-harness has no task for it; the prompt is that of its sentiment task, kobest_sentineg.
 """
 
-import dataclasses
 from pathlib import Path
 
-from gemma_ko_lib.evaluation.items import Examples, Item, Suite, label_of, read_suite, text_of
+from gemma_ko_lib.evaluation.items import Item, Suite, label_of, read_suite, text_of
 from gemma_ko_lib.runtime import UserError, json_object
 
 _COLUMNS = ("id", "document", "label")
@@ -36,11 +35,7 @@ def read_nsmc(data: str | Path | None, examples: bool = False) -> Suite:
     if not examples or not training.is_file():
         return suite
     split = read_suite("nsmc", training, _item, parse=_columns)
-    return dataclasses.replace(
-        suite,
-        rejects=suite.rejects + split.rejects,
-        examples=Examples(split.items, training.name),
-    )
+    return suite.with_examples(split, training.name)
 
 
 def _columns(line: str) -> dict:

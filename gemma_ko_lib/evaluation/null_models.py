@@ -39,14 +39,12 @@ def null_models(
         By name: "fewest tokens", "unigram" (frequencies in the course's Korean and English
         texts, each token by itself) and "random weights 0" and on.
     """
-    prompts = [item.prompt for item in suite.items]
-    choices = [item.choices for item in suite.items]
-    flat = [(p, choice) for p, its in zip(prompts, choices, strict=True) for choice in its]
+    flat = [(item.prompt, choice) for item in suite.items for choice in item.choices]
     pairs = encode_pairs(tokenizer, flat)
 
     def by_item(found: Iterable) -> list[list]:
         found = iter(found)
-        return [[next(found) for _ in its] for its in choices]
+        return [[next(found) for _ in item.choices] for item in suite.items]
 
     ids = by_item(ids for _, ids in pairs)
     counts = _frequencies(tokenizer)

@@ -17,36 +17,33 @@ class SuiteResult:
     """What a model made of a suite.
 
     Attributes:
-        name: the suite's.
+        suite: the questions.
         right: for each item, 1.0 if the model chose the answer (a share if choices tied).
         margins: nats (per character, if the suite is scored so) by which the answer is ahead of
             the best other choice; negative where the model chose wrong.
         chosen: the place of the choice that each item got.
-        answers: the place of the right one.
-        groups: each item's phenomenon or category.
-        clusters: each item's cluster.
-        levels: how hard each item is, 0 where nobody graded it.
-        labels: whether the choices are classes (see `Suite`).
-        majority: accuracy of always giving the most frequent answer's place.
-        length_only: accuracy of always giving the shortest choice, or the longest, whichever is
-            better.
-        shots: examples before every question.
-        shots_from: where these come from.
     """
 
-    name: str
+    suite: Suite
     right: np.ndarray
     margins: np.ndarray
     chosen: tuple[int, ...]
-    answers: tuple[int, ...]
-    groups: tuple[str, ...]
-    clusters: tuple[str, ...]
-    levels: tuple[int, ...]
-    labels: bool
-    majority: float
-    length_only: float
-    shots: int = 0
-    shots_from: str = ""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Each item's cluster."""
+        return tuple(item.cluster or item.id for item in self.suite.items)
+
+    @property
+    def majority(self) -> float:
+        """Accuracy of always giving the most frequent answer's place."""
+        places = Counter(item.answer for item in self.suite.items)
+        return max(places.values()) / len(self.suite.items)
+
+    @property
+    def length_only(self) -> float:
+        """Accuracy of always giving the shortest choice, or the longest, whichever is better."""
+        return max(_by_length(self.suite, min), _by_length(self.suite, max))
 
     @property
     def micro(self) -> float:
@@ -61,7 +58,8 @@ class SuiteResult:
     @property
     def macro_f1(self) -> float | None:
         """Mean of the classes' F1, as KoBEST publishes it; None where choices are no classes."""
-        return macro_f1(self.answers, self.chosen) if self.labels else None
+        answers = [item.answer for item in self.suite.items]
+        return macro_f1(answers, self.chosen) if self.suite.labels else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -70,11 +68,12 @@ class SuiteResult:
 
     def by_group(self) -> dict[str, tuple[float, tuple[float, float] | None, int]]:
         """Accuracy, interval and number of items of each group."""
-        return self._by(self.groups)
+        return self._by([item.group for item in self.suite.items])
 
     def by_level(self) -> dict[int, tuple[float, tuple[float, float] | None, int]]:
         """The same of each level, from easy to hard; empty where items are not graded."""
-        return self._by(self.levels) if any(self.levels) else {}
+        levels = [item.level for item in self.suite.items]
+        return self._by(levels) if any(levels) else {}
 
     def _by(self, names: Sequence) -> dict:
         members = defaultdict(list)
@@ -89,20 +88,17 @@ class SuiteResult:
     def as_dict(self) -> dict:
         """The figures, for JSON; accuracies and F1 are shares from 0 to 1."""
         figures = {
-            "suite": self.name,
+            "suite": self.suite.name,
             "unit": "share",
             "items": len(self.right),
             "clusters": len(set(self.clusters)),
-            "shots": self.shots,
+            "shots": self.suite.shots,
             "accuracy": self.micro,
             "interval": self.interval,
             "mean_of_groups": self.mean_of_groups,
             "macro_f1": self.macro_f1,
             "baselines": {"majority": self.majority, "length": self.length_only},
-            "by_item": [
-                [cluster, right]
-                for cluster, right in zip(self.clusters, self.right.tolist(), strict=True)
-            ],
+            "by_item": list(zip(self.clusters, self.right.tolist(), strict=True)),
             **{
                 name: {
                     part: {"accuracy": accuracy, "interval": interval, "items": items}
@@ -111,8 +107,8 @@ class SuiteResult:
                 for name, parts in (("by_group", self.by_group()), ("by_level", self.by_level()))
             },
         }
-        if self.shots:
-            figures["shots_from"] = self.shots_from
+        if self.suite.shots:
+            figures["shots_from"] = self.suite.shots_from
         if self.interval is None:
             figures["no_interval_because"] = "all items are of one cluster"
         return figures
@@ -141,15 +137,12 @@ def _interval(right, clusters) -> tuple[float, float] | None:
     return drawn and (min(low, drawn[0]), max(high, drawn[1]))
 
 
-def evaluate_suite(
-    model: Model, suite: Suite, *, params: dict | None = None, progress: bool = False
-) -> SuiteResult:
+def evaluate_suite(model: Model, suite: Suite, *, progress: bool = False) -> SuiteResult:
     """Score a suite's items with a model.
 
     Args:
         model: as from `models.load`.
         suite: from `load_suites`.
-        params: weights to use instead of the model's own.
         progress: show progress.
 
     Raises:
@@ -159,7 +152,6 @@ def evaluate_suite(
         model,
         [item.prompt for item in suite.items],
         [item.choices for item in suite.items],
-        params=params,
         progress=progress,
     )
     check_finite([score.nats for its in scores for score in its], model.name)
@@ -180,21 +172,7 @@ def judge(suite: Suite, scores: Sequence[Sequence[Score]]) -> SuiteResult:
         right.append(1 / tied if margin >= 0 else 0.0)
         margins.append(margin)
         chosen.append(int(np.argmax(values)))
-    return SuiteResult(
-        suite.name,
-        np.array(right),
-        np.array(margins),
-        tuple(chosen),
-        tuple(item.answer for item in suite.items),
-        tuple(item.group for item in suite.items),
-        tuple(item.cluster or item.id for item in suite.items),
-        tuple(item.level for item in suite.items),
-        suite.labels,
-        majority=max(Counter(item.answer for item in suite.items).values()) / len(suite.items),
-        length_only=max(_by_length(suite, min), _by_length(suite, max)),
-        shots=suite.shots,
-        shots_from=suite.shots_from,
-    )
+    return SuiteResult(suite, np.array(right), np.array(margins), tuple(chosen))
 
 
 def _by_length(suite: Suite, pick) -> float:
@@ -222,22 +200,23 @@ def format_results(
         f"{'majority':>10}{'length':>8}" + f"{'null models':>15}" * bool(bands)
     ]
     for result, band in zip(results, bands or [{}] * len(results), strict=True):
+        suite, groups = result.suite, result.by_group()
         f1 = "–" if result.macro_f1 is None else f"{result.macro_f1:.1%}"
         lines.append(
-            f"{result.name:<24}{len(result.right):>7,}{result.micro:>10.1%}"
+            f"{suite.name:<24}{len(result.right):>7,}{result.micro:>10.1%}"
             f"{_span(result.interval):>15}{result.mean_of_groups:>8.1%}{f1:>10}"
             f"{result.majority:>10.1%}{result.length_only:>8.1%}"
             + (f"{_span(band['']):>15}" if band else "")
         )
         parts = {f"level {level}": found for level, found in result.by_level().items()}
-        parts |= result.by_group() if len(set(result.groups)) > 1 else {}
+        parts |= groups if len(groups) > 1 else {}
         for part, (accuracy, interval, items) in parts.items():
             lines.append(
                 f"  {part:<22}{items:>7,}{accuracy:>10.1%}{_span(interval):>15}"
                 + (f"{_span(band[part]):>51}" if part in band else "")
             )
-        if result.shots:
-            lines.append(f"  {result.shots} examples before every question: {result.shots_from}")
+        if suite.shots:
+            lines.append(f"  {suite.shots} examples before every question: {suite.shots_from}")
     lines.append(
         "accuracy over items, and as mean of the groups; macro F1 where choices are classes; "
         "majority: the commonest answer's place; length: the shortest choice or the longest, "

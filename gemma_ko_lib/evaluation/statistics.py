@@ -47,7 +47,8 @@ def interval(values, weights=None) -> tuple[float, float]:
     values = np.asarray(values, float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
     drawn = draws(len(values))
-    return _percentiles(values[drawn].sum(1) / weights[drawn].sum(1))
+    low, high = np.percentile(values[drawn].sum(1) / weights[drawn].sum(1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def share_interval(right) -> tuple[float, float]:
@@ -93,8 +94,3 @@ def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
         raise ValueError(f"{len(first)} and {len(second)} items cannot be paired")
     change = second - first
     return float(change.mean()), interval(change)
-
-
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)

@@ -5,7 +5,6 @@ native, culture, knowledge) and English grammar come with the samples; KoBEST, N
 exams (KMMLU, HAE-RAE, CLIcK …) are read from local files.
 """
 
-import difflib
 from pathlib import Path
 
 from gemma_ko_lib import runtime
@@ -13,7 +12,7 @@ from gemma_ko_lib.evaluation.exams import EXAMS, read_exam
 from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
 from gemma_ko_lib.evaluation.kobest import KOBEST, read_kobest
 from gemma_ko_lib.evaluation.nsmc import read_nsmc
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, did_you_mean
 
 FACETS = ("grammar", "native", "culture", "knowledge")
 NAMES = {
@@ -52,10 +51,8 @@ def load_suites(name: str, data: str | Path | None = None, examples: bool = Fals
     tasks = KOBEST if name == "kobest" else (name.removeprefix("kobest_"),)
     if not name.startswith("kobest") or any(task not in KOBEST for task in tasks):
         known = "\n".join(f"  {known:<18}{what}" for known, what in NAMES.items())
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(
-            f"No suite '{name}'.{hint} There are:\n{known}\n"
+            f"No suite '{name}'.{did_you_mean(name, NAMES)} There are:\n{known}\n"
             "Tasks of lm-evaluation-harness go by their names there: lm_eval:kmmlu, for one."
         )
     return read_kobest(tasks, data, examples)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.cleaning.quality import kiwi
-from gemma_ko_lib.evaluation.decoding import generate
+from gemma_ko_lib.evaluation.decoding import Answer, generate, reply
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
-from gemma_ko_lib.tokenization.conversations import END, Turn, control_id, encode_prompt
+from gemma_ko_lib.tokenization.conversations import END, Turn
 
 MEASURES = {
     "korean": "letters that are Hangul",
@@ -65,25 +65,19 @@ class Measured:
 
 def read_openings() -> list[Opening]:
     """The course's 50 openings."""
-    lines = numbered_lines(runtime.samples_dir() / "openings.jsonl")
-    return [Opening(**json_object(line)) for _, line in lines]
+    records = runtime.read_json_lines(runtime.samples_dir() / "openings.jsonl")
+    return [Opening(**record) for record in records]
 
 
 def go_on(
-    model: Model,
-    openings: Sequence[Opening],
-    max_new_tokens: int = 128,
-    *,
-    params: dict | None = None,
-    progress: bool = False,
-) -> list[tuple[str, bool]]:
+    model: Model, openings: Sequence[Opening], max_new_tokens: int = 128, *, progress: bool = False
+) -> list[Answer]:
     """Let a model go on from openings.
 
     Args:
         model: as from `models.load`.
         openings: from `read_openings`.
         max_new_tokens: where a text that does not end is cut.
-        params: weights to use instead of the model's own.
         progress: show progress.
 
     Returns:
@@ -96,11 +90,10 @@ def go_on(
         model,
         [[tokenizer.bos_id, *its] for its in ids],
         max_new_tokens,
-        params=params,
         stop_ids=[tokenizer.eos_id, *(i for i, piece in enumerate(pieces) if piece == END)],
         progress=progress,
     )
-    return [(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
+    return [Answer(tokenizer.decode(its).strip(), len(its) < max_new_tokens) for its in new]
 
 
 def read_questions(path: str | Path) -> list[tuple[str, list[str]]]:
@@ -121,9 +114,12 @@ def read_questions(path: str | Path) -> list[tuple[str, list[str]]]:
         for number, line in numbered_lines(Path(path)):
             record = json_object(line)
             asked = record.get("questions") or [record.get("question")]
-            if not all(isinstance(question, str) and question.strip() for question in asked):
+            texts = [text for text in asked if isinstance(text, str) and text.strip()]
+            if texts != asked:  # a text is not a list of texts, either
                 raise ValueError(f"line {number} has no questions, but {asked!r}")
             talks.append((str(record.get("id", number)), asked))
+        if not talks:
+            raise ValueError("it holds no question")
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f'{path}: {error}. A line is {{"id": …, "questions": ["…", "…"]}}.'
@@ -137,7 +133,7 @@ def ask(
     max_new_tokens: int = 256,
     *,
     progress: bool = False,
-) -> tuple[list[Opening], list[tuple[str, bool]]]:
+) -> tuple[list[Opening], list[Answer]]:
     """Ask a chat model questions, the later ones with its own answers before them.
 
     Args:
@@ -149,25 +145,17 @@ def ask(
     Returns:
         The questions and the answers, for `measure_writing`.
     """
-    tokenizer = model.tokenizer
     turns: list[list[Turn]] = [[] for _ in talks]
     questions, answers = [], []
     for n in range(max(len(asked) for _, asked in talks)):
         going_on = [i for i, (_, asked) in enumerate(talks) if n < len(asked)]
         for i in going_on:
             turns[i].append(Turn("user", talks[i][1][n].strip()))
-        new = generate(
-            model,
-            [encode_prompt(tokenizer, turns[i]) for i in going_on],
-            max_new_tokens,
-            stop_ids=(control_id(tokenizer, END), tokenizer.eos_id),
-            progress=progress,
-        )
-        for i, ids in zip(going_on, new, strict=True):
-            text = tokenizer.decode(ids).strip()
-            turns[i].append(Turn("model", text or "…"))
+        said = reply(model, [turns[i] for i in going_on], max_new_tokens, progress=progress)
+        for i, answer in zip(going_on, said, strict=True):
+            turns[i].append(Turn("model", answer.text or "…"))
             questions.append(Opening(f"{talks[i][0]}.{n + 1}", "", talks[i][1][n]))
-            answers.append((text, len(ids) < max_new_tokens))
+        answers += said
     return questions, answers
 
 

@@ -5,10 +5,9 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import check_machine, describe
-from gemma_ko_lib.runtime.errors import UserError, disk_error, printable
+from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
-    DtypeChoice,
     accelerator,
     choose_dtype,
     cpu_name,
@@ -24,6 +23,7 @@ from gemma_ko_lib.runtime.storage import (
     numbered_lines,
     numbered_records,
     only_process,
+    read_json_lines,
     read_json_object,
     samples_dir,
     sha256_of,
@@ -34,7 +34,6 @@ from gemma_ko_lib.runtime.terminal import lasting_streams
 __all__ = [
     "Accelerator",
     "Credential",
-    "DtypeChoice",
     "Progress",
     "UserError",
     "accelerator",
@@ -43,6 +42,7 @@ __all__ = [
     "choose_dtype",
     "cpu_name",
     "describe",
+    "did_you_mean",
     "disk_error",
     "export_credentials",
     "find_credentials",
@@ -54,6 +54,7 @@ __all__ = [
     "peak_memory_bytes",
     "platform",
     "printable",
+    "read_json_lines",
     "read_json_object",
     "samples_dir",
     "seed_everything",

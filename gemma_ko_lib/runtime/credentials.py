@@ -38,13 +38,15 @@ def find_credentials(service: str) -> dict[str, Credential]:
         Every name the service needs, mapped to its credential; empty when one is missing.
     """
     names = CREDENTIAL_NAMES[service]
-    for source in (_from_colab, _from_kaggle_secrets, _from_environment):
-        values = {name: source(name) for name in names}
+    sources = {
+        "colab": _from_colab,
+        "kaggle secrets": _from_kaggle_secrets,
+        "environment": os.environ.get,
+    }
+    for source, ask in sources.items():
+        values = {name: ask(name) for name in names}
         if all(values.values()):
-            return {
-                name: Credential(source.__name__.removeprefix("_from_").replace("_", " "), value)
-                for name, value in values.items()
-            }
+            return {name: Credential(source, value) for name, value in values.items()}
     return _from_file(service, names)
 
 
@@ -71,10 +73,6 @@ def _from_kaggle_secrets(name: str) -> str | None:
     except Exception as error:  # the client raises plain BackendError when a label is absent
         print(f"Kaggle secret {name}: not attached ({type(error).__name__})", file=sys.stderr)
         return None
-
-
-def _from_environment(name: str) -> str | None:
-    return os.environ.get(name) or None
 
 
 def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:

@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 
 from gemma_ko_lib.runtime.credentials import CREDENTIAL_NAMES, find_credentials
+from gemma_ko_lib.runtime.errors import nearest_existing
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     accelerator,
@@ -84,8 +85,7 @@ def _unused_gpu(kind: str | None) -> list[str]:
     if kind in ("gpu", "tpu") or not (card := nvidia_card()):
         return []
     unused = f"JAX does not use this machine's {card.name}"
-    if os.environ.get("JAX_PLATFORMS"):
-        chosen = os.environ["JAX_PLATFORMS"]
+    if chosen := os.environ.get("JAX_PLATFORMS"):
         return [f"{unused}, for JAX_PLATFORMS={chosen} is set: unset it and restart Python."]
     jaxlib = _version("jaxlib")
     plugins = {name: found for name in _CUDA_PLUGINS if (found := _version(name))}
@@ -131,8 +131,7 @@ def _unused_tpu(kind: str | None) -> list[str]:
 def _little_disk() -> list[str]:
     faults = []
     for use, folder in (("results", os.getcwd()), ("model weights", cache_dir())):
-        while not os.path.isdir(folder):
-            folder = os.path.dirname(folder)
+        folder = nearest_existing(folder)
         free = shutil.disk_usage(folder).free
         if free < _DISK_NEEDED:
             faults.append(

@@ -1,7 +1,9 @@
 """Errors that the user can put right."""
 
+import difflib
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -12,12 +14,33 @@ class UserError(Exception):
     """
 
 
+def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
+    """The sentence of an error that names the nearest word there is; empty where none is near.
+
+    Args:
+        word: what the user wrote.
+        words: those that there are.
+        cutoff: how alike the two must be, from 0 to 1.
+
+    Example:
+        >>> did_you_mean("smok", ["smoke", "cpu"])
+        ' Did you mean smoke?'
+    """
+    near = difflib.get_close_matches(word, words, 1, cutoff)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def nearest_existing(path: str | Path) -> Path:
+    """The path itself, or the nearest folder above it that is there."""
+    path = Path(path).absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
 def disk_error(path: str | Path, error: OSError) -> UserError:
     """Say what a failed write means and what to do."""
-    folder = Path(path).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(nearest_existing(path)).free
     return UserError(
         f"Cannot write {path}: {error.strerror or error} ({free / 1e6:,.0f} MB free there). "
         "Free some space or give another folder with -o, then run the same command again."

@@ -53,21 +53,11 @@ class NvidiaCard:
 
     Attributes:
         name: e.g. "Tesla T4".
-        driver: major version of the driver, e.g. 580.
-        capability: compute capability, e.g. 7.5.
+        extra: the extra of this package that brings JAX for it, "cuda12" or "cuda13".
     """
 
     name: str
-    driver: int
-    capability: float
-
-    @property
-    def extra(self) -> str:
-        """The extra of this package that brings JAX for it: "cuda12" or "cuda13".
-
-        CUDA 13 starts at driver 580 and compute capability 7.5.
-        """
-        return "cuda13" if self.driver >= 580 and self.capability >= 7.5 else "cuda12"
+    extra: str
 
 
 def nvidia_card() -> NvidiaCard | None:
@@ -86,7 +76,9 @@ def nvidia_card() -> NvidiaCard | None:
     if found.returncode or len(fields) != 3:
         return None
     name, driver, capability = fields
-    return NvidiaCard(name, int(driver.partition(".")[0]), float(capability))
+    # CUDA 13 starts at driver 580 and compute capability 7.5.
+    newer = int(driver.partition(".")[0]) >= 580 and float(capability) >= 7.5
+    return NvidiaCard(name, "cuda13" if newer else "cuda12")
 
 
 def has_tpu(pci_devices: str = "/sys/bus/pci/devices") -> bool:
@@ -111,7 +103,7 @@ def total_memory_bytes() -> int | None:
     """Bytes of main memory, or None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError):
         return None
 
 

@@ -166,6 +166,16 @@ def json_object(line: str) -> dict:
         raise ValueError(_TOO_DEEP) from None
 
 
+def read_json_lines(path: Path) -> list[dict]:
+    """The records of a file of JSON lines that a program wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a line holds no JSON object.
+    """
+    return [json_object(line) for _, line in numbered_lines(path)]
+
+
 _TOO_DEEP = "nested too deep"
 
 
@@ -189,7 +199,8 @@ def numbered_records(
     Args:
         path: JSON lines; a JSON list, which some call .jsonl, too; a .csv or .tsv that names its
             columns in the first line, or a .txt that does so by tabs, as NSMC's; a .parquet table.
-        parse: makes a record of a line of text; raises ValueError if it cannot.
+        parse: makes a record of a line of text, also in a .tsv or .txt, whose first line then
+            names nothing; raises ValueError if it cannot.
 
     Yields:
         Line or place, and the record; or the ValueError that says why a line is none.
@@ -217,10 +228,11 @@ def numbered_records(
     if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
         yield from _listed(path.read_text("utf-8-sig"))
         return
-    as_nsmc = path.suffix == ".txt" and parse is json_object  # no reader of its own is given
-    as_nsmc = as_nsmc and lines and "\t" in lines[0][1] and lines[0][1][0] != "{"
-    if lines and (path.suffix == ".tsv" or as_nsmc):
-        parse = _by_columns(lines.pop(0)[1].split("\t"))
+    if lines and parse is json_object:  # no reader of its own is given
+        first = lines[0][1]
+        as_nsmc = path.suffix == ".txt" and "\t" in first and first[0] != "{"
+        if path.suffix == ".tsv" or as_nsmc:
+            parse, lines = _by_columns(first.split("\t")), lines[1:]
     for number, line in lines:
         try:
             yield number, parse(line)

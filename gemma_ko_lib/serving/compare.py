@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.background import BackgroundServer
-from gemma_ko_lib.serving.engine import find_gguf, named
+from gemma_ko_lib.serving.engine import named
 from gemma_ko_lib.serving.speed import count_tokens, measure_speed, metrics
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def measure(
     Raises:
         UserError: a model cannot be served.
     """
-    files = {name: find_gguf(model) for name, model in named(models).items()}
+    files = named(models)
     speeds = {name: _served(name, path, threads, tokens) for name, path in files.items()}
     if not quality:
         return list(speeds.values())

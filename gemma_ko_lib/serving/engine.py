@@ -46,8 +46,7 @@ def free_cores() -> int:
     """Cores that nothing else is busy on: those this process may use less the load, at least 1."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1, round(cores - load))
+    return max(1, round(cores - os.getloadavg()[0]))
 
 
 def find_gguf(model: str) -> Path:
@@ -97,11 +96,13 @@ def _exported(model: str, path: Path) -> Path:
     return found[0]
 
 
-def named(models: list[str]) -> dict[str, str]:
-    """What clients call each model: the name of its file or folder, without the ending.
+def named(models: list[str]) -> dict[str, Path]:
+    """The GGUF file of each model by what clients call it.
+
+    That is the name of the model's file or folder, without the ending.
 
     Raises:
-        UserError: two models would have one name.
+        UserError: two models would have one name; see `find_gguf`.
     """
     names = {}
     for model in models:
@@ -112,7 +113,7 @@ def named(models: list[str]) -> dict[str, str]:
                 f"{names[name]} and {model} would both be called '{name}': rename one of them."
             )
         names[name] = model
-    return names
+    return {name: find_gguf(model) for name, model in names.items()}
 
 
 @dataclasses.dataclass

@@ -1,29 +1,27 @@
 """What every export needs: known words, room on the disk, a folder that is whole or not there."""
 
 import contextlib
-import difflib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, disk_error
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
+from gemma_ko_lib.runtime.errors import nearest_existing
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
 
-def known(what: str, word: str, words: Iterable[str]) -> str:
+def known(what: str, word: str, words: Collection[str]) -> str:
     """A word, when it is one of those.
 
     Raises:
         UserError: it is not; the nearest one is named.
     """
-    words = list(words)
     if word in words:
         return word
-    near = difflib.get_close_matches(word, words, 1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(word, words, cutoff=0.4)
     raise UserError(f"There is no {what} '{word}'.{hint} Choose of: {', '.join(words)}.")
 
 
@@ -33,10 +31,7 @@ def check_room(folder: Path, needed: int) -> None:
     Raises:
         UserError: it has not.
     """
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(nearest_existing(folder)).free
     if needed + _SPARE > free:
         raise UserError(
             f"{folder} has {free / 1e9:,.1f} GB free; what is to be written has "

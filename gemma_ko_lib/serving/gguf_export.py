@@ -90,19 +90,17 @@ def export_gguf(
     arch = next(name for name, (of, _) in GGUF_KINDS.items() if of == number)
     layers = model.config["num_layers"]
     names = foreign_names("gguf", number, layers)
-    stored = {
-        name: stored_as(names[name], to_rows(name, weights[name]).shape, kind, layers)
-        for name in names
-    }
-    check_room(path.parent, sum(_bytes(weights[n].shape, stored[n]) for n in names))
+    shapes = {name: to_rows(name, weights[name]).shape for name in names}
+    stored = {name: stored_as(names[name], shapes[name], kind, layers) for name in names}
+    sizes = {name: _bytes(shapes[name], stored[name]) for name in names}
+    check_room(path.parent, sum(sizes.values()))
 
     part = path.with_name(f".{path.name}.part")
     writer = gguf.GGUFWriter(None, arch)
     _add_settings(writer, arch, number, model, kind)
     _add_tokenizer(writer, model, chat)
     for name, its_type in stored.items():
-        shape = to_rows(name, weights[name]).shape
-        size = _bytes(shape, its_type)
+        shape, size = shapes[name], sizes[name]
         writer.add_tensor_info(names[name], shape, np.dtype("float32"), size, its_type)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,10 +156,9 @@ def stored_as(
 
 
 def _quantize(rows: np.ndarray, its_type: gguf.GGMLQuantizationType, importance) -> np.ndarray:
-    if its_type in llama_quantizer.WEIGHED and importance is not None:
-        return llama_quantizer.quantize(rows, its_type, importance)
-    if its_type in llama_quantizer.FALLBACKS:
-        return llama_quantizer.quantize(rows, its_type)
+    weighed = importance if its_type in llama_quantizer.WEIGHED else None
+    if weighed is not None or its_type in llama_quantizer.FALLBACKS:
+        return llama_quantizer.quantize(rows, its_type, weighed)
     return gguf.quantize(rows, its_type)
 
 

@@ -16,7 +16,7 @@ from gemma_ko_lib.serving.folders import known, new_folder
 from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
 from gemma_ko_lib.serving.keras_export import export_keras
 from gemma_ko_lib.serving.llama_quantizer import WEIGHED
-from gemma_ko_lib.serving.model_card import write_card
+from gemma_ko_lib.serving.model_card import read_noted, write_card
 from gemma_ko_lib.serving.transformers_export import export_transformers
 
 FORMATS = ("hf", "gguf", "keras", "peft")
@@ -55,17 +55,16 @@ def export(
             f"Importance changes nothing in {kind if format == 'gguf' else format}: give "
             f"--format gguf and one of these types: {takes}."
         )
-    folder = Path(folder)
+    run, folder = Path(source), Path(folder)
     if format == "peft":
-        return _export_adapters(Path(source), folder)
-    model = load(source, _stored_dtype(Path(source)))
+        return _export_adapters(run, folder)
+    model = load(source, _stored_dtype(run))
     if format == "hf":
-        card = write_card(model, Path(source), folder, format)
+        card = write_card(model, run, folder, format)
         return export_transformers(model, folder, chat=_chats(source), card=card)
     if format == "keras":
-        return export_keras(model, folder, write_card(model, Path(source), folder, format))
-    name = Path(source).resolve().name.removesuffix(".gguf")
-    path = folder / f"{name}-{kind}.gguf"
+        return export_keras(model, folder, write_card(model, run, folder, format))
+    path = folder / f"{run.resolve().name.removesuffix('.gguf')}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
     columns = None
@@ -73,7 +72,7 @@ def export(
         columns = column_importance(model, [its.text for its in read_documents(importance)])
     export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     texts = {
-        "README.md": write_card(model, Path(source), folder, format, path.name),
+        "README.md": write_card(model, run, folder, format, path.name),
         "Modelfile": f"FROM ./{path.name}\n",
         "NOTICE": model.notice,
     }
@@ -100,10 +99,7 @@ def _stored_dtype(run: Path) -> str:
 
 def _chats(source: str) -> bool:
     """Whether a model was trained to chat, here or at Google."""
-    try:
-        settings = runtime.read_json_object(Path(source) / "config.json")
-    except (OSError, ValueError):
-        settings = {}
+    settings = read_noted(Path(source) / "config.json")
     base = str(settings.get("model", source)).lower()
     return settings.get("command") == "finetune" or any(
         word in base.replace("-", "_").split("_") for word in ("instruct", "it")

@@ -55,7 +55,7 @@ def write_card(model: Model, run: Path, folder: Path, format: str, file: str = "
         format: "hf", "gguf", "keras" or "peft".
         file: name of the GGUF file.
     """
-    settings, summary = (_read(run / name) for name in ("config.json", "summary.json"))
+    settings, summary = (read_noted(run / name) for name in ("config.json", "summary.json"))
     derived = "Gemma Terms" in model.notice
     head = ["---", "language: [ko, en]", "pipeline_tag: text-generation"]
     head += ["license: gemma"] if derived else []
@@ -99,7 +99,7 @@ def _earlier_data(model: str) -> list[str]:
     lines, seen = [], set()
     while model not in seen:
         seen.add(model)
-        settings = _read(Path(model) / "config.json")
+        settings = read_noted(Path(model) / "config.json")
         if not settings.get("command"):
             break
         lines.append(f"- Data of `{Path(model).name}`: {_said(settings.get('sources'))}")
@@ -116,7 +116,7 @@ def _evaluated(run: Path) -> list[str]:
     files |= {path.name.removesuffix(end): path for path in sorted(road.glob(f"*{end}"))}
     lines = []
     for name, path in files.items():
-        found = _read(path)
+        found = read_noted(path)
         if "bits_per_byte" in found:
             span = _span(found.get("interval"), "{:.3f}")
             figure = f"{found['bits_per_byte']:.3f}{span} bits per byte"
@@ -133,10 +133,11 @@ def _span(interval: list[float] | None, form: str) -> str:
     return f" ({'–'.join(map(form.format, interval))})" if interval else ""
 
 
-def _read(path: Path) -> dict:
+def read_noted(path: Path) -> dict:
+    """What a run has noted in a JSON file; nothing for a model that does not come from a run."""
     try:
         return runtime.read_json_object(path)
-    except (OSError, ValueError):  # a model need not come from a run
+    except (OSError, ValueError):
         return {}
 
 
@@ -153,8 +154,7 @@ def _measured(path: Path) -> list[str]:
     if not path.is_file():
         return []
     last, tokens = {}, 0.0
-    for _, line in runtime.numbered_lines(path):
-        figures = runtime.json_object(line)
+    for figures in runtime.read_json_lines(path):
         tokens += figures.get("tokens", 0.0)
         last |= figures
     measured = [
