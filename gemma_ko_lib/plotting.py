@@ -207,7 +207,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence]) -> None:
     from IPython.display import HTML, display
 
     lines = [[str(cell) for cell in row] for row in rows]
-    columns = zip(*lines, strict=True)
+    columns = zip(*lines, strict=True) if lines else ([name] for name in head)
     sides = ["right" if all(map(_FIGURE.match, column)) else "left" for column in columns]
     body = ""
     for tag, cells in [("th", head), *(("td", line) for line in lines)]:

@@ -141,6 +141,8 @@ def test_a_table_shows_what_a_model_wrote_to_the_letter_and_figures_to_the_right
     assert "<td style='text-align:left'>&lt;b&gt;네|_네_<br>네</td>" in table
     assert "<td style='text-align:left'>**1**</td><" in table
     assert table.count("text-align:right") == 6  # two columns, their heads too
+    plotting.table(["item", "written"], [])
+    assert shown[1].data.count("<th ") == 2 and "<td" not in shown[1].data
 
 
 def test_ten_dense_plots_fit_a_stored_notebook():

@@ -93,11 +93,9 @@ def _evaluate_writing(arguments) -> None:
         if measured.share is None:
             print(f"{name:<16} nothing to count")
             continue
-        low, high = measured.interval or (measured.share, measured.share)
-        print(
-            f"{name:<16}{measured.share:>7.1%} ({low:.1%}–{high:.1%}; {measured.texts} texts)  "
-            f"{writing.MEASURES[name]}"
-        )
+        span = "{:.1%}–{:.1%}; ".format(*measured.interval) if measured.interval else ""
+        texts = f"{measured.texts} text{'s' * (measured.texts > 1)}"
+        print(f"{name:<16}{measured.share:>7.1%} ({span}{texts})  {writing.MEASURES[name]}")
 
 
 def _evaluate_texts(arguments) -> None:
@@ -116,6 +114,8 @@ def _evaluate_texts(arguments) -> None:
     )
     if arguments.json:
         return print_json({"model": arguments.model, **found.as_dict()})
+    if found.interval is None:
+        return print(f"{found.micro:.4f} bits per byte on one document, {found.bytes:,} bytes")
     low, high = found.interval
     print(
         f"{found.micro:.4f} bits per byte (95% {low:.4f}–{high:.4f}; mean over documents "

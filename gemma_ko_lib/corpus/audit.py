@@ -13,7 +13,8 @@ from typing import TextIO
 import orjson
 from datatrove.data import Document
 
-from gemma_ko_lib.corpus.pii import mask_pii
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.pii import PiiSpan, find_pii, mask_spans
 from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
@@ -25,16 +26,16 @@ class Examples:
 
     Args:
         file: for their lines.
-        most: examples of a rule.
+        settings: of the run: how many examples a rule has, and what is personal data.
     """
 
-    def __init__(self, file: TextIO, most: int):
+    def __init__(self, file: TextIO, settings: CleanSettings):
         self._counts: Counter[str] = Counter()
-        self._file, self._most = file, most
+        self._file, self._settings = file, settings
 
     def wants(self, rule: str) -> bool:
         """Whether there are still fewer than wanted."""
-        return self._counts[rule] < self._most
+        return self._counts[rule] < self._settings.show
 
     def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
@@ -42,20 +43,23 @@ class Examples:
             return
         self._counts[rule] += 1
         if after is None:
-            before = before[: 2 * _CHARACTERS]
+            before = self._piece(before, 0, 2 * _CHARACTERS)
         else:
-            before, after = excerpt(before, after)
-            after = mask_pii(after)
-        record = {"rule": rule, "id": document.id, "before": mask_pii(before), "after": after}
-        write_line(self._file, record)
+            shorter = min(len(before), len(after))
+            differ = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+            start = max(differ - _BEFORE, 0)
+            before, after = (self._piece(t, start, start + _CHARACTERS) for t in (before, after))
+        write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
 
-
-def excerpt(before: str, after: str) -> tuple[str, str]:
-    """Cut two versions of a text down to where they differ, with some of what is around."""
-    shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    start = max(start - _BEFORE, 0)
-    return before[start : start + _CHARACTERS], after[start : start + _CHARACTERS]
+    def _piece(self, text: str, start: int, end: int) -> str:
+        """A piece of a text with its personal data masked."""
+        # Found in the whole text: a number that an end of the piece cuts is no number any more.
+        found = find_pii(text, self._settings.urls, self._settings.names)
+        spans = [span for span in found if span.start < end and start < span.end]
+        if spans:
+            start, end = min(start, spans[0].start), max(end, spans[-1].end)
+        inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)
+        return mask_spans(text[start:end], inside)
 
 
 @contextlib.contextmanager

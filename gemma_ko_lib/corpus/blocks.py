@@ -23,12 +23,12 @@ from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT
-from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading
 from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
+_SHOWN_OF_A_REJECT = 100  # characters
 
 
 class DocumentReader(CountingStep):
@@ -37,31 +37,31 @@ class DocumentReader(CountingStep):
     Args:
         tasks: the files of each task.
         working_dir: where rejects, notes and progress are written.
-        reading: what the user says about the files.
+        settings: of the run: what the user says about the files, and what is personal data.
     """
 
     name = "read"
 
     def __init__(
-        self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, reading: Reading = PLAIN
+        self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, settings: CleanSettings
     ):
         super().__init__()
-        self.tasks, self.working_dir, self.reading = tasks, working_dir, reading
+        self.tasks, self.working_dir, self.settings = tasks, working_dir, settings
 
     def count(self, data, rank, counts):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
-        progress = TaskProgress(self.working_dir, rank)
+        reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
         documents = text_bytes = 0
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
-                for record in read_file(file, self.reading):
+                for record in read_file(file, reading):
                     if type(record) is Note:
                         notes[record] += 1
                         continue
                     if type(record) is Reject:
                         counts["rejects"] += 1
-                        write_line(rejects, {**record._asdict(), "start": mask_pii(record.start)})
+                        write_line(rejects, self._masked(record)._asdict())
                         continue
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
@@ -78,6 +78,12 @@ class DocumentReader(CountingStep):
         progress.report(documents, final=True)
         counts["in"] = documents + counts["rejects"]
         counts["out"], counts["text_bytes"] = documents, text_bytes
+
+    def _masked(self, reject: Reject) -> Reject:
+        """What a reject begins with is cut after it is masked: half a number is no number."""
+        settings = self.settings
+        start = mask_pii(reject.start, urls=settings.urls, names=settings.names)
+        return reject._replace(start=start[:_SHOWN_OF_A_REJECT].rstrip())
 
 
 # --- Cleaning and masking -----------------------------------------------------------------
@@ -111,7 +117,7 @@ class Cleaner(CountingStep):
             new_lines(self.working_dir, "examples-clean", rank) as file,
             dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
         ):
-            examples = Examples(file, settings.show)
+            examples = Examples(file, settings)
             for document in data:
                 text, metadata = document.text, document.metadata
                 register, language = metadata.get("register"), metadata.get("language")
@@ -172,7 +178,7 @@ class Masker(CountingStep):
         """Counts in, out, changed, and what was masked by kind."""
         documents, settings = 0, self.settings
         with new_lines(self.working_dir, "examples-mask", rank) as file:
-            examples = Examples(file, settings.show)
+            examples = Examples(file, settings)
             for document in data:
                 documents += 1
                 if spans := find_pii(document.text, settings.urls, settings.names):

@@ -245,7 +245,7 @@ class CorpusRun:
         out = partial / "out"
         dropped = out / DROPPED if settings.keep_dropped else None
         read = [
-            blocks.DocumentReader(self.tasks, partial, settings.reading()),
+            blocks.DocumentReader(self.tasks, partial, settings),
             blocks.Cleaner(partial, settings, dropped),
         ]
         if settings.pii != "keep":

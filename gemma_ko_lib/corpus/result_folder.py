@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.documents import InputFile, read_file
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, read_json_object, whole_file
 
 if TYPE_CHECKING:
     from datatrove.data import Document
@@ -124,15 +124,18 @@ def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
     if not folder.exists():
         raise UserError(f"There is no folder {folder}. Check the path.")
     try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
+        report = read_json_object(folder / REPORT)
+        entries = [e for e in report["files"] if e["name"].startswith(f"{HELD_OUT}/") == held_out]
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{folder} is no finished folder of clean documents: there is no {REPORT} in it. Make "
             "one: gemma-ko clean INPUT -o DIR."
         ) from None
-    except ValueError as error:
-        raise UserError(f"{folder / REPORT} is damaged ({error}); clean the files again.") from None
-    entries = [e for e in report["files"] if e["name"].startswith(f"{HELD_OUT}/") == held_out]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{folder / REPORT} is damaged ({reason}); clean the files again."
+        ) from None
     if not entries:
         missing = "held-out documents; clean with hold_out above 0" if held_out else "documents"
         raise UserError(f"{folder} has no {missing}.")
@@ -157,7 +160,7 @@ def sources_of(inputs: Iterable[str | Path]) -> list[dict[str, str]]:
     found, others = {}, False
     for folder in map(Path, inputs):
         try:
-            report = json.loads((folder / REPORT).read_text("utf-8"))
+            report = read_json_object(folder / REPORT)
         except (OSError, ValueError):
             report = {}
         sources = report.get("sources", [])

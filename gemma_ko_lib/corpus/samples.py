@@ -1,10 +1,9 @@
 """The course's own texts (`data_samples/`), split once and for all into training and held-out."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 
-from gemma_ko_lib.runtime import UserError, samples_dir
+from gemma_ko_lib.runtime import UserError, read_json_lines, samples_dir
 
 LANGUAGES = ("ko", "en", "zh", "ja")
 HELD_OUT_PERCENT = 10
@@ -36,14 +35,12 @@ def read_samples(language: str, split: str = "all", register: str | None = None)
 
 def read_parallel() -> list[dict]:
     """Aligned items as {"id", "register", "ko", "en", "zh", "ja"}."""
-    lines = (samples_dir() / "parallel.jsonl").read_text("utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return read_json_lines(samples_dir() / "parallel.jsonl")
 
 
 def _records(language: str) -> Iterator[dict]:
     for path in sorted((samples_dir() / language).glob("*.jsonl")):
-        for line in path.read_text("utf-8").splitlines():
-            yield json.loads(line)
+        yield from read_json_lines(path)
 
 
 def is_held_out_sample(identifier: str) -> bool:

@@ -32,7 +32,7 @@ class BitsPerByte:
     Attributes:
         micro: all bits over all bytes; long documents weigh more.
         macro: mean over documents.
-        interval: 95% bootstrap interval of `micro`, resampling documents.
+        interval: 95% bootstrap interval of `micro`, resampling documents; None of one document.
         documents, bytes, tokens: how much was scored.
         by_register: micro average per register.
         by_document: bits and bytes of each document.
@@ -40,7 +40,7 @@ class BitsPerByte:
 
     micro: float
     macro: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     documents: int
     bytes: int
     tokens: int
@@ -56,8 +56,8 @@ class BitsPerByte:
             "unit": "bits per byte",
             "bits_per_byte": self.micro,
             "mean_of_documents": self.macro,
-            "interval": self.interval if self.documents > 1 else None,
-            **({} if self.documents > 1 else {"no_interval_because": "there is one document"}),
+            "interval": self.interval,
+            **({} if self.interval else {"no_interval_because": "there is one document"}),
             "documents": self.documents,
             "bytes": self.bytes,
             "tokens": self.tokens,
@@ -240,7 +240,7 @@ def _summary(
     return BitsPerByte(
         micro=micro(slice(None)),
         macro=float(np.mean(bits / sizes)),
-        interval=interval(bits, sizes),
+        interval=interval(bits, sizes) if len(bits) > 1 else None,
         documents=len(bits),
         bytes=int(sizes.sum()),
         tokens=tokens,

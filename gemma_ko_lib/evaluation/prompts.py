@@ -21,7 +21,8 @@ def by_letter(suite: Suite) -> Suite:
     """Show the choices under each question; the answer is then a letter.
 
     Args:
-        suite: of questions that end in "정답:": culture or knowledge.
+        suite: of questions that end in "정답:": culture or knowledge. A question that is asked by
+            letter already stays as it is.
 
     Raises:
         UserError: it has other items.
@@ -39,9 +40,12 @@ def by_letter(suite: Suite) -> Suite:
                 f"{suite.name} cannot be asked by letter: item {item.id} does not end in "
                 "'정답:'. culture and knowledge can."
             )
+        letters = tuple(f" {letter}" for letter in LETTERS[: len(item.choices)])
+        if item.choices == letters:
+            items.append(item)
+            continue
         shown = zip(LETTERS, item.choices, strict=False)
         listed = "".join(f"\n{letter}.{choice}" for letter, choice in shown)
-        letters = tuple(f" {letter}" for letter in LETTERS[: len(item.choices)])
         prompt = item.prompt.removesuffix(ASK) + listed + ASK
         items.append(dataclasses.replace(item, prompt=prompt, choices=letters))
     return dataclasses.replace(suite, items=tuple(items), per_character=False)

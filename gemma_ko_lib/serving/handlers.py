@@ -16,7 +16,7 @@ import resource
 from collections import Counter
 
 import httpx
-from tornado import iostream, web
+from tornado import httputil, iostream, web
 
 from gemma_ko_lib.runtime import peak_memory_bytes
 from gemma_ko_lib.serving.engine import Engine, typed
@@ -90,7 +90,7 @@ class _Handler(web.RequestHandler):
         self.set_header("Server", "gemma-ko")
 
     def prepare(self) -> None:
-        host = self.request.host.rsplit(":", 1)[0].strip("[]")
+        host = httputil.split_host_and_port(self.request.host)[0].strip("[]")
         # A foreign page reaches a loopback address under its own host name (DNS rebinding).
         if self.state.loopback and not is_loopback(host):
             raise _Refused(403, "foreign_host", f"This server does not answer as '{host}'.")

@@ -27,10 +27,14 @@ def bind(host: str, port: int) -> tuple[list[socket.socket], int]:
         The sockets, and the port.
 
     Raises:
-        UserError: the host is not one of this machine's.
+        UserError: the host is not one of this machine's, or the port is not for everybody.
     """
     try:
         sockets = netutil.bind_sockets(port, host)
+    except PermissionError:
+        raise UserError(
+            f"Port {port} needs an administrator's rights; take 1024 or more."
+        ) from None
     except OSError as error:
         if not port:
             raise UserError(f"Cannot listen on {host} ({error}).") from None

@@ -271,6 +271,32 @@ def test_every_reject_is_kept_with_its_place(raw, tmp_path):
     assert rejects[1]["start"] == '{"text": "끊긴'
 
 
+@pytest.mark.parametrize("report", ["{}", "[]", '{"files": [{}]}', '{"files": 3}', "{"])
+def test_a_folder_whose_report_is_damaged_is_refused_and_says_nothing_of_its_source(
+    report, tmp_path
+):
+    (tmp_path / "report.json").write_text(report)
+    with pytest.raises(UserError, match="report.json is damaged"):
+        corpus.read_clean(tmp_path)
+    assert corpus.sources_of([tmp_path]) == []
+
+
+def test_the_beginning_of_a_reject_is_masked_before_it_is_cut(tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    lines = ['{"text": "' + "가" * n + " 010-2345-6789 나" for n in range(70, 95)]
+    lines += [
+        '{"text": "https://example.com/news/1 에',
+        '{"text": "오늘은 날씨가 좋아서 산에 갔다."}',
+    ]
+    raw.write_text("\n".join(lines), "utf-8")
+    for urls, in_it in (("personal", True), ("all", False)):
+        run([raw], tmp_path / urls, urls=urls)
+        found = (tmp_path / urls / "rejects.jsonl").read_text("utf-8")
+        assert found.count("\n") == 26 and "010" not in found and "2345" not in found
+        assert max(len(json.loads(line)["start"]) for line in found.splitlines()) == 100
+        assert ("example.com" in found) == in_it
+
+
 def test_documents_keep_id_and_metadata_and_the_text_is_clean(raw, tmp_path):
     run(raw, tmp_path / "out")
     document = next(d for d in corpus.read_clean(tmp_path / "out") if d.id == "2-7")

@@ -40,6 +40,11 @@ def test_the_figure_is_that_of_all_documents_it_comes_with(tiny_model):
     assert found.micro == pytest.approx(sum(bits) / sum(sizes))
 
 
+def test_one_document_has_no_interval(tiny_model):
+    found = bits_per_byte(tiny_model, ["The cat sat on the mat."])
+    assert found.interval is None and found.as_dict()["no_interval_because"]
+
+
 def test_batch_size_and_order_do_not_matter(tiny_model):
     reference = bits_per_byte(tiny_model, SENTENCES, window=128, batch_rows=8)
     for batch_rows, texts in ((1, SENTENCES), (3, SENTENCES[::-1])):

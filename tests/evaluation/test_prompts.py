@@ -24,6 +24,7 @@ def test_by_letter_the_choices_are_shown_in_their_order():
     assert suite.items[3].prompt == "질문: 3에 1을 더하면?\nA. 4\nB. 5\n정답:"
     assert suite.items[3].choices == (" A", " B") and suite.items[3].answer == 0
     assert not suite.per_character
+    assert evaluation.by_letter(suite).items == suite.items  # as an exam by letters comes
 
 
 def test_examples_carry_their_answers_and_are_not_asked():

@@ -178,6 +178,13 @@ def test_a_foreign_page_gets_nothing(client, headers, code):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+def test_a_page_of_this_machine_is_answered_by_any_of_its_names(client):
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        assert client.get("/models", headers={"Host": name}).status_code == 200
+        assert client.get("/models", headers={"Host": f"{name}:80"}).status_code == 200
+    assert _error(client.get("/models", headers={"Host": "[2001:db8::1]"}))[0] == 403
+
+
 def test_a_client_that_hangs_up_frees_its_slot(server, client):
     body = json.dumps({"model": "base", "prompt": "비", "max_tokens": 100, "stream": True})
     port = int(server.url.split(":")[2].split("/")[0])
@@ -256,6 +263,15 @@ def test_a_taken_port_gives_another(tiny):
     for each in sockets:
         each.close()
     assert port not in (0, taken)
+
+
+def test_a_port_that_needs_rights_is_refused_and_not_called_taken(monkeypatch):
+    def refused(port, host):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tornado.netutil.bind_sockets", refused)
+    with pytest.raises(UserError, match="Port 80 needs"):
+        endpoint.bind("127.0.0.1", 80)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])

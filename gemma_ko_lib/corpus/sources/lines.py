@@ -16,7 +16,7 @@ def _integer(digits: str) -> int | float:
 
 
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_int=_integer, strict=False)
-_START_BYTES, _START_CHARACTERS = 300, 100
+_START_BYTES = 600
 
 
 def read_lines(
@@ -93,5 +93,5 @@ def scrub(value):
 
 
 def beginning(data: bytes) -> str:
-    """The first characters of a record, to recognise it by."""
-    return data[:_START_BYTES].decode("utf-8", "replace")[:_START_CHARACTERS].rstrip()
+    """What a record begins with, to recognise it by; who shows it masks it, then cuts it short."""
+    return data[:_START_BYTES].decode("utf-8", "replace").rstrip()

@@ -56,7 +56,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
         if not text.strip():
             continue
         found += 1
-        start = text[:100].strip()
+        start = text[:200].strip()
         if "\0" in text or len(text) > _LONGEST_ROW:
             yield Reject(name, number, f"too long for a row ({_LONGEST_ROW:,} characters)", start)
             continue
