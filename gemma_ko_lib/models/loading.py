@@ -131,13 +131,9 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     print(GEMMA_NOTICE)
-    models = keras_hub.models
-    gemma3 = name in models.Gemma3Backbone.presets
-    backbone_class, tokenizer_class = (
-        (models.Gemma3Backbone, models.Gemma3Tokenizer)
-        if gemma3
-        else (models.GemmaBackbone, models.GemmaTokenizer)
-    )
+    kind, _ = shape_of(name)
+    backbone_class = getattr(keras_hub.models, kind)
+    tokenizer_class = getattr(keras_hub.models, kind.replace("Backbone", "Tokenizer"))
     try:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             backbone = backbone_class.from_preset(name, dtype=dtype_policy(dtype))
@@ -148,20 +144,11 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
             "the licence at https://www.kaggle.com/models/google/gemma with the account of your "
             "KAGGLE_USERNAME, and check the network."
         ) from error
-    if getattr(backbone, "vision_encoder", None) is not None:
-        raise UserError(f"{name} reads images; this course trains text models: use {name}_text.")
     decoder = decoders.Decoder(backbone)
     config = {
         key: value
         for key, value in backbone.get_config().items()
         if key not in ("name", "trainable", "dtype", "vision_encoder")
     }
-    return Model(
-        name,
-        backbone_class.__name__,
-        config,
-        decoder,
-        decoder.read_weights(),
-        SentencePieceTokenizer(proto, name),
-        GEMMA_NOTICE,
-    )
+    tokenizer = SentencePieceTokenizer(proto, name)
+    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer, GEMMA_NOTICE)
