@@ -25,7 +25,6 @@ def make_lomo_update(
     schedule: optax.Schedule,
     *,
     adaptive: bool,
-    clip_value: float | None = None,
     clip_norm: float | None = None,
     stochastic_rounding: bool = True,
     mesh=None,
@@ -36,7 +35,6 @@ def make_lomo_update(
         decoder: the forward pass; all its weights are trained.
         schedule: learning rate by updates done; AdaLomo's is relative to RMS(weights).
         adaptive: AdaLomo; else LOMO, whose updates are those of plain SGD.
-        clip_value: each gradient is cut to ± this.
         clip_norm: the whole gradient is scaled down to this norm. It takes a second backward
             pass: the norm is known only when all gradients have been seen, and let go.
         stochastic_rounding: of bfloat16 weights, see `round_stochastically`; False rounds to
@@ -46,12 +44,7 @@ def make_lomo_update(
 
     Returns:
         An update as from `make_update`, for a state as from `lomo_state`.
-
-    Raises:
-        ValueError: both ways of clipping at once.
     """
-    if clip_value is not None and clip_norm is not None:
-        raise ValueError("Clip by value or by norm, not both.")
 
     def update(state, batch, frozen=None):
         if frozen:
@@ -63,8 +56,7 @@ def make_lomo_update(
             scale = jnp.minimum(1, clip_norm / jnp.sqrt(squares))
 
         def clip(gradient):
-            gradient = gradient.astype(jnp.float32) * scale
-            return gradient if clip_value is None else jnp.clip(gradient, -clip_value, clip_value)
+            return gradient.astype(jnp.float32) * scale
 
         seed = jax.random.fold_in(jax.random.key(0), state.step)
 

@@ -83,18 +83,14 @@ def _small_parts(monkeypatch):
     [
         ("gemma1-mqa", {}),
         ("gemma1-mqa", {"clip_norm": 0.5}),
-        ("gemma2", {"clip_value": 1e-3}),
+        ("gemma2", {}),
         pytest.param("gemma3", {"clip_norm": 0.5}, marks=pytest.mark.slow),
     ],
 )
 def test_lomo_is_sgd(shape, clip):
     model = make_model(shape)
     state, figures = _run(model, adaptive=False, **clip)
-    clipping = {
-        "clip_value": optax.clip,
-        "clip_norm": optax.clip_by_global_norm,
-    }
-    chain = [clipping[kind](limit) for kind, limit in clip.items()]
+    chain = [optax.clip_by_global_norm(limit) for limit in clip.values()]
     sgd = optax.chain(*chain, optax.sgd(SCHEDULE))
     update = make_update(next_token_loss(model.decoder), sgd)
     expected = first_state(jax.tree.map(jnp.copy, model.params), sgd)
