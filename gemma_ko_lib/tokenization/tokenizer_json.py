@@ -21,10 +21,7 @@ def write_tokenizer_json(tokenizer: SentencePieceTokenizer, path: str | Path) ->
         tokenizer: to write: Gemma's, or one that was cut or expanded.
         path: of the file.
     """
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    kind = schema.ModelProto.SentencePiece
-    pieces = schema.ModelProto.FromString(tokenizer.proto).pieces
+    pieces = tokenizer.model_proto().pieces
     vocabulary = {piece.piece: i for i, piece in enumerate(pieces)}
     bos = pieces[tokenizer.bos_id].piece
     added = [
@@ -36,12 +33,12 @@ def write_tokenizer_json(tokenizer: SentencePieceTokenizer, path: str | Path) ->
             "rstrip": False,
             # A run of spaces is to be found where spaces are written as marks already.
             "normalized": SPACE_MARK in piece.piece,
-            "special": piece.type != kind.USER_DEFINED,
+            "special": piece.type != piece.USER_DEFINED,
         }
         for i, piece in enumerate(pieces)
-        if piece.type in (kind.CONTROL, kind.UNKNOWN, kind.USER_DEFINED)
+        if piece.type in (piece.CONTROL, piece.UNKNOWN, piece.USER_DEFINED)
     ]
-    ranked = sorted((p for p in pieces if p.type == kind.NORMAL), key=lambda p: -p.score)
+    ranked = sorted((p for p in pieces if p.type == p.NORMAL), key=lambda p: -p.score)
     merges = [
         (piece.piece[:i], piece.piece[i:])
         for piece in ranked
@@ -79,7 +76,7 @@ def write_tokenizer_json(tokenizer: SentencePieceTokenizer, path: str | Path) ->
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": next(piece.piece for piece in pieces if piece.type == kind.UNKNOWN),
+            "unk_token": next(piece.piece for piece in pieces if piece.type == piece.UNKNOWN),
             "continuing_subword_prefix": None,
             "end_of_word_suffix": None,
             "fuse_unk": True,
