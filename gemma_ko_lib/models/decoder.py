@@ -14,7 +14,7 @@ import numpy as np
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
-from gemma_ko_lib.models.sharding import BLOCKS, split_rows
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, split_rows
 
 Params = dict[str, jax.Array]
 
@@ -51,7 +51,7 @@ class Decoder:
     def variables_by_name(self) -> dict[str, list]:
         """The backbone's Keras variables behind each weight, one per layer where stacked."""
         named = {
-            "token_embedding/embeddings": [self.backbone.token_embedding.embeddings],
+            EMBEDDING: [self.backbone.token_embedding.embeddings],
             "final_normalization/scale": [self.backbone.layer_norm.scale],
         }
         for block in self.blocks:
@@ -131,7 +131,7 @@ class Decoder:
 
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
-        embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
+        embedding = params[EMBEDDING].astype(self.compute_dtype)
         return split_rows(embedding[token_ids] * self.embedding_scale)
 
     def run_block(self, layer, weights: Params, x, segment_ids, tree: TokenTree | None = None):
@@ -157,7 +157,7 @@ class Decoder:
     def logits(self, params: Params, token_ids, segment_ids):
         """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
         hidden = self.hidden(params, token_ids, segment_ids)
-        return project(hidden, params["token_embedding/embeddings"], self.soft_cap)
+        return project(hidden, params[EMBEDDING], self.soft_cap)
 
     @property
     def embedding_scale(self):

@@ -17,6 +17,7 @@ from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.models.model import Model, random_model
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
@@ -197,9 +198,9 @@ def distilled_loss(
         }
         loss = distillation_loss(
             student.hidden(params, tokens, segments, rematerialise=rematerialise),
-            params["token_embedding/embeddings"],
+            params[EMBEDDING],
             teacher.hidden(teacher_params, tokens, segments),
-            teacher_params["token_embedding/embeddings"],
+            teacher_params[EMBEDDING],
             batch["targets"],
             batch["loss_weights"],
             objective,
@@ -287,7 +288,7 @@ def teacher_for(student: Model, teacher: Model) -> Model:
         teacher = change_vocabulary(teacher, student.tokenizer)
     pair = (teacher, student)
     pieces = [len(model.tokenizer.vocabulary) for model in pair]
-    rows = [len(model.params["token_embedding/embeddings"]) for model in pair]
+    rows = [len(model.params[EMBEDDING]) for model in pair]
     if fingerprint(teacher.tokenizer) != fingerprint(student.tokenizer) or rows[0] != rows[1]:
         raise UserError(
             f"The teacher '{teacher.name}' and the student '{student.name}' have different "

@@ -17,10 +17,8 @@ import jax.numpy as jnp
 
 from gemma_ko_lib.models import Decoder, project
 from gemma_ko_lib.models.decoder import of_blocks
-from gemma_ko_lib.models.sharding import BLOCKS
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy, shift_of
-
-EMBEDDING = "token_embedding/embeddings"
 
 
 class Visitor(Protocol):

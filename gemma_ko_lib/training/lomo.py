@@ -11,9 +11,9 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gemma_ko_lib.models import Decoder, shardings
-from gemma_ko_lib.models.sharding import BLOCKS, traced_on
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, traced_on
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.training.fused_backward import EMBEDDING, backward, forward, sum_of_squares
+from gemma_ko_lib.training.fused_backward import backward, forward, sum_of_squares
 from gemma_ko_lib.training.loop import TrainState, Update
 
 # AdaLomo's constants: β2 = 1 − t^_DECAY_POWER; floors under g² and under RMS(weights).

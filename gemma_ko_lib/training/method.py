@@ -23,13 +23,13 @@ from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.adapters import TARGETS, Lora, add_adapters, merge
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.quantization import dequantize, quantize
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import lomo, loop
 from gemma_ko_lib.training.loop import LossSum, TrainState, Update
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw
 
-EMBEDDING = "token_embedding/embeddings"
 # Peak learning rates for models of 270M parameters and more, and for toys like nano, which
 # take far larger steps. LOMO's is SGD's; AdaLomo's is relative to the size of the weights.
 _RATES = {"full": 5e-5, "lora": 2e-4, "olora": 1e-4, "lomo": 1e-2, "adalomo": 5e-4}
