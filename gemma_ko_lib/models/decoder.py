@@ -191,13 +191,13 @@ def project(hidden, embedding, soft_cap: float | None):
     Args:
         hidden: [..., d_model].
         embedding: [vocabulary, d_model].
-        soft_cap: logits become cap·tanh(logits/cap) (Gemma 2, arXiv 2408.00118); None for none.
+        soft_cap: see `kernels.soft_capped`.
 
     Returns:
         float32 [..., vocabulary].
     """
     logits = kernels.times_rows(hidden, embedding.astype(hidden.dtype))
-    return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
+    return kernels.soft_capped(logits, soft_cap)
 
 
 def of_blocks(params: Params) -> Params:

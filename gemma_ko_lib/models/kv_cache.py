@@ -210,5 +210,4 @@ def _logits(decoder, outer, x):
         return project(x, outer[EMBEDDING], decoder.soft_cap)
     stored, scale = outer[f"{EMBEDDING}_int8"], outer[f"{EMBEDDING}_scale"]
     logits = quantization.product(x, stored, scale.T, decoder.product_dtype).astype("float32")
-    cap = decoder.soft_cap
-    return logits if cap is None else cap * jnp.tanh(logits / cap)
+    return kernels.soft_capped(logits, decoder.soft_cap)
