@@ -19,7 +19,7 @@ from gemma_ko_lib.models.model import Model, write_tensors
 from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
-from gemma_ko_lib.training.batches import ARRAYS
+from gemma_ko_lib.tokenization.packing import ARRAYS
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig, Tracker
 from gemma_ko_lib.training.loss import next_token_loss
