@@ -21,7 +21,7 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
 from gemma_ko_lib.tokenization.packing import ARRAYS
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.loop import LoopConfig, Tracker
+from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import merged, train
@@ -53,12 +53,8 @@ def train_on_answers(
     *,
     method: Method = Method("lora"),
     patience: int = 3,
-    mesh=None,
-    rematerialise: bool = False,
-    identity: dict | None = None,
     resume: bool = False,
-    tracker: Tracker | None = None,
-    quiet: bool = False,
+    **options,
 ) -> Tuned:
     """Train a model on the answers of conversations, and keep its best weights.
 
@@ -70,12 +66,8 @@ def train_on_answers(
         run_dir: for metrics, checkpoints and the best weights.
         method: which weights are trained, and how.
         patience: measurements in a row without a better one that end the run.
-        mesh: devices, or None for one.
-        rematerialise: save memory by computing blocks twice.
-        identity: what else decides the result; see `run_loop`.
         resume: go on from the newest whole checkpoint.
-        tracker: gets every line of metrics.jsonl too.
-        quiet: no progress.
+        options: `mesh`, `rematerialise`, `identity`, `tracker` and `quiet`, as for `train`.
 
     Raises:
         UserError: see `run_loop`.
@@ -91,18 +83,7 @@ def train_on_answers(
 
     if not (resume and _has_stopped(run_dir)):
         train(
-            model,
-            rows,
-            config,
-            run_dir,
-            method=method,
-            mesh=mesh,
-            rematerialise=rematerialise,
-            identity=identity,
-            resume=resume,
-            evaluate=evaluate,
-            tracker=tracker,
-            quiet=quiet,
+            model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )
     trained = best.read()
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
