@@ -8,13 +8,12 @@ exist together (LOMO, arXiv 2306.09782; AdaLomo, arXiv 2310.10195).
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from gemma_ko_lib.models import Decoder, shardings
+from gemma_ko_lib.models import Decoder
 from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, traced_on
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.fused_backward import backward, forward, sum_of_squares
-from gemma_ko_lib.training.loop import TrainState, Update
+from gemma_ko_lib.training.loop import TrainState, Update, state_places
 
 # AdaLomo's constants: β2 = 1 − t^_DECAY_POWER; floors under g² and under RMS(weights).
 _DECAY_POWER, _SQUARE_FLOOR, _RMS_FLOOR = -0.8, 1e-30, 1e-3
@@ -73,8 +72,7 @@ def make_lomo_update(
         figures = {"loss": kept.loss, "gradient_norm": jnp.sqrt(squares), "tokens": kept.tokens}
         new_state = TrainState(state.step + 1, params, optimizer)
         if mesh is not None:
-            places = lomo_places(new_state, mesh)
-            new_state = jax.lax.with_sharding_constraint(new_state, places)
+            new_state = jax.lax.with_sharding_constraint(new_state, state_places(new_state, mesh))
         return new_state, figures
 
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
@@ -116,26 +114,6 @@ def lomo_state(params: dict, adaptive: bool) -> TrainState:
     """
     optimizer = {name: _zero_moments(name, x.shape) for name, x in params.items()}
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer if adaptive else {})
-
-
-def lomo_places(state: TrainState, mesh=None):
-    """Where each array of a state lives: means are split as their weight is."""
-    if mesh is None:
-        return jax.tree.map(lambda _: SingleDeviceSharding(jax.devices()[0]), state)
-    by_name = shardings(state.params, mesh)
-
-    def place(name, moment):
-        spec = zip(by_name[name].spec, moment.shape, strict=True)
-        return NamedSharding(mesh, PartitionSpec(*(axis if n > 1 else None for axis, n in spec)))
-
-    return TrainState(
-        step=NamedSharding(mesh, PartitionSpec()),
-        params=by_name,
-        optimizer={
-            name: {kind: place(name, moment) for kind, moment in moments.items()}
-            for name, moments in state.optimizer.items()
-        },
-    )
 
 
 def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:

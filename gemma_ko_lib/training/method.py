@@ -208,11 +208,6 @@ class Method:
             return lomo.lomo_state(trained, adaptive=self.name == "adalomo")
         return loop.first_state(trained, self._optimizer(optax.constant_schedule(0.0)), dtype)
 
-    def places(self, state: TrainState, mesh):
-        """Where each array of a state lives on a mesh, or on the first device."""
-        find = lomo.lomo_places if self.in_blocks else loop.state_places
-        return find(state, mesh)
-
     def begin(
         self, params: dict, mesh=None, seed: int = 0, dtype: str = "float32"
     ) -> tuple[TrainState, dict]:
@@ -248,7 +243,7 @@ class Method:
             jax.tree.map,
             lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
         )
-        return placed(state, self.places(state, mesh)), placed(
+        return placed(state, loop.state_places(state, mesh)), placed(
             frozen, sharding.shardings(frozen, mesh)
         )
 
@@ -301,4 +296,4 @@ def _begin(trained: dict, method: Method, mesh, dtype: str) -> TrainState:
     state = method.first_state(trained, dtype)
     if mesh is None:
         return state  # bound, as the weights are
-    return jax.lax.with_sharding_constraint(state, method.places(state, mesh))
+    return jax.lax.with_sharding_constraint(state, loop.state_places(state, mesh))

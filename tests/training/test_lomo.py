@@ -284,15 +284,15 @@ import json
 import jax
 from tests.training.test_lomo import SCHEDULE, _batch, make_model
 from gemma_ko_lib import models
-from gemma_ko_lib.training.lomo import lomo_places, make_lomo_update
+from gemma_ko_lib.training.lomo import make_lomo_update
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.loop import LoopConfig, _device_batch
+from gemma_ko_lib.training.loop import LoopConfig, _device_batch, state_places
 
 def losses(mesh):
     model = make_model("gemma2")
     update = make_lomo_update(model.decoder, SCHEDULE, adaptive=True, mesh=mesh)
     state, _ = Method("adalomo").begin(model.params, mesh)
-    places, found = lomo_places(state, mesh), []
+    places, found = state_places(state, mesh), []
     for step in range(3):
         batch = {name: x[0] for name, x in _batch(step, rows=8).items()}
         before = jax.tree.leaves(state)
