@@ -199,5 +199,5 @@ def parameter_count(name: str) -> int:
         >>> parameter_count("gemma3_270m")
         268098176
     """
-    backbone = build_backbone(*(CONFIGS[name] if name in CONFIGS else shape_of(name)))
+    backbone = build_backbone(*shape_of(name))
     return sum(math.prod(variable.shape) for variable in backbone.variables)
