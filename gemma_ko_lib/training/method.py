@@ -237,15 +237,13 @@ class Method:
             (state, frozen weights) of `jax.ShapeDtypeStruct`s with shardings.
         """
         trained, frozen = jax.eval_shape(self.split, decoder.shapes())
-        first_state = functools.partial(self.first_state, dtype=decoder.product_dtype)
-        state = jax.eval_shape(first_state, trained)
-        placed = functools.partial(
-            jax.tree.map,
-            lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-        )
-        return placed(state, loop.state_places(state, mesh)), placed(
-            frozen, sharding.shardings(frozen, mesh)
-        )
+        state = jax.eval_shape(lambda x: self.first_state(x, decoder.product_dtype), trained)
+
+        def placed(x, place):
+            return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
+
+        state = jax.tree.map(placed, state, loop.state_places(state, mesh))
+        return state, jax.tree.map(placed, frozen, sharding.shardings(frozen, mesh))
 
     # --- update ---
 
