@@ -7,7 +7,6 @@ teacher and student exist for one chunk of positions at a time.
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -23,7 +22,6 @@ from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
 from gemma_ko_lib.training.loop import LoopConfig, LossSum
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
-from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import train
 
 _TEACHER = "teacher/"
@@ -226,12 +224,9 @@ def distil(
     run_dir: str | Path,
     *,
     objective: Objective = Objective(),
-    method: Method = Method(),
     mesh=None,
     rematerialise: bool = False,
-    resume: bool = False,
-    evaluate: Callable[[dict, int], dict] | None = None,
-    quiet: bool = False,
+    **options,
 ) -> Model:
     """Train a student on packed rows that the teacher reads along with it.
 
@@ -243,12 +238,10 @@ def distil(
         config: see `LoopConfig`.
         run_dir: for metrics and the student's checkpoints.
         objective: see `Objective`.
-        method: how the student is trained; LOMO has a loss of its own.
         mesh: devices, or None for one.
         rematerialise: save memory by computing the student's blocks twice.
-        resume: go on from the newest whole checkpoint.
-        evaluate: (the student's weights, updates done) -> figures for metrics.jsonl.
-        quiet: no progress.
+        options: `method` (not LOMO, which has a loss of its own), `resume`, `evaluate` and `quiet`,
+            as for `train`.
 
     Returns:
         The trained student.
@@ -262,13 +255,10 @@ def distil(
         shards,
         config,
         run_dir,
-        method=method,
         loss=distilled_loss(student.decoder, teacher.decoder, objective, rematerialise),
         beside=frozen_teacher(teacher, mesh),
         mesh=mesh,
-        resume=resume,
-        evaluate=evaluate,
-        quiet=quiet,
+        **options,
     )
 
 
