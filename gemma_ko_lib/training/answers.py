@@ -6,7 +6,6 @@ always on disk, and a run that no longer finds better ones ends.
 
 import dataclasses
 import functools
-import json
 from pathlib import Path
 
 import jax
@@ -25,6 +24,7 @@ from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import merged, train
+from gemma_ko_lib.training.run_log import read_log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,8 @@ def train_on_answers(
         stop = step - best.step >= patience * config.evaluate_every
         return {"held_out_loss": loss, **({"stop": True} if stop else {})}
 
-    if not (resume and _has_stopped(run_dir)):
+    logged = read_log(run_dir) if resume else []
+    if not (logged and "stop" in logged[-1]):
         train(
             model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )
@@ -122,19 +123,8 @@ def _scorer(decoder):
 
 def held_out_losses(run_dir: str | Path) -> dict[int, float]:
     """Held-out loss by updates done, as a run has logged it."""
-    lines = map(json.loads, _log_lines(run_dir))
+    lines = read_log(run_dir)
     return {line["step"]: line["held_out_loss"] for line in lines if "held_out_loss" in line}
-
-
-def _log_lines(run_dir: str | Path) -> list[str]:
-    path = Path(run_dir) / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [line for line in lines if line.endswith("}")]  # a killed run may leave half a line
-
-
-def _has_stopped(run_dir: str | Path) -> bool:
-    lines = _log_lines(run_dir)
-    return bool(lines) and "stop" in json.loads(lines[-1])
 
 
 class _Best:
