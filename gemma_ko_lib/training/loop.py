@@ -52,7 +52,6 @@ class LoopConfig:
         checkpoint_every: updates between checkpoints; none are written where it is None, as for
             a run of which only the figures are wanted.
         evaluate_every: updates between calls of `evaluate`.
-        spike_nats: the run stops when a loss is this far above its running mean.
     """
 
     steps: int
@@ -64,7 +63,6 @@ class LoopConfig:
     seed: int = 0
     checkpoint_every: int | None = 100
     evaluate_every: int = 100
-    spike_nats: float = 3.0
 
     @property
     def rows(self) -> int:
@@ -251,7 +249,7 @@ def run_loop(
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
     log = RunLog(run_dir / "metrics.jsonl" if first else None, start, tracker)
-    watch = Watch(config.spike_nats)
+    watch = Watch()
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 

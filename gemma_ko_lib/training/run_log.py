@@ -101,7 +101,7 @@ class Watch:
         spike_nats: how far above its running mean a loss may be, beyond the chance of few tokens.
     """
 
-    def __init__(self, spike_nats: float):
+    def __init__(self, spike_nats: float = 3.0):
         self._limit, self._mean, self._seen = spike_nats, 0.0, 0
 
     def check(self, step: int, figures: Mapping[str, float], rows: np.ndarray) -> None:
