@@ -4,7 +4,7 @@
 folder; `parameter_count` counts without allocating; `mesh` and `place` put weights on devices.
 """
 
-from gemma_ko_lib.models.adapters import Lora, add_adapters, merge, unmerge
+from gemma_ko_lib.models.adapters import Lora, add_adapters, merge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
 from gemma_ko_lib.models.embeddings import change_vocabulary
@@ -36,6 +36,5 @@ __all__ = [
     "save_adapters",
     "shardings",
     "stack",
-    "unmerge",
     "unstack",
 ]

@@ -21,7 +21,6 @@ from gemma_ko_lib.runtime import UserError
 
 # Names as people say them: the last part of a projection's path.
 TARGETS = tuple(projection.rpartition("/")[2] for projection in PROJECTIONS)
-_TRAINED = ("lora_a", "lora_b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,24 +109,12 @@ def merge(frozen: dict, adapters: dict) -> dict:
     Raises:
         UserError: the base is quantised.
     """
-    merged = _changed(frozen, adapters, +1)
-    return {name: w for name, w in merged.items() if not name.endswith("/lora_scale")}
-
-
-def unmerge(merged: dict, adapters: dict, lora: Lora) -> dict:
-    """The frozen base back out of a merged model, within rounding.
-
-    Args:
-        merged: from `merge`.
-        adapters: the ones that were merged.
-        lora: what they were made with.
-    """
-    scales = {
-        name.replace("/lora_a", "/lora_scale"): jnp.full(a.shape[:-2], lora.scale, "float32")
-        for name, a in adapters.items()
-        if name.endswith("/lora_a")
-    }
-    return _changed({**merged, **scales}, adapters, -1)
+    merged = {name: w for name, w in frozen.items() if not name.endswith("/lora_scale")}
+    for path, projection in kernels.projections_in(adapters):
+        a, b = adapters[f"{path}/lora_a"], adapters[f"{path}/lora_b"]
+        scale = frozen[f"{path}/lora_scale"].reshape(-1)[0]
+        merged[f"{path}/kernel"] = _plus(projection, _plain_kernel(frozen, path), a, b, scale)
+    return merged
 
 
 def run_projection(
@@ -194,13 +181,3 @@ def _plus(projection: str, kernel, a, b, scale):
     with jax.default_matmul_precision("highest"):
         change = kernels.from_matrix(projection, a @ b, kernel.shape[a.ndim - 2 :])
     return (kernel.astype("float32") + scale * change).astype(kernel.dtype)
-
-
-def _changed(params: dict, adapters: dict, sign: int) -> dict:
-    changed = dict(params)
-    for path, projection in kernels.projections_in(adapters):
-        a, b = (adapters[f"{path}/{part}"] for part in _TRAINED)
-        scale = params[f"{path}/lora_scale"].reshape(-1)[0]
-        kernel = _plain_kernel(params, path)
-        changed[f"{path}/kernel"] = _plus(projection, kernel, a, b, sign * scale)
-    return changed

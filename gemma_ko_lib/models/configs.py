@@ -13,6 +13,15 @@ import re
 
 from gemma_ko_lib.runtime import UserError
 
+_SIZES = (
+    "vocabulary_size",
+    "num_layers",
+    "num_query_heads",
+    "num_key_value_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "head_dim",
+)
 _GEMMA2 = {
     "use_post_ffw_norm": True,
     "use_post_attention_norm": True,
@@ -27,104 +36,36 @@ _GEMMA3 = {
     "use_post_attention_norm": True,
     "use_sliding_window_attention": True,
 }
+_GEMMA3_SMALL = {"sliding_window_size": 512, **_GEMMA3}
+_GEMMA3_LARGE = {"sliding_window_size": 1024, "global_rope_scaling_factor": 8.0, **_GEMMA3}
+_VAULT = {"sliding_window_size": 512, "use_sliding_window_attention": True}
+# Gemma 2 and 3 27B scale their queries by 1/√(d_model/heads), all others by 1/√head_dim.
+_BY_WIDTH = {"query_head_dim_normalize": False}
 
 
-def _shape(vocabulary, layers, heads, kv_heads, d_model, ffn, head_dim, **rest) -> dict:
-    return {
-        "vocabulary_size": vocabulary,
-        "num_layers": layers,
-        "num_query_heads": heads,
-        "num_key_value_heads": kv_heads,
-        "hidden_dim": d_model,
-        "intermediate_dim": ffn,
-        "head_dim": head_dim,
-        **rest,
-    }
+def _gemma(*sizes: int, **rest) -> tuple[str, dict]:
+    return "GemmaBackbone", {**dict(zip(_SIZES, sizes, strict=True)), **rest}
 
 
-# name -> (KerasHub backbone class, its arguments)
+def _gemma3(*sizes: int, **rest) -> tuple[str, dict]:
+    return "Gemma3Backbone", {**dict(zip(_SIZES, sizes, strict=True)), **rest}
+
+
+# name -> (KerasHub backbone class, its arguments); the numbers are `_SIZES`
 CONFIGS: dict[str, tuple[str, dict]] = {
     # A Gemma 2 in miniature: everything of the architecture, seconds per lesson.
-    "nano": (
-        "GemmaBackbone",
-        _shape(4096, 4, 4, 2, 128, 1024, 32, sliding_window_size=64, **_GEMMA2),
-    ),
-    "gemma_2b_en": ("GemmaBackbone", _shape(256000, 18, 8, 1, 2048, 32768, 256)),
-    "gemma_7b_en": ("GemmaBackbone", _shape(256000, 28, 16, 16, 3072, 49152, 256)),
-    "gemma2_2b_en": ("GemmaBackbone", _shape(256000, 26, 8, 4, 2304, 18432, 256, **_GEMMA2)),
-    "gemma2_9b_en": ("GemmaBackbone", _shape(256000, 42, 16, 8, 3584, 28672, 256, **_GEMMA2)),
-    "gemma2_27b_en": (
-        "GemmaBackbone",
-        _shape(256000, 46, 32, 16, 4608, 73728, 128, query_head_dim_normalize=False, **_GEMMA2),
-    ),
-    "gemma3_270m": (
-        "Gemma3Backbone",
-        _shape(262144, 18, 4, 1, 640, 2048, 256, sliding_window_size=512, **_GEMMA3),
-    ),
-    "gemma3_1b": (
-        "Gemma3Backbone",
-        _shape(262144, 26, 4, 1, 1152, 6912, 256, sliding_window_size=512, **_GEMMA3),
-    ),
-    "vault_gemma_1b_en": (
-        "GemmaBackbone",
-        _shape(
-            256000,
-            26,
-            4,
-            4,
-            1152,
-            13824,
-            256,
-            sliding_window_size=512,
-            use_sliding_window_attention=True,
-        ),
-    ),
-    "gemma3_4b_text": (
-        "Gemma3Backbone",
-        _shape(
-            262144,
-            34,
-            8,
-            4,
-            2560,
-            10240,
-            256,
-            sliding_window_size=1024,
-            global_rope_scaling_factor=8.0,
-            **_GEMMA3,
-        ),
-    ),
-    "gemma3_12b_text": (
-        "Gemma3Backbone",
-        _shape(
-            262144,
-            48,
-            16,
-            8,
-            3840,
-            15360,
-            256,
-            sliding_window_size=1024,
-            global_rope_scaling_factor=8.0,
-            **_GEMMA3,
-        ),
-    ),
-    "gemma3_27b_text": (
-        "Gemma3Backbone",
-        _shape(
-            262144,
-            62,
-            32,
-            16,
-            5376,
-            21504,
-            128,
-            query_head_dim_normalize=False,
-            sliding_window_size=1024,
-            global_rope_scaling_factor=8.0,
-            **_GEMMA3,
-        ),
-    ),
+    "nano": _gemma(4096, 4, 4, 2, 128, 1024, 32, sliding_window_size=64, **_GEMMA2),
+    "gemma_2b_en": _gemma(256000, 18, 8, 1, 2048, 32768, 256),
+    "gemma_7b_en": _gemma(256000, 28, 16, 16, 3072, 49152, 256),
+    "gemma2_2b_en": _gemma(256000, 26, 8, 4, 2304, 18432, 256, **_GEMMA2),
+    "gemma2_9b_en": _gemma(256000, 42, 16, 8, 3584, 28672, 256, **_GEMMA2),
+    "gemma2_27b_en": _gemma(256000, 46, 32, 16, 4608, 73728, 128, **_BY_WIDTH, **_GEMMA2),
+    "gemma3_270m": _gemma3(262144, 18, 4, 1, 640, 2048, 256, **_GEMMA3_SMALL),
+    "gemma3_1b": _gemma3(262144, 26, 4, 1, 1152, 6912, 256, **_GEMMA3_SMALL),
+    "vault_gemma_1b_en": _gemma(256000, 26, 4, 4, 1152, 13824, 256, **_VAULT),
+    "gemma3_4b_text": _gemma3(262144, 34, 8, 4, 2560, 10240, 256, **_GEMMA3_LARGE),
+    "gemma3_12b_text": _gemma3(262144, 48, 16, 8, 3840, 15360, 256, **_GEMMA3_LARGE),
+    "gemma3_27b_text": _gemma3(262144, 62, 32, 16, 5376, 21504, 128, **_BY_WIDTH, **_GEMMA3_LARGE),
 }
 
 
@@ -184,17 +125,6 @@ def shape_of(name: str) -> tuple[str, dict]:
     return CONFIGS[loadable_presets()[preset_name(name)]]
 
 
-_COUNTS = (
-    "vocabulary_size",
-    "num_layers",
-    "num_query_heads",
-    "num_key_value_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "head_dim",
-)
-
-
 def check_config(kind: str, config: dict, where: str) -> None:
     """See that a configuration out of a file is one of a Gemma.
 
@@ -220,7 +150,7 @@ def check_config(kind: str, config: dict, where: str) -> None:
         number = isinstance(value, bool | int | float) and abs(value) < 2**31
         if not number and value is not None:
             raise UserError(f"{where}: {key} is {value!r:.80}, not a number that it can be.")
-    for key in _COUNTS:
+    for key in _SIZES:
         value = config.get(key)
         if type(value) is not int or value < 1:
             raise UserError(f"{where}: {key} is {value!r:.80}; it must be a whole number from 1.")
@@ -269,5 +199,5 @@ def parameter_count(name: str) -> int:
         >>> parameter_count("gemma3_270m")
         268098176
     """
-    backbone = build_backbone(*(CONFIGS[name] if name in CONFIGS else shape_of(name)))
+    backbone = build_backbone(*shape_of(name))
     return sum(math.prod(variable.shape) for variable in backbone.variables)

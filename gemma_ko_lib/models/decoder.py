@@ -14,7 +14,7 @@ import numpy as np
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
-from gemma_ko_lib.models.sharding import BLOCKS, split_rows
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, split_rows
 
 Params = dict[str, jax.Array]
 
@@ -51,7 +51,7 @@ class Decoder:
     def variables_by_name(self) -> dict[str, list]:
         """The backbone's Keras variables behind each weight, one per layer where stacked."""
         named = {
-            "token_embedding/embeddings": [self.backbone.token_embedding.embeddings],
+            EMBEDDING: [self.backbone.token_embedding.embeddings],
             "final_normalization/scale": [self.backbone.layer_norm.scale],
         }
         for block in self.blocks:
@@ -131,7 +131,7 @@ class Decoder:
 
     def embed(self, params: Params, token_ids):
         """What the first block reads: scaled embeddings [batch, length, d_model]."""
-        embedding = params["token_embedding/embeddings"].astype(self.compute_dtype)
+        embedding = params[EMBEDDING].astype(self.compute_dtype)
         return split_rows(embedding[token_ids] * self.embedding_scale)
 
     def run_block(self, layer, weights: Params, x, segment_ids, tree: TokenTree | None = None):
@@ -157,7 +157,7 @@ class Decoder:
     def logits(self, params: Params, token_ids, segment_ids):
         """Next-token logits, float32 [batch, length, vocabulary] (small inputs only)."""
         hidden = self.hidden(params, token_ids, segment_ids)
-        return project(hidden, params["token_embedding/embeddings"], self.soft_cap)
+        return project(hidden, params[EMBEDDING], self.soft_cap)
 
     @property
     def embedding_scale(self):
@@ -191,13 +191,13 @@ def project(hidden, embedding, soft_cap: float | None):
     Args:
         hidden: [..., d_model].
         embedding: [vocabulary, d_model].
-        soft_cap: logits become cap·tanh(logits/cap) (Gemma 2, arXiv 2408.00118); None for none.
+        soft_cap: see `kernels.soft_capped`.
 
     Returns:
         float32 [..., vocabulary].
     """
     logits = kernels.times_rows(hidden, embedding.astype(hidden.dtype))
-    return logits if soft_cap is None else soft_cap * jnp.tanh(logits / soft_cap)
+    return kernels.soft_capped(logits, soft_cap)
 
 
 def of_blocks(params: Params) -> Params:

@@ -8,10 +8,9 @@ import numpy as np
 from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.model import Model
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
 from gemma_ko_lib.tokenization.vocabulary import replaced_ids
-
-_EMBEDDING = "token_embedding/embeddings"
 
 
 def change_vocabulary(
@@ -46,7 +45,7 @@ def change_vocabulary(
     """
     if start not in ("mean", "random"):
         raise ValueError(f"start is 'mean' or 'random', not {start!r}")
-    old = np.asarray(model.params[_EMBEDDING])
+    old = np.asarray(model.params[EMBEDDING])
     row_of = {piece: i for i, piece in enumerate(model.tokenizer.vocabulary)}
     pieces = tokenizer.vocabulary
     rows = old[[row_of.get(piece, 0) for piece in pieces]]
@@ -63,7 +62,7 @@ def change_vocabulary(
         name=tokenizer.name,
         config=config,
         decoder=Decoder(build_backbone(model.kind, config, model.decoder.dtype_policy)),
-        params={**model.params, _EMBEDDING: jnp.asarray(rows)},
+        params={**model.params, EMBEDDING: jnp.asarray(rows)},
         tokenizer=tokenizer,
         digest="",
     )

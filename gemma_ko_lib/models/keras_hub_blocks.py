@@ -392,8 +392,7 @@ def _attend(attention, q, k, v, mask, cache_update_index=0):
     q = (q * scale**-0.5).reshape(*batch_length, k.shape[2], -1, head_dim)
     dtype = kernels.product_dtype(attention)
     scores = kernels.product("btkgh,bskh->bkgts", q, k, dtype)
-    if (cap := attention.logit_soft_cap) is not None:
-        scores = cap * jnp.tanh(scores / cap)
+    scores = kernels.soft_capped(scores, attention.logit_soft_cap)
     if attention.use_sliding_window_attention:
         mask = attention._mask_sliding_window(mask, cache_update_index=cache_update_index)
     shares = attention.softmax(scores, mask=mask[:, None, None])

@@ -107,6 +107,11 @@ def output_shape(projection: str, x, kernel_shape: tuple[int, ...]) -> tuple[int
     return (*x.shape[:2], kernel_shape[-1])
 
 
+def soft_capped(logits, cap: float | None):
+    """cap·tanh(logits / cap) (Gemma 2, arXiv 2408.00118), or the logits where there is no cap."""
+    return logits if cap is None else cap * jnp.tanh(logits / cap)
+
+
 def product_dtype(layer) -> str:
     """Number format of what a Keras layer multiplies: that of its activations, or float16."""
     return getattr(layer.dtype_policy, "product_dtype", layer.compute_dtype)

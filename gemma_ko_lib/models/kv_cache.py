@@ -14,9 +14,8 @@ import jax.numpy as jnp
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels, quantization
 from gemma_ko_lib.models.decoder import Decoder, Params, project
-from gemma_ko_lib.models.sharding import BLOCKS
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING
 
-_EMBEDDING = "token_embedding/embeddings"
 _to_int8 = jax.jit(quantization.to_int8, static_argnums=1)
 
 
@@ -112,11 +111,11 @@ def lay_out(decoder: Decoder, params: Params, int8: bool = False) -> StepWeights
         params = quantization.quantize(params, 8)
     stacks = {n: w for n, w in params.items() if n.startswith(BLOCKS)}
     outer = {n: w for n, w in params.items() if n not in stacks}
-    embedding = outer.pop(_EMBEDDING)
+    embedding = outer.pop(EMBEDDING)
     if int8:
-        outer[f"{_EMBEDDING}_int8"], outer[f"{_EMBEDDING}_scale"] = _to_int8(embedding, -1)
+        outer[f"{EMBEDDING}_int8"], outer[f"{EMBEDDING}_scale"] = _to_int8(embedding, -1)
     else:
-        outer[_EMBEDDING] = embedding.astype(decoder.product_dtype)
+        outer[EMBEDDING] = embedding.astype(decoder.product_dtype)
     return StepWeights(outer, _take_apart(decoder, stacks))
 
 
@@ -199,17 +198,16 @@ def _widened(kept, dtype):
 
 
 def _embed(decoder, outer, token_ids):
-    if _EMBEDDING in outer:
+    if EMBEDDING in outer:
         return decoder.embed(outer, token_ids)
-    rows = outer[f"{_EMBEDDING}_int8"][token_ids] * outer[f"{_EMBEDDING}_scale"][token_ids]
+    rows = outer[f"{EMBEDDING}_int8"][token_ids] * outer[f"{EMBEDDING}_scale"][token_ids]
     return rows.astype(decoder.compute_dtype) * decoder.embedding_scale
 
 
 def _logits(decoder, outer, x):
     x = decoder.normalize(outer, x)
-    if _EMBEDDING in outer:
-        return project(x, outer[_EMBEDDING], decoder.soft_cap)
-    stored, scale = outer[f"{_EMBEDDING}_int8"], outer[f"{_EMBEDDING}_scale"]
+    if EMBEDDING in outer:
+        return project(x, outer[EMBEDDING], decoder.soft_cap)
+    stored, scale = outer[f"{EMBEDDING}_int8"], outer[f"{EMBEDDING}_scale"]
     logits = quantization.product(x, stored, scale.T, decoder.product_dtype).astype("float32")
-    cap = decoder.soft_cap
-    return logits if cap is None else cap * jnp.tanh(logits / cap)
+    return kernels.soft_capped(logits, decoder.soft_cap)

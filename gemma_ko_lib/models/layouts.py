@@ -38,7 +38,7 @@ _WHOLE = (
     Names("token_embedding/embeddings", "model.embed_tokens.weight", "token_embd.weight"),
     Names("final_normalization/scale", "model.norm.weight", "output_norm.weight"),
 )
-_IN_BLOCK = (
+IN_BLOCK = (
     Names("pre_attention_norm/scale", "input_layernorm", "attn_norm"),
     Names("attention/query/kernel", "self_attn.q_proj", "attn_q"),
     Names("attention/key/kernel", "self_attn.k_proj", "attn_k"),
@@ -128,7 +128,7 @@ def foreign_names(program: str, number: int, layers: int) -> dict[str, str]:
     names = {one.keras: getattr(one, program) for one in _WHOLE}
     prefix = "model.layers" if program == "transformers" else "blk"
     for layer in range(layers):
-        for one in _IN_BLOCK:
+        for one in IN_BLOCK:
             inside = getattr(one, program)
             if number == 1 and one.keras.startswith("post_"):
                 continue

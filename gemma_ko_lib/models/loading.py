@@ -48,10 +48,10 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
         return read_folder(runtime.samples_dir() / "nano", dtype, "nano")
     if folder.is_dir():
         if is_transformers_folder(folder):
-            return _load_foreign(str(name), dtype, *read_transformers(folder))
+            return _assembled(str(name), dtype, *read_transformers(folder))
         return read_folder(folder, dtype, str(name))
     if folder.suffix == ".gguf":
-        return _load_foreign(str(name), dtype, *read_gguf(folder))
+        return _assembled(str(name), dtype, *read_gguf(folder))
     return _load_preset(preset_name(str(name)), dtype)
 
 
@@ -87,7 +87,7 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
     return f"{preset}:{size}", kind, {**config, "vocabulary_size": size}
 
 
-def _load_foreign(
+def _assembled(
     name: str, dtype: str, kind: str, config: dict, weights: dict, proto: bytes, notice: str = ""
 ) -> Model:
     tokenizer = SentencePieceTokenizer(proto, name)
@@ -117,10 +117,8 @@ def _load_preset(name: str, dtype: str) -> Model:
 def _from_gguf_package(cached: Path, dtype: str) -> Model:
     print(f"{GEMMA_NOTICE}\nConverting the GGUF package once (about a minute) into {cached}")
     weights, proto, terms = convert_package()
-    kind, config = CONFIGS["gemma3_270m"]
-    tokenizer = SentencePieceTokenizer(proto, "gemma3_270m")
-    model = assemble("gemma3_270m", kind, config, weights, tokenizer, dtype, GEMMA_NOTICE)
-    cached.mkdir(parents=True, exist_ok=True)
+    name = "gemma3_270m"
+    model = _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
     with runtime.whole_file(cached / "GEMMA_TERMS.html") as file:
         file.write(terms)
     model.save(cached)
@@ -131,13 +129,9 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     from gemma_ko_lib.models.keras_hub import dtype_policy, keras_hub
 
     print(GEMMA_NOTICE)
-    models = keras_hub.models
-    gemma3 = name in models.Gemma3Backbone.presets
-    backbone_class, tokenizer_class = (
-        (models.Gemma3Backbone, models.Gemma3Tokenizer)
-        if gemma3
-        else (models.GemmaBackbone, models.GemmaTokenizer)
-    )
+    kind, _ = shape_of(name)
+    backbone_class = getattr(keras_hub.models, kind)
+    tokenizer_class = getattr(keras_hub.models, kind.replace("Backbone", "Tokenizer"))
     try:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             backbone = backbone_class.from_preset(name, dtype=dtype_policy(dtype))
@@ -148,20 +142,11 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
             "the licence at https://www.kaggle.com/models/google/gemma with the account of your "
             "KAGGLE_USERNAME, and check the network."
         ) from error
-    if getattr(backbone, "vision_encoder", None) is not None:
-        raise UserError(f"{name} reads images; this course trains text models: use {name}_text.")
     decoder = decoders.Decoder(backbone)
     config = {
         key: value
         for key, value in backbone.get_config().items()
         if key not in ("name", "trainable", "dtype", "vision_encoder")
     }
-    return Model(
-        name,
-        backbone_class.__name__,
-        config,
-        decoder,
-        decoder.read_weights(),
-        SentencePieceTokenizer(proto, name),
-        GEMMA_NOTICE,
-    )
+    tokenizer = SentencePieceTokenizer(proto, name)
+    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer, GEMMA_NOTICE)

@@ -28,6 +28,7 @@ from gemma_ko_lib.models.belonging import (
     unreadable,
 )
 from gemma_ko_lib.models.configs import build_backbone, check_config
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
 
@@ -181,7 +182,7 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
         shapes: of the weights, by KerasHub's names.
     """
     blocks = {match[1] for key in shapes if (match := re.match(r"decoder_block_(\d+)/", key))}
-    embedding = shapes.get("token_embedding/embeddings")
+    embedding = shapes.get(EMBEDDING)
     said = config["vocabulary_size"], config["hidden_dim"]
     if config["num_layers"] != len(blocks) or embedding != said:
         raise UserError(

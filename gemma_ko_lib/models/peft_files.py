@@ -19,6 +19,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.adapters import Lora, add_adapters
 from gemma_ko_lib.models.belonging import all_finite
+from gemma_ko_lib.models.layouts import IN_BLOCK
 from gemma_ko_lib.models.model import write_tensors
 from gemma_ko_lib.runtime import UserError
 
@@ -26,13 +27,9 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 # Projections by the names that transformers gives them.
 MODULES = {
-    "attention/query": "self_attn.q_proj",
-    "attention/key": "self_attn.k_proj",
-    "attention/value": "self_attn.v_proj",
-    "attention/attention_output": "self_attn.o_proj",
-    "ffw_gating": "mlp.gate_proj",
-    "ffw_gating_2": "mlp.up_proj",
-    "ffw_linear": "mlp.down_proj",
+    one.keras.removesuffix("/kernel"): one.transformers
+    for one in IN_BLOCK
+    if one.keras.endswith("/kernel")
 }
 _PARTS = {"lora_a": "lora_A.weight", "lora_b": "lora_B.weight"}
 # Settings that change what A and B mean, with the value under which they mean what ours do.

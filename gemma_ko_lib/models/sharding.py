@@ -14,12 +14,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-# What the names of weights begin with that are stacked over the layers.
+# What the names of weights begin with that are stacked over the layers; and the tied embedding.
 BLOCKS = "blocks/"
+EMBEDDING = "token_embedding/embeddings"
 
 # (pattern of the weight's name inside its block, axes of the weight itself)
 _RULES: list[tuple[str, tuple]] = [
-    (r"token_embedding/embeddings", ("tensor", "fsdp")),
+    (EMBEDDING, ("tensor", "fsdp")),
     (r"attention/query/kernel", ("tensor", "fsdp", None)),
     (r"attention/(key|value)/kernel", ("tensor", "fsdp", None)),
     (r"attention/attention_output/kernel", ("tensor", None, "fsdp")),

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gemma_ko_lib.runtime import UserError, json_object, numbered_lines
-from gemma_ko_lib.tokenization.packing import pack_documents
+from gemma_ko_lib.tokenization.packing import ARRAYS, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 
 START, END = "<start_of_turn>", "<end_of_turn>"
@@ -189,15 +189,14 @@ class ConversationRows:
 
     def __getitem__(self, number: int) -> "ConversationRows":
         """One row: the same arrays, without their first axis."""
-        names = ("token_ids", "segment_ids", "targets", "loss_weights")
-        return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in names})
+        return dataclasses.replace(self, **{name: getattr(self, name)[number] for name in ARRAYS})
 
     @property
     def digest(self) -> str:
         """SHA-256 of the rows that are trained on."""
         found = hashlib.sha256(str(self.token_ids.shape).encode())
-        for array in (self.token_ids, self.segment_ids, self.targets, self.loss_weights):
-            found.update(np.ascontiguousarray(array))
+        for name in ARRAYS:
+            found.update(np.ascontiguousarray(getattr(self, name)))
         return found.hexdigest()
 
 

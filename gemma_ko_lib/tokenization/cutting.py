@@ -47,14 +47,14 @@ def rank_pieces(tokenizer: SentencePieceTokenizer, counts: np.ndarray) -> np.nda
     Returns:
         Ids. `fixed_pieces` says how many at the head no cut may lack.
     """
-    kinds, scores = _kinds_and_scores(tokenizer)
-    vocabulary = tokenizer.vocabulary
-    normal = {piece: i for i, piece in enumerate(vocabulary) if kinds[i] == _normal()}
-    ranked = dict.fromkeys(_fixed(vocabulary, kinds))
+    pieces, vocabulary = tokenizer.model_proto().pieces, tokenizer.vocabulary
+    scores = np.array([piece.score for piece in pieces])
+    normal = {piece.piece: i for i, piece in enumerate(pieces) if piece.type == piece.NORMAL}
+    ranked = dict.fromkeys(_fixed(pieces))
     rank = {piece: scores[i] for piece, i in normal.items()}
     several_characters = np.array([len(piece) > 1 for piece in vocabulary])
     for i in np.lexsort((-scores, several_characters, -counts)):
-        if kinds[i] != _normal() or i in ranked:
+        if vocabulary[i] not in normal or i in ranked:
             continue
         joined = _joined_on_the_way(vocabulary[i], rank)
         if vocabulary[i] in joined:
@@ -64,8 +64,7 @@ def rank_pieces(tokenizer: SentencePieceTokenizer, counts: np.ndarray) -> np.nda
 
 def fixed_pieces(tokenizer: SentencePieceTokenizer) -> int:
     """How many pieces no cut may lack."""
-    kinds, _ = _kinds_and_scores(tokenizer)
-    return len(_fixed(tokenizer.vocabulary, kinds))
+    return len(_fixed(tokenizer.model_proto().pieces))
 
 
 def cut_vocabulary(
@@ -89,15 +88,13 @@ def cut_vocabulary(
         >>> len(cut.vocabulary), cut.decode(*cut.encode(["the rain, 쀍"]))
         (400, 'the rain, 쀍')
     """
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
     least = fixed_pieces(tokenizer)
     if not least <= size <= len(ranked):
         raise UserError(
             f"{tokenizer.name} can be cut to {least:,} pieces (special tokens and bytes) up to "
             f"{len(ranked):,}, not to {size:,}."
         )
-    model = schema.ModelProto.FromString(tokenizer.proto)
+    model = tokenizer.model_proto()
     kept = [model.pieces[i] for i in sorted(ranked[:size])]
     del model.pieces[:]
     model.pieces.extend(kept)
@@ -126,21 +123,12 @@ def cut_to_texts(
     return cut_vocabulary(tokenizer, rank_pieces(tokenizer, count_pieces(tokenizer, texts)), size)
 
 
-def _normal() -> int:
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    return schema.ModelProto.SentencePiece.NORMAL
-
-
-def _kinds_and_scores(tokenizer: SentencePieceTokenizer) -> tuple[np.ndarray, np.ndarray]:
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    pieces = schema.ModelProto.FromString(tokenizer.proto).pieces
-    return np.array([p.type for p in pieces]), np.array([p.score for p in pieces])
-
-
-def _fixed(vocabulary: list[str], kinds: np.ndarray) -> list[int]:
-    return [i for i in np.flatnonzero(kinds != _normal()) if not _SPARE.fullmatch(vocabulary[i])]
+def _fixed(pieces) -> list[int]:
+    return [
+        i
+        for i, piece in enumerate(pieces)
+        if piece.type != piece.NORMAL and not _SPARE.fullmatch(piece.piece)
+    ]
 
 
 def _joined_on_the_way(piece: str, scores: dict[str, float]) -> list[str]:

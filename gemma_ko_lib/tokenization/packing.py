@@ -13,6 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 Piece = TypeVar("Piece", bound=Sized)
+# What rows that are trained on consist of.
+ARRAYS = ("token_ids", "segment_ids", "targets", "loss_weights")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +28,6 @@ class PackedRows:
 
     token_ids: np.ndarray
     segment_ids: np.ndarray
-
-    @property
-    def padding_fraction(self) -> float:
-        """Share of positions that hold no token."""
-        return float((self.segment_ids == 0).mean()) if self.segment_ids.size else 0.0
 
 
 def document_ids(ids: Sequence[int], bos_id: int, eos_id: int) -> np.ndarray:

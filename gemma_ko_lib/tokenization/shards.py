@@ -13,14 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import (
-    Progress,
-    UserError,
-    disk_error,
-    read_json_object,
-    sha256_of,
-    whole_file,
-)
+from gemma_ko_lib.runtime import UserError, disk_error, read_json_object, sha256_of, whole_file
 from gemma_ko_lib.tokenization.framing import framed_documents
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
@@ -36,7 +29,6 @@ def write_shards(
     folder: str | Path,
     length: int,
     rows_per_shard: int = 8192,
-    progress: bool = False,
 ) -> dict:
     """Tokenize, pack and store documents.
 
@@ -46,7 +38,6 @@ def write_shards(
         folder: where the shards go; a former set there is replaced.
         length: tokens a row.
         rows_per_shard: rows a file.
-        progress: show progress.
 
     Returns:
         The manifest, as written.
@@ -55,10 +46,8 @@ def write_shards(
         UserError: no documents, or the disk is full.
     """
     counts = {"documents": 0, "bytes": 0, "tokens": 0}
-    with Progress(None, "Packing", "documents", quiet=not progress) as bar:
-        documents = _framed(texts, tokenizer, counts, bar)
-        rows = pack_documents(documents, length, tokenizer.pad_id)
-        return write_rows(rows, tokenizer, folder, length, lambda: counts, rows_per_shard)
+    rows = pack_documents(_framed(texts, tokenizer, counts), length, tokenizer.pad_id)
+    return write_rows(rows, tokenizer, folder, length, lambda: counts, rows_per_shard)
 
 
 def write_rows(
@@ -137,9 +126,8 @@ def check_is_for_shards(folder: Path) -> None:
         )
 
 
-def _framed(texts, tokenizer: Tokenizer, counts: dict, bar: Progress) -> Iterator[np.ndarray]:
+def _framed(texts, tokenizer: Tokenizer, counts: dict) -> Iterator[np.ndarray]:
     for text, document in framed_documents(texts, tokenizer):
-        bar.update()
         counts["documents"] += 1
         counts["bytes"] += len(text.encode("utf-8"))
         counts["tokens"] += len(document)

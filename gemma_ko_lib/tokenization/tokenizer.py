@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, whole_file
 
 # SentencePiece writes a space as this character, and reads it back as a space; in a
 # text it must therefore travel as its three bytes.
@@ -119,6 +119,12 @@ class SentencePieceTokenizer:
         self.pad_id = max(self._processor.pad_id(), 0)
         self.unk_id = self._processor.unk_id()
 
+    def model_proto(self):
+        """The model as a message of SentencePiece's own, a copy that may be changed."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        return sentencepiece_model_pb2.ModelProto.FromString(self.proto)
+
     @functools.cached_property
     def _mark_bytes(self) -> list[int]:
         return [self._processor.piece_to_id(f"<0x{b:02X}>") for b in SPACE_MARK.encode()]
@@ -142,8 +148,6 @@ class SentencePieceTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write the model as a tokenizer.model file."""
-        from gemma_ko_lib.runtime import whole_file
-
         with whole_file(path, "wb") as file:
             file.write(self.proto)
 

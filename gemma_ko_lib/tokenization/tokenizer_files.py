@@ -221,12 +221,8 @@ def _sentencepiece_of(fields: dict) -> bytes:
     trainer.model_type = schema.TrainerSpec.BPE
     trainer.byte_fallback = True
     trainer.vocab_size = len(model.pieces)
-    for ours, theirs in (
-        ("bos", "bos"),
-        ("eos", "eos"),
-        ("unk", "unknown"),
-        ("pad", "padding"),
-    ):
+    special = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+    for ours, theirs in special.items():
         index = int(_gguf_value(fields, f"tokenizer.ggml.{theirs}_token_id"))
         setattr(trainer, f"{ours}_id", index)
         setattr(trainer, f"{ours}_piece", model.pieces[index].piece)

@@ -4,7 +4,6 @@ The two store a BPE in different ways: SentencePiece ranks pieces, and any two n
 a piece may join; tokenizer.json ranks the pairs themselves.
 """
 
-import json
 from pathlib import Path
 
 from gemma_ko_lib.runtime import whole_file
@@ -21,73 +20,37 @@ def write_tokenizer_json(tokenizer: SentencePieceTokenizer, path: str | Path) ->
         tokenizer: to write: Gemma's, or one that was cut or expanded.
         path: of the file.
     """
-    from sentencepiece import sentencepiece_model_pb2 as schema
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 
-    kind = schema.ModelProto.SentencePiece
-    pieces = schema.ModelProto.FromString(tokenizer.proto).pieces
+    pieces = tokenizer.model_proto().pieces
     vocabulary = {piece.piece: i for i, piece in enumerate(pieces)}
-    bos = pieces[tokenizer.bos_id].piece
-    added = [
-        {
-            "id": i,
-            "content": piece.piece,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            # A run of spaces is to be found where spaces are written as marks already.
-            "normalized": SPACE_MARK in piece.piece,
-            "special": piece.type != kind.USER_DEFINED,
-        }
-        for i, piece in enumerate(pieces)
-        if piece.type in (kind.CONTROL, kind.UNKNOWN, kind.USER_DEFINED)
-    ]
-    ranked = sorted((p for p in pieces if p.type == kind.NORMAL), key=lambda p: -p.score)
+    ranked = sorted((p for p in pieces if p.type == p.NORMAL), key=lambda p: -p.score)
     merges = [
         (piece.piece[:i], piece.piece[i:])
         for piece in ranked
         for i in range(1, len(piece.piece))
         if piece.piece[:i] in vocabulary and piece.piece[i:] in vocabulary
     ]
-    space = {"String": " "}
-    start = {"SpecialToken": {"id": bos, "type_id": 0}}
-    content = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": {"type": "Replace", "pattern": space, "content": SPACE_MARK},
-        "pre_tokenizer": None,
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [start, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": [
-                start,
-                {"Sequence": {"id": "A", "type_id": 0}},
-                {"SpecialToken": {"id": bos, "type_id": 1}},
-                {"Sequence": {"id": "B", "type_id": 1}},
-            ],
-            "special_tokens": {bos: {"id": bos, "ids": [tokenizer.bos_id], "tokens": [bos]}},
-        },
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": SPACE_MARK}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": next(piece.piece for piece in pieces if piece.type == kind.UNKNOWN),
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "ignore_merges": False,
-            "vocab": vocabulary,
-            "merges": merges,
-        },
-    }
+    unknown = pieces[tokenizer.unk_id].piece
+    bos = pieces[tokenizer.bos_id].piece
+    written = Tokenizer(
+        models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
+    )
+    # A run of spaces is to be found where spaces are written as marks already.
+    added = [
+        AddedToken(p.piece, normalized=SPACE_MARK in p.piece, special=p.type != p.USER_DEFINED)
+        for p in pieces
+        if p.type in (p.CONTROL, p.UNKNOWN, p.USER_DEFINED)
+    ]
+    written.add_tokens(added)
+    written.normalizer = normalizers.Replace(" ", SPACE_MARK)
+    written.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE_MARK, " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    written.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A",
+        pair=f"{bos} $A {bos}:1 $B:1",
+        special_tokens=[(bos, tokenizer.bos_id)],
+    )
     with whole_file(path) as file:
-        json.dump(content, file, ensure_ascii=False)
+        file.write(written.to_str())

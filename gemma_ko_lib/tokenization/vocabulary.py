@@ -174,9 +174,7 @@ def expand_vocabulary(
     Raises:
         UserError: a piece is there already.
     """
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    model = schema.ModelProto.FromString(tokenizer.proto)
+    model = tokenizer.model_proto()
     known = set(tokenizer.vocabulary)
     score = min(piece.score for piece in model.pieces)
     for rank, piece in enumerate(pieces, 1):
@@ -185,9 +183,7 @@ def expand_vocabulary(
                 f"The piece '{piece}' is already in the vocabulary of {tokenizer.name}."
             )
         known.add(piece)
-        model.pieces.add(
-            piece=piece, score=score - rank, type=schema.ModelProto.SentencePiece.NORMAL
-        )
+        model.pieces.add(piece=piece, score=score - rank, type=model.SentencePiece.NORMAL)
     model.trainer_spec.vocab_size = len(model.pieces)
     return SentencePieceTokenizer(model.SerializeToString(), f"{tokenizer.name}+ko")
 

@@ -6,7 +6,6 @@ always on disk, and a run that no longer finds better ones ends.
 
 import dataclasses
 import functools
-import json
 from pathlib import Path
 
 import jax
@@ -16,14 +15,16 @@ import safetensors.flax
 
 from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.model import Model, write_tensors
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import ConversationRows
-from gemma_ko_lib.training.batches import ARRAYS
+from gemma_ko_lib.tokenization.packing import ARRAYS
 from gemma_ko_lib.training.hosts import on_first_host
-from gemma_ko_lib.training.loop import LoopConfig, Tracker
+from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.loss import next_token_loss
-from gemma_ko_lib.training.method import EMBEDDING, Method
+from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import merged, train
+from gemma_ko_lib.training.run_log import read_log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +53,8 @@ def train_on_answers(
     *,
     method: Method = Method("lora"),
     patience: int = 3,
-    mesh=None,
-    rematerialise: bool = False,
-    identity: dict | None = None,
     resume: bool = False,
-    tracker: Tracker | None = None,
-    quiet: bool = False,
+    **options,
 ) -> Tuned:
     """Train a model on the answers of conversations, and keep its best weights.
 
@@ -69,12 +66,8 @@ def train_on_answers(
         run_dir: for metrics, checkpoints and the best weights.
         method: which weights are trained, and how.
         patience: measurements in a row without a better one that end the run.
-        mesh: devices, or None for one.
-        rematerialise: save memory by computing blocks twice.
-        identity: what else decides the result; see `run_loop`.
         resume: go on from the newest whole checkpoint.
-        tracker: gets every line of metrics.jsonl too.
-        quiet: no progress.
+        options: `mesh`, `rematerialise`, `identity`, `tracker` and `quiet`, as for `train`.
 
     Raises:
         UserError: see `run_loop`.
@@ -88,20 +81,10 @@ def train_on_answers(
         stop = step - best.step >= patience * config.evaluate_every
         return {"held_out_loss": loss, **({"stop": True} if stop else {})}
 
-    if not (resume and _has_stopped(run_dir)):
+    logged = read_log(run_dir) if resume else []
+    if not (logged and "stop" in logged[-1]):
         train(
-            model,
-            rows,
-            config,
-            run_dir,
-            method=method,
-            mesh=mesh,
-            rematerialise=rematerialise,
-            identity=identity,
-            resume=resume,
-            evaluate=evaluate,
-            tracker=tracker,
-            quiet=quiet,
+            model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )
     trained = best.read()
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
@@ -140,19 +123,8 @@ def _scorer(decoder):
 
 def held_out_losses(run_dir: str | Path) -> dict[int, float]:
     """Held-out loss by updates done, as a run has logged it."""
-    lines = map(json.loads, _log_lines(run_dir))
+    lines = read_log(run_dir)
     return {line["step"]: line["held_out_loss"] for line in lines if "held_out_loss" in line}
-
-
-def _log_lines(run_dir: str | Path) -> list[str]:
-    path = Path(run_dir) / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [line for line in lines if line.endswith("}")]  # a killed run may leave half a line
-
-
-def _has_stopped(run_dir: str | Path) -> bool:
-    lines = _log_lines(run_dir)
-    return bool(lines) and "stop" in json.loads(lines[-1])
 
 
 class _Best:

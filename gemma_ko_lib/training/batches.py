@@ -13,9 +13,7 @@ import numpy as np
 
 from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.packing import next_token_targets
-
-ARRAYS = ("token_ids", "segment_ids", "targets", "loss_weights")
+from gemma_ko_lib.tokenization.packing import ARRAYS, next_token_targets
 
 
 class PackedData(Protocol):

@@ -26,6 +26,7 @@ from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.run_folder import differences, was_is
 
 MANIFEST = "manifest.json"
+_KEPT = 2  # checkpoints
 _UNFINISHED = "*.orbax-checkpoint-tmp*"
 _STAMPED_LATER = "_CHECKPOINT_METADATA"  # the time of the commit goes into it; nothing reads it
 
@@ -46,13 +47,12 @@ class Checkpoints:
 
     Args:
         folder: the run's checkpoints folder; made by the first `save`.
-        keep: how many to keep.
         identity: JSON values that tell this run from others, stored in each checkpoint and
             compared on restoring.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 2, identity: dict | None = None):
-        self._folder, self._keep = Path(folder).absolute(), keep
+    def __init__(self, folder: str | Path, identity: dict | None = None):
+        self._folder = Path(folder).absolute()
         self._identity = json.loads(json.dumps(identity or {}))  # as it is read back: no tuples
         self._passed_over: list[int] = []
         self._saving = None
@@ -137,7 +137,7 @@ class Checkpoints:
             (self._folder / str(step)).rename(aside)
         self._passed_over.clear()
         whole = [step for step in self.steps() if (self._folder / str(step) / MANIFEST).is_file()]
-        for step in whole[: -self._keep]:
+        for step in whole[:-_KEPT]:
             # Under its own name a half-removed one would look like a damaged one.
             old = self._folder / str(step)
             old.rename(old.with_name(f"{step}{_UNFINISHED[1:-1]}-old"))

@@ -7,7 +7,6 @@ teacher and student exist for one chunk of positions at a time.
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -17,12 +16,12 @@ from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.decoder import Decoder, project
 from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.models.model import Model, random_model
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
 from gemma_ko_lib.training.loop import LoopConfig, LossSum
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
-from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import train
 
 _TEACHER = "teacher/"
@@ -197,9 +196,9 @@ def distilled_loss(
         }
         loss = distillation_loss(
             student.hidden(params, tokens, segments, rematerialise=rematerialise),
-            params["token_embedding/embeddings"],
+            params[EMBEDDING],
             teacher.hidden(teacher_params, tokens, segments),
-            teacher_params["token_embedding/embeddings"],
+            teacher_params[EMBEDDING],
             batch["targets"],
             batch["loss_weights"],
             objective,
@@ -225,12 +224,9 @@ def distil(
     run_dir: str | Path,
     *,
     objective: Objective = Objective(),
-    method: Method = Method(),
     mesh=None,
     rematerialise: bool = False,
-    resume: bool = False,
-    evaluate: Callable[[dict, int], dict] | None = None,
-    quiet: bool = False,
+    **options,
 ) -> Model:
     """Train a student on packed rows that the teacher reads along with it.
 
@@ -242,12 +238,10 @@ def distil(
         config: see `LoopConfig`.
         run_dir: for metrics and the student's checkpoints.
         objective: see `Objective`.
-        method: how the student is trained; LOMO has a loss of its own.
         mesh: devices, or None for one.
         rematerialise: save memory by computing the student's blocks twice.
-        resume: go on from the newest whole checkpoint.
-        evaluate: (the student's weights, updates done) -> figures for metrics.jsonl.
-        quiet: no progress.
+        options: `method` (not LOMO, which has a loss of its own), `resume`, `evaluate` and `quiet`,
+            as for `train`.
 
     Returns:
         The trained student.
@@ -261,13 +255,10 @@ def distil(
         shards,
         config,
         run_dir,
-        method=method,
         loss=distilled_loss(student.decoder, teacher.decoder, objective, rematerialise),
         beside=frozen_teacher(teacher, mesh),
         mesh=mesh,
-        resume=resume,
-        evaluate=evaluate,
-        quiet=quiet,
+        **options,
     )
 
 
@@ -287,7 +278,7 @@ def teacher_for(student: Model, teacher: Model) -> Model:
         teacher = change_vocabulary(teacher, student.tokenizer)
     pair = (teacher, student)
     pieces = [len(model.tokenizer.vocabulary) for model in pair]
-    rows = [len(model.params["token_embedding/embeddings"]) for model in pair]
+    rows = [len(model.params[EMBEDDING]) for model in pair]
     if fingerprint(teacher.tokenizer) != fingerprint(student.tokenizer) or rows[0] != rows[1]:
         raise UserError(
             f"The teacher '{teacher.name}' and the student '{student.name}' have different "

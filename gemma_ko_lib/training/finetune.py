@@ -22,7 +22,7 @@ from gemma_ko_lib.tokenization.conversations import (
     pack_conversations,
     read_conversations,
 )
-from gemma_ko_lib.training.answers import Tuned, train_on_answers
+from gemma_ko_lib.training.answers import train_on_answers
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare
@@ -147,11 +147,14 @@ def finetune(
             tracker=tracker(log_to, run_dir, settings),
             quiet=quiet,
         )
+        losses = tuned.held_out_loss
         summary = {
             "conversations": len(kept),
             "held_out": len(other),
             **left_out,
-            **_figures(tuned),
+            "held_out_loss": {"before": losses[0], "after": losses[tuned.best_step]},
+            "best_step": tuned.best_step,
+            "steps": max(losses),
         }
 
         def save() -> None:
@@ -264,12 +267,3 @@ def _describe(kept, other, rows: ConversationRows, left_out: dict) -> str:
             "(contaminated.jsonl)"
         )
     return "\n".join(lines)
-
-
-def _figures(tuned: Tuned) -> dict:
-    losses = tuned.held_out_loss
-    return {
-        "held_out_loss": {"before": losses[0], "after": losses[tuned.best_step]},
-        "best_step": tuned.best_step,
-        "steps": max(losses),
-    }

@@ -17,10 +17,9 @@ import jax.numpy as jnp
 
 from gemma_ko_lib.models import Decoder, project
 from gemma_ko_lib.models.decoder import of_blocks
-from gemma_ko_lib.models.sharding import BLOCKS
+from gemma_ko_lib.models.kernels import soft_capped
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING
 from gemma_ko_lib.training.loss import CHUNK_TOKENS, chunked_cross_entropy, shift_of
-
-EMBEDDING = "token_embedding/embeddings"
 
 
 class Visitor(Protocol):
@@ -105,8 +104,7 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
         params[EMBEDDING][targets].astype(hidden.dtype),
         preferred_element_type=jnp.float32,
     )
-    if decoder.soft_cap is not None:
-        at_target = decoder.soft_cap * jnp.tanh(at_target / decoder.soft_cap)
+    at_target = soft_capped(at_target, decoder.soft_cap)
     tokens = batch["loss_weights"].sum()
     return Kept(
         batch=batch,

@@ -8,13 +8,12 @@ exist together (LOMO, arXiv 2306.09782; AdaLomo, arXiv 2310.10195).
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from gemma_ko_lib.models import Decoder, shardings
-from gemma_ko_lib.models.sharding import BLOCKS, traced_on
+from gemma_ko_lib.models import Decoder
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, traced_on
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.training.fused_backward import EMBEDDING, backward, forward, sum_of_squares
-from gemma_ko_lib.training.loop import TrainState, Update
+from gemma_ko_lib.training.fused_backward import backward, forward, sum_of_squares
+from gemma_ko_lib.training.loop import TrainState, Update, state_places
 
 # AdaLomo's constants: β2 = 1 − t^_DECAY_POWER; floors under g² and under RMS(weights).
 _DECAY_POWER, _SQUARE_FLOOR, _RMS_FLOOR = -0.8, 1e-30, 1e-3
@@ -25,7 +24,6 @@ def make_lomo_update(
     schedule: optax.Schedule,
     *,
     adaptive: bool,
-    clip_value: float | None = None,
     clip_norm: float | None = None,
     stochastic_rounding: bool = True,
     mesh=None,
@@ -36,7 +34,6 @@ def make_lomo_update(
         decoder: the forward pass; all its weights are trained.
         schedule: learning rate by updates done; AdaLomo's is relative to RMS(weights).
         adaptive: AdaLomo; else LOMO, whose updates are those of plain SGD.
-        clip_value: each gradient is cut to ± this.
         clip_norm: the whole gradient is scaled down to this norm. It takes a second backward
             pass: the norm is known only when all gradients have been seen, and let go.
         stochastic_rounding: of bfloat16 weights, see `round_stochastically`; False rounds to
@@ -46,12 +43,7 @@ def make_lomo_update(
 
     Returns:
         An update as from `make_update`, for a state as from `lomo_state`.
-
-    Raises:
-        ValueError: both ways of clipping at once.
     """
-    if clip_value is not None and clip_norm is not None:
-        raise ValueError("Clip by value or by norm, not both.")
 
     def update(state, batch, frozen=None):
         if frozen:
@@ -63,8 +55,7 @@ def make_lomo_update(
             scale = jnp.minimum(1, clip_norm / jnp.sqrt(squares))
 
         def clip(gradient):
-            gradient = gradient.astype(jnp.float32) * scale
-            return gradient if clip_value is None else jnp.clip(gradient, -clip_value, clip_value)
+            return gradient.astype(jnp.float32) * scale
 
         seed = jax.random.fold_in(jax.random.key(0), state.step)
 
@@ -81,8 +72,7 @@ def make_lomo_update(
         figures = {"loss": kept.loss, "gradient_norm": jnp.sqrt(squares), "tokens": kept.tokens}
         new_state = TrainState(state.step + 1, params, optimizer)
         if mesh is not None:
-            places = lomo_places(new_state, mesh)
-            new_state = jax.lax.with_sharding_constraint(new_state, places)
+            new_state = jax.lax.with_sharding_constraint(new_state, state_places(new_state, mesh))
         return new_state, figures
 
     return jax.jit(traced_on(mesh, update), donate_argnums=0)
@@ -124,26 +114,6 @@ def lomo_state(params: dict, adaptive: bool) -> TrainState:
     """
     optimizer = {name: _zero_moments(name, x.shape) for name, x in params.items()}
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer if adaptive else {})
-
-
-def lomo_places(state: TrainState, mesh=None):
-    """Where each array of a state lives: means are split as their weight is."""
-    if mesh is None:
-        return jax.tree.map(lambda _: SingleDeviceSharding(jax.devices()[0]), state)
-    by_name = shardings(state.params, mesh)
-
-    def place(name, moment):
-        spec = zip(by_name[name].spec, moment.shape, strict=True)
-        return NamedSharding(mesh, PartitionSpec(*(axis if n > 1 else None for axis, n in spec)))
-
-    return TrainState(
-        step=NamedSharding(mesh, PartitionSpec()),
-        params=by_name,
-        optimizer={
-            name: {kind: place(name, moment) for kind, moment in moments.items()}
-            for name, moments in state.optimizer.items()
-        },
-    )
 
 
 def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gemma_ko_lib.models.sharding import batch_sharding, shardings, traced_on
 from gemma_ko_lib.runtime import Progress, UserError
@@ -51,7 +52,6 @@ class LoopConfig:
         checkpoint_every: updates between checkpoints; none are written where it is None, as for
             a run of which only the figures are wanted.
         evaluate_every: updates between calls of `evaluate`.
-        spike_nats: the run stops when a loss is this far above its running mean.
     """
 
     steps: int
@@ -63,7 +63,6 @@ class LoopConfig:
     seed: int = 0
     checkpoint_every: int | None = 100
     evaluate_every: int = 100
-    spike_nats: float = 3.0
 
     @property
     def rows(self) -> int:
@@ -164,19 +163,24 @@ def first_state(
 
 
 def state_places(state: TrainState, mesh):
-    """Moments live where their parameter lives; counters are on every device."""
+    """Where each array of a state lives on a mesh, or on the first device.
+
+    Moments are split as their parameter is, but for an axis that they are the mean of; counters are
+    on every device.
+    """
     if mesh is None:
-        return jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    params = state.params
-    by_name = shardings(params, mesh)
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        return jax.tree.map(lambda _: SingleDeviceSharding(jax.devices()[0]), state)
+    by_name = shardings(state.params, mesh)
 
-    def sharding_of(path, leaf):
-        name = getattr(path[-1], "key", None)
-        same_shape = name in params and leaf.shape == params[name].shape
-        return by_name[name] if same_shape else everywhere
+    def place(path, leaf):
+        name = next((key.key for key in path if getattr(key, "key", None) in by_name), None)
+        if name is None:
+            return NamedSharding(mesh, PartitionSpec())
+        sides = zip(by_name[name].spec, leaf.shape, state.params[name].shape, strict=True)
+        axes = (axis if n == whole else None for axis, n, whole in sides)
+        return NamedSharding(mesh, PartitionSpec(*axes))
 
-    return jax.tree_util.tree_map_with_path(sharding_of, state)
+    return jax.tree_util.tree_map_with_path(place, state)
 
 
 def run_loop(
@@ -245,7 +249,7 @@ def run_loop(
         print(f"Resuming {run_dir} after update {start}", file=sys.stderr)
     first = jax.process_index() == 0
     log = RunLog(run_dir / "metrics.jsonl" if first else None, start, tracker)
-    watch = Watch(config.spike_nats)
+    watch = Watch()
     progress = Progress(config.steps, "Training", "updates", quiet or not first)
     progress.update(start)
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gemma_ko_lib.models.decoder import Decoder, project
-from gemma_ko_lib.models.sharding import split_rows
+from gemma_ko_lib.models.sharding import EMBEDDING, split_rows
 
 # 512 positions × 256,000 words × 4 bytes = 524 MB. A chunk reads the whole embedding and adds to
 # its whole gradient, so that fewer positions would be bound by memory, not by arithmetic.
@@ -31,7 +31,7 @@ def next_token_loss(decoder: Decoder, rematerialise: bool = False):
         hidden = decoder.hidden(
             params, batch["token_ids"], batch["segment_ids"], rematerialise=rematerialise
         )
-        embedding = params["token_embedding/embeddings"]
+        embedding = params[EMBEDDING]
         weights = batch["loss_weights"]
         loss = chunked_cross_entropy(
             hidden, embedding, batch["targets"], weights, soft_cap=decoder.soft_cap

@@ -73,12 +73,10 @@ class Estimate:
         mesh: real or abstract, see `mesh_of`.
 
     Attributes:
-        method: as given.
         fixed: bytes by kind that no batch changes.
     """
 
     def __init__(self, decoder: Decoder, method: Method, mesh):
-        self.method = method
         state, frozen = method.abstract(decoder, mesh)
         backbone, shapes = decoder.backbone, decoder.shapes()
         blocks = backbone.transformer_layers
@@ -132,9 +130,10 @@ class Estimate:
         if batching.accumulation > 1:
             # The sum so far, and the gradient of a micro-batch.
             fixed = {**fixed, "gradients": 2 * fixed["gradients"]}
-        kept = {"block inputs": inputs} if rematerialise else {}
-        if not rematerialise:
-            kept["activations"] = inputs + block * self._layers
+        if rematerialise:
+            kept = {"block inputs": inputs}
+        else:
+            kept = {"activations": inputs + block * self._layers}
         return Need(
             kept={**fixed, **kept},
             passing={

@@ -23,13 +23,13 @@ from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.adapters import TARGETS, Lora, add_adapters, merge
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.quantization import dequantize, quantize
+from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import lomo, loop
 from gemma_ko_lib.training.loop import LossSum, TrainState, Update
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw
 
-EMBEDDING = "token_embedding/embeddings"
 # Peak learning rates for models of 270M parameters and more, and for toys like nano, which
 # take far larger steps. LOMO's is SGD's; AdaLomo's is relative to the size of the weights.
 _RATES = {"full": 5e-5, "lora": 2e-4, "olora": 1e-4, "lomo": 1e-2, "adalomo": 5e-4}
@@ -208,11 +208,6 @@ class Method:
             return lomo.lomo_state(trained, adaptive=self.name == "adalomo")
         return loop.first_state(trained, self._optimizer(optax.constant_schedule(0.0)), dtype)
 
-    def places(self, state: TrainState, mesh):
-        """Where each array of a state lives on a mesh, or on the first device."""
-        find = lomo.lomo_places if self.in_blocks else loop.state_places
-        return find(state, mesh)
-
     def begin(
         self, params: dict, mesh=None, seed: int = 0, dtype: str = "float32"
     ) -> tuple[TrainState, dict]:
@@ -242,15 +237,13 @@ class Method:
             (state, frozen weights) of `jax.ShapeDtypeStruct`s with shardings.
         """
         trained, frozen = jax.eval_shape(self.split, decoder.shapes())
-        first_state = functools.partial(self.first_state, dtype=decoder.product_dtype)
-        state = jax.eval_shape(first_state, trained)
-        placed = functools.partial(
-            jax.tree.map,
-            lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-        )
-        return placed(state, self.places(state, mesh)), placed(
-            frozen, sharding.shardings(frozen, mesh)
-        )
+        state = jax.eval_shape(lambda x: self.first_state(x, decoder.product_dtype), trained)
+
+        def placed(x, place):
+            return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
+
+        state = jax.tree.map(placed, state, loop.state_places(state, mesh))
+        return state, jax.tree.map(placed, frozen, sharding.shardings(frozen, mesh))
 
     # --- update ---
 
@@ -301,4 +294,4 @@ def _begin(trained: dict, method: Method, mesh, dtype: str) -> TrainState:
     state = method.first_state(trained, dtype)
     if mesh is None:
         return state  # bound, as the weights are
-    return jax.lax.with_sharding_constraint(state, method.places(state, mesh))
+    return jax.lax.with_sharding_constraint(state, loop.state_places(state, mesh))

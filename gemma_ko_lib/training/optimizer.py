@@ -5,19 +5,16 @@ import jax.numpy as jnp
 import optax
 
 
-def learning_rate_schedule(
-    peak: float, steps: int, warmup_steps: int, final_fraction: float = 0.1
-) -> optax.Schedule:
-    """Linear warm-up to `peak`, then cosine down to `final_fraction` of it.
+def learning_rate_schedule(peak: float, steps: int, warmup_steps: int) -> optax.Schedule:
+    """Linear warm-up to `peak`, then cosine down to a tenth of it.
 
     Args:
         peak: highest learning rate.
         steps: updates of the whole run; gradient accumulation does not count.
         warmup_steps: updates until the peak.
-        final_fraction: what is left of the peak at the end.
     """
     return optax.warmup_cosine_decay_schedule(
-        0.0, peak, min(warmup_steps, steps - 1), max(steps, 2), peak * final_fraction
+        0.0, peak, min(warmup_steps, steps - 1), max(steps, 2), peak * 0.1
     )
 
 

@@ -10,14 +10,13 @@ import functools
 import os
 import re
 
-from jax.sharding import AbstractMesh
-
 from gemma_ko_lib import runtime
+from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import step_compiler
-from gemma_ko_lib.training.memory import GIB, Estimate, Need, abstract_decoder
+from gemma_ko_lib.training.memory import GIB, Estimate, Need, abstract_decoder, mesh_of
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching, RunSize
 from gemma_ko_lib.training.step_compiler import Compiled, Step
@@ -115,17 +114,12 @@ class Plan:
 
 
 def size_options(size: RunSize) -> list[str]:
-    """A size as options of a command; defaults are left out."""
-    plain, words = RunSize(), []
-    for field in dataclasses.fields(size):
-        value = getattr(size, field.name)
-        if value != getattr(plain, field.name):
-            words += [
-                f"--{field.name.replace('_', '-')}",
-                f"{value:g}"
-                if field.name == "epochs" or field.name == "learning_rate"
-                else str(value),
-            ]
+    """A size as options of a command; what is left to the defaults is left out."""
+    words = []
+    for name, value in dataclasses.asdict(size).items():
+        if value is not None:
+            number = f"{value:g}" if isinstance(value, float) else str(value)
+            words += [f"--{name.replace('_', '-')}", number]
     return words
 
 
@@ -221,16 +215,14 @@ def this_machine() -> Accelerator:
 
 
 @functools.cache
-def _estimate(kind: str, config: tuple, dtype: str, method: Method, devices: int) -> Estimate:
-    mesh = AbstractMesh((devices, 1), ("fsdp", "tensor"))
-    return Estimate(abstract_decoder(kind, dict(config), dtype), method, mesh)
+def _estimate(decoder: Decoder, method: Method, machine: Accelerator) -> Estimate:
+    return Estimate(decoder, method, mesh_of(machine))
 
 
 def _estimated(model: str, shape, method, size, machine: Accelerator, dtype=None) -> Plan:
     """A plan by the estimate: the most rows at once that fit, or the fewest if none do."""
-    kind, config = shape
     dtype = dtype or method.dtype(machine)
-    estimate = _estimate(kind, tuple(config.items()), dtype, method, machine.count)
+    estimate = _estimate(abstract_decoder(*shape, dtype), method, machine)
     batching = None
     for batching in _cuts(method, size, machine):
         need = estimate.need(batching)
@@ -299,12 +291,8 @@ def _smaller_sizes(size: RunSize, method: Method):
 
 
 def _other_methods(method: Method) -> list[Method]:
-    adapters = [Method("lora"), Method("lora", base="int8"), Method("lora", base="int4")]
-    if method.lora:
-        kept = {"embedding_rate": None, "base": None}
-        adapters = [
-            dataclasses.replace(method, **kept | {"base": b}) for b in (None, "int8", "int4")
-        ]
+    lora = dataclasses.replace(method, embedding_rate=None) if method.lora else Method("lora")
+    adapters = [dataclasses.replace(lora, base=base) for base in (None, "int8", "int4")]
     others = [*adapters, Method("lomo")]
     return [other for other in others if other != method]
 

@@ -79,6 +79,13 @@ class RunLog:
             raise disk_error(self._path, error) from error
 
 
+def read_log(run_dir: str | Path) -> list[dict]:
+    """The lines of a run's metrics.jsonl, but for half a line that a killed run may have left."""
+    path = Path(run_dir) / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
 def _step_of(line: str) -> float:
     """Of a line of the log; infinity for one that was not written to its end."""
     try:
@@ -94,7 +101,7 @@ class Watch:
         spike_nats: how far above its running mean a loss may be, beyond the chance of few tokens.
     """
 
-    def __init__(self, spike_nats: float):
+    def __init__(self, spike_nats: float = 3.0):
         self._limit, self._mean, self._seen = spike_nats, 0.0, 0
 
     def check(self, step: int, figures: Mapping[str, float], rows: np.ndarray) -> None:

@@ -124,7 +124,7 @@ class Batching:
         return math.ceil(self.update_rows / self.rows)
 
     @classmethod
-    def cut(cls, update_rows: int, length: int, most_rows: int, devices: int = 1, **more):
+    def cut(cls, update_rows: int, length: int, most_rows: int, devices: int = 1):
         """The most even cut into micro-batches of at most so many rows.
 
         Args:
@@ -132,11 +132,10 @@ class Batching:
             length: tokens of a row.
             most_rows: rows of a micro-batch that fit; a multiple of `devices`.
             devices: that share a micro-batch.
-            more: other attributes.
         """
         share = math.ceil(update_rows / devices)
         pieces = math.ceil(share * devices / most_rows)
-        return cls(update_rows, length, math.ceil(share / pieces) * devices, **more)
+        return cls(update_rows, length, math.ceil(share / pieces) * devices)
 
     def __str__(self):
         text = f"{self.update_rows} × {self.length:,} tokens an update"

@@ -23,6 +23,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.tokenization.packing import ARRAYS
 from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
@@ -182,11 +183,11 @@ def abstract_update(step: Step, mesh):
     schedule = learning_rate_schedule(1e-5, steps=1000, warmup_steps=100)
     update = method.update(decoder, schedule, mesh=mesh, rematerialise=batching.rematerialise)
     state, frozen = method.abstract(decoder, mesh)
-    whole = dict.fromkeys(("token_ids", "segment_ids", "targets"), "int32")
+    kinds = dict.fromkeys(ARRAYS, "int32") | {"loss_weights": "float32"}
     shape = (batching.accumulation, batching.rows, batching.length)
     batch = {
         name: jax.ShapeDtypeStruct(shape, kind, sharding=batch_sharding(mesh))
-        for name, kind in {**whole, "loss_weights": "float32"}.items()
+        for name, kind in kinds.items()
     }
     return update, (state, batch, frozen)
 

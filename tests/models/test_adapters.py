@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models.adapters import Lora, add_adapters, merge, unmerge
+from gemma_ko_lib.models.adapters import Lora, add_adapters, merge
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import TINY, make_model
 
@@ -44,17 +44,6 @@ def test_at_step_0_the_function_is_the_bases(olora):
     logits = jax.jit(model.decoder.logits)
     before, after = (logits(p, *_batch()) for p in (model.params, {**frozen, **adapters}))
     np.testing.assert_allclose(after, before, atol=1e-5 * np.abs(before).max())
-
-
-def test_unmerging_gives_the_base_back():
-    model = make_model("gemma2")
-    lora = Lora(rank=2, alpha=8)
-    frozen, adapters = add_adapters(model.params, lora)
-    adapters = _shaken(adapters)
-    back = unmerge(merge(frozen, adapters), adapters, lora)
-    assert back.keys() == frozen.keys()
-    for name in frozen:
-        np.testing.assert_allclose(back[name], frozen[name], atol=1e-6, err_msg=name)
 
 
 def test_olora_starts_from_the_first_columns_of_qr():
