@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from gemma_ko_lib.cli.options import PARTIAL, command
-from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file
+from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file, write_json
 
 _REPLACED = "replaced"
 
@@ -184,7 +184,7 @@ def _make_room(step, record: dict, goes_on: bool) -> None:
 def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
     """Run a step; seconds that it took."""
     note = {"settings": settings, "seconds": before, "finished": False, "started": time.time()}
-    _write_record(step, note)
+    write_json(_record_path(step), note)
     words = [*step.words, *["--resume"] * (resume and step.name != "clean")]
     print(f"$ {step.command}{' --resume' * (words != step.words)}", flush=True)
     started, printed = time.monotonic(), io.StringIO()
@@ -200,15 +200,10 @@ def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
         note["finished"] = True
     finally:
         note["seconds"] = before + time.monotonic() - started
-        _write_record(step, note)
+        write_json(_record_path(step), note)
         if words[0] != "evaluate":  # stations of one shape are measured by one program
             _forget_programs()
     return time.monotonic() - started
-
-
-def _write_record(step, note: dict) -> None:
-    with whole_file(_record_path(step)) as file:
-        json.dump(note, file, ensure_ascii=False, indent=1)
 
 
 def _forget_programs() -> None:

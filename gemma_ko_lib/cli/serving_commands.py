@@ -209,12 +209,10 @@ def _write_comparison(folder: str, found: dict, variants) -> None:
     from matplotlib.figure import Figure
 
     from gemma_ko_lib import plotting
-    from gemma_ko_lib.runtime import whole_file
+    from gemma_ko_lib.runtime import write_json
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / "comparison.json") as file:
-        json.dump(found, file, ensure_ascii=False, indent=1, allow_nan=False)
+    write_json(folder / "comparison.json", found)
     plotting.use_korean_font()
     figure = Figure(layout="constrained")
     plotting.frontier(

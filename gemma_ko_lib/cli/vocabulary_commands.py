@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import json
 from pathlib import Path
 
 from gemma_ko_lib.cli.options import command, count, evenly, print_json, share, stdout_to_stderr
@@ -94,8 +93,7 @@ def _vocabulary(arguments) -> None:
         }
         for name, by in (("before", model), ("after", changed))
     }
-    with runtime.whole_file(Path(arguments.output) / "vocabulary.json") as file:
-        json.dump(found, file, ensure_ascii=False, indent=1)
+    runtime.write_json(Path(arguments.output) / "vocabulary.json", found)
     if arguments.json:
         return print_json(found)
     _print(found, arguments.output)

@@ -48,6 +48,7 @@ from gemma_ko_lib.runtime import (
     only_process,
     sha256_of,
     whole_file,
+    write_json,
 )
 
 if TYPE_CHECKING:
@@ -283,10 +284,7 @@ class CorpusRun:
         """
         ready = self.partial / REPORT
         if not ready.exists():
-            report = self._report()
-            with whole_file(ready) as file:
-                json.dump(report, file, ensure_ascii=False, indent=1)
-                file.write("\n")
+            write_json(ready, self._report())
         report = json.loads(ready.read_text("utf-8"))
         move_into_place(self.partial, self.output_dir)
         shutil.rmtree(self.partial, ignore_errors=True)

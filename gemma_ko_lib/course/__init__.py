@@ -11,7 +11,6 @@ Notebooks call `record`; `run_course` executes them and leaves in its output fol
 import concurrent.futures
 import dataclasses
 import datetime
-import json
 import platform
 import sys
 from importlib import metadata
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 from gemma_ko_lib import profiles, runtime
 from gemma_ko_lib.course.notebook_files import find_notebooks, notebooks_dir, recorded_runs
 from gemma_ko_lib.course.recording import read_recorded, record, recorded_metrics
-from gemma_ko_lib.runtime import Progress, UserError, printable, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, printable, write_json
 
 if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
@@ -274,6 +273,4 @@ def _write_metrics(course: CourseResult) -> None:
             for result in course.notebooks
         },
     }
-    with whole_file(course.metrics_path) as file:
-        json.dump(summary, file, ensure_ascii=False, indent=2, allow_nan=False)
-        file.write("\n")
+    write_json(course.metrics_path, summary)

@@ -2,14 +2,13 @@
 
 import base64
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 
 from gemma_ko_lib import course, plotting
 from gemma_ko_lib.course.html_report import fill_page
-from gemma_ko_lib.runtime import printable, whole_file
+from gemma_ko_lib.runtime import printable, whole_file, write_json
 
 _STATIONS = {
     "base": "as it was",
@@ -41,9 +40,7 @@ def write(report: dict, folder: Path) -> None:
         curves=curves,
         versions=report["versions"],
     )
-    with whole_file(folder / "report.json") as file:
-        json.dump(report, file, ensure_ascii=False, indent=1, allow_nan=False)
-        file.write("\n")
+    write_json(folder / "report.json", report)
     with whole_file(folder / "report.html") as file:
         file.write(page)
 

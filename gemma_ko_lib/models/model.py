@@ -6,7 +6,6 @@ and what the conversion of the GGUF package is cached as.
 """
 
 import dataclasses
-import json
 import os
 import re
 from pathlib import Path
@@ -77,8 +76,7 @@ class Model:
             "config": self.config,
             "sha256": {name: runtime.sha256_of(folder / name) for name in (WEIGHTS, TOKENIZER)},
         }
-        with runtime.whole_file(folder / MODEL) as file:
-            json.dump(description, file, indent=1)
+        runtime.write_json(folder / MODEL, description)
 
     def params_at_hand(self, params: decoders.Params | None = None) -> decoders.Params:
         """Its weights, or others of its shape, where a program reads them again and again.

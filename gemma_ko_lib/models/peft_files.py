@@ -7,7 +7,6 @@ untouched base again, as PEFT does for `init_lora_weights: olora`. Tools that do
 word need `as_plain_lora`, of twice the rank.
 """
 
-import json
 import math
 from pathlib import Path
 
@@ -77,8 +76,7 @@ def save_adapters(
         "init_lora_weights": "olora" if lora.olora else True,
         "inference_mode": True,
     }
-    with runtime.whole_file(folder / CONFIG) as file:
-        json.dump(config, file, indent=1)
+    runtime.write_json(folder / CONFIG, config)
 
 
 def load_adapters(folder: str | Path, params: dict) -> tuple[dict, dict, Lora]:

@@ -28,6 +28,7 @@ from gemma_ko_lib.runtime.storage import (
     samples_dir,
     sha256_of,
     whole_file,
+    write_json,
 )
 from gemma_ko_lib.runtime.terminal import lasting_streams
 
@@ -61,4 +62,5 @@ __all__ = [
     "sha256_of",
     "total_memory_bytes",
     "whole_file",
+    "write_json",
 ]

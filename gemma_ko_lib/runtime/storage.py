@@ -57,6 +57,18 @@ def whole_file(path: str | Path, mode: str = "w"):
             os.unlink(temporary)
 
 
+def write_json(path: str | Path, value) -> None:
+    """Write a JSON file that is whole or not there, as by `whole_file`.
+
+    Raises:
+        UserError: the disk is full or the folder is not writable.
+        ValueError: a figure is not finite, which JSON has no word for.
+    """
+    with whole_file(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
+        file.write("\n")
+
+
 @contextlib.contextmanager
 def only_process(folder: str | Path):
     """Lock a folder for this process; a second process is refused, a killed one lets go.

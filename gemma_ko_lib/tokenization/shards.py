@@ -13,7 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, disk_error, read_json_object, sha256_of, whole_file
+from gemma_ko_lib.runtime import (
+    UserError,
+    disk_error,
+    read_json_object,
+    sha256_of,
+    whole_file,
+    write_json,
+)
 from gemma_ko_lib.tokenization.framing import framed_documents
 from gemma_ko_lib.tokenization.packing import PackedRows, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer, fingerprint
@@ -105,8 +112,7 @@ def write_rows(
         **describe(),
         "files": files,
     }
-    with whole_file(folder / MANIFEST) as file:
-        json.dump(manifest, file, ensure_ascii=False, indent=1)
+    write_json(folder / MANIFEST, manifest)
     return manifest
 
 

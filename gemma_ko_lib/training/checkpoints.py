@@ -21,7 +21,7 @@ from pathlib import Path
 import jax
 import orbax.checkpoint as ocp
 
-from gemma_ko_lib.runtime import UserError, disk_error, sha256_of, whole_file
+from gemma_ko_lib.runtime import UserError, disk_error, sha256_of, write_json
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.run_folder import differences, was_is
 
@@ -123,8 +123,7 @@ class Checkpoints:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.name != _STAMPED_LATER
         ]
-        with whole_file(folder / MANIFEST) as file:
-            json.dump({"format": "gemma-ko checkpoint 1", "files": files}, file, indent=1)
+        write_json(folder / MANIFEST, {"format": "gemma-ko checkpoint 1", "files": files})
 
     def _tidy(self) -> None:
         if jax.process_index() > 0:  # the others wait for the first before they write

@@ -160,8 +160,7 @@ def finetune(
         def save() -> None:
             if method.lora:
                 save_adapters(run_dir / "adapter", tuned.adapters, method.lora, str(model_name))
-            with runtime.whole_file(run_dir / "summary.json") as file:
-                json.dump(summary, file, ensure_ascii=False, indent=1)
+            runtime.write_json(run_dir / "summary.json", summary)
             tuned.model.save(run_dir)
 
         on_first_host(save)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file
+from gemma_ko_lib.runtime import UserError, only_process, read_json_object, write_json
 from gemma_ko_lib.training.hosts import on_first_host
 
 CONFIG, MODEL = "config.json", "model.json"
@@ -72,7 +72,7 @@ def _claimed(
         if stored is None:
             if resume:
                 print(f"{run_dir} holds no run yet: starting one.", file=sys.stderr)
-            _write(run_dir, settings)
+            write_json(run_dir / CONFIG, settings)
         elif not resume:
             raise UserError(
                 f"{run_dir} holds a run already: add --resume to go on with it, or give another "
@@ -88,7 +88,7 @@ def _claimed(
                     path.rmdir() if path.is_dir() else path.unlink()
             raise
         if stored != settings:
-            _write(run_dir, settings)
+            write_json(run_dir / CONFIG, settings)
 
 
 def _check_same(
@@ -173,8 +173,3 @@ def _has_nothing_but_settings(run_dir: Path) -> bool:
         path.name == CONFIG or (path.is_dir() and not any(path.iterdir()))
         for path in _visible(run_dir)
     )
-
-
-def _write(run_dir: Path, settings: dict) -> None:
-    with whole_file(run_dir / CONFIG) as file:
-        json.dump(settings, file, ensure_ascii=False, indent=1)
