@@ -5,13 +5,12 @@ it counts both GeGLU branches, for Gemma 3 one. Sources: the Gemma reports (arXi
 2403.08295, 2408.00118, 2503.19786) and KerasHub's presets 0.32.
 """
 
-import difflib
 import functools
 import inspect
 import math
 import re
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, did_you_mean
 
 _SIZES = (
     "vocabulary_size",
@@ -99,8 +98,7 @@ def preset_name(name: str) -> str:
     owner, _, last = name.lower().rpartition("/")
     if owner and "gemma" not in last:
         raise UserError(f"There is no folder {name}, and no preset has such a name.")
-    near = difflib.get_close_matches(last, known, 3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = did_you_mean(last, known, cutoff=0.5, most=3)
     raise UserError(f"No model '{name}'.{hint} There are: {', '.join(sorted(known))}.")
 
 

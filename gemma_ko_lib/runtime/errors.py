@@ -14,20 +14,21 @@ class UserError(Exception):
     """
 
 
-def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
-    """The sentence of an error that names the nearest word there is; empty where none is near.
+def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6, most: int = 1) -> str:
+    """The sentence of an error that names the nearest words there are; empty where none is near.
 
     Args:
         word: what the user wrote.
         words: those that there are.
         cutoff: how alike the two must be, from 0 to 1.
+        most: how many to name.
 
     Example:
         >>> did_you_mean("smok", ["smoke", "cpu"])
         ' Did you mean smoke?'
     """
-    near = difflib.get_close_matches(word, words, 1, cutoff)
-    return f" Did you mean {near[0]}?" if near else ""
+    near = difflib.get_close_matches(word, words, most, cutoff)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def nearest_existing(path: str | Path) -> Path:

@@ -5,7 +5,6 @@ The real Gemma tokenizers load without a login: Gemma 3's from the GGUF package 
 are kept in the cache, so the next load needs no network.
 """
 
-import difflib
 import shutil
 import subprocess
 import tarfile
@@ -53,8 +52,7 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
     if path.is_dir():
         path = next((path / n for n in _FILE_NAMES if (path / n).is_file()), path)
     if not path.is_file():
-        near = difflib.get_close_matches(name, ["nano", *_NPM_PACKAGES], 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = runtime.did_you_mean(name, ["nano", *_NPM_PACKAGES])
         raise UserError(
             f"No tokenizer '{spec}'.{hint} Known names: nano, {', '.join(_NPM_PACKAGES)}; or give "
             "the path of a tokenizer.model, tokenizer.json or .gguf file."
