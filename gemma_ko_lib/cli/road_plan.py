@@ -1,6 +1,5 @@
 """What a road would do: its steps, tokens, hours, and whether each training fits here."""
 
-import math
 import shlex
 import time
 from pathlib import Path
@@ -96,12 +95,8 @@ def _seconds_a_token(shape: str) -> float:
     import jax
     import jax.numpy as jnp
 
-    from gemma_ko_lib.models import build_backbone
-    from gemma_ko_lib.models.loading import read_shape
+    from gemma_ko_lib.models import parameter_count
 
-    kind, config = read_shape(shape)[1:]
-    variables = build_backbone(kind, config, "float32").variables
-    weights = sum(math.prod(variable.shape) for variable in variables)
     side = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((side, side), "float32" if side == 2048 else "bfloat16")
     product = jax.jit(jnp.matmul)
@@ -109,4 +104,4 @@ def _seconds_a_token(shape: str) -> float:
     began = time.monotonic()
     product(matrix, matrix).block_until_ready()
     speed = 2 * side**3 / (time.monotonic() - began) * jax.device_count()
-    return 6 * weights / (_SHARE_OF_PEAK * speed)
+    return 6 * parameter_count(shape) / (_SHARE_OF_PEAK * speed)

@@ -5,10 +5,10 @@ folder; `parameter_count` counts without allocating; `mesh` and `place` put weig
 """
 
 from gemma_ko_lib.models.adapters import Lora, add_adapters, merge
-from gemma_ko_lib.models.configs import CONFIGS, build_backbone, parameter_count
+from gemma_ko_lib.models.configs import CONFIGS, build_backbone
 from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
 from gemma_ko_lib.models.embeddings import change_vocabulary
-from gemma_ko_lib.models.loading import load
+from gemma_ko_lib.models.loading import load, parameter_count
 from gemma_ko_lib.models.model import Model, assemble
 from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.models.quantization import dequantize, quantize

@@ -7,7 +7,6 @@ it counts both GeGLU branches, for Gemma 3 one. Sources: the Gemma reports (arXi
 
 import functools
 import inspect
-import math
 import re
 
 from gemma_ko_lib.runtime import UserError, did_you_mean
@@ -184,18 +183,3 @@ def build_backbone(kind: str, config: dict, dtype: str | None = None):
 
     jax.eval_shape(build)
     return built[0]
-
-
-@functools.cache
-def parameter_count(name: str) -> int:
-    """Number of parameters of a preset, without allocating its weights.
-
-    Raises:
-        UserError: unknown name.
-
-    Example:
-        >>> parameter_count("gemma3_270m")
-        268098176
-    """
-    backbone = build_backbone(*shape_of(name))
-    return sum(math.prod(variable.shape) for variable in backbone.variables)

@@ -1,5 +1,6 @@
 """`load(name)`: nano, Gemma 3 270M, a KerasHub preset, a run's folder, or an exported model."""
 
+import math
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import jax
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
 from gemma_ko_lib.models.belonging import read_description
-from gemma_ko_lib.models.configs import CONFIGS, preset_name, shape_of
+from gemma_ko_lib.models.configs import CONFIGS, build_backbone, preset_name, shape_of
 from gemma_ko_lib.models.gguf_weights import (
     GEMMA_NOTICE,
     convert_package,
@@ -85,6 +86,23 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
             f"{preset}:32k, at most {config['vocabulary_size']:,}."
         )
     return f"{preset}:{size}", kind, {**config, "vocabulary_size": size}
+
+
+def parameter_count(name: str | Path) -> int:
+    """Number of parameters of a model, without allocating its weights.
+
+    Args:
+        name: as for `read_shape`.
+
+    Raises:
+        UserError: as there.
+
+    Example:
+        >>> parameter_count("gemma3_270m")
+        268098176
+    """
+    backbone = build_backbone(*read_shape(name)[1:])
+    return sum(math.prod(variable.shape) for variable in backbone.variables)
 
 
 def _assembled(
