@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models.decoder import TokenTree, project
+from gemma_ko_lib.models.kernels import soft_capped
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Progress, UserError
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
@@ -243,8 +244,7 @@ def _scorer(decoder):
         )
         rows = embedding[targets].astype(hidden.dtype)
         logit = jnp.einsum("nd,nd->n", hidden[asked], rows, preferred_element_type=jnp.float32)
-        logit = logit if cap is None else cap * jnp.tanh(logit / cap)
-        return logit - log_z[asked], likeliest[asked] == targets
+        return soft_capped(logit, cap) - log_z[asked], likeliest[asked] == targets
 
     return lambda params, tokens, segments, tree, *asked: score(
         read(params, tokens, segments, tree), params["token_embedding/embeddings"], *asked

@@ -194,11 +194,9 @@ def _add_settings(writer, arch: str, number: int, model: Model, kind: str) -> No
 
 
 def _add_tokenizer(writer, model: Model, chat: bool) -> None:
-    from sentencepiece import sentencepiece_model_pb2 as schema
-
-    pieces = list(schema.ModelProto.FromString(model.tokenizer.proto).pieces)
+    pieces = list(model.tokenizer.model_proto().pieces)
     # llama.cpp looks for user-defined pieces, as runs of spaces, in the plain text.
-    plain = schema.ModelProto.SentencePiece.USER_DEFINED
+    plain = gguf.TokenType.USER_DEFINED
     vocabulary = [p.piece.replace(SPACE_MARK, " ") if p.type == plain else p.piece for p in pieces]
     # llama.cpp finds turns by control tokens only; SentencePiece has them as ordinary symbols.
     types = [
