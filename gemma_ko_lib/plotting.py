@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gemma_ko_lib.runtime import UserError, read_json_lines
+from gemma_ko_lib.runtime import UserError
 
 # Okabe and Ito's palette, which can be told apart with any common colour blindness and in grey.
 LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
@@ -257,8 +257,9 @@ def save_run_curves(run_dir: str | Path) -> Path:
     Returns:
         The picture's path.
     """
-    run_dir = Path(run_dir)
-    entries = read_json_lines(run_dir / "metrics.jsonl")
+    from gemma_ko_lib.training.run_log import read_log
+
+    entries = read_log(run_dir)
     panels = [
         ("loss", "nats a token"),
         ("held_out_loss", "nats an answer token"),
@@ -275,6 +276,6 @@ def save_run_curves(run_dir: str | Path) -> Path:
             points = [(entry["step"], entry[name]) for entry in entries if name in entry]
             line_curves({name: tuple(zip(*points, strict=True))}, "update", unit, name, ax=axis)
             axis.set_title(name.replace("_", " "))
-        path = run_dir / "curves.png"
+        path = Path(run_dir) / "curves.png"
         figure.savefig(path)
     return path

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gemma_ko_lib.cli.road_file import RoadFile
 from gemma_ko_lib.cli.road_steps import BASE, Road, chat_file, suites_file, text_file
-from gemma_ko_lib.runtime import read_json_lines, read_json_object
+from gemma_ko_lib.runtime import read_json_object
 
 
 def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
@@ -44,12 +44,13 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
 
 def _tokens(road: Road) -> dict[str, int]:
     """Tokens that each training has learnt from; of the fine-tuning those of the answers."""
-    found = {}
-    for name in ("pretrain", "finetune"):
-        if name in road.stations:
-            updates = read_json_lines(Path(name) / "metrics.jsonl")
-            found[name] = round(sum(update.get("tokens", 0) for update in updates))
-    return found
+    from gemma_ko_lib.training.run_log import read_log
+
+    return {
+        name: round(sum(update.get("tokens", 0) for update in read_log(name)))
+        for name in ("pretrain", "finetune")
+        if name in road.stations
+    }
 
 
 def _with_interval(value: float, interval) -> list:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models.model import Model
+from gemma_ko_lib.training.run_log import read_log
 
 _TERMS = (
     "It is derived from Gemma. Gemma is provided under and subject to the Gemma Terms of Use found "
@@ -74,7 +75,7 @@ def write_card(model: Model, run: Path, folder: Path, format: str, file: str = "
             f"- Size of the run: `{_plain({k: v for k, v in about.items() if v is not None})}`",
         ]
     lines += [f"- {key}: {_plain(value)}" for key, value in summary.items() if _short(value)]
-    lines += [f"- {line}" for line in _measured(run / "metrics.jsonl")]
+    lines += [f"- {line}" for line in _measured(run)]
     if figures := _evaluated(run):
         lines += ["", "## Figures", "", "With 95% intervals.", "", *figures]
     lines += ["", "## Licence", "", _TERMS if derived else "The licence of its maker applies."]
@@ -149,12 +150,10 @@ def _short(value) -> bool:
     return len(_plain(value)) < 200 and value != []
 
 
-def _measured(path: Path) -> list[str]:
+def _measured(run: Path) -> list[str]:
     """Tokens that a run has learnt from, and its last measurement of held-out text."""
-    if not path.is_file():
-        return []
     last, tokens = {}, 0.0
-    for figures in runtime.read_json_lines(path):
+    for figures in read_log(run):
         tokens += figures.get("tokens", 0.0)
         last |= figures
     measured = [
