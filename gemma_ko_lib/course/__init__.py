@@ -13,7 +13,6 @@ import dataclasses
 import datetime
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,10 +35,6 @@ __all__ = [
     "recorded_metrics",
     "run_course",
 ]
-_REPORTED_PACKAGES = (
-    *("gemma-ko", "jax", "jaxlib", "flax", "keras", "keras-hub", "tensorflow-text"),
-    *("optax", "grain", "orbax-checkpoint", "papermill"),
-)
 
 
 @dataclasses.dataclass
@@ -245,13 +240,8 @@ def this_machine() -> dict:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a result."""
-    found = {"python": sys.version.split()[0]}
-    for package in _REPORTED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {"python": sys.version.split()[0], **runtime.package_versions("papermill")}
+    return {name: version for name, version in found.items() if version}
 
 
 def _write_metrics(course: CourseResult) -> None:

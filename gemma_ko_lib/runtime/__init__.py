@@ -4,7 +4,7 @@ This part imports no other of the library.
 """
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
-from gemma_ko_lib.runtime.doctor import check_machine, describe
+from gemma_ko_lib.runtime.doctor import check_machine, describe, package_versions
 from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
@@ -52,6 +52,7 @@ __all__ = [
     "numbered_lines",
     "numbered_records",
     "only_process",
+    "package_versions",
     "peak_memory_bytes",
     "platform",
     "printable",

@@ -37,7 +37,7 @@ def describe() -> dict:
     return {
         "platform": platform(),
         "python": sys.version.split()[0],
-        "packages": {package: _version(package) for package in _PACKAGES},
+        "packages": package_versions(),
         "accelerator": dataclasses.asdict(device) if device else None,
         "dtype": dtype and dtype.policy,
         "dtype_reason": dtype and dtype.reason,
@@ -50,6 +50,15 @@ def describe() -> dict:
             for service in CREDENTIAL_NAMES
         },
     }
+
+
+def package_versions(*more: str) -> dict[str, str | None]:
+    """Versions of the packages that decide a result; None for one that is not installed.
+
+    Args:
+        more: other packages to name.
+    """
+    return {package: _version(package) for package in (*_PACKAGES, *more)}
 
 
 def check_machine() -> None:
