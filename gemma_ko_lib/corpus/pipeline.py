@@ -44,7 +44,7 @@ from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, Limit, is_open
 from gemma_ko_lib.runtime import (
     Progress,
     UserError,
-    disk_error,
+    disk_errors,
     only_process,
     sha256_of,
     whole_file,
@@ -105,16 +105,13 @@ def clean(
     files, left_out = find_files_and_notes(inputs, limit, quiet=not progress)
     _check_places(inputs, files, left_out, output_dir)
     partial = output_dir / PARTIAL
-    try:
-        with only_process(output_dir):
-            _prepare(output_dir, files, settings, quiet=not progress)
-            run = CorpusRun(output_dir, files, left_out, settings)
-            with _show_progress(run, not progress):
-                stages = run.stages(finish=executor == "slurm")
-                jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
-            return {"jobs": jobs} if executor == "slurm" else run.finish()
-    except OSError as error:
-        raise disk_error(output_dir, error) from error
+    with disk_errors(output_dir), only_process(output_dir):
+        _prepare(output_dir, files, settings, quiet=not progress)
+        run = CorpusRun(output_dir, files, left_out, settings)
+        with _show_progress(run, not progress):
+            stages = run.stages(finish=executor == "slurm")
+            jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
+        return {"jobs": jobs} if executor == "slurm" else run.finish()
 
 
 def _check_places(

@@ -5,7 +5,7 @@ This part imports no other of the library.
 
 from gemma_ko_lib.runtime.credentials import Credential, export_credentials, find_credentials
 from gemma_ko_lib.runtime.doctor import check_machine, describe, package_versions
-from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, printable
+from gemma_ko_lib.runtime.errors import UserError, did_you_mean, disk_error, disk_errors, printable
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     accelerator,
@@ -45,6 +45,7 @@ __all__ = [
     "describe",
     "did_you_mean",
     "disk_error",
+    "disk_errors",
     "export_credentials",
     "find_credentials",
     "json_object",

@@ -1,9 +1,10 @@
 """Errors that the user can put right."""
 
+import contextlib
 import difflib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -46,6 +47,19 @@ def disk_error(path: str | Path, error: OSError) -> UserError:
         f"Cannot write {path}: {error.strerror or error} ({free / 1e6:,.0f} MB free there). "
         "Free some space or give another folder with -o, then run the same command again."
     )
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """Within it, a failed write to a file or folder is a `disk_error`.
+
+    Raises:
+        UserError: the disk is full or not writable.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 # Control characters but for line breaks and tabs, characters that turn the direction of writing,

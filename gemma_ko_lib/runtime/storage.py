@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime.errors import UserError, disk_error
+from gemma_ko_lib.runtime.errors import UserError, disk_error, disk_errors
 
 _LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
@@ -85,11 +85,9 @@ def only_process(folder: str | Path):
     lock = folder / ".lock"
     with contextlib.ExitStack() as opened:
         while True:
-            try:
+            with disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 file = opened.enter_context(open(lock, "a+", encoding="utf-8"))
-            except OSError as error:
-                raise disk_error(folder, error) from error
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

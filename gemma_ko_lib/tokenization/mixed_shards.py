@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, only_process
+from gemma_ko_lib.runtime import Progress, UserError, disk_errors, only_process
 from gemma_ko_lib.tokenization.framing import framed_documents
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
@@ -137,12 +137,10 @@ def pack_mixture(
 
 @contextlib.contextmanager
 def _scratch_in(folder: Path) -> Iterator[Path]:
-    try:
+    with disk_errors(folder):
         for left_by_a_killed_run in folder.glob(".pieces-*"):
             shutil.rmtree(left_by_a_killed_run)
         scratch = tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder)
-    except OSError as error:
-        raise disk_error(folder, error) from error
     with scratch:
         yield Path(scratch.name)
 

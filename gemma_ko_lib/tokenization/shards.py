@@ -15,7 +15,7 @@ import numpy as np
 
 from gemma_ko_lib.runtime import (
     UserError,
-    disk_error,
+    disk_errors,
     read_json_object,
     sha256_of,
     whole_file,
@@ -82,15 +82,13 @@ def write_rows(
         UserError: no rows, or the disk is full.
     """
     folder = Path(folder)
-    try:
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Without its manifest a half-replaced set is not taken for a whole one.
         (folder / MANIFEST).unlink(missing_ok=True)
         for path in folder.iterdir():
             if _SHARD_FILE.fullmatch(path.name):
                 path.unlink()
-    except OSError as error:
-        raise disk_error(folder, error) from error
     files, total_rows, filled = [], 0, 0
     tokens = np.empty((rows_per_shard, length), np.int32)
     segments = np.empty_like(tokens)

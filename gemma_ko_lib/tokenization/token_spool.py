@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gemma_ko_lib.runtime import disk_error
+from gemma_ko_lib.runtime import disk_errors
 
 _BUFFER_BYTES = 1 << 20
 _POSITIONS_AT_ONCE = 4096
@@ -75,11 +75,8 @@ class TokenSpool:
             UserError: the disk is full.
         """
         for path, waiting in ((self._ids, self._waiting_ids), (self._index, self._waiting_index)):
-            try:
-                with open(path, "ab") as file:
-                    file.write(waiting)
-            except OSError as error:
-                raise disk_error(path, error) from error
+            with disk_errors(path), open(path, "ab") as file:
+                file.write(waiting)
         self._waiting_ids.clear()
         del self._waiting_index[:]
 

@@ -1,6 +1,5 @@
 """What a run notes of each update in `metrics.jsonl`, and the figures that stop it."""
 
-import contextlib
 import json
 import math
 import os
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError, disk_error, whole_file
+from gemma_ko_lib.runtime import UserError, disk_errors, whole_file
 
 
 class RunLog:
@@ -42,7 +41,7 @@ class RunLog:
         if self._path is None:
             return
         line = json.dumps(figures, allow_nan=False) + "\n"
-        with self._write_errors():
+        with disk_errors(self._path):
             if self._file is None:
                 with whole_file(self._path) as file:
                     file.writelines([*self._kept_lines(), line])
@@ -62,21 +61,14 @@ class RunLog:
     def sync(self) -> None:
         """See that the lines outlive a power cut, as the checkpoint does that comes next."""
         if self._file:
-            with self._write_errors():
+            with disk_errors(self._path):
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         if self._file:
-            with self._write_errors():
+            with disk_errors(self._path):
                 self._file.close()
-
-    @contextlib.contextmanager
-    def _write_errors(self):
-        try:
-            yield
-        except OSError as error:
-            raise disk_error(self._path, error) from error
 
 
 def read_log(run_dir: str | Path) -> list[dict]:
