@@ -3,9 +3,8 @@
 import argparse
 import dataclasses
 import os
-import re
 
-from gemma_ko_lib.cli.options import PARTIAL, SEED, command, share, whole
+from gemma_ko_lib.cli.options import PARTIAL, SEED, command, share, whole, with_unit
 from gemma_ko_lib.runtime import UserError
 
 
@@ -118,19 +117,12 @@ def _limit(text: str):
     """Documents (5000) or bytes (500kB, 20MB, 1GB)."""
     from gemma_ko_lib.corpus.sources.open_corpora import Limit
 
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMG]B)?", text, re.IGNORECASE)
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
-    if match and match[2]:
-        value = int(float(match[1]) * units[match[2].upper()])
-        limit = Limit(bytes=value)
-    else:
-        value = int(match[1]) if match and match[1].isdecimal() else 0
-        limit = Limit(documents=value)
-    if value < 1:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not a number of documents or bytes from 1; write 5000 or 20MB"
-        )
-    return limit
+    try:
+        return Limit(documents=whole(1)(text))
+    except argparse.ArgumentTypeError:
+        units = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+        wanted = "a number of documents or bytes from 1; write 5000 or 20MB"
+        return Limit(bytes=max(1, int(with_unit(text, units, wanted))))
 
 
 class _Formats(argparse.Action):

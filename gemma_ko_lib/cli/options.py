@@ -105,15 +105,22 @@ def count(text: str) -> int:
 
 def size(text: str) -> float:
     """Bytes: 600MB, 1.5GB."""
-    return _with_unit(text, {"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
+    return with_unit(text, {"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
 
 
 def duration(text: str) -> float:
     """Seconds: 2s, 500ms."""
-    return _with_unit(text, {"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
+    return with_unit(text, {"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
 
 
-def _with_unit(text: str, units: dict[str, float], wanted: str) -> float:
+def with_unit(text: str, units: dict[str, float], wanted: str) -> float:
+    """A number above 0 with its unit behind it, times what the unit stands for.
+
+    Args:
+        text: as it was typed.
+        units: by name, in the order in which they are looked for.
+        wanted: what it should have been, for the message.
+    """
     for unit, factor in units.items():
         if text.lower().endswith(unit.lower()):
             with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
