@@ -9,7 +9,6 @@
 CONTRIBUTING.md has an example.
 """
 
-import ast
 import dataclasses
 import re
 
@@ -28,41 +27,6 @@ class Exercise:
     code: NotebookNode
     check: NotebookNode
     explanation: NotebookNode
-
-    @property
-    def stub(self) -> str:
-        """The exercise's code with the learner's part open."""
-        left = f'raise NotImplementedError("Exercise {self.number}: write this part")'
-        lines, last = [], 0  # of the learner's part, the last line
-        for number, line in enumerate(self.code.source.split("\n"), start=1):
-            text = line.strip()
-            if text == "# end":
-                last = 0
-                continue
-            if number <= last:
-                continue
-            if text == "# solution":
-                last = _last_line_of_block(self.code.source, number)
-                line = line.removesuffix(text) + left
-            lines.append(line)
-        return "\n".join(lines)
-
-    @property
-    def solution(self) -> str:
-        """The exercise's code without the marks, as it is shown folded."""
-        return re.sub(r"^ *# (?:solution|end)\n?", "", self.code.source, flags=re.M).rstrip()
-
-
-def _last_line_of_block(source: str, line: int) -> int:
-    """Last line of the innermost block around a line; that of the source outside of any."""
-    blocks = (
-        node.end_lineno
-        for node in ast.walk(ast.parse(source))
-        if hasattr(node, "body")
-        and hasattr(node, "lineno")
-        and node.lineno < line <= node.end_lineno
-    )
-    return min(blocks, default=source.count("\n") + 1)
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:

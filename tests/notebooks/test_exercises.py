@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from data_samples.makers.notebooks import heads
+from data_samples.makers.notebooks import heads, learner_edition
 from data_samples.makers.notebooks.learner_edition import learner_files, learner_notebook
 from gemma_ko_lib import course
 from gemma_ko_lib.course.exercises import exercises
@@ -83,7 +83,7 @@ def python(source):
 
 def left_open(exercise, before: list[str]) -> set[str]:
     """Names that only the learner's part gives: without it, whoever uses one gets an error."""
-    open_functions, stub = set(), python(exercise.stub)
+    open_functions, stub = set(), python(learner_edition.stub(exercise))
     for number, statement in enumerate(stub.body):
         used = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
         raises = "raise NotImplementedError" in ast.unparse(statement)

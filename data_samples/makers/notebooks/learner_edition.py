@@ -3,13 +3,15 @@
 In the edition the learner's part of an exercise raises NotImplementedError until it is written.
 """
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from gemma_ko_lib.course.exercises import exercises
+from gemma_ko_lib.course.exercises import Exercise, exercises
 from gemma_ko_lib.course.notebook_files import find_notebooks
 from gemma_ko_lib.runtime import UserError
 
@@ -27,14 +29,50 @@ def learner_notebook(notebook: NotebookNode) -> NotebookNode:
     """
     notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
     for exercise in exercises(notebook):
-        folded = f"```python\n{exercise.solution}\n```\n\n{exercise.explanation.source}"
+        folded = f"```python\n{_solution(exercise)}\n```\n\n{exercise.explanation.source}"
         exercise.explanation.source = _folded(folded)
-        exercise.code.source = exercise.stub
+        exercise.code.source = stub(exercise)
         for cell in (exercise.code, exercise.check):
             cell.metadata.tags.append("raises-exception")
             cell.metadata.pop("gemma_ko", None)
             cell.outputs, cell.execution_count = [], None
     return notebook
+
+
+def stub(exercise: Exercise) -> str:
+    """An exercise's code with the learner's part open."""
+    source = exercise.code.source
+    left = f'raise NotImplementedError("Exercise {exercise.number}: write this part")'
+    lines, last = [], 0  # of the learner's part, the last line
+    for number, line in enumerate(source.split("\n"), start=1):
+        text = line.strip()
+        if text == "# end":
+            last = 0
+            continue
+        if number <= last:
+            continue
+        if text == "# solution":
+            last = _last_line_of_block(source, number)
+            line = line.removesuffix(text) + left
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _last_line_of_block(source: str, line: int) -> int:
+    """Last line of the innermost block around a line; that of the source outside of any."""
+    blocks = (
+        node.end_lineno
+        for node in ast.walk(ast.parse(source))
+        if hasattr(node, "body")
+        and hasattr(node, "lineno")
+        and node.lineno < line <= node.end_lineno
+    )
+    return min(blocks, default=source.count("\n") + 1)
+
+
+def _solution(exercise: Exercise) -> str:
+    """An exercise's code without the marks, as it is shown folded."""
+    return re.sub(r"^ *# (?:solution|end)\n?", "", exercise.code.source, flags=re.M).rstrip()
 
 
 def _folded(text: str) -> str:
