@@ -74,10 +74,8 @@ def run_course(
     jobs: int = 1,
     output_dir: str | Path = "course-output",
     timeout_s: float | None = None,
-    kernel_name: str = "python3",
     progress: bool = True,
     *,
-    seed: int = 0,
     folder: Path | None = None,
 ) -> CourseResult:
     """Execute notebooks with papermill, each in a kernel of its own.
@@ -93,9 +91,7 @@ def run_course(
         output_dir: where everything goes; metrics.json and report.html there are replaced.
         timeout_s: time limit of one whole notebook, from the start of its kernel; none when
             None, and a cell that takes long is then only reported.
-        kernel_name: Jupyter kernel; "python3" is this Python.
         progress: report progress on stderr; failures are always reported.
-        seed: passed on as SEED.
         folder: where the notebooks are; the course's own when None.
 
     Returns:
@@ -134,9 +130,8 @@ def run_course(
         return _run_notebook(
             path,
             output_dir / path.name,
-            {"PROFILE": profile, "SEED": seed, "OUTPUT_DIR": str(artefacts)},
+            {"PROFILE": profile, "SEED": 0, "OUTPUT_DIR": str(artefacts)},
             watches[path],
-            kernel_name,
             f"[{number}/{len(paths)}] {path.stem}",
             progress,
         )
@@ -167,7 +162,6 @@ def _run_notebook(
     executed: Path,
     parameters: dict,
     watch: "Watch",
-    kernel_name: str,
     label: str,
     progress: bool,
 ) -> "NotebookResult":
@@ -181,7 +175,7 @@ def _run_notebook(
     with Progress(cells, label, unit="cells", quiet=not progress) as bar:
         watch.on_cell = bar.update
         watch.on_wait = lambda seconds, long: _tell_waiting(bar, watch, seconds, long)
-        result = execute_notebook(path, executed, parameters, watch, kernel_name)
+        result = execute_notebook(path, executed, parameters, watch)
     if executed.exists():
         result.metrics = recorded_metrics(nbformat.read(executed, as_version=4))
     peak = result.peak_memory_bytes

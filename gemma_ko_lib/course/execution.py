@@ -174,7 +174,7 @@ def _kernel_environment() -> dict[str, str]:
 
 
 def execute_notebook(
-    notebook: Path, executed: Path, parameters: dict, watch: Watch, kernel_name: str = "python3"
+    notebook: Path, executed: Path, parameters: dict, watch: Watch
 ) -> NotebookResult:
     """Execute a notebook in a kernel of its own; what a cell raises does not raise here.
 
@@ -191,7 +191,7 @@ def execute_notebook(
             executed,
             parameters=parameters,
             engine_name="gemma-ko",
-            kernel_name=kernel_name,
+            kernel_name="python3",  # this Python
             language="python",
             progress_bar=False,
             start_timeout=_KERNEL_START_TIMEOUT_S,
