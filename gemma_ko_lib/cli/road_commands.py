@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from gemma_ko_lib.cli.options import PARTIAL, command
-from gemma_ko_lib.runtime import UserError, only_process, read_json_object, whole_file, write_json
+from gemma_ko_lib.runtime import UserError, only_process, read_json_object, write_json, write_whole
 
 _REPLACED = "replaced"
 
@@ -195,8 +195,7 @@ def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
         if code not in (0, PARTIAL):
             raise UserError(f"{step.name} ended with code {code}; run the road again to go on.")
         if step.prints:
-            with whole_file(step.output) as file:
-                file.write(printed.getvalue())
+            write_whole(step.output, printed.getvalue())
         note["finished"] = True
     finally:
         note["seconds"] = before + time.monotonic() - started

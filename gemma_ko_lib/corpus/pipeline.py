@@ -47,8 +47,8 @@ from gemma_ko_lib.runtime import (
     disk_errors,
     only_process,
     sha256_of,
-    whole_file,
     write_json,
+    write_whole,
 )
 
 if TYPE_CHECKING:
@@ -176,8 +176,7 @@ def _prepare(
 
         found = build_index(exams, partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
-    with whole_file(path) as file:
-        json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8
+    write_whole(path, json.dumps(plan))  # in ASCII: a path may hold bytes that are no UTF-8
 
 
 def _modified(path: str | Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_ko_lib.corpus.documents import InputFile, read_file
-from gemma_ko_lib.runtime import UserError, read_json_object, whole_file
+from gemma_ko_lib.runtime import UserError, read_json_object, write_whole
 
 if TYPE_CHECKING:
     from datatrove.data import Document
@@ -81,8 +81,7 @@ def move_into_place(partial: Path, output_dir: Path) -> None:
     if not (partial / MOVING).exists():
         if not (partial / _FORMER).exists():
             names = former_files(output_dir) if (output_dir / REPORT).exists() else []
-            with whole_file(partial / _FORMER) as file:
-                json.dump(names, file)
+            write_whole(partial / _FORMER, json.dumps(names))
         remove_former(output_dir, json.loads((partial / _FORMER).read_text("utf-8")))
         (partial / MOVING).touch()
     for name in result_files(partial / "out"):

@@ -10,7 +10,7 @@ import jinja2
 import nbformat
 
 from gemma_ko_lib.course.recording import format_number, readable_name
-from gemma_ko_lib.runtime import whole_file
+from gemma_ko_lib.runtime import write_whole
 
 if TYPE_CHECKING:
     from gemma_ko_lib.course import CourseResult
@@ -55,8 +55,7 @@ def write_report(course: "CourseResult") -> None:
     }
     pages = [_page(result) for result in course.notebooks]
     page = fill_page("course.html", filters, course=course, pages=pages, versions=course.versions)
-    with whole_file(course.report_path) as file:
-        file.write(page)
+    write_whole(course.report_path, page)
 
 
 def fill_page(template: str, filters: dict | None = None, **values) -> str:

@@ -16,7 +16,7 @@ import nbformat
 from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, write_whole
 
 # From the least to the best; of several notebooks of a lesson the best result counts.
 STATES = ("not run", "check was changed", "not passed", "passed")
@@ -119,5 +119,4 @@ def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> Non
         date=datetime.date.today().isoformat(),
         version=metadata.version("gemma-ko"),
     )
-    with whole_file(path) as file:
-        file.write(page)
+    write_whole(path, page)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gemma_ko_lib import course, plotting
 from gemma_ko_lib.course.html_report import fill_page
-from gemma_ko_lib.runtime import printable, whole_file, write_json
+from gemma_ko_lib.runtime import printable, write_json, write_whole
 
 _STATIONS = {
     "base": "as it was",
@@ -41,8 +41,7 @@ def write(report: dict, folder: Path) -> None:
         versions=report["versions"],
     )
     write_json(folder / "report.json", report)
-    with whole_file(folder / "report.html") as file:
-        file.write(page)
+    write_whole(folder / "report.html", page)
 
 
 def _picture(report: dict) -> str:

@@ -137,8 +137,7 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     weights, proto, terms = convert_package()
     name = "gemma3_270m"
     model = _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
-    with runtime.whole_file(cached / "GEMMA_TERMS.html") as file:
-        file.write(terms)
+    runtime.write_whole(cached / "GEMMA_TERMS.html", terms)
     model.save(cached)
     return model
 

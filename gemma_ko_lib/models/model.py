@@ -68,8 +68,7 @@ class Model:
         write_tensors(weights, folder / WEIGHTS)
         self.tokenizer.save(folder / TOKENIZER)
         if self.notice:
-            with runtime.whole_file(folder / "NOTICE") as file:
-                file.write(self.notice + "\n")
+            runtime.write_whole(folder / "NOTICE", self.notice + "\n")
         description = {
             "format": FORMAT,
             "backbone": self.kind,

@@ -29,6 +29,7 @@ from gemma_ko_lib.runtime.storage import (
     sha256_of,
     whole_file,
     write_json,
+    write_whole,
 )
 from gemma_ko_lib.runtime.terminal import lasting_streams
 
@@ -65,4 +66,5 @@ __all__ = [
     "total_memory_bytes",
     "whole_file",
     "write_json",
+    "write_whole",
 ]

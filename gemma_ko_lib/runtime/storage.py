@@ -57,16 +57,25 @@ def whole_file(path: str | Path, mode: str = "w"):
             os.unlink(temporary)
 
 
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file that is whole or not there, as by `whole_file`.
+
+    Raises:
+        UserError: the disk is full or the folder is not writable.
+    """
+    with whole_file(path, "wb" if isinstance(content, bytes) else "w") as file:
+        file.write(content)
+
+
 def write_json(path: str | Path, value) -> None:
-    """Write a JSON file that is whole or not there, as by `whole_file`.
+    """Write a JSON file that is whole or not there.
 
     Raises:
         UserError: the disk is full or the folder is not writable.
         ValueError: a figure is not finite, which JSON has no word for.
     """
-    with whole_file(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-        file.write("\n")
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+    write_whole(path, text + "\n")
 
 
 @contextlib.contextmanager

@@ -78,8 +78,7 @@ def export(
     }
     for file, text in texts.items():
         if text:
-            with runtime.whole_file(folder / file) as out:
-                out.write(text)
+            runtime.write_whole(folder / file, text)
     return path
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, write_whole
 
 # SentencePiece writes a space as this character, and reads it back as a space; in a
 # text it must therefore travel as its three bytes.
@@ -148,8 +148,7 @@ class SentencePieceTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write the model as a tokenizer.model file."""
-        with whole_file(path, "wb") as file:
-            file.write(self.proto)
+        write_whole(path, self.proto)
 
 
 class TokenizerJson:

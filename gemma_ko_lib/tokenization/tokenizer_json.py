@@ -6,7 +6,7 @@ a piece may join; tokenizer.json ranks the pairs themselves.
 
 from pathlib import Path
 
-from gemma_ko_lib.runtime import whole_file
+from gemma_ko_lib.runtime import write_whole
 from gemma_ko_lib.tokenization.tokenizer import SPACE_MARK, SentencePieceTokenizer
 
 
@@ -52,5 +52,4 @@ def write_tokenizer_json(tokenizer: SentencePieceTokenizer, path: str | Path) ->
         pair=f"{bos} $A {bos}:1 $B:1",
         special_tokens=[(bos, tokenizer.bos_id)],
     )
-    with whole_file(path) as file:
-        file.write(written.to_str())
+    write_whole(path, written.to_str())

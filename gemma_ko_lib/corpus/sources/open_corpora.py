@@ -33,6 +33,7 @@ from gemma_ko_lib.runtime import (
     only_process,
     printable,
     whole_file,
+    write_whole,
 )
 
 OPEN, HUB = "open:", "hf://"
@@ -224,8 +225,7 @@ def _on_the_hub(given: str) -> Source:
     kept = _kept(given) / "licence.txt"
     if not kept.exists():
         licence = _stated_licence(f"hf://datasets/{name}{revision or ''}", given)
-        with whole_file(kept) as file:
-            file.write(licence or f"not stated by its card, {page}")
+        write_whole(kept, licence or f"not stated by its card, {page}")
     is_file = "." in (path or "").rpartition("/")[2]
     address = given if is_file else f"{given.rstrip('/')}/"
     return Source(given, name, kept.read_text("utf-8"), page, address)
@@ -288,8 +288,7 @@ def _rows(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[P
                     room -= path.stat().st_size
                 if documents == 0 or (room is not None and room <= _SMALLEST_REST):
                     break
-            with whole_file(folder / _DONE) as file:
-                json.dump([path.name for path in paths], file)
+            write_whole(folder / _DONE, json.dumps([path.name for path in paths]))
     except UserError:
         raise
     except Exception as error:  # each file system and reader has errors of its own
