@@ -7,6 +7,7 @@ untouched base again, as PEFT does for `init_lora_weights: olora`. Tools that do
 word need `as_plain_lora`, of twice the rank.
 """
 
+import json
 import math
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def save_adapters(
         "init_lora_weights": "olora" if lora.olora else True,
         "inference_mode": True,
     }
-    runtime.write_json(folder / CONFIG, config)
+    # In ASCII: PEFT opens it in the system's code page, and a model's path may be Korean.
+    runtime.write_whole(folder / CONFIG, json.dumps(config, indent=1))
 
 
 def load_adapters(folder: str | Path, params: dict) -> tuple[dict, dict, Lora]:
