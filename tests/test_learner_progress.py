@@ -75,6 +75,22 @@ def test_of_several_notebooks_of_a_lesson_the_best_counts(learner, course_folder
     assert states([path.parent], course_folder) == ["passed", "not passed", "not run"]
 
 
+def test_only_hidden_folders_inside_the_given_one_are_left_out(
+    learner, course_folder, tmp_path, monkeypatch
+):
+    notebook, path = learner
+    for place in (path, tmp_path / ".work/mine.ipynb", path.parent / ".old/copy.ipynb"):
+        place.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, place)
+    passed, nothing = ["passed", "not passed", "not run"], ["not run"] * 3
+    monkeypatch.chdir(course_folder)
+    assert states(["../mine"], course_folder) == passed
+    assert states([tmp_path / ".work"], course_folder) == passed
+    assert states([tmp_path / ".work/mine.ipynb"], course_folder) == passed
+    path.unlink()
+    assert states(["../mine"], course_folder) == nothing
+
+
 def test_what_cannot_be_read_is_named(tmp_path, course_folder):
     with pytest.raises(UserError, match="nowhere is not there"):
         read_progress([tmp_path / "nowhere"], course_folder)

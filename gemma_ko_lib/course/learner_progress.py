@@ -77,8 +77,15 @@ def _notebooks(paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise UserError(f"{path} is not there; name notebooks, or a folder that holds some.")
-        inside = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
-        found += [p for p in inside if not any(part.startswith(".") for part in p.parts)]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        # Hidden folders in it, such as .ipynb_checkpoints; its own path may have "..".
+        found += [
+            inside
+            for inside in sorted(path.rglob("*.ipynb"))
+            if not any(part.startswith(".") for part in inside.relative_to(path).parts)
+        ]
     return found
 
 
