@@ -94,9 +94,11 @@ def test_only_hidden_folders_inside_the_given_one_are_left_out(
 def test_what_cannot_be_read_is_named(tmp_path, course_folder):
     with pytest.raises(UserError, match="nowhere is not there"):
         read_progress([tmp_path / "nowhere"], course_folder)
-    (tmp_path / "cut.ipynb").write_text('{"cells": [')
-    with pytest.raises(UserError, match=r"cut.ipynb is not a notebook"):
-        read_progress([tmp_path / "cut.ipynb"], course_folder)
+    number = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 7}'
+    for text in ('{"cells": [', "[]", number):
+        (tmp_path / "cut.ipynb").write_text(text)
+        with pytest.raises(UserError, match=r"cut.ipynb is not a notebook"):
+            read_progress([tmp_path / "cut.ipynb"], course_folder)
 
 
 def test_the_certificate_says_what_is_passed_and_what_it_cannot_know(

@@ -20,6 +20,8 @@ from gemma_ko_lib.runtime import UserError, whole_file
 
 # From the least to the best; of several notebooks of a lesson the best result counts.
 STATES = ("not run", "check was changed", "not passed", "passed")
+# nbformat takes other JSON for a notebook, and fails at what that lacks.
+_NO_NOTEBOOK = (ValueError, TypeError, AttributeError, nbformat.ValidationError)
 
 
 @dataclasses.dataclass
@@ -61,7 +63,7 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
     for path in _notebooks(paths):
         try:
             cells = nbformat.read(path, as_version=4).cells
-        except (ValueError, nbformat.ValidationError) as error:
+        except (OSError, *_NO_NOTEBOOK) as error:
             raise UserError(f"{path} is not a notebook that can be read: {error}") from None
         if not any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
             _take(cells, owner)
