@@ -1,5 +1,6 @@
 """The road from one file: what is refused, what is passed over, what a kill leaves behind."""
 
+import argparse
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gemma_ko_lib import cli
+from gemma_ko_lib.cli import road_commands
 from gemma_ko_lib.cli.road_file import read_road
-from gemma_ko_lib.cli.road_steps import road_of
+from gemma_ko_lib.cli.road_steps import Step, road_of
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
 from tests.conftest import ROOT, SENTENCES, make_model
 
@@ -207,6 +209,29 @@ def test_a_folder_of_something_else_is_not_touched(road, capsys):
     assert cli.main(["road", str(road), "-o", str(mine.parent)]) == 1
     assert "is there and not from this road" in capsys.readouterr().err
     assert (mine / "mine.txt").read_text("utf-8") == "일기"
+
+
+def test_a_step_that_was_stopped_counts_its_time_once(tmp_path, monkeypatch):
+    lives = iter([KeyboardInterrupt(), None])
+
+    def clean(arguments):
+        if stopped := next(lives):
+            time.sleep(0.4)
+            Path("clean").mkdir()
+            (Path("clean") / "half.txt").write_text("반")
+            raise stopped
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=clean)
+    step = Step("clean", ["clean"], "clean")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        road_commands._run_all([step], {"clean": parser})
+    stopped = road_commands._record(step)
+    assert stopped["seconds"] >= 0.4 and not stopped["finished"]
+    road_commands._run_all([step], {"clean": parser})
+    record = road_commands._record(step)
+    assert record["finished"] and record["seconds"] < stopped["seconds"] + 0.3
 
 
 @pytest.mark.slow

@@ -199,7 +199,8 @@ def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
                 file.write(printed.getvalue())
         note["finished"] = True
     finally:
-        note["seconds"] = before + time.monotonic() - started
+        # What a kill cuts off is counted from the last note on.
+        note |= {"seconds": before + time.monotonic() - started, "started": time.time()}
         _write_record(step, note)
         if words[0] != "evaluate":  # stations of one shape are measured by one program
             _forget_programs()
