@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -232,6 +233,26 @@ def test_a_step_that_was_stopped_counts_its_time_once(tmp_path, monkeypatch):
     road_commands._run_all([step], {"clean": parser})
     record = road_commands._record(step)
     assert record["finished"] and record["seconds"] < stopped["seconds"] + 0.3
+
+
+@pytest.mark.parametrize("output", ["pretrain", "evaluate/suites-base.json"])
+def test_what_is_replaced_takes_no_place_of_what_was_replaced_before(output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    step, replaced = Step("x", ["x"], output), Path("replaced")
+    for text in ("first", "second", "third"):
+        path = Path(output)
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix:
+            path.write_text(text)
+        else:
+            path.mkdir()
+            (path / "file").write_text(text)
+        road_commands._make_room(step, {"settings": {}}, goes_on=False)
+        if text == "second":  # somebody needs the room
+            first = sorted(replaced.iterdir())[0]
+            shutil.rmtree(first) if first.is_dir() else first.unlink()
+    kept = {path.read_text() for path in replaced.rglob("*") if path.is_file()}
+    assert kept == {"second", "third"}
 
 
 @pytest.mark.slow

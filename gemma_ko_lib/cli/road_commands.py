@@ -13,6 +13,7 @@ import contextlib
 import gc
 import hashlib
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -175,8 +176,8 @@ def _make_room(step, record: dict, goes_on: bool) -> None:
         return
     Path(_REPLACED).mkdir(exist_ok=True)
     name = _record_path(step).stem
-    count = sum(path.name.startswith(f"{name}-") for path in Path(_REPLACED).iterdir())
-    target = Path(_REPLACED) / f"{name}-{count + 1}{output.suffix}"
+    places = (Path(_REPLACED) / f"{name}-{n}{output.suffix}" for n in itertools.count(1))
+    target = next(place for place in places if not place.exists())
     output.rename(target)
     print(f"What was in {output} is now in {target}", flush=True)
 
