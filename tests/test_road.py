@@ -150,6 +150,18 @@ def test_the_example_of_the_course_is_a_road():
     assert len(road_of(example).steps[-1].words) > 3 and len(example.sections) == 6
 
 
+def test_paths_hold_in_a_folder_that_a_link_leads_to(tmp_path, monkeypatch):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    path, out = tmp_path / "road.yaml", tmp_path / "link" / "out"
+    path.write_text("model: nano\nclean: {inputs: texts}\n", "utf-8")
+    (step,) = road_of(read_road(path, out)).steps
+    out.mkdir()
+    monkeypatch.chdir(out)
+    assert Path(step.words[1]).resolve() == tmp_path / "texts"
+
+
 # --- Running -------------------------------------------------------------------------
 
 
