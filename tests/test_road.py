@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gemma_ko_lib import cli
-from gemma_ko_lib.cli import road_commands
+from gemma_ko_lib.cli import road_commands, road_plan
 from gemma_ko_lib.cli.road_file import read_road
 from gemma_ko_lib.cli.road_steps import Step, road_of
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
@@ -160,6 +160,22 @@ def test_paths_hold_in_a_folder_that_a_link_leads_to(tmp_path, monkeypatch):
     out.mkdir()
     monkeypatch.chdir(out)
     assert Path(step.words[1]).resolve() == tmp_path / "texts"
+
+
+def test_a_plan_looks_from_the_folder_that_is_not_there_yet(tmp_path, monkeypatch, capsys):
+    for name in ("here/steps", "here/clean", "deep/tiny"):
+        (tmp_path / name).mkdir(parents=True)
+    path = tmp_path / "deep" / "road.yaml"
+    path.write_text("model: ./tiny\nclean: {inputs: tiny}\n", "utf-8")
+
+    def look(file, road, states):
+        return f"{states} {Path(file.model).is_dir()} {Path('clean').exists()}"
+
+    monkeypatch.setattr(road_plan, "describe", look)
+    monkeypatch.chdir(tmp_path / "here")  # as the folder of another road
+    assert cli.main(["road", str(path), "-o", str(tmp_path / "deep" / "out"), "--plan"]) == 0
+    assert capsys.readouterr().out == "['to do'] True False\n"
+    assert not (tmp_path / "deep" / "out").exists()
 
 
 # --- Running -------------------------------------------------------------------------

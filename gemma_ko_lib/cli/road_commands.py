@@ -49,7 +49,9 @@ def _road(arguments) -> None:
     if arguments.plan:
         from gemma_ko_lib.cli.road_plan import describe
 
-        with contextlib.chdir(folder if folder.is_dir() else Path.cwd()):
+        # Paths are as seen from the folder; one made for the plan is gone again after it.
+        held = contextlib.nullcontext() if folder.is_dir() else only_process(folder)
+        with held, contextlib.chdir(folder):
             return print(describe(file, road, [_state(s, *x) for s, *x in _looked_at(road.steps)]))
     from gemma_ko_lib.cli.road_figures import collect
 
