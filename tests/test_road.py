@@ -162,6 +162,16 @@ def test_paths_hold_in_a_folder_that_a_link_leads_to(tmp_path, monkeypatch):
     assert Path(step.words[1]).resolve() == tmp_path / "texts"
 
 
+@pytest.mark.parametrize("name", ["held-out", "held out", "suites"])
+def test_a_text_takes_no_name_that_the_road_uses(tmp_path, name):
+    (tmp_path / "a.txt").write_text("글", "utf-8")
+    path = tmp_path / "road.yaml"
+    clean = "model: nano\nclean: {inputs: a.txt, hold_out: 0.1}\n"
+    path.write_text(f"{clean}evaluate: {{text: {{{name}: a.txt}}, suite: grammar}}\n", "utf-8")
+    with pytest.raises(UserError, match="two texts would be called alike"):
+        road_of(read_road(path, tmp_path / "out"))
+
+
 def test_a_plan_looks_from_the_folder_that_is_not_there_yet(tmp_path, monkeypatch, capsys):
     for name in ("here/steps", "here/clean", "deep/tiny"):
         (tmp_path / name).mkdir(parents=True)
