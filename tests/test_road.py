@@ -172,6 +172,20 @@ def test_a_text_takes_no_name_that_the_road_uses(tmp_path, name):
         road_of(read_road(path, tmp_path / "out"))
 
 
+@pytest.mark.parametrize("model", ["a.gguf", "./a.gguf", "./folder"])
+def test_a_model_of_the_user_is_seen_from_the_folder(tmp_path, monkeypatch, model):
+    (tmp_path / "a.gguf").write_text("")
+    (tmp_path / "folder").mkdir()
+    path, out = tmp_path / "road.yaml", tmp_path / "out"
+    path.write_text(f"model: {model}\nclean: {{inputs: a.gguf}}\npretrain:\n  rows: 1\n", "utf-8")
+    file = read_road(path, out)
+    out.mkdir()
+    monkeypatch.chdir(out)
+    assert Path(file.model).resolve() == (tmp_path / model).resolve()
+    assert file.model_files == [str((tmp_path / model).resolve())]
+    assert road_of(file).steps[1].files == (*file.model_files,)
+
+
 def test_a_plan_looks_from_the_folder_that_is_not_there_yet(tmp_path, monkeypatch, capsys):
     for name in ("here/steps", "here/clean", "deep/tiny"):
         (tmp_path / name).mkdir(parents=True)

@@ -134,7 +134,7 @@ def road_of(file: RoadFile) -> Road:
 
     def add(name, words, output, needs=(), files=()):
         # The base is what the user has, and no step's result.
-        own = file.model_folder if BASE in needs else []
+        own = file.model_files if BASE in needs else []
         needs = tuple(need for need in needs if need != BASE)
         road.steps.append(Step(name, words, output, needs, (*own, *files)))
 
