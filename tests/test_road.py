@@ -172,6 +172,17 @@ def test_a_text_takes_no_name_that_the_road_uses(tmp_path, name):
         road_of(read_road(path, tmp_path / "out"))
 
 
+def test_texts_keep_the_names_that_they_are_given(tmp_path):
+    (tmp_path / "a.txt").write_text("글", "utf-8")
+    path = tmp_path / "road.yaml"
+    texts = "{sci-fi: a.txt, sci_fi: a.txt}"
+    path.write_text(
+        f"model: nano\nclean: {{inputs: a.txt, hold-out: 0.1}}\nevaluate: {{text: {texts}}}\n",
+        "utf-8",
+    )
+    assert road_of(read_road(path, tmp_path / "out")).texts == ["held-out", "sci-fi", "sci_fi"]
+
+
 @pytest.mark.parametrize("model", ["a.gguf", "./a.gguf", "./folder"])
 def test_a_model_of_the_user_is_seen_from_the_folder(tmp_path, monkeypatch, model):
     (tmp_path / "a.gguf").write_text("")

@@ -171,7 +171,8 @@ class _Reader:
             self._fail(node, field, "here belong keys with values, as 'tokens: 20k'.")
         found = {}
         for key, value in node.value:
-            name = self._word(key, field).replace("-", "_")
+            name = self._word(key, field)
+            name = name.replace("-", "_") if known else name  # an option may be typed so
             where = name if field == "the file" else f"{field}.{name}"
             if name in found:
                 self._fail(key, where, "it is there twice; keep one.")
