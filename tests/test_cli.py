@@ -244,6 +244,11 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
 
 
+def test_a_path_that_cannot_be_looked_at_is_no_traceback(capsys):
+    assert cli.main(["progress", "가" * 200]) == 1
+    assert capsys.readouterr().err == f"gemma-ko: {'가' * 200}: File name too long\n"
+
+
 @pytest.mark.parametrize("edition, folder", [([], "notebooks"), (["--edition", "ko"], "ko")])
 def test_an_edition_runs_its_own_notebooks(edition, folder, tmp_path, monkeypatch):
     from gemma_ko_lib import course

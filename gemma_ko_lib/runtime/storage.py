@@ -69,7 +69,7 @@ def only_process(folder: str | Path):
     import fcntl
 
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     lock = folder / ".lock"
     with contextlib.ExitStack() as opened:
         while True:

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gemma_ko_lib.runtime import UserError, numbered_records, whole_file
+from gemma_ko_lib.runtime import UserError, numbered_records, only_process, whole_file
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
@@ -31,6 +31,12 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     ):
         file.write("text")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("use", [only_process, whole_file])
+def test_a_path_that_cannot_be_looked_at_is_named(use, tmp_path):
+    with pytest.raises(UserError, match="File name too long"), use(tmp_path / ("가" * 200) / "out"):
+        pass
 
 
 # --- Records of data sets -----------------------------------------------------------------
