@@ -139,6 +139,14 @@ def test_what_was_measured_is_shown_where_none_fits(tmp_path, monkeypatch, capsy
     assert (tmp_path / "frontier.png").is_file()
 
 
+def test_what_was_measured_is_shown_where_it_cannot_be_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compare, "measure", lambda *_, **__: [FULL, SMALL])
+    (tmp_path / "out").write_text("a file of that name")
+    assert cli.main(["compare", "x.gguf", "-o", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "Chosen: small" in said.out and "Cannot write" in said.err
+
+
 @pytest.mark.slow
 def test_compare_exports_a_model_once_and_writes_figures_and_chart(tmp_path, monkeypatch, capsys):
     pytest.importorskip("xllamacpp")
