@@ -43,11 +43,16 @@ def export(
         What was written: the folder, or the GGUF file.
 
     Raises:
-        UserError: an unknown format or type; importance for a format that does not take it; a run
-            that is not finished; a run without adapters;
-            see the formats' own functions.
+        UserError: an unknown format or type; a type or importance for a format that does not take
+            it; a run that is not finished; a run without adapters; a README.md that is not an
+            export's in the folder of a GGUF file; see the formats' own functions.
     """
     known("format", format, FORMATS)
+    if kind and format != "gguf":
+        raise UserError(
+            f"A type is one of a GGUF file, and {format} would not have it: give --format gguf "
+            "too, or leave --type out."
+        )
     kind = known("type", (kind or _GGUF_TYPE).lower(), TYPES)
     if importance and (format != "gguf" or TYPES[kind][0] not in WEIGHED):
         takes = ", ".join(name for name, (its_type, _) in TYPES.items() if its_type in WEIGHED)
@@ -67,6 +72,13 @@ def export(
     path = folder / f"{run.resolve().name.removesuffix('.gguf')}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
+    if not any(folder.glob("*.gguf")):  # else they are of an earlier one, and written anew
+        for name in ("README.md", "Modelfile", "NOTICE"):
+            if (folder / name).exists():
+                raise UserError(
+                    f"{folder / name} is there, and not of a GGUF file; an export writes its own. "
+                    "Give another folder with -o."
+                )
     columns = None
     if importance:
         columns = column_importance(model, [its.text for its in read_documents(importance)])

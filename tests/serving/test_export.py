@@ -277,3 +277,16 @@ def test_the_command_writes_a_card_beside_the_file(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["path"].endswith("nano-q8_0.gguf")
     assert "ollama create" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "Modelfile").read_text() == "FROM ./nano-q8_0.gguf\n"
+
+
+def test_a_gguf_file_does_not_replace_what_stands_beside_it(tmp_path, capsys):
+    (tmp_path / "README.md").write_text("내 프로젝트", "utf-8")
+    arguments = ["export", "nano", "-o", str(tmp_path), "--format", "gguf"]
+    assert main(arguments) == 1
+    assert "README.md is there, and not of a GGUF file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text("utf-8") == "내 프로젝트"
+    (tmp_path / "README.md").unlink()
+    assert main(arguments) == 0
+    assert main([*arguments, "--type", "q4_0"]) == 0  # beside it, with a card of its own
+    assert "nano-q4_0.gguf" in (tmp_path / "README.md").read_text("utf-8")
