@@ -255,6 +255,7 @@ def test_a_gemma_that_llama_cpp_would_scale_otherwise_is_refused(tiny_tokenizer,
         (["--format", "ggfu"], "Did you mean gguf"),
         (["--format", "gguf", "--type", "q8"], "Did you mean q8_0"),
         (["--format", "peft"], "holds no adapter"),
+        (["--type", "q4_k_m"], "give --format gguf too"),
     ],
 )
 def test_a_mistyped_command_names_what_there_is(options, said, tmp_path, capsys):
