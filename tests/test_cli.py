@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import types
 
 import pytest
 
@@ -220,6 +221,21 @@ def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
         assert cli.main(["evaluate", "--model", "nano", *what, "--json"]) == 1
         said = capsys.readouterr()
         assert said.out == "" and "figures of nano are not finite" in said.err
+
+
+@pytest.mark.parametrize(("shots", "given"), [([], {}), (["--shots", "3"], {"num_fewshot": 3})])
+def test_the_harness_is_asked_for_examples_too(shots, given, monkeypatch):
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli import evaluation_commands
+
+    def evaluate(model, tasks, **how):
+        assert (tasks, how) == (["kmmlu"], {"data": None, "limit": None, **given})
+        return {"results": {"kmmlu": {"acc,none": 0.5}}}
+
+    harness = types.SimpleNamespace(evaluate=evaluate)
+    monkeypatch.setattr(evaluation, "harness", harness, raising=False)
+    monkeypatch.setattr(evaluation_commands, "_placed_model", lambda name: None)
+    assert cli.main(["evaluate", "--model", "nano", "--suite", "lm_eval:kmmlu", *shots]) == 0
 
 
 def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):
