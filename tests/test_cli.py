@@ -84,6 +84,18 @@ def test_a_vocabulary_without_its_texts_is_refused(options, said, raw_file, tmp_
     assert said in capsys.readouterr().err and not out.exists()
 
 
+def test_no_piece_is_learnt_from_a_text_that_it_is_measured_on(tmp_path):
+    from gemma_ko_lib.cli import vocabulary_commands
+
+    lines = [json.dumps({"text": f"{n}번째 손님이 왔어요."}) for n in range(40)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    inputs = [str(tmp_path / "a.jsonl")]
+    groups, rest, held_out = vocabulary_commands._held_out(inputs)
+    learnt_from = vocabulary_commands._without(held_out, inputs)
+    measured = {text for texts in groups.values() for text in texts}
+    assert len(measured) == 4 and learnt_from == rest and not measured & set(learnt_from)
+
+
 def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "do-not-print-me")
