@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error
 
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
 
@@ -37,20 +39,26 @@ def whole_file(path: str | Path, mode: str = "w"):
 
     Raises:
         UserError: the disk is full or the folder is not writable.
+        OSError: the block's own, where it is none of writing.
     """
     path = Path(path)
-    temporary = None
+    temporary, of_block = None, False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(handle, mode, encoding=encoding) as file:
+            of_block = True
             yield file
+            of_block = False
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
+        # What the block reads, from the network for one, has errors of its own.
+        if of_block and error.errno not in _OF_WRITING:
+            raise
         raise disk_error(path, error) from error
     finally:
         if temporary and os.path.exists(temporary):

@@ -33,6 +33,18 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_the_block_reads_is_not_blamed_on_the_disk(tmp_path):
+    for error in (ConnectionResetError(errno.ECONNRESET, "reset"), OSError("no route")):
+        with pytest.raises(type(error)) as raised, whole_file(tmp_path / "rows") as file:
+            file.write("half")
+            raise error
+        assert raised.value is error
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(UserError, match="rows: No space left"), whole_file(tmp_path / "rows"):
+        raise full
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("use", [only_process, whole_file])
 def test_a_path_that_cannot_be_looked_at_is_named(use, tmp_path):
     with pytest.raises(UserError, match="File name too long"), use(tmp_path / ("가" * 200) / "out"):
