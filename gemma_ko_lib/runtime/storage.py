@@ -219,12 +219,13 @@ def numbered_records(
     """
     if path.exists() and not path.is_file():
         raise ValueError("it is not a file")  # a pipe would be waited for
-    if path.suffix == ".parquet":
+    suffix = path.suffix.lower()  # Windows' programs write DATA.CSV
+    if suffix == ".parquet":
         from pyarrow import parquet
 
         yield from enumerate(parquet.read_table(path).to_pylist(), 1)
         return
-    if path.suffix == ".csv":
+    if suffix == ".csv":
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             for record in reader:
@@ -233,13 +234,13 @@ def numbered_records(
                 yield reader.line_num, more if None in record else record
         return
     lines = numbered_lines(path)
-    if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
+    if suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
         yield from _listed(path.read_text("utf-8-sig"))
         return
     if lines and parse is json_object:  # no reader of its own is given
         first = lines[0][1]
-        as_nsmc = path.suffix == ".txt" and "\t" in first and first[0] != "{"
-        if path.suffix == ".tsv" or as_nsmc:
+        as_nsmc = suffix == ".txt" and "\t" in first and first[0] != "{"
+        if suffix == ".tsv" or as_nsmc:
             parse, lines = _by_columns(first.split("\t")), lines[1:]
     for number, line in lines:
         try:

@@ -146,3 +146,19 @@ def no_file(request, tmp_path, monkeypatch):
 def test_what_is_no_file_is_refused_and_not_waited_for(no_file):
     with pytest.raises(ValueError, match="not a file"):
         found_in(no_file)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATA.CSV", "text\n한 줄\n"),
+        ("DATA.TSV", "text\n한 줄\n"),
+        ("DATA.JSON", f"[{GOOD}]"),
+        ("DATA.TXT", "id\ttext\n1\t한 줄\n"),
+    ],
+)
+def test_an_ending_in_capitals_is_the_same(name, text, tmp_path):
+    for path in (tmp_path / name, tmp_path / name.lower()):
+        path.write_text(text, "utf-8")
+        (record,) = found_in(path).values()
+        assert record["text"] == "한 줄"
