@@ -197,6 +197,22 @@ def test_a_model_of_the_user_is_seen_from_the_folder(tmp_path, monkeypatch, mode
     assert road_of(file).steps[1].files == (*file.model_files,)
 
 
+def test_a_plan_counts_the_tokens_that_are_learnt_from(tmp_path, monkeypatch):
+    for name, letters in (("texts/a.txt", 4000), ("talks.jsonl", 400), ("tests/b.txt", 80_000)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a" * letters)
+    path = tmp_path / "road.yaml"
+    path.write_text(
+        "model: nano\nclean: {inputs: texts, decontaminate: tests}\npretrain: {epochs: 2}\n"
+        "finetune: {data: talks.jsonl, decontaminate: tests, epochs: 1}\n",
+        "utf-8",
+    )
+    file = read_road(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert road_plan._tokens(file, "pretrain") == 2 * 1000
+    assert road_plan._tokens(file, "finetune") == 100
+
+
 def test_a_plan_looks_from_the_folder_that_is_not_there_yet(tmp_path, monkeypatch, capsys):
     for name in ("here/steps", "here/clean", "deep/tiny"):
         (tmp_path / name).mkdir(parents=True)
