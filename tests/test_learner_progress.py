@@ -64,8 +64,9 @@ def test_a_changed_check_does_not_count(learner, course_folder):
     assert states([path], course_folder) == ["check was changed", "not passed", "not run"]
 
 
-def test_the_edition_with_solutions_does_not_count(course_folder):
+def test_the_edition_with_solutions_does_not_count_which_is_said(course_folder, capsys):
     assert states([course_folder], course_folder) == ["not run"] * 3
+    assert f"{course_folder / '01_doubling.ipynb'}: not counted" in capsys.readouterr().err
 
 
 def test_of_several_notebooks_of_a_lesson_the_best_counts(learner, course_folder):

@@ -7,6 +7,7 @@ machine. Who wrote an answer, and with what help, no notebook shows.
 
 import dataclasses
 import datetime
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ import nbformat
 from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, printable, whole_file
 
 # From the least to the best; of several notebooks of a lesson the best result counts.
 STATES = ("not run", "check was changed", "not passed", "passed")
@@ -41,7 +42,7 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
     """Read which exercises of each lesson are passed.
 
     A notebook belongs to the lesson whose checks it holds, whatever its file is called. Notebooks
-    with solutions, as the course itself stores them, do not count.
+    with solutions, as the course itself stores them, do not count; stderr says how many there are.
 
     Args:
         paths: notebooks, or folders in which all are looked at.
@@ -60,13 +61,22 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
             title = next(filter(None, (_title(cell) for cell in notebook.cells)), path.stem)
             lessons.append(Lesson(path.stem, title, {e.number: "not run" for e in found}))
             owner |= {source_sha256(e.check.source): (lessons[-1], e.number) for e in found}
+    solved = []
     for path in _notebooks(paths):
         try:
             cells = nbformat.read(path, as_version=4).cells
         except (OSError, *_NO_NOTEBOOK) as error:
             raise UserError(f"{path} is not a notebook that can be read: {error}") from None
-        if not any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
+        if any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
+            solved.append(path)
+        else:
             _take(cells, owner)
+    if solved:
+        print(
+            f"{len(solved)} with the course's solutions (a line `# solution`), such as "
+            f"{printable(str(solved[0]))}: not counted",
+            file=sys.stderr,
+        )
     return lessons
 
 
