@@ -16,7 +16,7 @@ from gemma_ko_lib.serving.folders import known, new_folder
 from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
 from gemma_ko_lib.serving.keras_export import export_keras
 from gemma_ko_lib.serving.llama_quantizer import WEIGHED
-from gemma_ko_lib.serving.model_card import read_noted, write_card
+from gemma_ko_lib.serving.model_card import CARD_BEGINS, read_noted, write_card
 from gemma_ko_lib.serving.transformers_export import export_transformers
 
 FORMATS = ("hf", "gguf", "keras", "peft")
@@ -72,27 +72,36 @@ def export(
     path = folder / f"{run.resolve().name.removesuffix('.gguf')}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
-    if not any(folder.glob("*.gguf")):  # else they are of an earlier one, and written anew
-        for name in ("README.md", "Modelfile", "NOTICE"):
-            if (folder / name).exists():
-                raise UserError(
-                    f"{folder / name} is there, and not of a GGUF file; an export writes its own. "
-                    "Give another folder with -o."
-                )
-    columns = None
-    if importance:
-        columns = column_importance(model, [its.text for its in read_documents(importance)])
-    export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     texts = {
         "README.md": write_card(model, run, folder, format, path.name),
         "Modelfile": f"FROM ./{path.name}\n",
         "NOTICE": model.notice,
     }
+    for file, begins in zip(texts, (CARD_BEGINS, "FROM ./", model.notice), strict=True):
+        if texts[file] and not _may_be_replaced(folder / file, begins):
+            raise UserError(
+                f"{folder / file} is there, and of no export, which writes its own; give another "
+                "folder with -o."
+            )
+    columns = None
+    if importance:
+        columns = column_importance(model, [its.text for its in read_documents(importance)])
+    export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     for file, text in texts.items():
         if text:
             with runtime.whole_file(folder / file) as out:
                 out.write(text)
     return path
+
+
+def _may_be_replaced(path: Path, begins: str) -> bool:
+    """Whether a file is not there, or begins as an export's does."""
+    try:
+        return path.read_text("utf-8").startswith(begins)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _stored_dtype(run: Path) -> str:

@@ -284,10 +284,11 @@ def test_a_gguf_file_does_not_replace_what_stands_beside_it(tmp_path, capsys):
     (tmp_path / "README.md").write_text("내 프로젝트", "utf-8")
     arguments = ["export", "nano", "-o", str(tmp_path), "--format", "gguf"]
     assert main(arguments) == 1
-    assert "README.md is there, and not of a GGUF file" in capsys.readouterr().err
+    assert "README.md is there, and of no export" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text("utf-8") == "내 프로젝트"
     (tmp_path / "README.md").unlink()
     assert main(arguments) == 0
-    assert main([*arguments, "--type", "q4_0"]) == 0  # beside it, with a card of its own
+    (tmp_path / "nano-q8_0.gguf").unlink()  # to have room
+    assert main([*arguments, "--type", "q4_0"]) == 0  # with a card of its own
     assert "nano-q4_0.gguf" in (tmp_path / "README.md").read_text("utf-8")
