@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gemma_ko_lib import cli
-from gemma_ko_lib.cli import road_commands, road_plan
+from gemma_ko_lib.cli import road_commands, road_figures, road_plan
 from gemma_ko_lib.cli.road_file import read_road
 from gemma_ko_lib.cli.road_steps import Step, road_of
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
@@ -332,6 +332,26 @@ def test_what_is_replaced_takes_no_place_of_what_was_replaced_before(output, tmp
             shutil.rmtree(first) if first.is_dir() else first.unlink()
     kept = {path.read_text() for path in replaced.rglob("*") if path.is_file()}
     assert kept == {"second", "third"}
+
+
+def test_a_section_that_was_taken_out_leaves_no_figures_in_the_report(tmp_path, monkeypatch):
+    path = tmp_path / "road.yaml"
+    path.write_text("model: nano\nclean: {inputs: open:nsmc}\npretrain: {rows: 1}\n", "utf-8")
+    file = read_road(path, tmp_path)
+    road = road_of(file)
+    monkeypatch.chdir(tmp_path)
+    figures = ("suites-base.json", "news-pretrain.json")
+    old = [place + name for name in figures for place in ("evaluate/", "steps/evaluate-")]
+    others = ["serve/chat-base.json", "serve/pretrain/README.md", "pretrain/metrics.jsonl"]
+    for name in [*old, *others, "evaluate/mine.json"]:
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Path(name).write_text("{}")
+    report = road_figures.collect(file, road, dict.fromkeys(("clean", "pretrain"), 1.0))
+    assert (report["questions"], report["chats"], report["card"]) == ({}, [], "")
+    monkeypatch.setattr(road_commands, "_looked_at", lambda steps: [])
+    road_commands._run_all(road.steps, {})
+    assert [path.name for path in Path("evaluate").iterdir()] == ["mine.json"]
+    assert len(list(Path("replaced").iterdir())) == 2
 
 
 @pytest.mark.slow

@@ -140,6 +140,7 @@ def seconds_text(seconds: float) -> str:
 
 def _run_all(steps, parsers) -> None:
     began = time.monotonic()
+    _put_aside_others(steps)
     for number, (step, settings, record) in enumerate(_looked_at(steps), 1):
         label = f"[{number}/{len(steps)}] {step.name}"
         if _is_done(step, settings, record):
@@ -176,12 +177,24 @@ def _make_room(step, record: dict, goes_on: bool) -> None:
         if not step.resumes:
             shutil.rmtree(output) if output.is_dir() else output.unlink()
         return
+    _put_aside(output, _record_path(step).stem)
+
+
+def _put_aside(output: Path, name: str) -> None:
     Path(_REPLACED).mkdir(exist_ok=True)
-    name = _record_path(step).stem
     places = (Path(_REPLACED) / f"{name}-{n}{output.suffix}" for n in itertools.count(1))
     target = next(place for place in places if not place.exists())
     output.rename(target)
     print(f"What was in {output} is now in {target}", flush=True)
+
+
+def _put_aside_others(steps) -> None:
+    """Figures that the road no longer makes, of other weights maybe: cards tell all they find."""
+    outputs = {step.output for step in steps}
+    for path in sorted(Path("evaluate").glob("*.json")):
+        noted = Path("steps") / f"evaluate-{path.name}"  # what is not the road's stays
+        if path.as_posix() not in outputs and noted.is_file():
+            _put_aside(path, noted.stem)
 
 
 def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:

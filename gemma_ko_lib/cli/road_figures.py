@@ -21,6 +21,8 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
         is no interval.
     """
     hours = sum(seconds.values()) / 3600
+    # Of a section that was taken out, files of an earlier run may still be there.
+    outputs = {step.output for step in road.steps}
     return {
         "road": file.text,
         "model": Path(file.model).name,
@@ -36,9 +38,9 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
         "hourly_rate": file.hourly_rate,
         "currency": file.currency,
         "bits_per_byte": {text: _bits_per_byte(road, text) for text in road.texts},
-        "questions": _questions(road) if Path(suites_file(BASE)).is_file() else {},
-        "chats": _chats(road) if Path(chat_file(BASE)).is_file() else [],
-        "card": _card(road),
+        "questions": _questions(road) if suites_file(BASE) in outputs else {},
+        "chats": _chats(road) if chat_file(BASE) in outputs else [],
+        "card": _card(road) if f"serve/{road.last}" in outputs else "",
     }
 
 
