@@ -16,6 +16,7 @@ from gemma_ko_lib import cli
 from gemma_ko_lib.cli import road_commands, road_figures, road_plan
 from gemma_ko_lib.cli.road_file import read_road
 from gemma_ko_lib.cli.road_steps import Step, road_of
+from gemma_ko_lib.course import road_report
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
 from tests.conftest import ROOT, SENTENCES, make_model
 
@@ -352,6 +353,28 @@ def test_a_section_that_was_taken_out_leaves_no_figures_in_the_report(tmp_path, 
     road_commands._run_all(road.steps, {})
     assert [path.name for path in Path("evaluate").iterdir()] == ["mine.json"]
     assert len(list(Path("replaced").iterdir())) == 2
+
+
+def test_tasks_of_the_harness_are_in_the_report(tmp_path, monkeypatch):
+    path = tmp_path / "road.yaml"
+    path.write_text(
+        "model: nano\nclean: {inputs: open:nsmc}\nvocabulary: {add: 4k}\n"
+        "evaluate: {suite: 'lm_eval:kobest_copa'}\n",
+        "utf-8",
+    )
+    file = read_road(path, tmp_path)
+    road = road_of(file)
+    monkeypatch.chdir(tmp_path)
+    for station, right in {"base": 0.25, "vocabulary": 0.5}.items():
+        figures = {"kobest_copa": {"acc,none": right, "acc_stderr,none": 0.01}}
+        target = Path("evaluate") / f"suites-{station}.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps({"suites": [], "lm_eval": figures}))
+    report = road_figures.collect(file, road, {step.name: 1.0 for step in road.steps})
+    assert report["harness"] == {"kobest_copa": {"acc": [0.25, 0.5]}}
+    road_report.write(report, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "kobest_copa" in page and "0.2500" in page and "0.5000" in page
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
         "currency": file.currency,
         "bits_per_byte": {text: _bits_per_byte(road, text) for text in road.texts},
         "questions": _questions(road) if suites_file(BASE) in outputs else {},
+        "harness": _harness(road) if suites_file(BASE) in outputs else {},
         "chats": _chats(road) if chat_file(BASE) in outputs else [],
         "card": _card(road) if f"serve/{road.last}" in outputs else "",
     }
@@ -101,6 +102,19 @@ def _questions(road: Road) -> dict:
             "without_the_skill": was["null_models"]["by_group"].get(""),
         }
     return found
+
+
+def _harness(road: Road) -> dict[str, dict[str, list[float]]]:
+    """Of each task of lm-evaluation-harness its measures, before and after."""
+    before, after = (read_json_object(suites_file(s))["lm_eval"] for s in (BASE, road.last))
+    return {
+        task: {
+            measure.partition(",")[0]: [was, after[task][measure]]
+            for measure, was in figures.items()
+            if "stderr" not in measure and measure in after[task]
+        }
+        for task, figures in before.items()
+    }
 
 
 def _chats(road: Road) -> list[dict]:
