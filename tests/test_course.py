@@ -118,6 +118,16 @@ def test_the_notebooks_own_folder_is_never_written_to(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_notebooks_of_somebody_are_not_replaced(tmp_path):
+    """As those of a learner in notebooks/learner, or the English ones by the Korean edition."""
+    write_notebook(tmp_path / "ko" / "01_first.ipynb")
+    mine = write_notebook(tmp_path / "01_first.ipynb", "answer = 42")
+    before = mine.read_bytes()
+    with pytest.raises(UserError, match=r"holds a 01_first\.ipynb that is from no run"):
+        course.run_course(output_dir=tmp_path, folder=tmp_path / "ko")
+    assert mine.read_bytes() == before and not (tmp_path / "metrics.json").exists()
+
+
 # --- Recording -----------------------------------------------------------------------
 
 

@@ -64,8 +64,9 @@ def test_a_changed_check_does_not_count(learner, course_folder):
     assert states([path], course_folder) == ["check was changed", "not passed", "not run"]
 
 
-def test_the_edition_with_solutions_does_not_count(course_folder):
+def test_the_edition_with_solutions_does_not_count_which_is_said(course_folder, capsys):
     assert states([course_folder], course_folder) == ["not run"] * 3
+    assert f"{course_folder / '01_doubling.ipynb'}: not counted" in capsys.readouterr().err
 
 
 def test_of_several_notebooks_of_a_lesson_the_best_counts(learner, course_folder):
@@ -75,12 +76,30 @@ def test_of_several_notebooks_of_a_lesson_the_best_counts(learner, course_folder
     assert states([path.parent], course_folder) == ["passed", "not passed", "not run"]
 
 
+def test_only_hidden_folders_inside_the_given_one_are_left_out(
+    learner, course_folder, tmp_path, monkeypatch
+):
+    notebook, path = learner
+    for place in (path, tmp_path / ".work/mine.ipynb", path.parent / ".old/copy.ipynb"):
+        place.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, place)
+    passed, nothing = ["passed", "not passed", "not run"], ["not run"] * 3
+    monkeypatch.chdir(course_folder)
+    assert states(["../mine"], course_folder) == passed
+    assert states([tmp_path / ".work"], course_folder) == passed
+    assert states([tmp_path / ".work/mine.ipynb"], course_folder) == passed
+    path.unlink()
+    assert states(["../mine"], course_folder) == nothing
+
+
 def test_what_cannot_be_read_is_named(tmp_path, course_folder):
     with pytest.raises(UserError, match="nowhere is not there"):
         read_progress([tmp_path / "nowhere"], course_folder)
-    (tmp_path / "cut.ipynb").write_text('{"cells": [')
-    with pytest.raises(UserError, match=r"cut.ipynb is not a notebook"):
-        read_progress([tmp_path / "cut.ipynb"], course_folder)
+    number = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 7}'
+    for text in ('{"cells": [', "[]", number):
+        (tmp_path / "cut.ipynb").write_text(text)
+        with pytest.raises(UserError, match=r"cut.ipynb is not a notebook"):
+            read_progress([tmp_path / "cut.ipynb"], course_folder)
 
 
 def test_the_certificate_says_what_is_passed_and_what_it_cannot_know(

@@ -70,6 +70,15 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
     assert len(broken(page, wrong)) == 4
 
 
+_FILE = re.compile(r"`((?:gemma_ko_lib|data_samples|notebooks|tests)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_a_document_names_are_there(path):
+    named = (name for name in _FILE.findall(path.read_text("utf-8")) if "NAME" not in name)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_page_on_other_languages_names_every_file_whose_code_holds_hangul():
     page = (ROOT / "notebooks" / "OTHER_LANGUAGES.md").read_text("utf-8")
     named = re.findall(r"`((?:gemma_ko_lib|data_samples|notebooks)/[^`]*)`", page)

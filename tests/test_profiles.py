@@ -33,8 +33,11 @@ def test_an_unknown_profile_lists_the_known_and_the_nearest():
         profiles.get("smok")
 
 
-def test_auto_on_a_cpu_takes_nano_only_where_the_real_weights_are_missing(monkeypatch, capsys):
-    device = Accelerator("cpu", "some CPU", 1, None)
+@pytest.mark.parametrize("kind", ["cpu", "METAL"])  # what nothing was tried on counts as a CPU
+def test_auto_on_a_cpu_takes_nano_only_where_the_real_weights_are_missing(
+    kind, monkeypatch, capsys
+):
+    device = Accelerator(kind, "some CPU", 1, None)
     monkeypatch.setattr(runtime, "accelerator", lambda: device)
     monkeypatch.setattr(profiles, "_real_weights_installed", lambda: True)
     assert profiles.get("auto").name == "cpu"

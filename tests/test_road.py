@@ -1,7 +1,9 @@
 """The road from one file: what is refused, what is passed over, what a kill leaves behind."""
 
+import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from gemma_ko_lib import cli
+from gemma_ko_lib.cli import road_commands, road_figures, road_plan
 from gemma_ko_lib.cli.road_file import read_road
-from gemma_ko_lib.cli.road_steps import road_of
+from gemma_ko_lib.cli.road_steps import Step, road_of
+from gemma_ko_lib.course import road_report
 from gemma_ko_lib.runtime import UserError, samples_dir, sha256_of
 from tests.conftest import ROOT, SENTENCES, make_model
 
@@ -147,6 +151,85 @@ def test_the_example_of_the_course_is_a_road():
     assert len(road_of(example).steps[-1].words) > 3 and len(example.sections) == 6
 
 
+def test_paths_hold_in_a_folder_that_a_link_leads_to(tmp_path, monkeypatch):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    path, out = tmp_path / "road.yaml", tmp_path / "link" / "out"
+    path.write_text("model: nano\nclean: {inputs: texts}\n", "utf-8")
+    (step,) = road_of(read_road(path, out)).steps
+    out.mkdir()
+    monkeypatch.chdir(out)
+    assert Path(step.words[1]).resolve() == tmp_path / "texts"
+
+
+@pytest.mark.parametrize("name", ["held-out", "held out", "suites"])
+def test_a_text_takes_no_name_that_the_road_uses(tmp_path, name):
+    (tmp_path / "a.txt").write_text("글", "utf-8")
+    path = tmp_path / "road.yaml"
+    clean = "model: nano\nclean: {inputs: a.txt, hold_out: 0.1}\n"
+    path.write_text(f"{clean}evaluate: {{text: {{{name}: a.txt}}, suite: grammar}}\n", "utf-8")
+    with pytest.raises(UserError, match="two texts would be called alike"):
+        road_of(read_road(path, tmp_path / "out"))
+
+
+def test_texts_keep_the_names_that_they_are_given(tmp_path):
+    (tmp_path / "a.txt").write_text("글", "utf-8")
+    path = tmp_path / "road.yaml"
+    texts = "{sci-fi: a.txt, sci_fi: a.txt}"
+    path.write_text(
+        f"model: nano\nclean: {{inputs: a.txt, hold-out: 0.1}}\nevaluate: {{text: {texts}}}\n",
+        "utf-8",
+    )
+    assert road_of(read_road(path, tmp_path / "out")).texts == ["held-out", "sci-fi", "sci_fi"]
+
+
+@pytest.mark.parametrize("model", ["a.gguf", "./a.gguf", "./folder"])
+def test_a_model_of_the_user_is_seen_from_the_folder(tmp_path, monkeypatch, model):
+    (tmp_path / "a.gguf").write_text("")
+    (tmp_path / "folder").mkdir()
+    path, out = tmp_path / "road.yaml", tmp_path / "out"
+    path.write_text(f"model: {model}\nclean: {{inputs: a.gguf}}\npretrain:\n  rows: 1\n", "utf-8")
+    file = read_road(path, out)
+    out.mkdir()
+    monkeypatch.chdir(out)
+    assert Path(file.model).resolve() == (tmp_path / model).resolve()
+    assert file.model_files == [str((tmp_path / model).resolve())]
+    assert road_of(file).steps[1].files == (*file.model_files,)
+
+
+def test_a_plan_counts_the_tokens_that_are_learnt_from(tmp_path, monkeypatch):
+    for name, letters in (("texts/a.txt", 4000), ("talks.jsonl", 400), ("tests/b.txt", 80_000)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a" * letters)
+    path = tmp_path / "road.yaml"
+    path.write_text(
+        "model: nano\nclean: {inputs: texts, decontaminate: tests}\npretrain: {epochs: 2}\n"
+        "finetune: {data: talks.jsonl, decontaminate: tests, epochs: 1}\n",
+        "utf-8",
+    )
+    file = read_road(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert road_plan._tokens(file, "pretrain") == 2 * 1000
+    assert road_plan._tokens(file, "finetune") == 100
+
+
+def test_a_plan_looks_from_the_folder_that_is_not_there_yet(tmp_path, monkeypatch, capsys):
+    for name in ("here/steps", "here/clean", "deep/tiny"):
+        (tmp_path / name).mkdir(parents=True)
+    path = tmp_path / "deep" / "road.yaml"
+    path.write_text("model: ./tiny\nclean: {inputs: tiny}\n", "utf-8")
+
+    def look(file, road, states):
+        return f"{states} {Path(file.model).is_dir()} {Path('clean').exists()}"
+
+    monkeypatch.setattr(road_plan, "describe", look)
+    monkeypatch.chdir(tmp_path / "here")  # as the folder of another road
+    assert cli.main(["road", str(path), "-o", str(tmp_path / "deep" / "out"), "--plan"]) == 0
+    assert capsys.readouterr().out == "['to do'] True False\n"
+    assert not (tmp_path / "deep" / "out").exists()
+
+
 # --- Running -------------------------------------------------------------------------
 
 
@@ -207,6 +290,91 @@ def test_a_folder_of_something_else_is_not_touched(road, capsys):
     assert cli.main(["road", str(road), "-o", str(mine.parent)]) == 1
     assert "is there and not from this road" in capsys.readouterr().err
     assert (mine / "mine.txt").read_text("utf-8") == "일기"
+
+
+def test_a_step_that_was_stopped_counts_its_time_once(tmp_path, monkeypatch):
+    lives = iter([KeyboardInterrupt(), None])
+
+    def clean(arguments):
+        if stopped := next(lives):
+            time.sleep(0.4)
+            Path("clean").mkdir()
+            (Path("clean") / "half.txt").write_text("반")
+            raise stopped
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=clean)
+    step = Step("clean", ["clean"], "clean")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        road_commands._run_all([step], {"clean": parser})
+    stopped = road_commands._record(step)
+    assert stopped["seconds"] >= 0.4 and not stopped["finished"]
+    road_commands._run_all([step], {"clean": parser})
+    record = road_commands._record(step)
+    assert record["finished"] and record["seconds"] < stopped["seconds"] + 0.3
+
+
+@pytest.mark.parametrize("output", ["pretrain", "evaluate/suites-base.json"])
+def test_what_is_replaced_takes_no_place_of_what_was_replaced_before(output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    step, replaced = Step("x", ["x"], output), Path("replaced")
+    for text in ("first", "second", "third"):
+        path = Path(output)
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix:
+            path.write_text(text)
+        else:
+            path.mkdir()
+            (path / "file").write_text(text)
+        road_commands._make_room(step, {"settings": {}}, goes_on=False)
+        if text == "second":  # somebody needs the room
+            first = sorted(replaced.iterdir())[0]
+            shutil.rmtree(first) if first.is_dir() else first.unlink()
+    kept = {path.read_text() for path in replaced.rglob("*") if path.is_file()}
+    assert kept == {"second", "third"}
+
+
+def test_a_section_that_was_taken_out_leaves_no_figures_in_the_report(tmp_path, monkeypatch):
+    path = tmp_path / "road.yaml"
+    path.write_text("model: nano\nclean: {inputs: open:nsmc}\npretrain: {rows: 1}\n", "utf-8")
+    file = read_road(path, tmp_path)
+    road = road_of(file)
+    monkeypatch.chdir(tmp_path)
+    figures = ("suites-base.json", "news-pretrain.json")
+    old = [place + name for name in figures for place in ("evaluate/", "steps/evaluate-")]
+    others = ["serve/chat-base.json", "serve/pretrain/README.md", "pretrain/metrics.jsonl"]
+    for name in [*old, *others, "evaluate/mine.json"]:
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Path(name).write_text("{}")
+    report = road_figures.collect(file, road, dict.fromkeys(("clean", "pretrain"), 1.0))
+    assert (report["questions"], report["chats"], report["card"]) == ({}, [], "")
+    monkeypatch.setattr(road_commands, "_looked_at", lambda steps: [])
+    road_commands._run_all(road.steps, {})
+    assert [path.name for path in Path("evaluate").iterdir()] == ["mine.json"]
+    assert len(list(Path("replaced").iterdir())) == 2
+
+
+def test_tasks_of_the_harness_are_in_the_report(tmp_path, monkeypatch):
+    path = tmp_path / "road.yaml"
+    path.write_text(
+        "model: nano\nclean: {inputs: open:nsmc}\nvocabulary: {add: 4k}\n"
+        "evaluate: {suite: 'lm_eval:kobest_copa'}\n",
+        "utf-8",
+    )
+    file = read_road(path, tmp_path)
+    road = road_of(file)
+    monkeypatch.chdir(tmp_path)
+    for station, right in {"base": 0.25, "vocabulary": 0.5}.items():
+        figures = {"kobest_copa": {"acc,none": right, "acc_stderr,none": 0.01}}
+        target = Path("evaluate") / f"suites-{station}.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps({"suites": [], "lm_eval": figures}))
+    report = road_figures.collect(file, road, {step.name: 1.0 for step in road.steps})
+    assert report["harness"] == {"kobest_copa": {"acc": [0.25, 0.5]}}
+    road_report.write(report, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "kobest_copa" in page and "0.2500" in page and "0.5000" in page
 
 
 @pytest.mark.slow

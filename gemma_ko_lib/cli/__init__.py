@@ -1,6 +1,7 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
+import errno
 import os
 import sys
 
@@ -17,6 +18,11 @@ from gemma_ko_lib.cli import (
     vocabulary_commands,
 )
 from gemma_ko_lib.runtime import UserError, lasting_streams, printable
+
+# What a path can meet wherever it is used: no right to it, too long, a full disk.
+_OF_THE_DISK = {
+    getattr(errno, name) for name in "EACCES EPERM EROFS ENAMETOOLONG ELOOP ENOSPC EDQUOT".split()
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,6 +44,11 @@ def main(argv: list[str] | None = None) -> int:
             return arguments.run(arguments) or 0
         except UserError as error:
             print(f"gemma-ko: {printable(str(error))}", file=sys.stderr)
+            return 1
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK or error.filename is None:
+                raise
+            print(f"gemma-ko: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
             return 1
         except KeyboardInterrupt as stop:
             print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)

@@ -149,7 +149,10 @@ def _evaluate_suites(arguments) -> int:
         from gemma_ko_lib.evaluation import harness
 
         with stdout_to_stderr():
-            found = harness.evaluate(model, tasks, data=arguments.data, limit=arguments.items)
+            how = {"num_fewshot": arguments.shots} if arguments.shots else {}  # else the task's own
+            found = harness.evaluate(
+                model, tasks, data=arguments.data, limit=arguments.items, **how
+            )
         harness_figures = {
             task: {
                 name: x

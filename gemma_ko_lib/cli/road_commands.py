@@ -13,6 +13,7 @@ import contextlib
 import gc
 import hashlib
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -48,7 +49,9 @@ def _road(arguments) -> None:
     if arguments.plan:
         from gemma_ko_lib.cli.road_plan import describe
 
-        with contextlib.chdir(folder if folder.is_dir() else Path.cwd()):
+        # Paths are as seen from the folder; one made for the plan is gone again after it.
+        held = contextlib.nullcontext() if folder.is_dir() else only_process(folder)
+        with held, contextlib.chdir(folder):
             return print(describe(file, road, [_state(s, *x) for s, *x in _looked_at(road.steps)]))
     from gemma_ko_lib.cli.road_figures import collect
 
@@ -137,6 +140,7 @@ def seconds_text(seconds: float) -> str:
 
 def _run_all(steps, parsers) -> None:
     began = time.monotonic()
+    _put_aside_others(steps)
     for number, (step, settings, record) in enumerate(_looked_at(steps), 1):
         label = f"[{number}/{len(steps)}] {step.name}"
         if _is_done(step, settings, record):
@@ -173,12 +177,24 @@ def _make_room(step, record: dict, goes_on: bool) -> None:
         if not step.resumes:
             shutil.rmtree(output) if output.is_dir() else output.unlink()
         return
+    _put_aside(output, _record_path(step).stem)
+
+
+def _put_aside(output: Path, name: str) -> None:
     Path(_REPLACED).mkdir(exist_ok=True)
-    name = _record_path(step).stem
-    count = sum(path.name.startswith(f"{name}-") for path in Path(_REPLACED).iterdir())
-    target = Path(_REPLACED) / f"{name}-{count + 1}{output.suffix}"
+    places = (Path(_REPLACED) / f"{name}-{n}{output.suffix}" for n in itertools.count(1))
+    target = next(place for place in places if not place.exists())
     output.rename(target)
     print(f"What was in {output} is now in {target}", flush=True)
+
+
+def _put_aside_others(steps) -> None:
+    """Figures that the road no longer makes, of other weights maybe: cards tell all they find."""
+    outputs = {step.output for step in steps}
+    for path in sorted(Path("evaluate").glob("*.json")):
+        noted = Path("steps") / f"evaluate-{path.name}"  # what is not the road's stays
+        if path.as_posix() not in outputs and noted.is_file():
+            _put_aside(path, noted.stem)
 
 
 def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
@@ -198,7 +214,8 @@ def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
             write_whole(step.output, printed.getvalue())
         note["finished"] = True
     finally:
-        note["seconds"] = before + time.monotonic() - started
+        # What a kill cuts off is counted from the last note on.
+        note |= {"seconds": before + time.monotonic() - started, "started": time.time()}
         write_json(_record_path(step), note)
         if words[0] != "evaluate":  # stations of one shape are measured by one program
             _forget_programs()

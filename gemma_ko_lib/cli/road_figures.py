@@ -21,6 +21,8 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
         is no interval.
     """
     hours = sum(seconds.values()) / 3600
+    # Of a section that was taken out, files of an earlier run may still be there.
+    outputs = {step.output for step in road.steps}
     return {
         "road": file.text,
         "model": Path(file.model).name,
@@ -36,9 +38,10 @@ def collect(file: RoadFile, road: Road, seconds: dict[str, float]) -> dict:
         "hourly_rate": file.hourly_rate,
         "currency": file.currency,
         "bits_per_byte": {text: _bits_per_byte(road, text) for text in road.texts},
-        "questions": _questions(road) if Path(suites_file(BASE)).is_file() else {},
-        "chats": _chats(road) if Path(chat_file(BASE)).is_file() else [],
-        "card": _card(road),
+        "questions": _questions(road) if suites_file(BASE) in outputs else {},
+        "harness": _harness(road) if suites_file(BASE) in outputs else {},
+        "chats": _chats(road) if chat_file(BASE) in outputs else [],
+        "card": _card(road) if f"serve/{road.last}" in outputs else "",
     }
 
 
@@ -100,6 +103,19 @@ def _questions(road: Road) -> dict:
             "without_the_skill": was["null_models"]["by_group"].get(""),
         }
     return found
+
+
+def _harness(road: Road) -> dict[str, dict[str, list[float]]]:
+    """Of each task of lm-evaluation-harness its measures, before and after."""
+    before, after = (read_json_object(suites_file(s))["lm_eval"] for s in (BASE, road.last))
+    return {
+        task: {
+            measure.partition(",")[0]: [was, after[task][measure]]
+            for measure, was in figures.items()
+            if "stderr" not in measure and measure in after[task]
+        }
+        for task, figures in before.items()
+    }
 
 
 def _chats(road: Road) -> list[dict]:

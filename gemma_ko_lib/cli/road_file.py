@@ -90,7 +90,7 @@ class RoadFile:
     Attributes:
         text: as it is written.
         model: what the road starts from, as for `models.load`.
-        model_folder: its absolute path in a list, where it is a folder of the user.
+        model_files: its absolute path in a list, where it is a folder or file of the user.
         hourly_rate: what an hour of the machine costs; None where it is not given.
         currency: of the rate.
         sections: by name; those that are left out, or "none", are missing.
@@ -98,7 +98,7 @@ class RoadFile:
 
     text: str
     model: str
-    model_folder: list[str]
+    model_files: list[str]
     hourly_rate: float | None
     currency: str
     sections: dict[str, Section]
@@ -114,7 +114,8 @@ def read_road(path: str | Path, folder: str | Path) -> RoadFile:
     Raises:
         UserError: it is not there, no YAML, or a field is unknown or has an impossible value.
     """
-    return _Reader(Path(path), Path(folder).absolute()).read()
+    # From a folder that a link leads to, ".." is not where the link is.
+    return _Reader(Path(path), Path(folder).resolve()).read()
 
 
 class _Reader:
@@ -152,7 +153,9 @@ class _Reader:
             raise UserError(f"{self.path}: 'clean' is missing, with 'inputs' in it: the texts.")
         model = self._word(top["model"], "model")
         own = []
-        if "/" in model and (self.path.parent / model).is_dir():
+        # A folder without "/" in its name could be a preset's.
+        mine = "/" in model or model.endswith(".gguf")
+        if mine and (self.path.parent / Path(model).expanduser()).exists():
             model = self._place(top["model"], "model", own)
         rate = top.get("hourly_rate")
         currency = self._word(top["currency"], "currency") if "currency" in top else "USD"
@@ -168,7 +171,8 @@ class _Reader:
             self._fail(node, field, "here belong keys with values, as 'tokens: 20k'.")
         found = {}
         for key, value in node.value:
-            name = self._word(key, field).replace("-", "_")
+            name = self._word(key, field)
+            name = name.replace("-", "_") if known else name  # an option may be typed so
             where = name if field == "the file" else f"{field}.{name}"
             if name in found:
                 self._fail(key, where, "it is there twice; keep one.")

@@ -83,8 +83,10 @@ def _tokens(file: RoadFile, name: str) -> int | None:
     values = file.sections[name].values
     if "tokens" in values:
         return count(values["tokens"][0])
-    section = file.sections["clean" if name == "pretrain" else name]
-    files = [path for file in section.files for path in (Path(file), *Path(file).rglob("*"))]
+    # What is learnt from; a section also names texts to measure on, or to leave out.
+    section, key = ("clean", "inputs") if name == "pretrain" else (name, "data")
+    words = map(Path, file.sections[section].values[key])
+    files = [path for word in words for path in (word, *word.rglob("*"))]
     size = sum(path.stat().st_size for path in files if path.is_file())
     epochs = float(values["epochs"][0]) if "epochs" in values else _EPOCHS[name]
     return round(size / _BYTES_A_TOKEN * epochs) if size else None

@@ -12,6 +12,7 @@ from gemma_ko_lib.cli.road_file import RoadFile
 from gemma_ko_lib.runtime import UserError, sha256_of
 
 HELD_OUT = "held-out"
+_SUITES = "suites"
 BASE = "base"  # the station before anything is done to the model
 _TRAINING = ("vocabulary", "pretrain", "finetune")
 _OF_TEXTS = ("documents", "window")
@@ -111,7 +112,7 @@ def text_file(text: str, station: str) -> str:
 
 def suites_file(station: str) -> str:
     """Where the answers to questions at a station are written."""
-    return f"evaluate/suites-{station}.json"
+    return f"evaluate/{_SUITES}-{station}.json"
 
 
 def chat_file(station: str) -> str:
@@ -133,7 +134,7 @@ def road_of(file: RoadFile) -> Road:
 
     def add(name, words, output, needs=(), files=()):
         # The base is what the user has, and no step's result.
-        own = file.model_folder if BASE in needs else []
+        own = file.model_files if BASE in needs else []
         needs = tuple(need for need in needs if need != BASE)
         road.steps.append(Step(name, words, output, needs, (*own, *files)))
 
@@ -175,10 +176,11 @@ def _add_evaluations(road: Road, file: RoadFile, add) -> None:
     section = file.sections["evaluate"]
     texts = {HELD_OUT: ["clean/held_out"]} if "hold_out" in file.sections["clean"].values else {}
     own_texts = section.values.get("text", {})
-    if len({_plain(name) for name in [*texts, *own_texts]}) < len(texts) + len(own_texts):
+    names = [_SUITES, *map(_plain, [*texts, *own_texts])]
+    if len(set(names)) < len(names):
         raise UserError(
             f"evaluate.text: two texts would be called alike ('{HELD_OUT}' is what clean.hold_out "
-            "keeps). Give them other names."
+            f"keeps, '{_SUITES}' are the questions). Give them other names."
         )
     texts |= own_texts
     road.texts.extend(texts)

@@ -185,12 +185,12 @@ def _compare(arguments) -> None:
     except UserError as error:  # what took minutes to measure is shown all the same
         refused = error
         found |= {"chosen": None, "reasons": [str(error)]}
-    if arguments.output:
-        _write_comparison(arguments.output, found, variants)
     if arguments.json:
         print_json(found)
     else:
         _print_comparison(compare.table(variants), found)
+    if arguments.output:  # it may not be possible, and what was measured is shown by now
+        _write_comparison(arguments.output, found, variants)
     if refused:
         raise refused
 

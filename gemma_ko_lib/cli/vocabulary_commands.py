@@ -63,7 +63,7 @@ def _vocabulary(arguments) -> None:
     with stdout_to_stderr():
         model = models.load(arguments.model)
     tokenizer, found = model.tokenizer, {"model": arguments.model}
-    groups, rest = _held_out(arguments.keep_from or arguments.learn_from)
+    groups, rest, held_out = _held_out(arguments.keep_from or arguments.learn_from)
     own = list(groups)
     groups |= _in_groups(tokenization.read_sources(arguments.measure or []))
     if arguments.keep_from:
@@ -77,7 +77,7 @@ def _vocabulary(arguments) -> None:
         tokenizer = tokenization.cut_vocabulary(tokenizer, ranked, size)
         found |= {"curve": list(map(dataclasses.asdict, curve)), "proposed": proposed}
     if arguments.add:
-        texts = [document.text for document in tokenization.read_sources(arguments.learn_from)]
+        texts = _without(held_out, arguments.learn_from)
         learnt = tokenization.learn_pieces(texts, tokenizer, arguments.add)
         tokenizer = tokenization.expand_vocabulary(tokenizer, learnt)
         found["added"] = len(learnt)
@@ -99,8 +99,8 @@ def _vocabulary(arguments) -> None:
     _print(found, arguments.output)
 
 
-def _held_out(inputs) -> tuple[dict[str, list[str]], list[str]]:
-    """Every tenth document, to measure on; and the texts of the others, to count."""
+def _held_out(inputs) -> tuple[dict[str, list[str]], list[str], set[str]]:
+    """Every tenth document, to measure on; the texts of the others, to count; those held out."""
     from gemma_ko_lib.tokenization import read_sources
 
     documents = list(read_sources(inputs))
@@ -110,7 +110,15 @@ def _held_out(inputs) -> tuple[dict[str, list[str]], list[str]]:
             f"{', '.join(inputs)}: at least two documents are needed, one to count on and one to "
             "measure on."
         )
-    return _in_groups(documents[::_HELD_OUT]), rest
+    held_out = documents[::_HELD_OUT]
+    return _in_groups(held_out), rest, {document.text for document in held_out}
+
+
+def _without(held_out: set[str], inputs) -> list[str]:
+    """Texts to learn pieces from: none that they are measured on."""
+    from gemma_ko_lib.tokenization import read_sources
+
+    return [document.text for document in read_sources(inputs) if document.text not in held_out]
 
 
 def _in_groups(documents) -> dict[str, list[str]]:

@@ -35,6 +35,7 @@ __all__ = [
     "recorded_metrics",
     "run_course",
 ]
+_METRICS = "metrics.json"
 
 
 @dataclasses.dataclass
@@ -61,7 +62,7 @@ class CourseResult:
 
     @property
     def metrics_path(self) -> Path:
-        return self.output_dir / "metrics.json"
+        return self.output_dir / _METRICS
 
     @property
     def report_path(self) -> Path:
@@ -117,6 +118,12 @@ def run_course(
     output_dir = Path(output_dir).absolute()
     if output_dir.resolve() == paths[0].parent.resolve():
         raise UserError(f"{output_dir} holds the notebooks themselves; give another folder with -o")
+    there = [path.name for path in paths if (output_dir / path.name).exists()]
+    if there and not (output_dir / _METRICS).exists():
+        raise UserError(
+            f"{output_dir} holds a {there[0]} that is from no run of the course, and could be "
+            "somebody's answers; give another folder with -o"
+        )
     if jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {jobs}")
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -7,6 +7,7 @@ machine. Who wrote an answer, and with what help, no notebook shows.
 
 import dataclasses
 import datetime
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -16,10 +17,12 @@ import nbformat
 from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
-from gemma_ko_lib.runtime import UserError, write_whole
+from gemma_ko_lib.runtime import UserError, printable, write_whole
 
 # From the least to the best; of several notebooks of a lesson the best result counts.
 STATES = ("not run", "check was changed", "not passed", "passed")
+# nbformat takes other JSON for a notebook, and fails at what that lacks.
+_NO_NOTEBOOK = (ValueError, TypeError, AttributeError, nbformat.ValidationError)
 
 
 @dataclasses.dataclass
@@ -39,7 +42,7 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
     """Read which exercises of each lesson are passed.
 
     A notebook belongs to the lesson whose checks it holds, whatever its file is called. Notebooks
-    with solutions, as the course itself stores them, do not count.
+    with solutions, as the course itself stores them, do not count; stderr says how many there are.
 
     Args:
         paths: notebooks, or folders in which all are looked at.
@@ -58,13 +61,22 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
             title = next(filter(None, (_title(cell) for cell in notebook.cells)), path.stem)
             lessons.append(Lesson(path.stem, title, {e.number: "not run" for e in found}))
             owner |= {source_sha256(e.check.source): (lessons[-1], e.number) for e in found}
+    solved = []
     for path in _notebooks(paths):
         try:
             cells = nbformat.read(path, as_version=4).cells
-        except (ValueError, nbformat.ValidationError) as error:
+        except (OSError, *_NO_NOTEBOOK) as error:
             raise UserError(f"{path} is not a notebook that can be read: {error}") from None
-        if not any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
+        if any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
+            solved.append(path)
+        else:
             _take(cells, owner)
+    if solved:
+        print(
+            f"{len(solved)} with the course's solutions (a line `# solution`), such as "
+            f"{printable(str(solved[0]))}: not counted",
+            file=sys.stderr,
+        )
     return lessons
 
 
@@ -77,8 +89,15 @@ def _notebooks(paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise UserError(f"{path} is not there; name notebooks, or a folder that holds some.")
-        inside = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
-        found += [p for p in inside if not any(part.startswith(".") for part in p.parts)]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        # Hidden folders in it, such as .ipynb_checkpoints; its own path may have "..".
+        found += [
+            inside
+            for inside in sorted(path.rglob("*.ipynb"))
+            if not any(part.startswith(".") for part in inside.relative_to(path).parts)
+        ]
     return found
 
 

@@ -62,7 +62,7 @@ def _here(data: str | Path) -> tuple[list[Path], Path]:
     path = Path(data).expanduser()
     if path.is_file():
         return [path], path.parent
-    return sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES), path
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES), path
 
 
 def _on_the_hub(data: str) -> tuple[list[Path], Path]:

@@ -30,7 +30,7 @@ def read_nsmc(data: str | Path | None, examples: bool = False) -> Suite:
     path = Path(data).expanduser()
     training = path / "ratings_train.txt"
     path = path / "ratings_test.txt" if path.is_dir() else path
-    parse = json_object if "json" in path.suffix else _columns
+    parse = json_object if "json" in path.suffix.lower() else _columns
     suite = read_suite("nsmc", path, _item, labels=True, parse=parse)
     if not examples or not training.is_file():
         return suite

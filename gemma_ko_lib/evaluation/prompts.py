@@ -14,7 +14,7 @@ from gemma_ko_lib.evaluation.items import Item, Suite
 from gemma_ko_lib.runtime import UserError
 
 ASK = "\n정답:"
-LETTERS = "ABCDEFGH"
+LETTERS = "ABCDEFGHIJ"  # KoBALT has ten choices
 
 
 def by_letter(suite: Suite) -> Suite:
@@ -35,15 +35,15 @@ def by_letter(suite: Suite) -> Suite:
     """
     items = []
     for item in suite.items:
+        letters = tuple(f" {letter}" for letter in LETTERS[: len(item.choices)])
+        if item.choices in (letters, tuple(f" ({letter.strip()})" for letter in letters)):
+            items.append(item)
+            continue
         if not item.prompt.endswith(ASK):
             raise UserError(
                 f"{suite.name} cannot be asked by letter: item {item.id} does not end in "
                 "'정답:'. culture and knowledge can."
             )
-        letters = tuple(f" {letter}" for letter in LETTERS[: len(item.choices)])
-        if item.choices == letters:
-            items.append(item)
-            continue
         shown = zip(LETTERS, item.choices, strict=False)
         listed = "".join(f"\n{letter}.{choice}" for letter, choice in shown)
         prompt = item.prompt.removesuffix(ASK) + listed + ASK

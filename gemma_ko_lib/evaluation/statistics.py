@@ -6,13 +6,14 @@ a figure can be reproduced. For a share of right answers the bootstrap interval 
 all are right, so shares get Wilson's interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from gemma_ko_lib.runtime import UserError
 
 DRAWS = 2000
+_MOST_DRAWN = 2**22  # indices at once, and the values that they draw: 100 MB
 
 
 def check_finite(values: Sequence[float], model: str) -> None:
@@ -46,9 +47,16 @@ def interval(values, weights=None) -> tuple[float, float]:
     """
     values = np.asarray(values, float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
-    drawn = draws(len(values))
-    low, high = np.percentile(values[drawn].sum(1) / weights[drawn].sum(1), [2.5, 97.5])
+    means = [values[drawn].sum(1) / weights[drawn].sum(1) for drawn in _parts_of_draws(len(values))]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
+
+
+def _parts_of_draws(items: int) -> Iterator[np.ndarray]:
+    """The rows of `draws(items)`, as many at once as do not fill the memory for many items."""
+    generator, rows = np.random.default_rng(0), max(1, _MOST_DRAWN // items)
+    for start in range(0, DRAWS, rows):
+        yield generator.integers(0, items, (min(rows, DRAWS - start), items))
 
 
 def share_interval(right) -> tuple[float, float]:

@@ -36,6 +36,9 @@ def find_credentials(service: str) -> dict[str, Credential]:
 
     Returns:
         Every name the service needs, mapped to its credential; empty when one is missing.
+
+    Raises:
+        UserError: a file of credentials is damaged or cannot be read.
     """
     names = CREDENTIAL_NAMES[service]
     sources = {
@@ -80,12 +83,18 @@ def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:
         path = Path(candidate).expanduser()
         if not path.is_file():
             continue
-        text = path.read_text("utf-8").strip()
+        try:
+            text = path.read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise UserError(f"{candidate} cannot be read: {reason}.") from None
         if service == "huggingface":
             return {names[0]: Credential(candidate, text)} if text else {}
         try:
             stored = json.loads(text)
             values = (stored["username"], stored["key"])
+            if not all(isinstance(value, str) and value for value in values):
+                raise ValueError
         except (ValueError, KeyError, TypeError):
             raise UserError(
                 f"{candidate} is not a Kaggle key file: it should hold "
@@ -103,6 +112,9 @@ def export_credentials(service: str) -> bool:
 
     Returns:
         Whether the service's credentials were found.
+
+    Raises:
+        UserError: see `find_credentials`.
     """
     found = find_credentials(service)
     for name, credential in found.items():

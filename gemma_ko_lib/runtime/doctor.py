@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 
 from gemma_ko_lib.runtime.credentials import CREDENTIAL_NAMES, find_credentials
-from gemma_ko_lib.runtime.errors import nearest_existing
+from gemma_ko_lib.runtime.errors import UserError, nearest_existing
 from gemma_ko_lib.runtime.machine import (
     Accelerator,
     accelerator,
@@ -33,6 +33,13 @@ def describe() -> dict:
     None, and `faults` says why.
     """
     device, faults = _examine()
+    credentials = {}
+    for service in CREDENTIAL_NAMES:
+        try:
+            found = find_credentials(service)
+        except UserError as error:  # what the doctor is asked for
+            found, faults = {}, [*faults, str(error)]
+        credentials[service] = {name: its.source for name, its in found.items()}
     dtype = choose_dtype(device) if device else None
     return {
         "platform": platform(),
@@ -45,10 +52,7 @@ def describe() -> dict:
         "memory_bytes": total_memory_bytes(),
         "disk_free_bytes": shutil.disk_usage(os.getcwd()).free,
         "cache_dir": str(cache_dir()),
-        "credentials": {
-            service: {name: found.source for name, found in find_credentials(service).items()}
-            for service in CREDENTIAL_NAMES
-        },
+        "credentials": credentials,
     }
 
 

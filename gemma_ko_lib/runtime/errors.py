@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ def did_you_mean(word: str, words: Iterable[str], cutoff: float = 0.6, most: int
 def nearest_existing(path: str | Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
     path = Path(path).absolute()
-    while not path.exists():
+    while not os.path.exists(path):  # pathlib's raises where one may not look, or a name is long
         path = path.parent
     return path
 

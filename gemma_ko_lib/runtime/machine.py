@@ -77,7 +77,10 @@ def nvidia_card() -> NvidiaCard | None:
         return None
     name, driver, capability = fields
     # CUDA 13 starts at driver 580 and compute capability 7.5.
-    newer = int(driver.partition(".")[0]) >= 580 and float(capability) >= 7.5
+    try:
+        newer = int(driver.partition(".")[0]) >= 580 and float(capability) >= 7.5
+    except ValueError:  # "[N/A]"
+        newer = False
     return NvidiaCard(name, "cuda13" if newer else "cuda12")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error, disk_errors
 
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
 
@@ -37,20 +39,26 @@ def whole_file(path: str | Path, mode: str = "w"):
 
     Raises:
         UserError: the disk is full or the folder is not writable.
+        OSError: the block's own, where it is none of writing.
     """
     path = Path(path)
-    temporary = None
+    temporary, of_block = None, False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(handle, mode, encoding=encoding) as file:
+            of_block = True
             yield file
+            of_block = False
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
+        # What the block reads, from the network for one, has errors of its own.
+        if of_block and error.errno not in _OF_WRITING:
+            raise
         raise disk_error(path, error) from error
     finally:
         if temporary and os.path.exists(temporary):
@@ -90,7 +98,7 @@ def only_process(folder: str | Path):
     import fcntl
 
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     lock = folder / ".lock"
     with contextlib.ExitStack() as opened:
         while True:
@@ -230,12 +238,13 @@ def numbered_records(
     """
     if path.exists() and not path.is_file():
         raise ValueError("it is not a file")  # a pipe would be waited for
-    if path.suffix == ".parquet":
+    suffix = path.suffix.lower()  # Windows' programs write DATA.CSV
+    if suffix == ".parquet":
         from pyarrow import parquet
 
         yield from enumerate(parquet.read_table(path).to_pylist(), 1)
         return
-    if path.suffix == ".csv":
+    if suffix == ".csv":
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             for record in reader:
@@ -244,13 +253,13 @@ def numbered_records(
                 yield reader.line_num, more if None in record else record
         return
     lines = numbered_lines(path)
-    if path.suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
+    if suffix == ".json" or (lines and lines[0][1].lstrip().startswith("[")):
         yield from _listed(path.read_text("utf-8-sig"))
         return
     if lines and parse is json_object:  # no reader of its own is given
         first = lines[0][1]
-        as_nsmc = path.suffix == ".txt" and "\t" in first and first[0] != "{"
-        if path.suffix == ".tsv" or as_nsmc:
+        as_nsmc = suffix == ".txt" and "\t" in first and first[0] != "{"
+        if suffix == ".tsv" or as_nsmc:
             parse, lines = _by_columns(first.split("\t")), lines[1:]
     for number, line in lines:
         try:

@@ -83,9 +83,9 @@ def _exported(model: str, path: Path) -> Path:
         raise UserError(f"{path} holds neither a GGUF file nor a finished model.safetensors.")
     # A run that went on has other weights under the same name.
     version = f"{path.resolve().name}-{weights.stat().st_mtime_ns}" if path.is_dir() else model
-    folder = cache_dir() / "serving" / version
+    # What is no folder may be a mistyped path, and "cache" / "/path" is that path.
+    folder = cache_dir() / "serving" / version.replace("/", "-")
     if not (found := list(folder.glob("*.gguf"))):
-        folder.mkdir(parents=True, exist_ok=True)
         print(f"Writing {model} as a GGUF file, once, into {folder}", file=sys.stderr)
         command = [sys.executable, "-m", "gemma_ko_lib.cli", "export", model, "-o", str(folder)]
         with only_process(folder):

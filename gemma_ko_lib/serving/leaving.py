@@ -16,7 +16,7 @@ from gemma_ko_lib.serving.folders import known, new_folder
 from gemma_ko_lib.serving.gguf_export import TYPES, export_gguf
 from gemma_ko_lib.serving.keras_export import export_keras
 from gemma_ko_lib.serving.llama_quantizer import WEIGHED
-from gemma_ko_lib.serving.model_card import read_noted, write_card
+from gemma_ko_lib.serving.model_card import CARD_BEGINS, read_noted, write_card
 from gemma_ko_lib.serving.transformers_export import export_transformers
 
 FORMATS = ("hf", "gguf", "keras", "peft")
@@ -43,11 +43,16 @@ def export(
         What was written: the folder, or the GGUF file.
 
     Raises:
-        UserError: an unknown format or type; importance for a format that does not take it; a run
-            that is not finished; a run without adapters;
-            see the formats' own functions.
+        UserError: an unknown format or type; a type or importance for a format that does not take
+            it; a run that is not finished; a run without adapters; a README.md that is not an
+            export's in the folder of a GGUF file; see the formats' own functions.
     """
     known("format", format, FORMATS)
+    if kind and format != "gguf":
+        raise UserError(
+            f"A type is one of a GGUF file, and {format} would not have it: give --format gguf "
+            "too, or leave --type out."
+        )
     kind = known("type", (kind or _GGUF_TYPE).lower(), TYPES)
     if importance and (format != "gguf" or TYPES[kind][0] not in WEIGHED):
         takes = ", ".join(name for name, (its_type, _) in TYPES.items() if its_type in WEIGHED)
@@ -67,19 +72,35 @@ def export(
     path = folder / f"{run.resolve().name.removesuffix('.gguf')}-{kind}.gguf"
     if path.exists():
         raise UserError(f"{path} is there already; give another folder with -o.")
-    columns = None
-    if importance:
-        columns = column_importance(model, [its.text for its in read_documents(importance)])
-    export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     texts = {
         "README.md": write_card(model, run, folder, format, path.name),
         "Modelfile": f"FROM ./{path.name}\n",
         "NOTICE": model.notice,
     }
+    for file, begins in zip(texts, (CARD_BEGINS, "FROM ./", model.notice), strict=True):
+        if texts[file] and not _may_be_replaced(folder / file, begins):
+            raise UserError(
+                f"{folder / file} is there, and of no export, which writes its own; give another "
+                "folder with -o."
+            )
+    columns = None
+    if importance:
+        columns = column_importance(model, [its.text for its in read_documents(importance)])
+    export_gguf(model, path, kind, chat=_chats(source), importance=columns)
     for file, text in texts.items():
         if text:
             runtime.write_whole(folder / file, text)
     return path
+
+
+def _may_be_replaced(path: Path, begins: str) -> bool:
+    """Whether a file is not there, or begins as an export's does."""
+    try:
+        return path.read_text("utf-8").startswith(begins)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _stored_dtype(run: Path) -> str:

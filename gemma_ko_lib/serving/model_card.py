@@ -7,6 +7,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.training.run_log import read_log
 
+CARD_BEGINS = "---\nlanguage: [ko, en]\n"
 _TERMS = (
     "It is derived from Gemma. Gemma is provided under and subject to the Gemma Terms of Use found "
     "at ai.google.dev/gemma/terms; who passes this model on passes these terms on, says that it "
@@ -58,7 +59,7 @@ def write_card(model: Model, run: Path, folder: Path, format: str, file: str = "
     """
     settings, summary = (read_noted(run / name) for name in ("config.json", "summary.json"))
     derived = "Gemma Terms" in model.notice
-    head = ["---", "language: [ko, en]", "pipeline_tag: text-generation"]
+    head = [*CARD_BEGINS.splitlines(), "pipeline_tag: text-generation"]
     head += ["license: gemma"] if derived else []
     head += ["library_name: transformers"] if format == "hf" else []
     name = Path(model.name).resolve().name

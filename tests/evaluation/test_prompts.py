@@ -27,6 +27,21 @@ def test_by_letter_the_choices_are_shown_in_their_order():
     assert evaluation.by_letter(suite).items == suite.items  # as an exam by letters comes
 
 
+@pytest.mark.parametrize(
+    ("end", "form", "letters"),
+    [
+        ("\n정답：", " {}", "ABCD"),
+        ("\n### 정답:", " ({})", "ABCDE"),
+        ("\n정답:", " {}", "ABCDEFGHIJ"),
+    ],
+)
+def test_an_exam_that_asks_by_letter_stays_as_it_is(end, form, letters):
+    """KMMLU's colon is of full width, HAE-RAE's letters are in brackets, KoBALT has ten."""
+    choices = tuple(map(form.format, letters))
+    exam = Suite("exam", (Item("1", f"어느 것이 옳은가?{end}", choices, 0, "law"),))
+    assert evaluation.by_letter(exam) == exam
+
+
 def test_examples_carry_their_answers_and_are_not_asked():
     suite = evaluation.few_shot(QUESTIONS, 2)
     assert [item.id for item in suite.items] == ["q-0", "q-2", "q-3", "q-5"]

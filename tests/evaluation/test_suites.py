@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from gemma_ko_lib import evaluation, runtime
-from gemma_ko_lib.evaluation import Item, Score, Suite
+from gemma_ko_lib.evaluation import Item, Score, Suite, statistics
 from gemma_ko_lib.evaluation.null_models import band, null_models
 from gemma_ko_lib.evaluation.results import macro_f1
 from gemma_ko_lib.evaluation.statistics import cluster_interval, interval, share_interval
@@ -338,6 +339,18 @@ def test_two_right_of_two_are_no_certainty():
     # With many items the two kinds of interval agree.
     right = np.repeat([0.0, 1.0], [120, 280])
     np.testing.assert_allclose(share_interval(right), interval(right), atol=0.005)
+
+
+def test_an_interval_over_many_items_is_the_same_in_parts(monkeypatch):
+    values, weights = np.random.default_rng(1).random((2, 3000))
+    drawn = statistics.draws(3000)
+    means = values[drawn].sum(1) / weights[drawn].sum(1)
+    expected = tuple(np.percentile(means, [2.5, 97.5]))
+    monkeypatch.setattr(statistics, "_MOST_DRAWN", 70_000)  # 23 sets at once, the last fewer
+    tracemalloc.start()
+    assert interval(values, weights) == expected
+    assert tracemalloc.get_traced_memory()[1] < 5e6  # all at once: 144 MB
+    tracemalloc.stop()
 
 
 def test_no_quiz_answer_is_taught_by_the_instructions():

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from gemma_ko_lib.runtime import UserError, credentials, find_credentials
+from gemma_ko_lib.runtime import UserError, credentials, doctor, find_credentials
 
 
 def test_the_environment_comes_before_a_file_and_no_value_is_shown(monkeypatch, tmp_path):
@@ -32,9 +32,29 @@ def test_kaggle_secrets_are_asked_on_kaggle(monkeypatch):
     assert find_credentials("kaggle") == {}
 
 
-def test_a_broken_key_file_is_named(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{not json", "is not a Kaggle key file"),
+        (b'{"username": "me", "key": 12}', "is not a Kaggle key file"),
+        ('{"username": "나"}'.encode("utf-16"), "cannot be read: it is not UTF-8"),
+    ],
+)
+def test_a_broken_key_file_is_named(content, said, monkeypatch, tmp_path):
     stored = tmp_path / "kaggle.json"
-    stored.write_text("{not json")
-    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (str(stored),)})
-    with pytest.raises(UserError, match="kaggle.json is not a Kaggle key file"):
+    stored.write_bytes(content)
+    files = {"kaggle": (str(stored),), "huggingface": ()}
+    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", files)
+    with pytest.raises(UserError, match=f"kaggle.json {said}"):
         find_credentials("kaggle")
+    monkeypatch.setattr(doctor, "_examine", lambda: (None, ["a fault"]))
+    described = doctor.describe()  # goes on, and names it
+    assert described["faults"][0] == "a fault" and said in described["faults"][1]
+    assert described["credentials"] == {"kaggle": {}, "huggingface": {}}
+
+
+def test_a_key_file_of_windows_is_read(monkeypatch, tmp_path):
+    stored = tmp_path / "kaggle.json"
+    stored.write_text('{"username": "me", "key": "hidden"}', "utf-8-sig")
+    monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (str(stored),)})
+    assert find_credentials("kaggle")["KAGGLE_KEY"].value == "hidden"

@@ -50,6 +50,11 @@ def test_a_card_without_the_cuda_part_of_jax_is_named_with_the_extra(
     assert printed.count("\n") == 1
 
 
+def test_a_driver_that_leaves_a_field_out_is_no_traceback(nvidia_smi):
+    nvidia_smi("GRID T4-4C, 580.82.07, [N/A]")
+    assert machine.nvidia_card() == machine.NvidiaCard("GRID T4-4C", "cuda12")
+
+
 def test_a_plugin_of_another_version_is_told_from_a_missing_one(nvidia_smi, installed, capsys):
     nvidia_smi("Tesla T4, 550.54.15, 7.5")
     installed |= {"jaxlib": "0.10.2", "jax-cuda12-plugin": "0.7.2"}

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gemma_ko_lib.runtime import UserError, numbered_records, whole_file
+from gemma_ko_lib.runtime import UserError, numbered_records, only_process, whole_file
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
@@ -31,6 +31,24 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     ):
         file.write("text")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_the_block_reads_is_not_blamed_on_the_disk(tmp_path):
+    for error in (ConnectionResetError(errno.ECONNRESET, "reset"), OSError("no route")):
+        with pytest.raises(type(error)) as raised, whole_file(tmp_path / "rows") as file:
+            file.write("half")
+            raise error
+        assert raised.value is error
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(UserError, match="rows: No space left"), whole_file(tmp_path / "rows"):
+        raise full
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("use", [only_process, whole_file])
+def test_a_path_that_cannot_be_looked_at_is_named(use, tmp_path):
+    with pytest.raises(UserError, match="File name too long"), use(tmp_path / ("가" * 200) / "out"):
+        pass
 
 
 # --- Records of data sets -----------------------------------------------------------------
@@ -128,3 +146,19 @@ def no_file(request, tmp_path, monkeypatch):
 def test_what_is_no_file_is_refused_and_not_waited_for(no_file):
     with pytest.raises(ValueError, match="not a file"):
         found_in(no_file)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATA.CSV", "text\n한 줄\n"),
+        ("DATA.TSV", "text\n한 줄\n"),
+        ("DATA.JSON", f"[{GOOD}]"),
+        ("DATA.TXT", "id\ttext\n1\t한 줄\n"),
+    ],
+)
+def test_an_ending_in_capitals_is_the_same(name, text, tmp_path):
+    for path in (tmp_path / name, tmp_path / name.lower()):
+        path.write_text(text, "utf-8")
+        (record,) = found_in(path).values()
+        assert record["text"] == "한 줄"

@@ -79,6 +79,17 @@ def test_a_folder_with_one_gguf_file_stands_for_it(tmp_path):
         engine.find_gguf(str(tmp_path))
 
 
+@pytest.mark.parametrize("typed", ["{here}/rnus/chat", "rnus/chat", "../rnus", "nanoo"])
+def test_a_mistyped_path_leaves_no_folder(typed, tmp_path, monkeypatch):
+    refused = subprocess.CompletedProcess([], 1, "", "gemma-ko: no such model")
+    monkeypatch.setattr(engine.subprocess, "run", lambda *args, **kwargs: refused)
+    monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "deep" / "cache"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="^no such model"):
+        engine.find_gguf(typed.format(here=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_shards_is_exported_too(tmp_path, monkeypatch):
     shards, cache = tmp_path / "shards", tmp_path / "cache"
     shards.mkdir()
@@ -126,6 +137,14 @@ def test_what_was_measured_is_shown_where_none_fits(tmp_path, monkeypatch, capsy
     assert [its["name"] for its in found["variants"]] == ["full", "small"]
     assert found["chosen"] is None and "small is out" in found["reasons"][0]
     assert (tmp_path / "frontier.png").is_file()
+
+
+def test_what_was_measured_is_shown_where_it_cannot_be_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compare, "measure", lambda *_, **__: [FULL, SMALL])
+    (tmp_path / "out").write_text("a file of that name")
+    assert cli.main(["compare", "x.gguf", "-o", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "Chosen: small" in said.out and "Cannot write" in said.err
 
 
 @pytest.mark.slow

@@ -255,6 +255,7 @@ def test_a_gemma_that_llama_cpp_would_scale_otherwise_is_refused(tiny_tokenizer,
         (["--format", "ggfu"], "Did you mean gguf"),
         (["--format", "gguf", "--type", "q8"], "Did you mean q8_0"),
         (["--format", "peft"], "holds no adapter"),
+        (["--type", "q4_k_m"], "give --format gguf too"),
     ],
 )
 def test_a_mistyped_command_names_what_there_is(options, said, tmp_path, capsys):
@@ -277,3 +278,17 @@ def test_the_command_writes_a_card_beside_the_file(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["path"].endswith("nano-q8_0.gguf")
     assert "ollama create" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "Modelfile").read_text() == "FROM ./nano-q8_0.gguf\n"
+
+
+def test_a_gguf_file_does_not_replace_what_stands_beside_it(tmp_path, capsys):
+    (tmp_path / "README.md").write_text("내 프로젝트", "utf-8")
+    arguments = ["export", "nano", "-o", str(tmp_path), "--format", "gguf"]
+    assert main(arguments) == 1
+    assert "README.md is there, and of no export" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text("utf-8") == "내 프로젝트"
+    (tmp_path / "README.md").unlink()
+    assert main(arguments) == 0
+    (tmp_path / "nano-q8_0.gguf").unlink()  # to have room
+    assert main([*arguments, "--type", "q4_0"]) == 0  # with a card of its own
+    assert "nano-q4_0.gguf" in (tmp_path / "README.md").read_text("utf-8")
