@@ -199,12 +199,12 @@ def _pretraining(profile: Profile) -> Work:
     work, sizes, evaluated = Work(cpu_seconds=_LOAD + _CUT), profile.pretrain, profile.evaluation
     parameters = _cut(profile.tokens.kept_pieces)
     runs = 2 * sizes.seeds  # with English and without
-    # One more is stopped and goes on; an exercise trains three times for a quarter of the updates.
-    work.train((runs + 1 + 3 / 4) * sizes.steps * sizes.batch_rows * sizes.row_length, parameters)
-    work.save((runs + 1 + 3 / 4) * sizes.steps / sizes.checkpoint_every, parameters)
+    # One more is stopped and goes on; an exercise trains four times for a quarter of the updates.
+    work.train((runs + 2) * sizes.steps * sizes.batch_rows * sizes.row_length, parameters)
+    work.save((runs + 2) * sizes.steps / sizes.checkpoint_every, parameters)
     window = evaluated.window
     texts = _beginnings(evaluated.documents, window, evaluated.batch_rows, window)
-    work.read((1 + 2 * runs + 3) * sum(texts), parameters)
+    work.read((1 + 2 * runs + 4) * sum(texts), parameters)
     work.read(2 * texts[0] + 4 * 8 * window, parameters)  # of an exercise
     return work
 
