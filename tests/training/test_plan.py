@@ -337,6 +337,19 @@ def test_a_cut_that_is_no_number_of_pieces_is_refused(name):
         plan.plan(name, "t4")
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_device_that_does_not_tell_its_memory_is_planned_for(compiled, monkeypatch):
+    machine = Accelerator("gpu", "a GPU without figures", 1, None)
+    said = Compiled("GPU", GIB, GIB, None, 1.0)
+    monkeypatch.setattr(runtime, "accelerator", lambda: machine)
+    monkeypatch.setattr(step_compiler, "measure_here", lambda step: said)
+    found = plan.plan("gemma3_270m", "here", compiled=compiled)
+    assert found.fits and found.batching.rows == found.batching.update_rows
+    text = format_plan(found)
+    assert "1 × a GPU without figures, memory not told" in text
+    assert "It fits" not in text and f"not known: {found.command}" in text
+
+
 def test_here_is_the_device_that_is_computed_on():
     found = plan.plan("gemma3_270m", "here", size=RunSize(update_tokens=512, length=256))
     assert found.machine == plan.this_machine()
