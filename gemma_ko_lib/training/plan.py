@@ -142,7 +142,7 @@ def plan(
         compiled: ask a compiler too.
 
     Raises:
-        UserError: an unknown name, or no compiler for this device here.
+        UserError: an unknown name, or no compiler for this device here: a GPU is asked itself.
 
     Example:
         >>> plan("gemma2_2b", "v5e-8").fits
@@ -157,7 +157,7 @@ def plan(
         if device in step_compiler.TPU_TOPOLOGIES:
             said = step_compiler.compile_for_tpu(step, device)
         else:
-            said = step_compiler.measure_here(step)
+            said = step_compiler.measure_here(step, None if device == HERE else machine)
         fits = said.refusal is None and _has_room(machine, said.peak)
         found = dataclasses.replace(found, compiled=said, fits=fits)
     if found.fits:

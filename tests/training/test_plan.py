@@ -278,6 +278,34 @@ def test_without_the_tpu_compiler_it_says_how_to_get_it(monkeypatch):
         plan.plan("gemma3_270m", "v5e-1", compiled=True)
 
 
+@pytest.mark.parametrize(
+    ("device", "here", "count", "asked"),
+    [
+        ("t4", "Tesla T4", 1, True),
+        ("p100", "Tesla P100-PCIE-16GB", 1, True),
+        ("a100-40", "NVIDIA A100-SXM4-40GB", 1, True),
+        ("a100-80", "NVIDIA A100 80GB PCIe", 1, True),
+        ("h100", "NVIDIA H100 80GB HBM3", 1, True),
+        ("rtx4090", "NVIDIA GeForce RTX 4090", 1, True),
+        ("here", "NVIDIA H100 PCIe", 2, True),
+        ("h100", "Tesla T4", 1, False),
+        ("a100-80", "NVIDIA A100-SXM4-40GB", 1, False),
+        ("t4", "Tesla T4", 2, False),
+        ("v3-8", "Tesla T4", 8, False),
+    ],
+)
+def test_a_gpu_is_measured_for_itself_only(device, here, count, asked, monkeypatch):
+    machine = Accelerator("gpu", here, count, 16 * GIB)
+    monkeypatch.setattr(runtime, "accelerator", lambda: machine)
+    said = Compiled(here, GIB, GIB, None, 1.0)
+    monkeypatch.setattr(step_compiler, "compile_on", lambda *_, **__: said)
+    if asked:
+        assert plan.plan("gemma3_270m", device, compiled=True).compiled == said
+        return
+    with pytest.raises(UserError, match=f"cannot be measured on {count} × {here}.*device here"):
+        plan.plan("gemma3_270m", device, compiled=True)
+
+
 def test_the_compilers_refusal_is_passed_on_in_its_words(monkeypatch):
     words = "Ran out of memory in memory space hbm. Used 17.02G of 15.75G hbm."
 
@@ -342,7 +370,7 @@ def test_a_device_that_does_not_tell_its_memory_is_planned_for(compiled, monkeyp
     machine = Accelerator("gpu", "a GPU without figures", 1, None)
     said = Compiled("GPU", GIB, GIB, None, 1.0)
     monkeypatch.setattr(runtime, "accelerator", lambda: machine)
-    monkeypatch.setattr(step_compiler, "measure_here", lambda step: said)
+    monkeypatch.setattr(step_compiler, "measure_here", lambda *_: said)
     found = plan.plan("gemma3_270m", "here", compiled=compiled)
     assert found.fits and found.batching.rows == found.batching.update_rows
     text = format_plan(found)
