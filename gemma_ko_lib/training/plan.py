@@ -9,6 +9,7 @@ import difflib
 import functools
 import os
 import re
+import shlex
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models.decoder import Decoder
@@ -106,11 +107,11 @@ class Plan:
     def command(self) -> str:
         """What is to be typed on the machine itself."""
         model, before = self.model, []
-        if cut := re.fullmatch(r"(\w+):(\d+)", model):
+        if cut := re.fullmatch(r"([\w.]+):(\d+)", model):
             whole, pieces = cut.groups()
             before = [f"gemma-ko vocabulary --model {whole} --keep-from DOCS --pieces {pieces}"]
             before, model = [*before, "-o CUT &&"], "CUT"
-        words = [*before, "gemma-ko pretrain --model", model, "--data DATA -o RUN"]
+        words = [*before, "gemma-ko pretrain --model", shlex.quote(model), "--data DATA -o RUN"]
         return " ".join([*words, *self.method.options(), *size_options(self.size)])
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import shlex
 
 import jax
 import pytest
@@ -357,6 +358,15 @@ def test_a_folder_with_a_cut_vocabulary_is_planned_as_it_is(tmp_path, tiny_token
     change_vocabulary(model, cut_to_texts(tiny_tokenizer, ["a b"], 270)).save(tmp_path / "cut")
     found = plan.plan(str(tmp_path / "cut"), "t4")
     assert found.fits and str(tmp_path / "cut") in found.command and "CUT" not in found.command
+
+
+def test_a_name_with_a_dot_or_a_folder_with_a_space_can_be_typed(tmp_path, tiny_tokenizer):
+    first, _ = plan.plan("gemma-1.1-2b-it:32k", "h100").command.split(" && ")
+    assert first.startswith("gemma-ko vocabulary --model gemma_1.1_instruct_2b_en --keep-from")
+    folder = tmp_path / "내 모델; echo"
+    make_model("gemma2", tokenizer=tiny_tokenizer).save(folder)
+    words = shlex.split(plan.plan(str(folder), "t4").command)
+    assert _parser().parse_args(words[1:]).model == str(folder)
 
 
 @pytest.mark.parametrize("name", ["gemma2_2b:", "gemma2_2b:many", "gemma2_2b:0", "gemma2_2b:300k"])
