@@ -15,7 +15,15 @@ from gemma_ko_lib.models import CONFIGS, change_vocabulary, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.tokenization import cut_to_texts
-from gemma_ko_lib.training import METHODS, Method, RunSize, plan, pretrain, step_compiler
+from gemma_ko_lib.training import (
+    METHODS,
+    Method,
+    RunSize,
+    memory,
+    plan,
+    pretrain,
+    step_compiler,
+)
 from gemma_ko_lib.training.memory import GIB, Estimate, abstract_decoder, mesh_of
 from gemma_ko_lib.training.plan import DEVICES, device_name, fitting_batching, format_plan
 from gemma_ko_lib.training.size import Batching
@@ -268,6 +276,16 @@ def test_a_device_is_known_by_how_people_write_it(written, name):
 def test_an_unknown_name_is_answered_with_near_ones(model, device, message):
     with pytest.raises(UserError, match=message):
         plan.plan(model, device)
+
+
+@pytest.mark.parametrize("error", [ValueError("no such shape"), TypeError("no epsilon")])
+def test_a_shape_that_cannot_be_built_ends_in_a_sentence(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(memory, "build_backbone", fail)
+    with pytest.raises(UserError, match=f"No GemmaBackbone can be built .*{error}"):
+        abstract_decoder("GemmaBackbone", {"num_layers": 10**9}, "float32")
 
 
 # --- compilers ---
