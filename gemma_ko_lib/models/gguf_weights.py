@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.configs import CONFIGS, check_config
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rope_factor
 from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
 from gemma_ko_lib.runtime import Progress, UserError, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
@@ -130,23 +130,28 @@ def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:
     """
 
     def value(key: str):
-        return reader.fields[key].contents() if key in reader.fields else None
+        try:
+            return reader.fields[key].contents() if key in reader.fields else None
+        except (ValueError, LookupError) as error:
+            raise UserError(f"{path}: the field {key} is damaged ({error!s:.200}).") from None
 
     kind = value("general.architecture")
-    if kind not in GGUF_KINDS:
+    if not isinstance(kind, str) or kind not in GGUF_KINDS:
         raise UserError(f"{path} holds a '{kind!s:.80}', not one of {', '.join(GGUF_KINDS)}.")
     number, like = GGUF_KINDS[kind]
     backbone, config = CONFIGS[like]
-    config = {**config}
+    config = {key: setting for key, setting in config.items() if key not in SIZES}
     for names in SETTINGS:
         if (found := value(f"{kind}.{names.gguf}")) is not None:
             config[names.keras] = found
-    config["vocabulary_size"] = len(value("tokenizer.ggml.tokens") or [])
+    pieces = value("tokenizer.ggml.tokens")
+    config["vocabulary_size"] = len(pieces) if isinstance(pieces, list) else 0
+    check_config(backbone, config, str(path))
     if number < 3:
         config["intermediate_dim"] *= 2  # KerasHub counts both branches
     elif value(f"{kind}.rope.scaling.type") == "linear":
-        config["global_rope_scaling_factor"] = value(f"{kind}.rope.scaling.factor")
+        factor = value(f"{kind}.rope.scaling.factor")
+        config["global_rope_scaling_factor"] = check_rope_factor(factor, str(path))
     if config["num_layers"] == LARGEST_LAYERS.get(number):
         config["query_head_dim_normalize"] = False
-    check_config(backbone, config, str(path))
     return number, backbone, config

@@ -11,6 +11,8 @@ import safetensors.numpy
 from gemma_ko_lib import models
 from gemma_ko_lib.models import gguf_weights, loading
 from gemma_ko_lib.models.belonging import all_finite
+from gemma_ko_lib.models.configs import SIZES
+from gemma_ko_lib.models.layouts import SETTINGS
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
 
@@ -156,7 +158,7 @@ def test_a_tensor_that_no_layer_has_is_refused(tiny_model, tmp_path):
         ({"config": {"num_layers": 0}}, "num_layers is 0"),
         ({"config": {"num_layers": -3}}, "num_layers is -3"),
         ({"config": {"num_layers": True}}, "num_layers is True"),
-        ({"config": {"num_layers": 10**9}}, "1000000000 layers"),
+        ({"config": {"num_layers": 10**9}}, "num_layers is 1,000,000,000"),
         ({"config": {"num_layers": 10**40}}, "num_layers is 1000"),
         ({"config": {"vocabulary_size": 2**30}}, "embeddings of"),
         ({"config": {"head_dim": 2**30}}, "the weights do not fit the configuration"),
@@ -243,6 +245,90 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
     assert model.kind == "GemmaBackbone" and "Terms of Use" in model.notice
     for name, value in tiny_model.params.items():
         np.testing.assert_array_equal(model.params[name], value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "changed", "message"),
+    [
+        ("gemma2", {"model_type": []}, r"model_type is \[\]"),
+        ("gemma2", {"model_type": {"a": 1}}, "model_type is {'a': 1}"),
+        ("gemma2", {"intermediate_size": "x"}, "intermediate_dim is 'x'"),
+        ("gemma2", {"intermediate_size": 1.5}, "intermediate_dim is 1.5"),
+        ("gemma1-mqa", {"intermediate_size": None}, "intermediate_dim is None"),
+        ("gemma2", {"num_hidden_layers": 10**9}, "num_layers is 1,000,000,000"),
+        ("gemma2", {"head_dim": None}, "head_dim is None"),
+        ("gemma2", {"query_pre_attn_scalar": [8]}, r"query_pre_attn_scalar is \[8\]"),
+        ("gemma2", {"query_pre_attn_scalar": 224}, "query_pre_attn_scalar is 224; .* 8 or 4"),
+        ("gemma3", {"rope_parameters": "linear"}, "scaling of the positions is 'linear'"),
+        ("gemma3", {"rope_parameters": {"full_attention": "x"}}, "the positions is 'x'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": "x"}, "the positions is 'x'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": "8"}}, "positions is '8'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": 0}}, "positions is 0"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"type": "yarn"}}, "by 'yarn'"),
+    ],
+)
+def test_a_config_of_no_gemma_ends_in_a_sentence(shape, changed, message, tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+    from gemma_ko_lib.training import plan
+
+    folder = serving.export_transformers(make_model(shape, tokenizer=tiny_tokenizer), tmp_path)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match=message):
+        plan.plan(str(folder), "t4")
+    with pytest.raises(UserError):
+        models.load(folder)
+
+
+@pytest.mark.parametrize("model_type", ["gemma", "gemma2", "gemma3_text"])
+def test_a_config_that_does_not_say_a_size_is_not_filled_up(model_type, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": 9}))
+    with pytest.raises(UserError, match="num_layers is None; it must be"):
+        loading.read_shape(tmp_path)
+
+
+def test_a_head_that_is_not_the_embeddings_is_refused(tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+
+    folder = serving.export_transformers(make_model("gemma3", tokenizer=tiny_tokenizer), tmp_path)
+    path = folder / "model.safetensors"
+    weights = safetensors.numpy.load_file(path)
+    embedding = weights["model.embed_tokens.weight"]
+    safetensors.numpy.save_file(weights | {"lm_head.weight": embedding}, path)
+    models.load(folder)
+    safetensors.numpy.save_file(weights | {"lm_head.weight": embedding + 1}, path)
+    with pytest.raises(UserError, match="lm_head.weight is another matrix"):
+        models.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"gemma3.attention.head_count": None}, "num_query_heads is None"),
+        ({"general.architecture": [1, 2]}, r"holds a '\[1, 2\]', not one of gemma"),
+        ({"general.architecture": 3}, "holds a '3', not one of gemma"),
+        ({"general.architecture": "gemma2", "gemma2.feed_forward_length": "x"}, "_dim is 'x'"),
+        ({"gemma3.embedding_length": [640]}, r"hidden_dim is \[640\]"),
+        ({"gemma3.block_count": 10**9}, "num_layers is 1,000,000,000"),
+        ({"tokenizer.ggml.tokens": 7}, "vocabulary_size is 0"),
+        ({"gemma3.rope.scaling.type": "linear"}, "factor of the positions is None"),
+    ],
+)
+def test_fields_of_no_gemma_end_in_a_sentence(fields, message, tmp_path):
+    import gguf
+
+    said = {f"gemma3.{names.gguf}": 8 for names in SETTINGS if names.keras in SIZES}
+    said |= {"tokenizer.ggml.tokens": ["a", "b"], **fields}
+    writer = gguf.GGUFWriter(tmp_path / "a.gguf", "gemma3")
+    for name, value in said.items():
+        if value is not None:
+            writer.add_key_value(name, value, gguf.GGUFValueType.get_type(value))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UserError, match=f"a.gguf.*{message}"):
+        loading.read_shape(tmp_path / "a.gguf")
 
 
 def test_a_foreign_tensor_is_refused(tmp_path, tiny_tokenizer):
