@@ -120,7 +120,7 @@ def finetune(
     with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
-            return json.loads((run_dir / "summary.json").read_text("utf-8"))
+            return _stored_summary(run_dir / "summary.json")
         left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
         if exams:
             left_out["contaminated"] = len(leaks)
@@ -166,6 +166,16 @@ def finetune(
 
         on_first_host(save)
     return summary
+
+
+def _stored_summary(path: Path) -> dict:
+    try:
+        return runtime.read_json_object(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The run is finished, but its {path} cannot be read ({error}). The model is there; to "
+            "have the summary again, fine-tune in another folder."
+        ) from None
 
 
 def split_conversations(

@@ -9,6 +9,7 @@ from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
 from gemma_ko_lib.training import Method, RunSize, answers
+from gemma_ko_lib.training.run_log import Watch
 
 TALKS = [
     (Turn("user", f"Question {number}?"), Turn("model", f"The answer is {number % 3}."))
@@ -67,6 +68,14 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(run):
         run("run")
     with pytest.raises(UserError, match=r"other settings \(was → is\):\n  method.rank: 2 → 1\n"):
         run("run", method=Method("lora", rank=1, alpha=4), resume=True)
+
+
+def test_a_finished_run_without_its_summary_says_so(run, tmp_path):
+    first = run("chat")
+    assert run("chat", resume=True) == first
+    (tmp_path / "chat" / "summary.json").unlink()
+    with pytest.raises(UserError, match="finished, but its .*summary.json cannot be read"):
+        run("chat", resume=True)
 
 
 def test_what_cannot_be_held_out_is_refused_before_anything_is_written(run, tmp_path):
@@ -161,6 +170,36 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
     np.testing.assert_array_equal(
         *(t.model.params["token_embedding/embeddings"] for t in (tuned, again))
     )
+
+
+def test_the_best_weights_keep_their_loss_when_a_resumed_run_measures_elsewhere(
+    tiny_model, tmp_path, monkeypatch
+):
+    told = iter([3.0, 1.0, 2.0, 2.1])
+    monkeypatch.setattr(answers, "answer_loss", lambda *a, **k: next(told))
+    rows = rows_of(TALKS, tiny_model)
+
+    def train(evaluate_every, **more):
+        settings = config(evaluate_every=evaluate_every)
+        return training.train_on_answers(
+            tiny_model, rows, rows, settings, tmp_path, method=LORA, quiet=True, **more
+        )
+
+    check = Watch.check
+
+    def killed(watch, step, *figures):
+        if step == 4:  # the best is of update 3, the newest checkpoint of update 2
+            raise KeyboardInterrupt
+        check(watch, step, *figures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "check", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(3)
+    # With more tokens or another number of measurements an epoch, others are measured.
+    tuned = train(2, resume=True)
+    assert tuned.best_step == 3
+    assert tuned.held_out_loss == {0: 3.0, 3: 1.0, 4: 2.0, 6: 2.1}
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tiny_model, tmp_path, monkeypatch):
