@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gemma_ko_lib import corpus, models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
-from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain
+from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain, tracking
 from tests.conftest import SENTENCES, make_model
 
 
@@ -179,6 +180,31 @@ def test_what_is_no_data_is_refused_and_leaves_no_trace(name, said, model_folder
     with pytest.raises(UserError, match=said):
         pretrain(model_folder, tmp_path / name, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_two_folders_of_one_name_are_two_runs_of_wandb(tmp_path, monkeypatch):
+    begun = []
+
+    def init(**options):
+        begun.append(options)
+        return types.SimpleNamespace(log=lambda line, step: begun.append((step, line)))
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init))
+    folders = [tmp_path / "a" / "run", tmp_path / "b" / "run", tmp_path / "a" / "run"]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        tracking.tracker("wandb", folder, {"seed": 1})
+    first, second, again = (options["id"] for options in begun)
+    assert first == again != second
+    assert {options["name"] for options in begun} == {"run"}
+
+
+def test_a_folder_called_wandb_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    with pytest.raises(UserError, match="wandb is not installed: pip install 'gemma-ko"):
+        tracking.check_tracker("wandb")
 
 
 def test_figures_go_to_a_tracker_too(model_folder, shards_folder, tmp_path, monkeypatch):
