@@ -167,6 +167,15 @@ def test_a_group_that_comes_once_is_whole_and_the_others_have_their_share(tmp_pa
     assert others["share"] == pytest.approx(0.25, abs=0.005) and others["epochs"] > 4
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    with pytest.raises(UserError, match="Cannot write .*: Permission denied"):
+        packed(corpus({"ko/news": [8] * 9}), tmp_path)
+
+
 # --- Seeds --------------------------------------------------------------------------------
 
 
