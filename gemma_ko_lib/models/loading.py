@@ -1,13 +1,14 @@
 """`load(name)`: nano, Gemma 3 270M, a KerasHub preset, a run's folder, or an exported model."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import jax
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
-from gemma_ko_lib.models.belonging import read_description
+from gemma_ko_lib.models.belonging import MODEL, read_description
 from gemma_ko_lib.models.configs import CONFIGS, preset_name, shape_of
 from gemma_ko_lib.models.gguf_weights import (
     GEMMA_NOTICE,
@@ -119,10 +120,26 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     weights, proto, terms = convert_package()
     name = "gemma3_270m"
     model = _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
-    with runtime.whole_file(cached / "GEMMA_TERMS.html") as file:
-        file.write(terms)
-    model.save(cached)
+    _keep(model, terms, cached)
     return model
+
+
+def _keep(model: Model, terms: str, cached: Path) -> None:
+    """Put a converted model into the cache; several processes may do it at the same time.
+
+    Each writes a folder of its own and moves its files when they are whole, `model.json` last. All
+    make the same bytes.
+    """
+    try:
+        cached.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".converted-", dir=cached.parent) as scratch:
+            with runtime.whole_file(Path(scratch) / "GEMMA_TERMS.html") as file:
+                file.write(terms)
+            model.save(scratch)
+            for path in sorted(Path(scratch).iterdir(), key=lambda path: path.name == MODEL):
+                path.replace(cached / path.name)
+    except OSError as error:
+        raise runtime.disk_error(cached, error) from error
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:

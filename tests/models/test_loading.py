@@ -385,6 +385,27 @@ def test_without_the_real_package_the_extra_is_named(monkeypatch):
         models.load("gemma3_270m")
 
 
+def test_two_processes_may_convert_the_package_at_once(tiny_model, tmp_path, monkeypatch):
+    cached, save = tmp_path / "models" / "gemma3_270m", type(tiny_model).save
+    cached.mkdir(parents=True)
+    (cached / "model.safetensors").write_bytes(b"what a killed conversion has left")
+    seen = []
+
+    def both(model, folder):
+        monkeypatch.setattr(type(tiny_model), "save", save)
+        save(model, folder)
+        loading._keep(model, "terms", cached)  # the other one is done in the meantime
+        seen.append(sorted(path.name for path in cached.iterdir()))
+
+    monkeypatch.setattr(type(tiny_model), "save", both)
+    loading._keep(tiny_model, "terms", cached)
+    files = ["GEMMA_TERMS.html", "model.json", "model.safetensors", "tokenizer.model"]
+    assert seen == [files] and sorted(path.name for path in cached.iterdir()) == files
+    assert [path.name for path in cached.parent.iterdir()] == [cached.name]
+    loaded = models.load(cached, dtype="float32")
+    assert loaded.params.keys() == tiny_model.params.keys()
+
+
 def test_nano_reads_english_far_better_than_korean():
     from gemma_ko_lib.corpus.samples import read_samples
     from gemma_ko_lib.evaluation import bits_per_byte
