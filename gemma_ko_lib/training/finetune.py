@@ -3,7 +3,7 @@
 A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` (what was
 trained, at its best), `contaminated.jsonl` (conversations left out as leaks, where these were
 looked for) and, when done, `summary.json` and the model; with LoRA and OLoRA also `adapter/`, in
-the layout of the PEFT library.
+the layout of the PEFT library, unless the embedding was trained beside it.
 """
 
 import dataclasses
@@ -158,7 +158,8 @@ def finetune(
         }
 
         def save() -> None:
-            if method.lora:
+            # An adapter without the embedding that was trained beside it is another model.
+            if method.lora and not method.embedding_rate:
                 save_adapters(run_dir / "adapter", tuned.adapters, method.lora, str(model_name))
             with runtime.whole_file(run_dir / "summary.json") as file:
                 json.dump(summary, file, ensure_ascii=False, indent=1)

@@ -7,6 +7,7 @@ import pytest
 
 from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving import leaving
 from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
 from gemma_ko_lib.training import Method, RunSize, answers
 from gemma_ko_lib.training.run_log import Watch
@@ -60,6 +61,14 @@ def test_a_finished_run_is_a_plain_model_an_adapter_and_a_summary(run, model_fol
     tuned, base = models.load(folder), models.load(model_folder)
     assert set(tuned.params) == set(base.params)
     assert run("run", resume=True) == summary
+
+
+def test_an_adapter_is_not_kept_without_the_embedding_that_was_trained_with_it(run, tmp_path):
+    run("both", method=Method("lora", rank=2, embedding_rate=0.1))
+    assert (tmp_path / "both" / "model.json").is_file()
+    assert not (tmp_path / "both" / "adapter").exists()
+    with pytest.raises(UserError, match="holds no adapter/.*not with --train-embedding"):
+        leaving.export(str(tmp_path / "both"), tmp_path / "peft", "peft")
 
 
 def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(run):
