@@ -42,8 +42,8 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
             (.model, .spm), a tokenizer.json, a .gguf file, or a folder with one of them.
 
     Raises:
-        UserError: the name is unknown, the file is missing or damaged, or there is no way to get
-            the tokenizer; the message says what to do.
+        UserError: the name is unknown, the file is missing, damaged or not to be read, or there is
+            no way to get the tokenizer; the message says what to do.
     """
     name = str(spec)
     if name == "nano":
@@ -68,7 +68,11 @@ def _from_file(path: Path, name: str) -> Tokenizer:
         return TokenizerJson(path, name)
     if path.suffix == ".gguf":
         return SentencePieceTokenizer(sentencepiece_from_gguf(open_gguf(path), path), name)
-    tokenizer = SentencePieceTokenizer(read_proto(path), str(path))  # an error names the file
+    try:
+        proto = read_proto(path)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+    tokenizer = SentencePieceTokenizer(proto, str(path))  # an error names the file
     tokenizer.name = name
     return tokenizer
 

@@ -107,6 +107,15 @@ def test_a_damaged_file_is_named(tmp_path, name, content):
     assert str(tmp_path / name) in str(raised.value)
 
 
+def test_a_file_without_the_right_to_read_it_is_named(model_file, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(tokenizer_files, "read_proto", refuse)
+    with pytest.raises(UserError, match="Cannot read .*tokenizer.model: Permission denied"):
+        load_tokenizer(model_file)
+
+
 @pytest.mark.parametrize("spec", ["gemma4", "no/such/tokenizer.model"])
 def test_an_unknown_name_lists_those_there_are(spec):
     with pytest.raises(UserError, match="nano, gemma1, gemma2, gemma3") as raised:
