@@ -88,9 +88,10 @@ def finetune(
         True
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
+    held_out = held_out if isinstance(held_out, float) else Path(held_out).expanduser()
     check_tracker(log_to)
     # Leaks in what is held out would choose the weights by the test.
-    sources = [data] if isinstance(held_out, float) else [data, Path(held_out)]
+    sources = [data] if isinstance(held_out, float) else [data, held_out]
     read = [read_conversations(source) for source in sources]
     rejects = [reject for _, its in read for reject in its]
     exams = evaluation_files(decontaminate)
@@ -109,7 +110,7 @@ def finetune(
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest([data]),
-        "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
+        "held_out": held_out if isinstance(held_out, float) else digest([held_out]),
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "patience": patience,

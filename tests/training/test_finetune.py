@@ -63,6 +63,13 @@ def test_a_finished_run_is_a_plain_model_an_adapter_and_a_summary(run, model_fol
     assert run("run", resume=True) == summary
 
 
+def test_a_file_to_choose_by_may_be_in_the_home_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    record = {"prompt": "Another question?", "response": "The answer is 1."}
+    (tmp_path / "choose.jsonl").write_text(json.dumps(record))
+    assert run("run", held_out="~/choose.jsonl")["held_out"] == 1
+
+
 def test_an_adapter_is_not_kept_without_the_embedding_that_was_trained_with_it(run, tmp_path):
     run("both", method=Method("lora", rank=2, embedding_rate=0.1))
     assert (tmp_path / "both" / "model.json").is_file()
