@@ -101,6 +101,7 @@ def finetune(
         _check_split(kept, other, data, held_out)
     else:
         kept, other = found
+        _warn_of_shared_questions(kept, other, quiet)
     model, mesh = prepare(model_name, method, size)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
@@ -197,10 +198,24 @@ def split_conversations(
     """
     sides = ([], [])
     for turns in conversations:
-        question = " ".join(turns[0].text.split())
-        digest = hashlib.blake2b(question.encode(), digest_size=4).digest()
+        digest = hashlib.blake2b(_question(turns).encode(), digest_size=4).digest()
         sides[int.from_bytes(digest, "big") < held_out * 2**32].append(turns)
     return sides
+
+
+def _question(turns: Conversation) -> str:
+    return " ".join(turns[0].text.split())
+
+
+def _warn_of_shared_questions(kept, other, quiet: bool) -> None:
+    asked = {_question(turns) for turns in kept}
+    if shared := sum(_question(turns) in asked for turns in other):
+        note(
+            f"Warning: {shared:,} of the {len(other):,} held-out conversations begin with a "
+            "question that is trained on too. Their loss falls by what is learnt by heart, and "
+            "chooses weights by it; hold out others.",
+            quiet,
+        )
 
 
 def _without_leaks(

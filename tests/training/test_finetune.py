@@ -70,6 +70,15 @@ def test_a_file_to_choose_by_may_be_in_the_home_folder(run, tmp_path, monkeypatc
     assert run("run", held_out="~/choose.jsonl")["held_out"] == 1
 
 
+def test_held_out_questions_that_are_trained_on_are_told(run, data, tmp_path, capsys):
+    lines = [json.dumps({"prompt": x, "response": "?"}) for x in (" Question\n3? ", "Another?")]
+    (tmp_path / "choose.jsonl").write_text("\n".join(lines))
+    run("some", held_out=tmp_path / "choose.jsonl", quiet=False)
+    assert "1 of the 2 held-out conversations begin with a question" in capsys.readouterr().err
+    run("none", quiet=False)
+    assert "held-out conversations begin" not in capsys.readouterr().err
+
+
 def test_an_adapter_is_not_kept_without_the_embedding_that_was_trained_with_it(run, tmp_path):
     run("both", method=Method("lora", rank=2, embedding_rate=0.1))
     assert (tmp_path / "both" / "model.json").is_file()
