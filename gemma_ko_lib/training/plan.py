@@ -324,7 +324,8 @@ def format_plan(found: Plan) -> str:
     if found.compiled:
         lines += ["", *_compiler_lines(found.compiled)]
     if found.fits:
-        verdict = "It fits" if memory is not None else "Whether it fits is not known"
+        known = found.compiled or memory is not None  # what is asked of a GPU has run there
+        verdict = "It fits" if known else "Whether it fits is not known"
         return "\n".join([*lines, "", f"{verdict}: {found.command}"])
     lines += ["", "It does not fit."]
     if found.instead:
