@@ -67,7 +67,7 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
         UserError: unknown name, a damaged folder, or no number of pieces.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and str(name) != "nano":
         if is_transformers_folder(folder):
             return str(name), *read_transformers_shape(folder)[1:]
         return str(name), *read_description(folder)[:2]

@@ -406,6 +406,14 @@ def test_two_processes_may_convert_the_package_at_once(tiny_model, tmp_path, mon
     assert loaded.params.keys() == tiny_model.params.keys()
 
 
+def test_a_folder_called_nano_is_not_taken_for_the_courses_model(tmp_path, monkeypatch):
+    (tmp_path / "nano").mkdir()
+    monkeypatch.chdir(tmp_path)
+    name, _, config = loading.read_shape("nano")
+    assert (name, config["vocabulary_size"]) == ("nano", 4096)
+    assert models.load("nano").config["vocabulary_size"] == 4096
+
+
 def test_nano_reads_english_far_better_than_korean():
     from gemma_ko_lib.corpus.samples import read_samples
     from gemma_ko_lib.evaluation import bits_per_byte
