@@ -185,7 +185,7 @@ def sentencepiece_from_gguf(reader, path: str | Path) -> bytes:
         )
     try:
         return _sentencepiece_of(reader.fields)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise UserError(f"The tokenizer in {path} is damaged ({error!s:.200}).") from None
 
 

@@ -90,6 +90,33 @@ def test_a_gguf_with_another_kind_of_tokenizer_is_refused(tiny_tokenizer, tmp_pa
         load_tokenizer(path)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tokens": [1, 2], "scores": [0.0, 0.0], "token_type": [4, 4]},
+        {"tokens": 7},
+        {"token_type": [1]},
+        {"bos_token_id": float("inf")},
+        {"bos_token_id": [2]},
+        {"unknown_token_id": 10**6},
+    ],
+)
+def test_a_gguf_with_a_tokenizer_of_other_values_is_refused(changed, tmp_path):
+    fields = {"model": "llama", "tokens": ["<unk>", "a"], "scores": [0.0, 0.0]}
+    fields |= {"token_type": [2, 1], "bos_token_id": 0, "eos_token_id": 0}
+    fields |= {"unknown_token_id": 0, "padding_token_id": 0} | changed
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "gemma3")
+    for name, value in fields.items():
+        kind = gguf.GGUFValueType.get_type(value)
+        writer.add_key_value(f"tokenizer.ggml.{name}", value, kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UserError, match="The tokenizer in .*odd.gguf is damaged"):
+        load_tokenizer(tmp_path / "odd.gguf")
+
+
 @pytest.mark.parametrize("kept", [0, 3, 20, 1000])
 def test_a_cut_gguf_is_reported(tiny_tokenizer, tmp_path, kept):
     path = write_gguf(tmp_path / "cut.gguf", tiny_tokenizer)
