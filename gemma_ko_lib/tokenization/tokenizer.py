@@ -163,13 +163,15 @@ class TokenizerJson:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_buffer(read_proto(path))
             self._tokenizer.encode("한글 and Latin")  # some faults show only here
-            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror}.") from None
         except UserError:
             raise
         except Exception as error:  # the Rust side raises plain Exception for any bad file
             raise UserError(f"{path} is not a tokenizer.json file ({error!s:.200}).") from None
+        if largest < 0:
+            raise UserError(f"{path} has no pieces: it is no tokenizer of any text.")
         if largest > _LARGEST_ID:
             raise UserError(f"{path} has a piece with the id {largest:,}: no vocabulary has.")
         self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")

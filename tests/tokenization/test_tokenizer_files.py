@@ -143,6 +143,14 @@ def test_a_file_without_the_right_to_read_it_is_named(model_file, monkeypatch):
         load_tokenizer(model_file)
 
 
+def test_a_tokenizer_json_without_pieces_is_refused(tmp_path):
+    import tokenizers
+
+    tokenizers.Tokenizer(tokenizers.models.BPE({}, [])).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(UserError, match="tokenizer.json has no pieces"):
+        load_tokenizer(tmp_path)
+
+
 @pytest.mark.parametrize("spec", ["gemma4", "no/such/tokenizer.model"])
 def test_an_unknown_name_lists_those_there_are(spec):
     with pytest.raises(UserError, match="nano, gemma1, gemma2, gemma3") as raised:
