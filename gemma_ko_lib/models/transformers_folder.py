@@ -10,6 +10,7 @@ from gemma_ko_lib.models.layouts import SETTINGS, foreign_names, from_rows
 from gemma_ko_lib.runtime import UserError, read_json_object
 from gemma_ko_lib.tokenization.tokenizer import read_proto
 
+_TOKENIZER = "tokenizer.model"
 _KINDS = {
     "gemma": (1, "gemma_2b_en"),
     "gemma2": (2, "gemma2_2b_en"),
@@ -96,12 +97,19 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
     names = foreign_names("transformers", number, config["num_layers"])
     found: dict[str, np.ndarray] = {}
     try:
-        proto = read_proto(folder / "tokenizer.model")
+        proto = read_proto(folder / _TOKENIZER)
         for file in _files(folder):
             with safetensors.safe_open(file, framework="numpy") as tensors:
                 found |= {key: tensors.get_tensor(key) for key in tensors.keys()}
         notice = folder / "NOTICE"
         notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
+    except FileNotFoundError as error:
+        # safetensors raises it without the file's name.
+        file = Path(str(error.filename or "model.safetensors")).name
+        raise UserError(
+            f"{folder} is a transformers folder without {file}: copy it there"
+            + (" from the Gemma that this model was made of." if file == _TOKENIZER else " too.")
+        ) from None
     except OSError as error:
         raise unreadable(folder, error) from None
     except (ValueError, TypeError, safetensors.SafetensorError) as error:

@@ -290,6 +290,21 @@ def test_a_config_that_does_not_say_a_size_is_not_filled_up(model_type, tmp_path
         loading.read_shape(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("tokenizer.model", "from the Gemma that this"), ("model.safetensors", "too")],
+)
+def test_a_transformers_folder_without_a_file_is_no_stopped_run(
+    name, hint, tmp_path, tiny_tokenizer
+):
+    from gemma_ko_lib import serving
+
+    folder = serving.export_transformers(make_model("gemma3", tokenizer=tiny_tokenizer), tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=f"transformers folder without {name}: copy .*{hint}"):
+        models.load(folder)
+
+
 def test_a_head_that_is_not_the_embeddings_is_refused(tmp_path, tiny_tokenizer):
     from gemma_ko_lib import serving
 
