@@ -38,6 +38,8 @@ def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
     """
     try:
         return _abstract_decoder(kind, tuple(config.items()), dtype)
+    except UserError:  # another KerasHub; it says what to install
+        raise
     except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
         raise UserError(
             f"No {kind} can be built of this configuration ({type(error).__name__}: "

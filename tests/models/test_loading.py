@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models import gguf_weights, loading
+from gemma_ko_lib.models import gguf_weights, keras_hub_blocks, loading
 from gemma_ko_lib.models.belonging import all_finite
 from gemma_ko_lib.models.configs import SIZES
 from gemma_ko_lib.models.layouts import SETTINGS
@@ -202,6 +202,23 @@ def test_a_file_that_is_none_ends_in_a_sentence(name, what, tiny_model, tmp_path
         path.symlink_to(path)
     with pytest.raises(UserError, match=name):
         models.load(tmp_path)
+
+
+def test_what_to_install_instead_of_another_keras_hub_is_not_cut_off(
+    tiny_model, tmp_path, monkeypatch
+):
+    from gemma_ko_lib.training import memory, plan
+
+    tiny_model.save(tmp_path)
+
+    def moved(*_):
+        raise UserError(f"The block is not built as the course expects ({'x' * 300}). Install …")
+
+    monkeypatch.setattr(keras_hub_blocks, "check", moved)
+    memory._abstract_decoder.cache_clear()
+    for ask in (models.load, lambda path: plan.plan(str(path), "t4")):
+        with pytest.raises(UserError, match="^The block .*Install …$"):
+            ask(tmp_path)
 
 
 def test_an_unknown_model_lists_the_presets():
