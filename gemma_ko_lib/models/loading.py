@@ -1,6 +1,7 @@
 """`load(name)`: nano, Gemma 3 270M, a KerasHub preset, a run's folder, or an exported model."""
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -120,7 +121,15 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     weights, proto, terms = convert_package()
     name = "gemma3_270m"
     model = _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
-    _keep(model, terms, cached)
+    try:
+        _keep(model, terms, cached)
+    except UserError as error:  # it can be used all the same
+        why = str(error).partition(" (")[0]
+        print(
+            f"The converted model is not kept, and will be converted again: {why}. GEMMA_KO_CACHE "
+            "in the environment names another folder for it.",
+            file=sys.stderr,
+        )
     return model
 
 

@@ -417,6 +417,17 @@ def test_without_the_real_package_the_extra_is_named(monkeypatch):
         models.load("gemma3_270m")
 
 
+def test_a_model_that_cannot_be_kept_is_used_all_the_same(
+    tiny_model, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("in the place of the cache")
+    monkeypatch.setattr(loading, "convert_package", lambda: ({}, b"", "terms"))
+    monkeypatch.setattr(loading, "_assembled", lambda *_: tiny_model)
+    assert loading._from_gguf_package(tmp_path / "file" / "models", "float32") is tiny_model
+    said = capsys.readouterr().err
+    assert "is not kept" in said and "Not a directory. GEMMA_KO_CACHE" in said
+
+
 def test_two_processes_may_convert_the_package_at_once(tiny_model, tmp_path, monkeypatch):
     cached, save = tmp_path / "models" / "gemma3_270m", type(tiny_model).save
     cached.mkdir(parents=True)
