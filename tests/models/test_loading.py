@@ -417,6 +417,22 @@ def test_without_the_real_package_the_extra_is_named(monkeypatch):
         models.load("gemma3_270m")
 
 
+def test_the_first_load_of_the_package_is_what_every_later_one_reads(
+    tiny_model, tmp_path, monkeypatch
+):
+    parts = models.unstack(tiny_model.params), tiny_model.tokenizer.proto, "terms"
+    monkeypatch.setattr(loading, "convert_package", lambda: parts)
+    monkeypatch.setitem(loading.CONFIGS, "gemma3_270m", (tiny_model.kind, tiny_model.config))
+    first = loading._from_gguf_package(tmp_path / "cached", "bfloat16")
+    assert {str(weight.dtype) for weight in first.params.values()} == {"bfloat16"}
+    later = models.load(tmp_path / "cached", "float32")
+    for name, weight in tiny_model.params.items():
+        np.testing.assert_array_equal(later.params[name], weight)
+    # A run that began with the first goes on with the later one.
+    assert first.digest == later.digest != ""
+    assert "Terms of Use" in first.notice
+
+
 def test_a_model_that_cannot_be_kept_is_used_all_the_same(
     tiny_model, tmp_path, monkeypatch, capsys
 ):
