@@ -119,7 +119,9 @@ def finetune(
     }
     if exams:
         settings["decontaminate"] = digest(exams)
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
+    # A folder is known by what is in it; a preset has its name only.
+    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return _stored_summary(run_dir / "summary.json")

@@ -82,6 +82,18 @@ def test_a_finished_run_goes_on_to_more_tokens(model_folder, shards_folder, tmp_
     assert len(_losses(run)) == pytest.approx(2 * done, abs=1)
 
 
+def test_a_model_that_was_moved_is_the_same_model(model_folder, shards_folder, tmp_path):
+    run, options = tmp_path / "run", {"size": SIZE, "quiet": True}
+    pretrain(model_folder, shards_folder, run, **options)
+    moved = model_folder.rename(tmp_path / "moved")
+    more = {**options, "size": dataclasses.replace(SIZE, tokens=1024), "resume": True}
+    pretrain(moved, shards_folder, run, **more)
+    assert json.loads((run / "config.json").read_text("utf-8"))["model"] == str(moved)
+    make_model("gemma1-mqa", seed=1, tokenizer=models.load(moved).tokenizer).save(moved)
+    with pytest.raises(UserError, match="model_sha256"):
+        pretrain(moved, shards_folder, run, **more)
+
+
 def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(
     model_folder, shards_folder, tmp_path
 ):
