@@ -138,7 +138,7 @@ def test_held_out_text_is_measured_as_it_goes(model_folder, shards_folder, tmp_p
     assert sum('"held_out"' in line for line in lines) == len(seen) == 3
 
 
-def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
+def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path, capsys):
     raw = tmp_path / "raw.jsonl"
     texts = [f"{number}번째 날에는 비가 밤새 마을에 많이 내렸다." for number in range(60)]
     raw.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
@@ -151,8 +151,8 @@ def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
         size=size,
         replay=replay,
         replay_fraction=0.25,
-        quiet=True,
     )
+    assert "'replay' is repeated" in capsys.readouterr().err
     manifest = json.loads((run / "shards" / "manifest.json").read_text("utf-8"))
     new, old = (manifest["mixture"]["groups"][name] for name in ("rest", "replay"))
     assert new["documents"] == new["documents_there"] == 60
