@@ -11,7 +11,8 @@ import re
 
 from gemma_ko_lib.runtime import UserError, did_you_mean
 
-_SIZES = (
+# What a model of the family must say of itself; the rest follows from which Gemma it is.
+SIZES = (
     "vocabulary_size",
     "num_layers",
     "num_query_heads",
@@ -37,19 +38,20 @@ _GEMMA3 = {
 _GEMMA3_SMALL = {"sliding_window_size": 512, **_GEMMA3}
 _GEMMA3_LARGE = {"sliding_window_size": 1024, "global_rope_scaling_factor": 8.0, **_GEMMA3}
 _VAULT = {"sliding_window_size": 512, "use_sliding_window_attention": True}
+_MOST_LAYERS = 1000  # before anything is made for each of them
 # Gemma 2 and 3 27B scale their queries by 1/√(d_model/heads), all others by 1/√head_dim.
 _BY_WIDTH = {"query_head_dim_normalize": False}
 
 
 def _gemma(*sizes: int, **rest) -> tuple[str, dict]:
-    return "GemmaBackbone", {**dict(zip(_SIZES, sizes, strict=True)), **rest}
+    return "GemmaBackbone", {**dict(zip(SIZES, sizes, strict=True)), **rest}
 
 
 def _gemma3(*sizes: int, **rest) -> tuple[str, dict]:
-    return "Gemma3Backbone", {**dict(zip(_SIZES, sizes, strict=True)), **rest}
+    return "Gemma3Backbone", {**dict(zip(SIZES, sizes, strict=True)), **rest}
 
 
-# name -> (KerasHub backbone class, its arguments); the numbers are `_SIZES`
+# name -> (KerasHub backbone class, its arguments); the numbers are `SIZES`
 CONFIGS: dict[str, tuple[str, dict]] = {
     # A Gemma 2 in miniature: everything of the architecture, seconds per lesson.
     "nano": _gemma(4096, 4, 4, 2, 128, 1024, 32, sliding_window_size=64, **_GEMMA2),
@@ -131,8 +133,8 @@ def check_config(kind: str, config: dict, where: str) -> None:
         where: for the message.
 
     Raises:
-        UserError: another class, an argument that it does not have, one that is missing, or a
-            size that is no positive number.
+        UserError: another class, an argument that it does not have, one that is missing, a
+            size that is no positive number, or more layers than any Gemma.
     """
     from gemma_ko_lib.models.keras_hub import keras_hub
 
@@ -147,15 +149,32 @@ def check_config(kind: str, config: dict, where: str) -> None:
         number = isinstance(value, bool | int | float) and abs(value) < 2**31
         if not number and value is not None:
             raise UserError(f"{where}: {key} is {value!r:.80}, not a number that it can be.")
-    for key in _SIZES:
+    for key in SIZES:
         value = config.get(key)
         if type(value) is not int or value < 1:
             raise UserError(f"{where}: {key} is {value!r:.80}; it must be a whole number from 1.")
+    if config["num_layers"] > _MOST_LAYERS:
+        raise UserError(f"{where}: num_layers is {config['num_layers']:,}; no Gemma has so many.")
     if config["num_query_heads"] % config["num_key_value_heads"]:
         raise UserError(
             f"{where}: {config['num_query_heads']} query heads cannot share "
             f"{config['num_key_value_heads']} key and value heads evenly."
         )
+
+
+def check_rope_factor(factor, where: str) -> float:
+    """See that what the positions of global layers are divided by, out of a file, is a number.
+
+    Args:
+        factor: as it stands in the file.
+        where: for the message.
+
+    Raises:
+        UserError: it is no number above 0.
+    """
+    if not isinstance(factor, int | float) or not 0 < factor < 2**31:
+        raise UserError(f"{where}: the factor of the positions is {factor!r:.80}, not a number.")
+    return float(factor)
 
 
 def build_backbone(kind: str, config: dict, dtype: str | None = None):

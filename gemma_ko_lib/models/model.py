@@ -188,6 +188,8 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
         )
     try:
         decoder = decoders.Decoder(build_backbone(kind, config, dtype))
+    except UserError:  # another KerasHub; it says what to install
+        raise
     except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
         raise UserError(
             f"{name}: no {kind} can be built of its configuration ({type(error).__name__}: "

@@ -169,7 +169,10 @@ def _read(folder: Path) -> tuple[dict, dict]:
         raise UserError(
             f"{folder} holds no adapters: {Path(str(error.filename or WEIGHTS)).name} is missing."
         ) from None
-    except (ValueError, safetensors.SafetensorError) as error:
+    except OSError as error:
+        path = error.filename or folder / WEIGHTS
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except (ValueError, TypeError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{folder} holds a damaged file ({error}); make or copy it again."
         ) from None

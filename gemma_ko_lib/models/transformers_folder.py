@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from gemma_ko_lib.models.belonging import unreadable
-from gemma_ko_lib.models.configs import CONFIGS, check_config
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rope_factor
 from gemma_ko_lib.models.layouts import SETTINGS, foreign_names, from_rows
 from gemma_ko_lib.runtime import UserError, read_json_object
 from gemma_ko_lib.tokenization.tokenizer import read_proto
 
+_TOKENIZER = "tokenizer.model"
 _KINDS = {
     "gemma": (1, "gemma_2b_en"),
     "gemma2": (2, "gemma2_2b_en"),
@@ -33,30 +34,50 @@ def read_transformers_shape(folder: Path) -> tuple[int, str, dict]:
     """
     path = folder / "config.json"
     said = read_json_object(path)
-    if said["model_type"] not in _KINDS:
+    model_type = said["model_type"]
+    if not isinstance(model_type, str) or model_type not in _KINDS:
         raise UserError(
-            f"{path}: model_type is {said['model_type']!r:.80}; text models of the kinds "
+            f"{path}: model_type is {model_type!r:.80}; text models of the kinds "
             f"{', '.join(_KINDS)} can be read."
         )
-    number, like = _KINDS[said["model_type"]]
+    number, like = _KINDS[model_type]
     kind, config = CONFIGS[like]
-    config = {**config}
+    config = {key: value for key, value in config.items() if key not in SIZES}
     for names in SETTINGS:
         if names.transformers in said:
             config[names.keras] = said[names.transformers]
     if number == 1:
         for key in ("sliding_window_size", "attention_logit_soft_cap", "final_logit_soft_cap"):
             config.pop(key, None)
-    elif said.get("query_pre_attn_scalar", config["head_dim"]) != config["head_dim"]:
-        config["query_head_dim_normalize"] = False
-    if number < 3:
-        config["intermediate_dim"] = 2 * int(config["intermediate_dim"])
-    else:
-        rope = said.get("rope_parameters") or {}
-        everywhere = rope.get("full_attention") or said.get("rope_scaling") or {}
-        config["global_rope_scaling_factor"] = float(everywhere.get("factor", 1.0))
     check_config(kind, config, str(path))
+    if number > 1:
+        by_head, by_width = config["head_dim"], config["hidden_dim"] // config["num_query_heads"]
+        scalar = said.get("query_pre_attn_scalar", by_head)
+        if scalar not in (by_head, by_width):
+            raise UserError(
+                f"{path}: query_pre_attn_scalar is {scalar!r:.80}; a Gemma of this shape has "
+                f"{by_head} or {by_width}."
+            )
+        if scalar != by_head:
+            config["query_head_dim_normalize"] = False
+    if number < 3:
+        config["intermediate_dim"] *= 2  # KerasHub counts both branches
+    else:
+        config["global_rope_scaling_factor"] = _rope_factor(said, str(path))
     return number, kind, config
+
+
+def _rope_factor(said: dict, where: str) -> float:
+    """What the positions of global layers are divided by, in the words of transformers 4 or 5."""
+    found = said.get("rope_parameters") or {}
+    if isinstance(found, dict):
+        found = found.get("full_attention") or said.get("rope_scaling") or {}
+    if not isinstance(found, dict):
+        raise UserError(f"{where}: the scaling of the positions is {found!r:.80}, not an object.")
+    kind = found.get("rope_type", found.get("type", "default"))
+    if kind not in ("default", "linear"):
+        raise UserError(f"{where}: positions are scaled by {kind!r:.80}; only linear can be read.")
+    return check_rope_factor(found.get("factor", 1.0), where)
 
 
 def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], bytes, str]:
@@ -76,17 +97,29 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
     names = foreign_names("transformers", number, config["num_layers"])
     found: dict[str, np.ndarray] = {}
     try:
-        proto = read_proto(folder / "tokenizer.model")
+        proto = read_proto(folder / _TOKENIZER)
         for file in _files(folder):
             with safetensors.safe_open(file, framework="numpy") as tensors:
                 found |= {key: tensors.get_tensor(key) for key in tensors.keys()}
         notice = folder / "NOTICE"
         notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
+    except FileNotFoundError as error:
+        # safetensors raises it without the file's name.
+        file = Path(str(error.filename or "model.safetensors")).name
+        raise UserError(
+            f"{folder} is a transformers folder without {file}: copy it there"
+            + (" from the Gemma that this model was made of." if file == _TOKENIZER else " too.")
+        ) from None
     except OSError as error:
         raise unreadable(folder, error) from None
     except (ValueError, TypeError, safetensors.SafetensorError) as error:
         raise UserError(f"{folder} holds a damaged file ({error!s:.200}); copy it again.") from None
-    found.pop("lm_head.weight", None)  # the embeddings, once more
+    head, embedding = found.pop("lm_head.weight", None), found.get("model.embed_tokens.weight")
+    if not (head is None or embedding is None or np.array_equal(head, embedding)):
+        raise UserError(
+            f"{folder}: lm_head.weight is another matrix than the embeddings. A Gemma has one for "
+            "both, and this model would answer otherwise with it."
+        )
     if found.keys() != set(names.values()):
         odd = sorted(found.keys() ^ set(names.values()))
         raise UserError(
@@ -98,7 +131,7 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
             ours: from_rows(ours, found.pop(theirs), config["head_dim"])
             for ours, theirs in names.items()
         }
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise UserError(f"{folder}: a matrix does not fit config.json ({error}).") from None
     return kind, config, weights, proto, notice
 

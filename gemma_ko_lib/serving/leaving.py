@@ -129,7 +129,8 @@ def _chats(source: str) -> bool:
 def _export_adapters(run: Path, folder: Path) -> Path:
     if not (run / "adapter" / CONFIG).is_file():
         raise UserError(
-            f"{run} holds no adapter/: only `gemma-ko finetune --method lora` or olora keeps one. "
+            f"{run} holds no adapter/: only `gemma-ko finetune --method lora` or olora keeps one, "
+            "and not with --train-embedding. "
             "Export the merged model with --format hf."
         )
     base_name = runtime.read_json_object(run / "adapter" / CONFIG)["base_model_name_or_path"]

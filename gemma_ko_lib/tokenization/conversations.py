@@ -54,13 +54,15 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
         The conversations, and a line for each record that is not one: "file, line n: why".
 
     Raises:
-        UserError: the file is missing, is not UTF-8, or holds no conversation.
+        UserError: the file cannot be read, is not UTF-8, or holds no conversation.
     """
     path = Path(path).expanduser()
     try:
         lines = numbered_lines(path)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error}); convert it, e.g. with iconv.") from None
     found, rejects = [], []
@@ -99,7 +101,7 @@ def _alternating(messages: list[tuple[str, str]]) -> Conversation:
         if role == "system":
             if turns:
                 raise ValueError(f"message {number}: a system message comes first")
-            system = f"{content.strip()}\n\n"
+            system += f"{content.strip()}\n\n"
             continue
         if role not in _ROLES:
             raise ValueError(f"message {number} has the role {role!r}, not user or assistant")

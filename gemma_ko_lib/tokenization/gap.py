@@ -58,7 +58,7 @@ def gap_report(
         parallel: (Korean, English) pairs of the same content, for the price.
 
     Raises:
-        UserError: no text to measure on.
+        UserError: no text to measure on, or a tokenizer that has no token for any of it.
 
     Example:
         >>> from gemma_ko_lib.tokenization import load_tokenizer
@@ -74,12 +74,11 @@ def gap_report(
 
 def _measure(texts: Sequence[str], tokenizer: Tokenizer, parallel) -> GapRow:
     fragments, hangul, syllables = _piece_kinds(tokenizer)
-    encoded = tokenizer.encode(texts)
-    tokens = sum(map(len, encoded))
+    encoded, tokens = _encoded(tokenizer, texts)
     price = None
     if parallel:
-        korean, english = (tokenizer.encode(side) for side in zip(*parallel, strict=True))
-        price = sum(map(len, korean)) / sum(map(len, english))
+        (_, korean), (_, english) = (_encoded(tokenizer, x) for x in zip(*parallel, strict=True))
+        price = korean / english
     return GapRow(
         tokenizer=tokenizer.name,
         vocabulary_size=len(tokenizer.vocabulary),
@@ -92,6 +91,17 @@ def _measure(texts: Sequence[str], tokenizer: Tokenizer, parallel) -> GapRow:
         single_syllables=syllables,
         price_against_english=price,
     )
+
+
+def _encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], int]:
+    """Token ids of texts, and how many there are."""
+    encoded = tokenizer.encode(texts)
+    if not (tokens := sum(map(len, encoded))):
+        # A BPE without bytes and without an unknown token drops what it has no piece for.
+        raise UserError(
+            f"The tokenizer '{tokenizer.name}' gives no token for such text: {texts[0][:40]!r}."
+        )
+    return encoded, tokens
 
 
 def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:

@@ -99,8 +99,9 @@ def pack_mixture(
         budget, and it gets at most one row less.
 
     Raises:
-        UserError: a key without documents, or with less than a row of the budget; a document
-            that two keys name; no documents; no room on the disk; a worker was killed.
+        UserError: a key without documents, or with less than a row of the budget; less than a row
+            for every group; a document that two keys name; no documents; no room on the disk; a
+            worker was killed.
 
     Example:
         >>> from gemma_ko_lib.runtime import samples_dir
@@ -215,6 +216,11 @@ def _plan(groups: dict[str, TokenSpool], mixture: Mixture, length: int) -> dict[
                 f"{length:,}. Ask for at least {math.ceil(length / parts[name]):,} tokens, or give "
                 "it a larger weight."
             )
+    if all(wanted[name] < min(length, size) for name, size in sizes.items()):
+        raise UserError(
+            f"{total:,} tokens give no group one row of {length:,}. Ask for at least "
+            f"{math.ceil(length / max(parts.values())):,} tokens."
+        )
     return wanted
 
 

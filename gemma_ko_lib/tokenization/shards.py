@@ -118,9 +118,12 @@ def check_is_for_shards(folder: Path) -> None:
     """See that a folder can take shards: it is not there, empty, or has some already.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is something else, or cannot be looked into.
     """
-    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    try:
+        there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    except OSError as error:
+        raise disk_error(folder, error) from error
     if any(name == MANIFEST or _SHARD_FILE.fullmatch(name) for name in there):
         return
     if other := [name for name in there if not name.startswith(".")]:
@@ -208,7 +211,7 @@ def open_shards(
             of several processes one is enough.
 
     Raises:
-        UserError: no manifest, a missing or changed file, or another tokenizer.
+        UserError: no manifest, a damaged one, a missing or changed file, or another tokenizer.
     """
     folder = Path(folder)
     try:
@@ -218,6 +221,8 @@ def open_shards(
             f"{folder} has no {MANIFEST}: it is not a finished set of token shards. "
             "Run the command that makes them again."
         ) from None
+    except OSError as error:
+        raise UserError(f"Cannot read {folder / MANIFEST}: {error.strerror or error}.") from error
     except ValueError as error:
         raise UserError(f"{folder / MANIFEST} {error}; make the shards again.") from None
     if manifest.get("format") != _FORMAT:
@@ -237,10 +242,29 @@ def open_shards(
             path = folder / entry["name"]
             if not path.is_file() or (verify and sha256_of(path) != entry["sha256"]):
                 raise _changed(path)
-        return Shards(folder, manifest)
+        shards = Shards(folder, manifest)
+        _check_figures(shards, manifest)
+        return shards
     except OSError as error:
         raise UserError(f"Cannot read {error.filename}: {error.strerror}.") from error
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / MANIFEST} is damaged ({error!r}); make the shards again."
         ) from None
+
+
+def _check_figures(shards: Shards, manifest: dict) -> None:
+    """See that a manifest has the figures that a run is reckoned from.
+
+    Raises:
+        LookupError, ValueError: one is missing or cannot be, or is not that of the files.
+    """
+    for name, least in (("length", 1), ("rows", 1), ("tokens", 1), ("bytes", 0)):
+        figure = manifest[name]
+        if type(figure) is not int or figure < least:
+            raise ValueError(f"{name} is {figure!r:.80}")
+    if len(shards) != manifest["rows"]:
+        raise ValueError(f"rows is {manifest['rows']:,}, and the files hold {len(shards):,}")
+    last = shards[len(shards) - 1]
+    if not last.token_ids.shape == last.segment_ids.shape == (manifest["length"],):
+        raise ValueError(f"length is {manifest['length']:,}, and the files hold other rows")

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from gemma_ko_lib.runtime import UserError, write_whole
 # text it must therefore travel as its three bytes.
 SPACE_MARK = "▁"
 _LARGEST_ID = 10_000_000
+_LONGEST_LINE = 1000  # characters, of at most four bytes each
 _LARGEST = 100_000_000  # bytes; Gemma 3's tokenizer.json has 33 MB
 
 
@@ -161,13 +162,15 @@ class TokenizerJson:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_buffer(read_proto(path))
             self._tokenizer.encode("한글 and Latin")  # some faults show only here
-            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+            largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror}.") from None
         except UserError:
             raise
         except Exception as error:  # the Rust side raises plain Exception for any bad file
             raise UserError(f"{path} is not a tokenizer.json file ({error!s:.200}).") from None
+        if largest < 0:
+            raise UserError(f"{path} has no pieces: it is no tokenizer of any text.")
         if largest > _LARGEST_ID:
             raise UserError(f"{path} has a piece with the id {largest:,}: no vocabulary has.")
         self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")
@@ -201,30 +204,45 @@ def train_tokenizer(texts: Sequence[str], size: int, name: str) -> SentencePiece
         texts: to learn the pieces from.
         size: pieces in all.
         name: of the tokenizer.
+
+    Raises:
+        UserError: the texts have not so many pieces in them, or more characters than pieces.
     """
     import sentencepiece
 
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(line for text in texts for line in text.splitlines() if line),
-        model_writer=model,
-        vocab_size=size,
-        model_type="bpe",
-        byte_fallback=True,
-        split_digits=True,
-        character_coverage=1.0,
-        normalization_rule_name="identity",
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        pad_id=0,
-        eos_id=1,
-        bos_id=2,
-        unk_id=3,
-        pad_piece="<pad>",
-        eos_piece="<eos>",
-        bos_piece="<bos>",
-        user_defined_symbols=["<start_of_turn>", "<end_of_turn>", "\n"],
-        num_threads=1,
-        minloglevel=2,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_short_lines(texts),
+            model_writer=model,
+            vocab_size=size,
+            model_type="bpe",
+            byte_fallback=True,
+            split_digits=True,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            pad_id=0,
+            eos_id=1,
+            bos_id=2,
+            unk_id=3,
+            pad_piece="<pad>",
+            eos_piece="<eos>",
+            bos_piece="<bos>",
+            user_defined_symbols=["<start_of_turn>", "<end_of_turn>", "\n"],
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise UserError(
+            f"No tokenizer of {size:,} pieces can be learnt from these texts ({error!s:.200})."
+        ) from None
     return SentencePieceTokenizer(model.getvalue(), name)
+
+
+def _short_lines(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for line in text.splitlines():
+            # SentencePiece passes over what has more than 4,192 bytes, without a word.
+            yield from (line[i : i + _LONGEST_LINE] for i in range(0, len(line), _LONGEST_LINE))

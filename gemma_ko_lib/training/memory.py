@@ -17,7 +17,7 @@ from gemma_ko_lib.models import keras_hub_blocks
 from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.decoder import Decoder, of_blocks
 from gemma_ko_lib.models.sharding import BLOCKS
-from gemma_ko_lib.runtime import Accelerator
+from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching
@@ -32,8 +32,19 @@ def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
         kind: KerasHub backbone class.
         config: the backbone's arguments, as in `models.CONFIGS`.
         dtype: Keras dtype policy.
+
+    Raises:
+        UserError: no such model can be built.
     """
-    return _abstract_decoder(kind, tuple(config.items()), dtype)
+    try:
+        return _abstract_decoder(kind, tuple(config.items()), dtype)
+    except UserError:  # another KerasHub; it says what to install
+        raise
+    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
+        raise UserError(
+            f"No {kind} can be built of this configuration ({type(error).__name__}: "
+            f"{str(error)[:200]})."
+        ) from error
 
 
 @functools.cache  # Keras takes half a second to build one

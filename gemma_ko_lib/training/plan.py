@@ -9,6 +9,7 @@ import difflib
 import functools
 import os
 import re
+import shlex
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models.decoder import Decoder
@@ -85,7 +86,8 @@ class Plan:
         dtype: Keras dtype policy of the model there.
         batching: how an update is cut there; the smallest way where nothing fits.
         need: bytes of one device by kind, estimated.
-        fits: by the compiler's word if it was asked, else by the estimate.
+        fits: by the compiler's word if it was asked, else by the estimate; True where the machine
+            does not tell its memory.
         instead: where it does not fit, the nearest plan that does, if there is any.
         compiled: the compiler's word, if it was asked.
     """
@@ -105,11 +107,11 @@ class Plan:
     def command(self) -> str:
         """What is to be typed on the machine itself."""
         model, before = self.model, []
-        if cut := re.fullmatch(r"(\w+):(\d+)", model):
+        if cut := re.fullmatch(r"([\w.]+):(\d+)", model):
             whole, pieces = cut.groups()
             before = [f"gemma-ko vocabulary --model {whole} --keep-from DOCS --pieces {pieces}"]
             before, model = [*before, "-o CUT &&"], "CUT"
-        words = [*before, "gemma-ko pretrain --model", model, "--data DATA -o RUN"]
+        words = [*before, "gemma-ko pretrain --model", shlex.quote(model), "--data DATA -o RUN"]
         return " ".join([*words, *self.method.options(), *size_options(self.size)])
 
 
@@ -141,7 +143,7 @@ def plan(
         compiled: ask a compiler too.
 
     Raises:
-        UserError: an unknown name, or no compiler for this device here.
+        UserError: an unknown name, or no compiler for this device here: a GPU is asked itself.
 
     Example:
         >>> plan("gemma2_2b", "v5e-8").fits
@@ -156,8 +158,8 @@ def plan(
         if device in step_compiler.TPU_TOPOLOGIES:
             said = step_compiler.compile_for_tpu(step, device)
         else:
-            said = step_compiler.measure_here(step)
-        fits = said.refusal is None and said.peak <= machine.memory_bytes
+            said = step_compiler.measure_here(step, None if device == HERE else machine)
+        fits = said.refusal is None and _has_room(machine, said.peak)
         found = dataclasses.replace(found, compiled=said, fits=fits)
     if found.fits:
         return found
@@ -226,9 +228,14 @@ def _estimated(model: str, shape, method, size, machine: Accelerator, dtype=None
     batching = None
     for batching in _cuts(method, size, machine):
         need = estimate.need(batching)
-        if machine.memory_bytes is None or need.total <= machine.memory_bytes:
+        if _has_room(machine, need.total):
             return Plan(model, method, size, machine, dtype, batching, need, True)
     return Plan(model, method, size, machine, dtype, batching, need, False)
+
+
+def _has_room(machine: Accelerator, needed: int) -> bool:
+    """Whether a device has so many bytes; some GPUs do not tell theirs."""
+    return machine.memory_bytes is None or needed <= machine.memory_bytes
 
 
 def _cuts(method: Method, size: RunSize, machine: Accelerator):
@@ -302,10 +309,11 @@ def _other_methods(method: Method) -> list[Method]:
 
 def format_plan(found: Plan) -> str:
     """A plan as lines to read."""
-    machine = found.machine
+    machine, memory = found.machine, found.machine.memory_bytes
+    room = "memory not told" if memory is None else f"{memory / GIB:.2f} GiB each"
     lines = [
         f"{found.model} by {found.method}, {found.batching}, {found.dtype}",
-        f"on {machine.count} × {machine.name}, {machine.memory_bytes / GIB:.2f} GiB each",
+        f"on {machine.count} × {machine.name}, {room}",
         "",
         "GiB of one device (estimated)",
         *(f"  {kind:<22}{size / GIB:7.2f}" for kind, size in found.need.kept.items()),
@@ -316,7 +324,9 @@ def format_plan(found: Plan) -> str:
     if found.compiled:
         lines += ["", *_compiler_lines(found.compiled)]
     if found.fits:
-        return "\n".join([*lines, "", f"It fits: {found.command}"])
+        known = found.compiled or memory is not None  # what is asked of a GPU has run there
+        verdict = "It fits" if known else "Whether it fits is not known"
+        return "\n".join([*lines, "", f"{verdict}: {found.command}"])
     lines += ["", "It does not fit."]
     if found.instead:
         return "\n".join([*lines, f"What fits: {found.instead.command}"])

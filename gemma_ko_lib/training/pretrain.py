@@ -15,7 +15,7 @@ import jax
 
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.tokenization.mixed_shards import pack_mixture
+from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture
 from gemma_ko_lib.tokenization.mixture import Mixture
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards
 from gemma_ko_lib.training.hosts import on_first_host
@@ -99,7 +99,9 @@ def pretrain(
     }
     if sources := _sources_of(data):
         settings["sources"] = sources
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=_MAY_CHANGE) as finished:
+    # A folder is known by what is in it; a preset has its name only.
+    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
+    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return run_dir
@@ -176,7 +178,7 @@ def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet)
                 documents = itertools.chain(documents, old)
                 weights = {"rest": 1 - fraction, "replay": fraction}
                 mixture = Mixture(weights=weights, once="rest")
-            pack_mixture(
+            manifest = pack_mixture(
                 documents,
                 model.tokenizer,
                 folder,
@@ -184,6 +186,8 @@ def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet)
                 mixture,
                 progress=not quiet,
             )
+            if mixture:  # little replay may be read a hundred times
+                note(format_mixture(manifest), quiet)
 
     on_first_host(pack)
     return open_shards(folder, model.tokenizer, verify=first)

@@ -39,7 +39,7 @@ def claim_run(
         resume: go on with the run that is there, or start one.
         may_grow: settings that a resumed run may raise ("loop.steps" for one in a dictionary):
             a finished run then goes on. config.json has the new value once that is finished too.
-        may_change: settings that a resumed run may have otherwise.
+        may_change: settings that a resumed run may have otherwise; a finished one keeps its own.
 
     Yields:
         Whether the run is finished already.
@@ -59,7 +59,7 @@ def claim_run(
         claim = _claimed(run_dir, settings, resume, frozenset(may_grow), frozenset(may_change))
         on_first_host(lambda: held.enter_context(claim))
         changed = differences(_stored_settings(run_dir) or {}, settings)
-        yield (run_dir / MODEL).is_file() and changed.keys().isdisjoint(may_grow)
+        yield _is_finished(run_dir, changed, may_grow)
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def _claimed(
 ):
     _stored_settings(run_dir)  # refuses what is no run before anything is put into it
     with only_process(run_dir):
-        stored = _stored_settings(run_dir)
+        stored, finished = _stored_settings(run_dir), False
         if stored is None:
             if resume:
                 print(f"{run_dir} holds no run yet: starting one.", file=sys.stderr)
@@ -79,7 +79,9 @@ def _claimed(
                 "folder with -o."
             )
         else:
-            _check_same(run_dir, stored, settings, may_grow, may_change)
+            changed = differences(stored, settings)
+            finished = _is_finished(run_dir, changed, may_grow)
+            _check_same(run_dir, changed, may_grow, may_change, finished)
         try:
             yield
         except BaseException:
@@ -87,14 +89,21 @@ def _claimed(
                 for path in _visible(run_dir):
                     path.rmdir() if path.is_dir() else path.unlink()
             raise
-        if stored != settings:
+        if stored != settings and not finished:
             write_json(run_dir / CONFIG, settings)
 
 
+def _is_finished(run_dir: Path, changed: dict[str, tuple], may_grow: Collection[str]) -> bool:
+    return (run_dir / MODEL).is_file() and changed.keys().isdisjoint(may_grow)
+
+
 def _check_same(
-    run_dir: Path, stored: dict, settings: dict, may_grow: frozenset, may_change: frozenset
+    run_dir: Path,
+    changed: dict[str, tuple],
+    may_grow: frozenset,
+    may_change: frozenset,
+    finished: bool,
 ) -> None:
-    changed = differences(stored, settings)
     grown = {
         name
         for name, (was, now) in changed.items()
@@ -106,7 +115,7 @@ def _check_same(
             f"{run_dir} was started with other settings (was → is):{shown}\n"
             "Resume with the same ones, or start a new run in another folder."
         )
-    if shown:
+    if shown and not finished:
         print(f"{run_dir} goes on with (was → is):{shown}", file=sys.stderr)
 
 

@@ -46,8 +46,10 @@ class RunSize:
         if self.tokens is not None and self.epochs is not None:
             raise UserError("A run is as long as --tokens or as --epochs says; give one of them.")
         for name, value in dataclasses.asdict(self).items():
-            if value is not None and not value > 0:
-                raise UserError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(
+                    f"--{name.replace('_', '-')} must be a finite number above 0, not {value}."
+                )
 
     @property
     def row_length(self) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.sharding import batch_sharding
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.tokenization.packing import ARRAYS
 from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
 from gemma_ko_lib.training.method import Method
@@ -114,11 +114,15 @@ def compile_for_tpu(step: Step, device: str) -> Compiled:
     return Compiled(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure_here(step: Step) -> Compiled:
+def measure_here(step: Step, planned: Accelerator | None = None) -> Compiled:
     """Compile a step for the GPUs that are here, and run it once.
 
+    Args:
+        step: what to compile.
+        planned: the device that the step was cut for, where it must be the one that is here.
+
     Raises:
-        UserError: there is no GPU.
+        UserError: there is no GPU, or it is not what was planned for.
     """
     here = runtime.accelerator()
     if here.kind != "gpu":
@@ -126,7 +130,19 @@ def measure_here(step: Step) -> Compiled:
             f"Measuring a GPU takes a machine with one; JAX computes on {here.name} here. Leave "
             "out --compile for an estimate; the TPU compiler works on any machine."
         )
+    if planned and not _is_same(here, planned):
+        raise UserError(
+            f"{planned.count} × {planned.name} cannot be measured on {here.count} × {here.name}, "
+            "which is here: leave out --compile for an estimate, or give --device here."
+        )
     return compile_on(jax.devices(), step, run=True)
+
+
+def _is_same(here: Accelerator, planned: Accelerator) -> bool:
+    """By kind, number and the words of its name that tell a card: T4, 4090, A100 and 80GB."""
+    words = {word for word in planned.name.split() if re.search(r"\d", word)}
+    same = (here.kind, here.count) == (planned.kind, planned.count)
+    return same and words <= set(re.split(r"[ -]", here.name))
 
 
 def compile_on(devices: list, step: Step, run: bool = False) -> Compiled:

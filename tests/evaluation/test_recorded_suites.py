@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_samples.makers.recorded import suites as recorded_suites
 from data_samples.makers.recorded import suites_after
 from data_samples.makers.recorded.suites import controls, judge, suites
 from tests.conftest import make_model
@@ -31,6 +32,24 @@ def test_what_has_no_skill_is_judged_in_the_same_tokens(asked, tiny_model, tmp_p
     assert low <= found["null_models"]["grammar"]["accuracy"]["unigram"] <= high
     assert found["ngram"]["texts"]["ko"]["bits_per_byte"] > 0
     assert controls(None, tmp_path, asked, 2) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "noted"),
+    [([], ""), (["--tokens", "8", "--skip", "a b"], " --skip 'a b' --tokens 8")],
+)
+def test_the_command_that_is_noted_is_the_one_that_was_given(options, noted, tmp_path, monkeypatch):
+    saved = {}
+    monkeypatch.setattr(recorded_suites, "suites", lambda bench, items: {})
+    monkeypatch.setattr(recorded_suites, "judge", lambda *_: {})
+    monkeypatch.setattr(recorded_suites, "controls", lambda *_: {})
+    monkeypatch.setattr(recorded_suites.runtime, "samples_dir", lambda: tmp_path)
+    monkeypatch.setattr(
+        recorded_suites.recorded, "save", lambda *_, **results: saved.update(results)
+    )
+    recorded_suites.main(["--model", "nano", "--name", "nano", *options])
+    command = "python -m data_samples.makers.recorded.suites --name nano --model nano"
+    assert saved["commands"] == [command + noted]
 
 
 def test_training_is_judged_on_the_items_of_before(asked, tiny_model, tiny_tokenizer, tmp_path):

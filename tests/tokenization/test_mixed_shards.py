@@ -167,6 +167,23 @@ def test_a_group_that_comes_once_is_whole_and_the_others_have_their_share(tmp_pa
     assert others["share"] == pytest.approx(0.25, abs=0.005) and others["epochs"] > 4
 
 
+def test_too_few_tokens_for_any_row_are_not_called_a_want_of_text(tmp_path):
+    documents = corpus({"ko/news": [3 * LENGTH] * 3, "en/news": [3 * LENGTH] * 3})
+    with pytest.raises(UserError, match=f"1 tokens give no group .*at least {2 * LENGTH} tokens"):
+        packed(documents, tmp_path, Mixture(tokens=1))
+    manifest, _ = packed(documents, tmp_path, Mixture(tokens=2 * LENGTH))
+    assert manifest["tokens"] > 0
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    with pytest.raises(UserError, match="Cannot write .*: Permission denied"):
+        packed(corpus({"ko/news": [8] * 9}), tmp_path)
+
+
 # --- Seeds --------------------------------------------------------------------------------
 
 

@@ -157,6 +157,39 @@ def test_another_manifest_is_refused(folder, content):
         open_shards(folder)
 
 
+_IMPOSSIBLE = [(name, None) for name in ("length", "rows", "tokens", "bytes")]
+_IMPOSSIBLE += [
+    (name, figure) for name, _ in _IMPOSSIBLE for figure in ("gone", -1, 2.5, "7", True)
+]
+_IMPOSSIBLE += [("length", 0), ("rows", 0), ("tokens", 0), ("length", 10**9), ("rows", 10**9)]
+
+
+@pytest.mark.parametrize(("name", "figure"), _IMPOSSIBLE)
+def test_a_manifest_without_the_figures_of_a_run_is_refused(folder, name, figure):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8")) | {name: figure}
+    if figure == "gone":
+        del manifest[name]
+    path.write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(UserError, match=f"damaged .*{name}.*make the shards again"):
+        open_shards(folder)
+
+
+def test_a_manifest_that_lacks_files_is_refused(folder):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    for kept in (slice(0), slice(1), slice(0, None, 2)):
+        path.write_text(json.dumps(manifest | {"files": manifest["files"][kept]}), "utf-8")
+        with pytest.raises(UserError, match="damaged .*make the shards again"):
+            open_shards(folder)
+
+
+def test_a_manifest_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Cannot read .*file/manifest.json: Not a directory"):
+        open_shards(tmp_path / "file")
+
+
 def test_a_missing_file_is_named(folder):
     (folder / "segments-00001.npy").unlink()
     with pytest.raises(UserError, match="segments-00001.npy is missing.*make the shards again"):

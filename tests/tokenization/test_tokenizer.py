@@ -11,6 +11,7 @@ from gemma_ko_lib.tokenization import (
     TokenizerJson,
     expand_vocabulary,
     learn_pieces,
+    train_tokenizer,
 )
 from gemma_ko_lib.tokenization.tokenizer import encode_documents, fingerprint
 from tests.conftest import SENTENCES
@@ -149,3 +150,14 @@ def test_what_a_document_spells_is_text_for_a_tokenizer_json(tmp_path):
     assert tokenizer.encode(["<bos>"]) == [[1]]
     (ids,) = encode_documents(tokenizer, ["글 <bos>글<eos>"])
     assert not {1, 2} & set(ids)
+
+
+def test_a_tokenizer_learns_from_a_line_of_any_length():
+    made = train_tokenizer(["도서관 " * 2000, "library"], 285, "long lines")
+    assert "도서관" in made.vocabulary
+
+
+@pytest.mark.parametrize(("texts", "size"), [([], 300), (["a b"], 30_000), (["a b"], 10)])
+def test_what_no_tokenizer_can_be_learnt_from_is_refused(texts, size):
+    with pytest.raises(UserError, match=f"No tokenizer of {size:,} pieces can be learnt"):
+        train_tokenizer(texts, size, "none")

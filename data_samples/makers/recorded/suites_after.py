@@ -10,6 +10,7 @@ files.
 
 import argparse
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +92,13 @@ def main(arguments: list[str] | None = None) -> None:
     runtime.seed_everything(0)
     every = suites(given.bench, given.items)
     asked = {name: suite for name, suite in every.items() if "letters" not in name}
-    runs = {}
+    path = runtime.samples_dir() / "recorded" / f"{NAME}.json"
+    runs = json.loads(path.read_text("utf-8"))["runs"] if path.is_file() else {}
     for name in ("continued", "tuned"):
-        if pair := getattr(given, name):
-            runs[name] = judge(*pair, recorded.WORK / NAME / name, asked)
-        if given.no_save or not runs:
+        if not (pair := getattr(given, name)):
+            continue
+        runs[name] = judge(*pair, recorded.WORK / NAME / name, asked)
+        if given.no_save:
             continue
         minutes = sum(its["minutes"] for run in runs.values() for its in run.values())
         recorded.save(
