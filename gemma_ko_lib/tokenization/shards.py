@@ -120,10 +120,8 @@ def check_is_for_shards(folder: Path) -> None:
     Raises:
         UserError: it is something else, or cannot be looked into.
     """
-    try:
+    with disk_errors(folder):
         there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    except OSError as error:
-        raise disk_error(folder, error) from error
     if any(name == MANIFEST or _SHARD_FILE.fullmatch(name) for name in there):
         return
     if other := [name for name in there if not name.startswith(".")]:
