@@ -27,7 +27,10 @@ _CORPORA = (
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
     """Whether a format of a published corpus has records with such keys."""
-    return any(accepts(record, origin) for accepts, _ in _CORPORA)
+    try:
+        return any(accepts(record, origin) for accepts, _ in _CORPORA)
+    except RecursionError:  # JSON may be nested deeper than Python calls
+        return False
 
 
 def passages_of(
@@ -42,6 +45,13 @@ def passages_of(
     """
     if fields.text:
         return _named(record, fields)
+    try:
+        return _found(record, origin)
+    except RecursionError:
+        return "nested too deep"
+
+
+def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:
     columns = community.columns_of((*record,))
     is_plain = columns.is_plain and not origin.container
     if is_plain and (passage := community.passage(record, columns)):

@@ -194,10 +194,16 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
             continue
         found = formats.passages_of(item.record, item.origin, fields)
         if isinstance(found, str):
-            start = lines.beginning(orjson.dumps(item.record))
-            yield Reject(name, None, f"{found} (record {item.number:,})", start)
+            yield Reject(name, None, f"{found} (record {item.number:,})", _start(item.record))
         else:
             yield from ((item.number, passage) for passage in found)
+
+
+def _start(record: dict) -> str:
+    try:
+        return lines.beginning(orjson.dumps(record))
+    except orjson.JSONEncodeError:  # it writes a quarter of the depth that it reads
+        return ""
 
 
 def _from_text(file: InputFile, stream: BinaryIO, head: bytes, by: str) -> Iterator[Item]:

@@ -183,6 +183,24 @@ def test_an_object_nested_too_deep_for_python_costs_its_line(tmp_path, read):
     assert (texts(found), reject.line, reject.reason[:11]) == (["가람의 글"], 1, "broken JSON")
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"RawText": ' + "[" * 980 + "]" * 980 + "}",
+        '{"document": [' * 400 + '{"paragraph": [{"form": "글"}]}' + "]}" * 400,
+        '{"text": ' + "[" * 5000 + "]" * 5000 + "}",
+        '{"text": ' * 3000 + "1" + "}" * 3000,
+    ],
+    ids=["lists", "documents", "deeper lists", "deeper objects"],
+)
+def test_a_record_nested_deep_costs_itself_also_as_the_first(tmp_path, read, record, name):
+    data = f"[{record},\n{RECORD.strip()}]" if name == "a.json" else f"{record}\n{RECORD}"
+    (tmp_path / name).write_text(data)
+    found, rejects = read(tmp_path)
+    assert (texts(found), len(rejects)) == (["가람의 글"], 1)
+
+
 @pytest.mark.parametrize("number", ["9" * 6000, "-" + "9" * 4400, "9" * 25, "1e99999"])
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_a_number_too_long_costs_at_most_itself(tmp_path, read, number, name):
