@@ -50,6 +50,25 @@ def run(raw, output, workers=1, executor="local", **settings):
     return corpus.clean(raw, output, settings, workers=workers, executor=executor, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("record", "text_field"),
+    [
+        ({"num_agree": 3, "title": "제발 도와주세요!!!!", "content": "건널목이 위험합니다."}, None),
+        ({"본문": "길이 미끄럽다.", "ko": "다른 글이다.", "en": "Another text."}, "본문"),
+        ({"title": "표", "text": "[[분류:표]]쓰는 법은 <nowiki>[[분류:표]]</nowiki>이다."}, None),
+    ],
+    ids=["a petition", "a pair beside the text", "a wiki's page"],
+)
+def test_documents_are_read_as_they_were_written(tmp_path, record, text_field):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    run(tmp_path / "a.jsonl", tmp_path / "out", text_field=text_field)
+    with gzip.open(tmp_path / "out/documents-00000.jsonl.gz") as file:
+        written = json.loads(file.read())
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert (document.id, document.text) == (written.pop("id"), written.pop("text"))
+    assert document.metadata == written
+
+
 def test_the_counters_add_up(raw, tmp_path):
     report = run(raw, tmp_path / "out", hold_out=0.3)
     total = report["documents"]
