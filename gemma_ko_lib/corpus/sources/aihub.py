@@ -175,7 +175,7 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
     """Whether a row opens a new dialogue: sentence numbers start again or the subject changes."""
     if any(row.get(field) != previous.get(field) for field in ("DOMAINID", "DOMAIN", "CATEGORY")):
         return True
-    number, before = string(row.get("SENTENCEID")), string(previous.get("SENTENCEID"))
+    number, before = (str(r.get("SENTENCEID", "")).strip() for r in (row, previous))
     return all(map(_NUMBER.fullmatch, (number, before))) and int(number) <= int(before)
 
 

@@ -111,7 +111,8 @@ def _other_file(row: dict, previous: dict) -> bool:
 
 
 def _other_document(row: dict, previous: dict) -> bool:
-    return nikl.document_id(string(row["id"])) != nikl.document_id(string(previous["id"]))
+    document = nikl.document_of(row)
+    return not document or document != nikl.document_of(previous)
 
 
 _TABLES = (
