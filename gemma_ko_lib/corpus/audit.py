@@ -43,23 +43,26 @@ class Examples:
             return
         self._counts[rule] += 1
         if after is None:
-            before = self._piece(before, 0, 2 * _CHARACTERS)
+            before = masked_piece(before, 0, 2 * _CHARACTERS, self._settings)
         else:
             shorter = min(len(before), len(after))
             differ = next((i for i in range(shorter) if before[i] != after[i]), shorter)
             start = max(differ - _BEFORE, 0)
-            before, after = (self._piece(t, start, start + _CHARACTERS) for t in (before, after))
+            end = start + _CHARACTERS
+            before = masked_piece(before, start, end, self._settings)
+            after = masked_piece(after, start, end, self._settings)
         write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
 
-    def _piece(self, text: str, start: int, end: int) -> str:
-        """A piece of a text with its personal data masked."""
-        # Found in the whole text: a number that an end of the piece cuts is no number any more.
-        found = find_pii(text, self._settings.urls, self._settings.names)
-        spans = [span for span in found if span.start < end and start < span.end]
-        if spans:
-            start, end = min(start, spans[0].start), max(end, spans[-1].end)
-        inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)
-        return mask_spans(text[start:end], inside)
+
+def masked_piece(text: str, start: int, end: int, settings: CleanSettings) -> str:
+    """A piece of a text with its personal data masked; identifiers at its ends belong to it."""
+    # Found in the whole text: a number that an end of the piece cuts is no number any more.
+    found = find_pii(text, settings.urls, settings.names)
+    spans = [span for span in found if span.start < end and start < span.end]
+    if spans:
+        start, end = min(start, spans[0].start), max(end, spans[-1].end)
+    inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)
+    return mask_spans(text[start:end], inside)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import orjson
 from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Examples, dropped_to
+from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
@@ -66,7 +66,7 @@ class DocumentReader(CountingStep):
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
-                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
+                        counts[f"unread|{self._mask(field)[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
@@ -80,10 +80,13 @@ class DocumentReader(CountingStep):
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
     def _masked(self, reject: Reject) -> Reject:
-        """What a reject begins with is cut after it is masked: half a number is no number."""
-        settings = self.settings
-        start = mask_pii(reject.start, urls=settings.urls, names=settings.names)
-        return reject._replace(start=start[:_SHOWN_OF_A_REJECT].rstrip())
+        start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, self.settings)
+        # A reason names keys, which in a table without a header are data.
+        start = start[:_SHOWN_OF_A_REJECT].rstrip()
+        return reject._replace(reason=self._mask(reject.reason), start=start)
+
+    def _mask(self, text: str) -> str:
+        return mask_pii(text, urls=self.settings.urls, names=self.settings.names)
 
 
 # --- Cleaning and masking -----------------------------------------------------------------

@@ -590,6 +590,29 @@ def test_no_identifier_gets_into_what_a_run_leaves(personal, tmp_path):
             assert b"0123-4567" not in text, path
 
 
+def test_no_identifier_gets_into_the_reasons_and_names_of_a_report(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    token = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiJob25n" * 50 + ".c2lnbmF0dXJl" * 3
+    said = "오늘은 날씨가 좋아서 산에 갔다가 왔다."
+    texts = {
+        "a.csv": "홍길동,010-2345-6789,hong.gildong@example.com\n임꺽정,010-2345-6780,서울\n",
+        "b.csv": "".join(f"번호,{'가' * n} 010-2345-6789 끝\n" for n in range(80, 100)),
+        "c.json": json.dumps([{"token": token, "words": [said]}]),
+        "d.csv": f"text,n\n{'가' * 80} 010-2345-6789 끝,1,2\n",
+        "e.jsonl": json.dumps({"text": said, "by": {"hong.gildong@example.com": said[::-1]}}),
+        "f.json": f'[{{"text": "{"가" * 85} 010-2345-6789 끝", "n" 3}}, {{"text": "{said}"}}]',
+    }
+    for name, text in texts.items():
+        (raw / name).write_text(text, "utf-8")
+    report = run(raw, tmp_path / "out")
+    assert report["rejects"]["file_count"] == 5
+    assert report["steps"][0]["unread_fields"] == {"[이메일]": 1}
+    left = [path for path in (tmp_path / "out").rglob("*.json*") if path.suffix != ".gz"]
+    for found in (*(path.read_text("utf-8") for path in left), corpus.format_report(report)):
+        assert not any(part in found for part in ("2345", "010", "gildong", "eyJ"))
+
+
 def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):
     texts = []
     for seed in (1, 1, 2):

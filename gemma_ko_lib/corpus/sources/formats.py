@@ -11,6 +11,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Origin,
     Passage,
     Reject,
+    beginning,
     identifier_of,
     string,
     unread_fields,
@@ -23,6 +24,7 @@ _CORPORA = (
     (nikl.accepts, nikl.passages),
     (translations.accepts, translations.passages),
 )
+_LONGEST_NAME = 60
 
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
@@ -94,7 +96,10 @@ def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
 
 
 def _keys(record: dict) -> str:
-    return ", ".join(str(key)[:30] for key in list(record)[:8])
+    # Whole or not at all: the first row of a table without a header is data, and half a number
+    # would not be known for one.
+    names = map(str, list(record)[:8])
+    return ", ".join(name if len(name) <= _LONGEST_NAME else "…" for name in names)
 
 
 # --- Tables: several rows may be one document -------------------------------------------
@@ -171,7 +176,7 @@ def passages_of_rows(
             refused = None
             yield from ((number, passage) for passage in found)
             continue
-        reject = Reject(origin.file, number, found, " | ".join(map(str, row.values()))[:100])
+        reject = Reject(origin.file, number, found, beginning(" | ".join(map(str, row.values()))))
         if refused is None:
             yield reject
             continue

@@ -201,7 +201,7 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
 
 def _start(record: dict) -> str:
     try:
-        return lines.beginning(orjson.dumps(record))
+        return records.beginning(orjson.dumps(record))
     except orjson.JSONEncodeError:  # it writes a quarter of the depth that it reads
         return ""
 
