@@ -135,7 +135,8 @@ def joins_rows(record: dict, fields: Fields) -> bool:
     return not fields.text and any(table.columns <= record.keys() for table in _TABLES)
 
 
-# A table of which this many rows give no text has none in the others either.
+# A table of which this many rows give no text has none in the others either, unless a column
+# of the name that texts have is only empty so far.
 _ROWS_THAT_TELL = 20
 
 
@@ -152,6 +153,7 @@ def passages_of_rows(
     table: _Table | None = None
     group: list[dict] = []
     refused: list[Reject] | None = []
+    names = (fields.text,) if fields.text else TEXT_FIELDS
     first = 0
     for item in rows:
         if isinstance(item, Reject):
@@ -169,6 +171,7 @@ def passages_of_rows(
                 first = number
             group.append(row)
             continue
+        is_empty = any(row.get(name, "") is None for name in names)
         found = passages_of(row, origin, fields)
         if not isinstance(found, str):
             if refused:
@@ -177,6 +180,9 @@ def passages_of_rows(
             yield from ((number, passage) for passage in found)
             continue
         reject = Reject(origin.file, number, found, beginning(" | ".join(map(str, row.values()))))
+        if is_empty and refused is not None:
+            yield from refused
+            refused = None
         if refused is None:
             yield reject
             continue

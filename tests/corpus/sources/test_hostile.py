@@ -315,6 +315,18 @@ def test_numbers_of_sentences_may_be_anything(tmp_path, read, number):
     assert (document.text, rejects) == ("안녕하세요\n안녕하세요", [])
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.xlsx"])
+def test_a_column_that_is_empty_for_long_is_read_all_the_same(tmp_path, read, name):
+    reviews = [*[""] * 25, "배송이 빨라요"]
+    if name == "a.xlsx":
+        data = xlsx([["n", "리뷰"], *([["1", text] if text else ["1"] for text in reviews])])
+    else:
+        data = parquet({"n": [1] * 26, "리뷰": [text or None for text in reviews]})
+    (tmp_path / name).write_bytes(data)
+    found, rejects = read(tmp_path)
+    assert (texts(found), len(rejects)) == (["배송이 빨라요"], 25)
+
+
 # --- Pages --------------------------------------------------------------------------------
 
 
