@@ -122,6 +122,14 @@ def test_every_packed_stream_is_held_to_its_end(tmp_path, read, suffix):
     assert (len(found), reject.reason[:12]) == (20_000, "damaged file")
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_packed_file_is_known_by_more_than_its_first_member(tmp_path, read, suffix):
+    comments = [f"{number}번 댓글이다 ㅋㅋ\n".encode() for number in range(300)]
+    members = [b"".join(comments[:3]), b"".join(comments[3:])]
+    (tmp_path / f"a.txt.{suffix}").write_bytes(b"".join(map(PACK[suffix], members)))
+    assert len(read(tmp_path)[0]) == 300
+
+
 def test_a_zstd_file_cut_between_two_blocks_is_no_whole_file(tmp_path, read):
     import zstandard
 
@@ -348,6 +356,24 @@ def test_a_crawl_whose_record_claims_more_than_follows_is_truncated(tmp_path, re
     found, rejects = read(tmp_path)
     assert (found, len(rejects)) == ([], 1)
     assert "truncated page" in rejects[0].reason
+
+
+@pytest.mark.parametrize("name", ["utf-7", "unicode_escape", "idna", "undefined", "rot13"])
+def test_a_page_that_names_an_odd_encoding_costs_itself_at_most(tmp_path, read, name):
+    odd = f'<meta charset="{name}"><title>+2AA-\\ud800</title><p>첫 +2AA-\\ud800 글'
+    crawl = b""
+    for page in (odd, "<p>둘째 글이다."):
+        body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page.encode()
+        head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.example/\r\n"
+        head += f"Content-Length: {len(body)}\r\n"
+        kind = "Content-Type: application/http; msgtype=response\r\n\r\n"
+        crawl += (head + kind).encode() + body + b"\r\n\r\n"
+    (tmp_path / "a.warc").write_bytes(crawl)
+    found, rejects = read(tmp_path)
+    assert texts(found)[-1] == "둘째 글이다."
+    assert len(found) + len(rejects) == 2
+    for document in found:
+        f"{document.text}{document.metadata}".encode()
 
 
 def test_utf32_is_no_utf16(tmp_path, read):
