@@ -114,8 +114,7 @@ def read_road(path: str | Path, folder: str | Path) -> RoadFile:
     Raises:
         UserError: it is not there, no YAML, or a field is unknown or has an impossible value.
     """
-    # From a folder that a link leads to, ".." is not where the link is.
-    return _Reader(Path(path), Path(folder).resolve()).read()
+    return _Reader(Path(path), Path(folder).absolute()).read()
 
 
 class _Reader:

@@ -91,6 +91,8 @@ def _without_markup(item: Item, name: str) -> Item:
     if type(item) is Note:
         return item
     number, passage = item
+    if "source_file" in passage.metadata:  # a document of ours: what looks like markup is none
+        return item
     text = passage.text
     if text.startswith("#") and "title" in passage.metadata and wiki.is_redirect(text):
         return Note("no text", name, 1, "pages that only lead to another one")
