@@ -20,6 +20,24 @@ from gemma_ko_lib.corpus.spool import open_packed, write_line
 _CHARACTERS = 120
 _BEFORE = 30
 
+# What readers say of a document; all other strings come from its record.
+_OF_READERS = frozenset(
+    "source_file corpus register licence language date decoded_from url source".split()
+)
+
+
+def masked_metadata(metadata: dict, mask: Callable[[str], str]) -> dict:
+    """Metadata without the personal data in it: a title that stands in the text is masked there.
+
+    Args:
+        metadata: of a document.
+        mask: what takes personal data out of a text.
+    """
+    return {
+        key: mask(value) if type(value) is str and key not in _OF_READERS else value
+        for key, value in metadata.items()
+    }
+
 
 class Examples:
     """Some examples of each rule of a task's block.
@@ -86,9 +104,11 @@ def dropped_to(
     with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
 
         def drop(document: Document, rule: str) -> None:
-            text = mask(document.text) if mask else document.text
+            text, metadata = document.text, document.metadata
+            if mask:
+                text, metadata = mask(text), masked_metadata(metadata, mask)
             record = {"id": document.id, "dropped_by": rule, "text": text}
-            record |= {key: value for key, value in document.metadata.items() if key not in record}
+            record |= {key: value for key, value in metadata.items() if key not in record}
             file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
         yield drop

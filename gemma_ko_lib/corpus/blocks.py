@@ -15,7 +15,7 @@ from typing import BinaryIO
 import orjson
 from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_piece
+from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_metadata, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
@@ -29,6 +29,7 @@ from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
 _SHOWN_OF_A_REJECT = 100  # characters
+_LABELS, _LONGEST_LABEL = 4096, 100
 
 
 class DocumentReader(CountingStep):
@@ -164,7 +165,7 @@ def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
 
 
 class Masker(CountingStep):
-    """Replace personal data.
+    """Replace personal data in texts, and in what is kept of their records beside them.
 
     Args:
         working_dir: for examples.
@@ -178,8 +179,14 @@ class Masker(CountingStep):
         self.working_dir, self.settings = working_dir, settings
 
     def count(self, data, rank, counts):
-        """Counts in, out, changed, and what was masked by kind."""
+        """Counts in, out, changed, and what was masked in texts by kind."""
         documents, settings = 0, self.settings
+        mask = _mask_of(settings)
+        mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
+
+        def mask_short(text: str) -> str:
+            return (mask_label if len(text) <= _LONGEST_LABEL else mask)(text)
+
         with new_lines(self.working_dir, "examples-mask", rank) as file:
             examples = Examples(file, settings)
             for document in data:
@@ -191,6 +198,7 @@ class Masker(CountingStep):
                         counts[f"masked|{span.kind}"] += 1
                         examples.add(span.kind, document, document.text, masked)
                     document.text = masked
+                document.metadata = masked_metadata(document.metadata, mask_short)
                 yield document
         counts["in"] = counts["out"] = documents
 

@@ -613,6 +613,24 @@ def test_no_identifier_gets_into_the_reasons_and_names_of_a_report(tmp_path):
         assert not any(part in found for part in ("2345", "010", "gildong", "eyJ"))
 
 
+def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
+    petition = {"num_agree": 3, "title": "010-0123-4567 로 전화하세요", "content": "길이 어둡다."}
+    short = {"text": "굿", "register": "review", "answer": "hong@example.com 으로 보내요"}
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("\n".join(map(json.dumps, (petition, short))), "utf-8")
+    seen = set()
+    for pii, hidden in (("placeholder", True), ("surrogate", True), ("keep", False)):
+        run(raw, tmp_path / pii, pii=pii, keep_dropped=True)
+        packed = (tmp_path / pii).rglob("*.jsonl.gz")
+        lines = b"".join(gzip.decompress(path.read_bytes()) for path in packed).splitlines()
+        kept, dropped = sorted(map(json.loads, lines), key=lambda line: "dropped_by" in line)
+        assert (dropped["dropped_by"], kept["source_file"]) == ("too_short", "raw.jsonl")
+        assert kept["text"].startswith(kept["title"])
+        assert [part in str(lines) for part in ("0123-4567", "hong@")] == [not hidden] * 2
+        seen.add(kept["title"])
+    assert len(seen) == 3
+
+
 def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):
     texts = []
     for seed in (1, 1, 2):
