@@ -90,7 +90,7 @@ def clean(
 
     Raises:
         UserError: a missing path, nothing to read, no document left, a full disk, an output
-            folder that holds the inputs, or a setting out of range.
+            folder that holds the inputs, a setting out of range, or one that would do nothing.
     """
     from gemma_ko_lib.corpus.executor import EXECUTORS, run_stages
 
@@ -98,9 +98,13 @@ def clean(
         raise UserError(f"No executor '{executor}' here. There is: {', '.join(EXECUTORS)}.")
     if workers < 1:
         raise UserError(f"workers must be at least 1, not {workers}.")
+    if slurm and executor != "slurm":
+        raise UserError(f"Options for Slurm need the executor slurm, not {executor}.")
     settings = settings or CleanSettings()
-    output_dir = Path(output_dir).expanduser().absolute()
+    output_dir = Path(os.path.expanduser(output_dir)).absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if limit != EVERYTHING and not any(map(is_open, inputs)):
+        raise UserError("A limit is for inputs open:NAME and hf://…; files are read whole.")
     files, left_out = find_files_and_notes(inputs, limit, quiet=not progress)
     _check_places(inputs, files, left_out, output_dir)
     partial = output_dir / PARTIAL
@@ -128,7 +132,7 @@ def _check_places(
     for given in inputs:
         if is_open(given):
             continue
-        place = Path(given).expanduser().resolve()
+        place = Path(os.path.expanduser(given)).resolve()
         if place == target or place in target.parents or target in place.parents:
             raise UserError(
                 f"The input {given} and the output folder {output_dir} lie in one another; "

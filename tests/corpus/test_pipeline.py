@@ -13,6 +13,7 @@ import pytest
 from gemma_ko_lib import corpus
 from gemma_ko_lib.corpus import CleanSettings, blocks, pipeline
 from gemma_ko_lib.corpus.documents import find_files
+from gemma_ko_lib.corpus.sources.open_corpora import Limit
 from gemma_ko_lib.runtime import UserError
 
 
@@ -675,6 +676,9 @@ def test_nothing_left_says_why(tmp_path):
         ({"executor": "abacus"}, "No executor 'abacus'"),
         ({"workers": 0}, "workers"),
         ({"hold_out": 1.0}, "hold_out"),
+        ({"hold_out_by": "movie_id"}, "hold_out_by movie_id needs hold_out"),
+        ({"languages": ("ko", "jp")}, "languages are among ko, en, zh, ja, not jp"),
+        ({"languages": ()}, "languages are among"),
         ({"documents_by": "page"}, "documents_by is one of auto, line, blank"),
         ({"compression": "rar"}, "compression is one of gzip, zstd, not rar"),
         ({"title_field": "제목"}, "title_field and id_field need text_field"),
@@ -694,6 +698,25 @@ def test_the_output_folder_may_not_hold_the_inputs(raw, tmp_path):
         with pytest.raises(UserError, match="lie in one another"):
             run(raw, output)
     assert len(list(raw.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": Limit(documents=10)}, "A limit is for inputs open:NAME"),
+        ({"slurm": {"partition": "cpu"}}, "Options for Slurm need the executor slurm"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(raw, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        corpus.clean(raw, tmp_path / "out", progress=False, **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("path", ["가" * 300, "~nobody-of-this-name/a.jsonl", "a\0.jsonl"])
+def test_what_can_be_no_path_is_said_to_be_missing(tmp_path, path):
+    with pytest.raises(UserError, match="no file or folder"):
+        run(path, tmp_path / "out")
 
 
 def test_missing_and_empty_inputs_are_errors(tmp_path):

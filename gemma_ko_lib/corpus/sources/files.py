@@ -64,8 +64,9 @@ def find_inputs(
     tops: dict[str, str] = {}  # path → name
     left_out: LeftOut = Counter()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        path = Path(given).expanduser().absolute()
-        if not path.exists():
+        # os' functions take what is no path at all, or one that may not be looked at, for none.
+        path = Path(os.path.expanduser(given)).absolute()
+        if not os.path.exists(path):
             raise UserError(f"There is no file or folder {given}. Check the path.")
         path = path.resolve()
         # A file that somebody named is read, whatever it is.
