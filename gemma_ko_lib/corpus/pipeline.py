@@ -53,7 +53,7 @@ from gemma_ko_lib.runtime import (
 if TYPE_CHECKING:
     from gemma_ko_lib.corpus.executor import Stage
 
-_PLAN = "plan.json"
+_PLAN, _CLOCK = "plan.json", "clock.json"
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
@@ -112,6 +112,7 @@ def clean(
         with only_process(output_dir):
             _prepare(output_dir, files, settings, quiet=not progress)
             run = CorpusRun(output_dir, files, left_out, settings)
+            run.started -= _seconds_before(partial)
             with _show_progress(run, not progress):
                 stages = run.stages(finish=executor == "slurm")
                 jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
@@ -184,6 +185,18 @@ def _prepare(
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     with whole_file(path) as file:
         json.dump(plan, file)  # in ASCII: a path may hold bytes that are no UTF-8
+
+
+def _seconds_before(partial: Path) -> float:
+    """What a stopped run has worked so far, up to the last task that it finished."""
+    path, before = partial / _CLOCK, 0.0
+    if path.is_file():
+        start, before = json.loads(path.read_text("utf-8"))
+        done = [file.stat().st_mtime for file in (partial / "logs").glob("*/completions/*")]
+        before += max([0.0, *(at - start for at in done)])
+    with whole_file(path) as file:
+        json.dump([time.time(), before], file)
+    return before
 
 
 def _modified(path: str | Path) -> int:
