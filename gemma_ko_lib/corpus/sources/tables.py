@@ -47,7 +47,8 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     if sniffing.RATED_LINE.fullmatch(line):
         columns, quoted = list(_RATED), False
     else:
-        quoted = delimiter != "\t" or line.startswith('"')
+        is_csv = sniffing.extension(name) == ".csv"  # also with one column, without delimiters
+        quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
         lines.take(None)
     pattern = _row_pattern(delimiter) if quoted else None
     found = 0
