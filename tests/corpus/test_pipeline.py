@@ -171,6 +171,15 @@ def test_personal_data_is_masked_as_asked_and_the_report_says_how(tmp_path):
     assert "personal data: URLs all, names of persons found" in said
 
 
+def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
+    said = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    root = {"more": [{"text": said}], "version": "일 판", "data": [{"text": said}, {"text": said}]}
+    (tmp_path / "raw.json").write_text(json.dumps(root))
+    report = run(tmp_path / "raw.json", tmp_path / "out")
+    assert report["documents"]["kept"] == 2
+    assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
+
+
 def test_text_that_no_format_reads_is_counted(tmp_path):
     raw = tmp_path / "raw.jsonl"
     answer = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."

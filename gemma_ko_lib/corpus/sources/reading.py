@@ -4,7 +4,7 @@ In goes an `InputFile`, on disk or in a zip; out come (number, Passage) pairs, t
 being a line, a row or a record, None where the file is one text; rejects; and notes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
@@ -190,6 +190,7 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
         rows = (i if isinstance(i, Reject) else i[:2] for i in items)
         yield from formats.passages_of_rows(rows, first.origin, fields)
         return
+    looked_at = False
     for item in items:
         if isinstance(item, Reject):
             yield item
@@ -198,7 +199,17 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
         if isinstance(found, str):
             yield Reject(name, None, f"{found} (record {item.number:,})", _start(item.record))
         else:
+            if not looked_at:
+                looked_at, found = True, list(found)
+                _add_unread_lists(found[0], item.origin.root)
             yield from ((item.number, passage) for passage in found)
+
+
+def _add_unread_lists(passage: Passage, root: Mapping) -> None:
+    """Note texts in lists beside those that are read; what else a root says is of the file."""
+    lists = {key: value for key, value in root.items() if isinstance(value, list)}
+    for kind, places in records.unread_fields((lists,)).items():
+        passage.metadata[kind] = [*passage.metadata.get(kind, ()), *places]
 
 
 def _start(record: dict) -> str:
