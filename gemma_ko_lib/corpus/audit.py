@@ -6,7 +6,7 @@ Personal data is masked in the examples, and in what was dropped if the run mask
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -59,24 +59,36 @@ class Examples:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
         if not self.wants(rule):
             return
-        self._counts[rule] += 1
+        spans = self._find(before)
         if after is None:
-            before = masked_piece(before, 0, 2 * _CHARACTERS, self._settings)
+            before = masked_piece(before, 0, 2 * _CHARACTERS, spans)
         else:
+            uncovered = self._find(after)
+            if len(uncovered) > len(spans):
+                return  # a number that tags or invisible signs cut stands in `before` unmasked
             shorter = min(len(before), len(after))
             differ = next((i for i in range(shorter) if before[i] != after[i]), shorter)
             start = max(differ - _BEFORE, 0)
             end = start + _CHARACTERS
-            before = masked_piece(before, start, end, self._settings)
-            after = masked_piece(after, start, end, self._settings)
+            before = masked_piece(before, start, end, spans)
+            after = masked_piece(after, start, end, uncovered)
+        self._counts[rule] += 1
         write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
 
+    def _find(self, text: str) -> list[PiiSpan]:
+        return find_pii(text, self._settings.urls, self._settings.names)
 
-def masked_piece(text: str, start: int, end: int, settings: CleanSettings) -> str:
-    """A piece of a text with its personal data masked; identifiers at its ends belong to it."""
-    # Found in the whole text: a number that an end of the piece cuts is no number any more.
-    found = find_pii(text, settings.urls, settings.names)
-    spans = [span for span in found if span.start < end and start < span.end]
+
+def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> str:
+    """A piece of a text with its personal data masked; identifiers at its ends belong to it.
+
+    Args:
+        text: all of it.
+        start: of the piece.
+        end: of the piece.
+        spans: what was found in the whole text: a number that an end cuts is no number any more.
+    """
+    spans = [span for span in spans if span.start < end and start < span.end]
     if spans:
         start, end = min(start, spans[0].start), max(end, spans[-1].end)
     inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)

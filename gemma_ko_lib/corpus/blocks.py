@@ -81,7 +81,8 @@ class DocumentReader(CountingStep):
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
     def _masked(self, reject: Reject) -> Reject:
-        start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, self.settings)
+        spans = find_pii(reject.start, self.settings.urls, self.settings.names)
+        start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, spans)
         # A reason names keys, which in a table without a header are data.
         start = start[:_SHOWN_OF_A_REJECT].rstrip()
         return reject._replace(reason=self._mask(reject.reason), start=start)
@@ -196,7 +197,10 @@ class Masker(CountingStep):
                     counts["changed"] += 1
                     for span in spans:
                         counts[f"masked|{span.kind}"] += 1
-                        examples.add(span.kind, document, document.text, masked)
+                        if examples.wants(span.kind):
+                            # It alone, for an example shows where two texts begin to differ.
+                            alone = mask_spans(document.text, [span], settings.pii, settings.seed)
+                            examples.add(span.kind, document, document.text, alone)
                     document.text = masked
                 document.metadata = masked_metadata(document.metadata, mask_short)
                 yield document

@@ -279,7 +279,8 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped)
+            unmasked = settings if settings.pii == "keep" else None
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped, unmasked)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),
