@@ -266,6 +266,22 @@ def test_a_sheet_knows_shared_texts_dates_and_numbers(tmp_path, read):
     assert (document.metadata["date"], document.metadata["n"]) == ("2031-04-30", "17")
 
 
+def test_a_cell_that_is_no_day_or_number_costs_no_other(tmp_path, read):
+    styles = f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf/><xf numFmtId="14"/></cellXfs></styleSheet>'
+    values = ["1012345678", "-1E300", "1.2.3", "47968"]
+    cells = "".join(
+        f"<row>{inline('A1', f'글 {value}')}<c s='1'><v>{value}</v></c><c><v>{value}</v></c></row>"
+        for value in values
+    )
+    head = "".join(map(inline, ("A1", "B1", "C1"), ("text", "day", "n")))
+    sheet(tmp_path / "a.xlsx", f"<row>{head}</row>{cells}")
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "a") as book:
+        book.writestr("xl/styles.xml", styles)
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == ([f"글 {value}" for value in values], [])
+    assert [d.metadata["day"] for d in found] == [*values[:3], "2031-04-30"]
+
+
 def test_a_sheet_that_is_cut_or_refers_to_nothing_keeps_what_came_before(tmp_path, read):
     good = xlsx([["id", "text"], ["1", "첫 줄"]])
     (tmp_path / "a.xlsx").write_bytes(good)
