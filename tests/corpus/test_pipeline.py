@@ -180,6 +180,25 @@ def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
     assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
 
 
+def test_of_a_result_as_input_only_its_documents_are_read(raw, tmp_path):
+    run(raw, tmp_path / "first", hold_out=0.3, keep_dropped=True, duplicates="near")
+    held_out = {document.id for document in corpus.read_clean(tmp_path / "first", held_out=True)}
+    report = run(tmp_path / "first", tmp_path / "second")
+    kept = [document.id for document in corpus.read_clean(tmp_path / "second")]
+    assert kept == [document.id for document in corpus.read_clean(tmp_path / "first")]
+    assert held_out and not held_out & set(kept)
+    assert ["held out" in note["reason"] for note in report["left_out"]] == [True]
+    found = list(corpus.read_documents(tmp_path / "first/held_out"))
+    assert {document.id for document in found} == held_out
+
+
+def test_a_corpus_that_is_its_own_evaluation_set_is_told_so(tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text('{"text": "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."}', "utf-8")
+    with pytest.raises(UserError, match="left of 1: 1 × a piece of an evaluation set"):
+        run(raw, tmp_path / "out", decontaminate=(str(raw),))
+
+
 def test_text_that_no_format_reads_is_counted(tmp_path):
     raw = tmp_path / "raw.jsonl"
     answer = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
