@@ -232,7 +232,8 @@ class CorpusWriter(CountingStep):
     Args:
         output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
         hold_out: share of keys whose documents go to held_out/.
-        hold_out_by: the metadata field that is the key; the id when None.
+        hold_out_by: the metadata field that is the key; when None the id, or that of the pair
+            for the sides of a translation.
         packing: a key of `SUFFIXES`.
     """
 
@@ -279,7 +280,8 @@ class CorpusWriter(CountingStep):
 
     def _key(self, document: Document, counts: Counter) -> str:
         if self.hold_out_by is None:
-            return document.id
+            # A translation of what is held out is no text to train on either.
+            return str(document.metadata.get("pair", document.id))
         if self.hold_out_by not in document.metadata:
             counts["without_key"] += 1
             return document.id

@@ -180,6 +180,21 @@ def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
     assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
 
 
+def test_both_sides_of_a_translation_are_held_out_or_none(tmp_path):
+    pairs = [
+        {"sid": n, "한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        for n in range(60)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(pairs))
+    run(tmp_path / "a.json", tmp_path / "out", hold_out=0.5, languages=("ko", "en"))
+    sides = [
+        {document.metadata["pair"] for document in corpus.read_clean(tmp_path / "out", held_out)}
+        for held_out in (False, True)
+    ]
+    assert all(len(side) > 15 for side in sides)
+    assert not sides[0] & sides[1]
+
+
 def test_of_a_result_as_input_only_its_documents_are_read(raw, tmp_path):
     run(raw, tmp_path / "first", hold_out=0.3, keep_dropped=True, duplicates="near")
     held_out = {document.id for document in corpus.read_clean(tmp_path / "first", held_out=True)}
