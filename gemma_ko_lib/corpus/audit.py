@@ -19,6 +19,7 @@ from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
+_MOST_UNFIT = 50
 
 # What readers say of a document; all other strings come from its record.
 _OF_READERS = frozenset(
@@ -49,11 +50,12 @@ class Examples:
 
     def __init__(self, file: TextIO, settings: CleanSettings):
         self._counts: Counter[str] = Counter()
+        self._unfit: Counter[str] = Counter()
         self._file, self._settings = file, settings
 
     def wants(self, rule: str) -> bool:
-        """Whether there are still fewer than wanted."""
-        return self._counts[rule] < self._settings.show
+        """Whether there are still fewer than wanted, and some to be hoped for."""
+        return self._counts[rule] < self._settings.show and self._unfit[rule] < _MOST_UNFIT
 
     def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
@@ -65,7 +67,9 @@ class Examples:
         else:
             uncovered = self._find(after)
             if len(uncovered) > len(spans):
-                return  # a number that tags or invisible signs cut stands in `before` unmasked
+                # A number that tags or invisible signs cut stands in `before` unmasked.
+                self._unfit[rule] += 1
+                return
             shorter = min(len(before), len(after))
             differ = next((i for i in range(shorter) if before[i] != after[i]), shorter)
             start = max(differ - _BEFORE, 0)
