@@ -40,7 +40,7 @@ def _at(value, keys: Keys, kinds: tuple, most: int | None = None) -> list:
         found = []
         for item in value[:most]:
             inner = _at(item, keys, kinds, most)
-            found += inner if len(inner) < 2 or dict in kinds else [" ".join(inner)]
+            found += inner if len(inner) < 2 or dict in kinds else [" ".join(map(str, inner))]
         return found
     if keys:
         return _at(value.get(keys[0]), keys[1:], kinds, most) if isinstance(value, dict) else []

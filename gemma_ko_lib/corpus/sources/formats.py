@@ -31,7 +31,7 @@ def is_corpus_record(record: dict, origin: Origin) -> bool:
     """Whether a format of a published corpus has records with such keys."""
     try:
         return any(accepts(record, origin) for accepts, _ in _CORPORA)
-    except RecursionError:  # JSON may be nested deeper than Python calls
+    except Exception:  # `passages_of` says why
         return False
 
 
@@ -49,8 +49,11 @@ def passages_of(
         return _named(record, fields)
     try:
         return _found(record, origin)
-    except RecursionError:
+    except RecursionError:  # JSON may be nested deeper than Python calls
         return "nested too deep"
+    except Exception as error:
+        # What a format did not foresee costs its record, and is named; never the file.
+        return f"not foreseen ({type(error).__name__}: {error})"
 
 
 def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from gemma_ko_lib.corpus.documents import find_files_and_notes, read_records
-from gemma_ko_lib.corpus.sources import files, records, streams
+from gemma_ko_lib.corpus.sources import files, formats, records, streams
 from tests.corpus.sources.test_kinds import _MAIN, _WORKBOOK, parquet, xlsx
 
 RECORD = '{"text": "가람의 글"}\n'
@@ -329,6 +329,29 @@ def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
     found, (reject,) = read(tmp_path)
     assert texts(found) == ["첫 줄", "가람의 글"]
     assert reject.reason == "not foreseen (KeyError: '열'); what came before was kept"
+
+
+def test_lists_of_numbers_where_a_corpus_has_a_word_cost_nothing(tmp_path, read):
+    review = {"RawText": "배송이 빨라요", "Domain": [[1, 2], [3]]}
+    said = [{"speaker": [[1, 2]], "text": "안녕"}, {"speaker": "B", "text": "그래"}]
+    lines = map(json.dumps, (review, {"utterances": said, "info": {"topic": [[1, 2]]}}))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["배송이 빨라요", "A: 안녕\nB: 그래"], [])
+    assert found[0].metadata["domain"] == "1 2"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_what_no_format_foresaw_costs_its_record(tmp_path, read, monkeypatch, name):
+    def accepts(record, origin):
+        return "odd" in record and record["odd"]["열"]
+
+    monkeypatch.setattr(formats, "_CORPORA", ((accepts, None), *formats._CORPORA))
+    lines = f'{{"odd": {{}}}}\n{RECORD.strip()}'
+    (tmp_path / name).write_text(f"[{lines.replace(chr(10), ',')}]" if name == "a.json" else lines)
+    found, (reject,) = read(tmp_path)
+    assert texts(found) == ["가람의 글"]
+    assert reject.reason.startswith("not foreseen (KeyError: '열')")
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "²", "-1"])
