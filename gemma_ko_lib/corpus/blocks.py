@@ -142,7 +142,11 @@ class Cleaner(CountingStep):
                             examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
-                    examples.add(result.dropped_by, document, text)
+                    is_shown = self.dropped or examples.wants(result.dropped_by)
+                    hides_some = is_shown and self._hides_some(text, result.text)
+                    examples.add(result.dropped_by, document, result.text if hides_some else text)
+                    if hides_some and settings.pii != "keep":
+                        document.text = result.text
                     drop(document, result.dropped_by)
                     continue
                 size[2] += 1
@@ -155,6 +159,13 @@ class Cleaner(CountingStep):
                 counts[f"{register}|{label}"] = value
             counts["in"] += size[0]
             counts["out"] += size[2]
+
+    def _hides_some(self, text: str, cleaned: str) -> bool:
+        """Whether personal data is only found where cleaning took tags or invisible signs out."""
+        if text == cleaned:
+            return False
+        how = self.settings.urls, self.settings.names
+        return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
 
 
 def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:

@@ -5,7 +5,8 @@
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
     DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
     DIR/contaminated.jsonl                  every document with a piece of an evaluation set
-    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name
+    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name;
+                                            cleaned, if only then all personal data is found
     DIR/report.json                         counters of every step, written last
 
 A folder without report.json is unfinished. The work happens in DIR/.partial, stage by

@@ -657,6 +657,18 @@ def test_no_identifier_gets_into_the_reasons_and_names_of_a_report(tmp_path):
         assert not any(part in found for part in ("2345", "010", "gildong", "eyJ"))
 
 
+def test_a_number_in_pieces_is_masked_in_what_is_dropped(tmp_path):
+    text = "Call us any time: 010-<b>2345</b>-6789, <b>we</b> are <i>there</i>."
+    kept = {"text": "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."}
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("\n".join(map(json.dumps, ({"text": text}, kept))), "utf-8")
+    report = run(raw, tmp_path / "out", keep_dropped=True)
+    with gzip.open(tmp_path / "out/dropped/clean-00000.jsonl.gz") as file:
+        (line,) = file
+    assert json.loads(line)["text"] == "Call us any time: [전화번호], we are there."
+    assert "2345" not in json.dumps(report)
+
+
 def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
     petition = {"num_agree": 3, "title": "010-0123-4567 로 전화하세요", "content": "길이 어둡다."}
     short = {"text": "굿", "register": "review", "answer": "hong@example.com 으로 보내요"}
