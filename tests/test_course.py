@@ -548,7 +548,7 @@ def test_routes_addresses_and_hosted_folders_are_no_local_paths(stored):
 
 
 def test_errors_stderr_and_widgets_may_not_be_stored(tmp_path):
-    widget = {notebook_files._WIDGET_MIME: {"model_id": "1"}, "text/plain": "bar"}
+    widget = {stored_outputs._WIDGET_MIME: {"model_id": "1"}, "text/plain": "bar"}
     outputs = [
         new_output("error", ename="KeyError", evalue="'조사'", traceback=[]),
         new_output("stream", name="stderr", text="warning"),

@@ -48,9 +48,9 @@ def add(commands) -> None:
     parser.add_argument("--id-field", metavar="NAME", help="field that documents are called by")
     parser.add_argument(
         "--languages",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: tuple(code.strip() for code in text.split(",")),
         metavar="LIST",
-        help="keep documents in these languages, e.g. ko,en,zh,ja (ko)",
+        help="keep documents in these languages, of ko,en,zh,ja (ko)",
     )
     parser.add_argument(
         "--quality",

@@ -6,7 +6,7 @@ Personal data is masked in the examples, and in what was dropped if the run mask
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +19,25 @@ from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
 _BEFORE = 30
+_MOST_UNFIT = 50
+
+# What readers say of a document; all other strings come from its record.
+_OF_READERS = frozenset(
+    "source_file corpus register licence language date decoded_from url source".split()
+)
+
+
+def masked_metadata(metadata: dict, mask: Callable[[str], str]) -> dict:
+    """Metadata without the personal data in it: a title that stands in the text is masked there.
+
+    Args:
+        metadata: of a document.
+        mask: what takes personal data out of a text.
+    """
+    return {
+        key: mask(value) if type(value) is str and key not in _OF_READERS else value
+        for key, value in metadata.items()
+    }
 
 
 class Examples:
@@ -31,35 +50,53 @@ class Examples:
 
     def __init__(self, file: TextIO, settings: CleanSettings):
         self._counts: Counter[str] = Counter()
+        self._unfit: Counter[str] = Counter()
         self._file, self._settings = file, settings
 
     def wants(self, rule: str) -> bool:
-        """Whether there are still fewer than wanted."""
-        return self._counts[rule] < self._settings.show
+        """Whether there are still fewer than wanted, and some to be hoped for."""
+        return self._counts[rule] < self._settings.show and self._unfit[rule] < _MOST_UNFIT
 
     def add(self, rule: str, document: Document, before: str, after: str | None = None) -> None:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
         if not self.wants(rule):
             return
-        self._counts[rule] += 1
+        spans = self._find(before)
         if after is None:
-            before = self._piece(before, 0, 2 * _CHARACTERS)
+            before = masked_piece(before, 0, 2 * _CHARACTERS, spans)
         else:
+            uncovered = self._find(after)
+            if len(uncovered) > len(spans):
+                # A number that tags or invisible signs cut stands in `before` unmasked.
+                self._unfit[rule] += 1
+                return
             shorter = min(len(before), len(after))
             differ = next((i for i in range(shorter) if before[i] != after[i]), shorter)
             start = max(differ - _BEFORE, 0)
-            before, after = (self._piece(t, start, start + _CHARACTERS) for t in (before, after))
+            end = start + _CHARACTERS
+            before = masked_piece(before, start, end, spans)
+            after = masked_piece(after, start, end, uncovered)
+        self._counts[rule] += 1
         write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
 
-    def _piece(self, text: str, start: int, end: int) -> str:
-        """A piece of a text with its personal data masked."""
-        # Found in the whole text: a number that an end of the piece cuts is no number any more.
-        found = find_pii(text, self._settings.urls, self._settings.names)
-        spans = [span for span in found if span.start < end and start < span.end]
-        if spans:
-            start, end = min(start, spans[0].start), max(end, spans[-1].end)
-        inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)
-        return mask_spans(text[start:end], inside)
+    def _find(self, text: str) -> list[PiiSpan]:
+        return find_pii(text, self._settings.urls, self._settings.names)
+
+
+def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> str:
+    """A piece of a text with its personal data masked; identifiers at its ends belong to it.
+
+    Args:
+        text: all of it.
+        start: of the piece.
+        end: of the piece.
+        spans: what was found in the whole text: a number that an end cuts is no number any more.
+    """
+    spans = [span for span in spans if span.start < end and start < span.end]
+    if spans:
+        start, end = min(start, spans[0].start), max(end, spans[-1].end)
+    inside = (PiiSpan(s.kind, s.start - start, s.end - start) for s in spans)
+    return mask_spans(text[start:end], inside)
 
 
 @contextlib.contextmanager
@@ -83,9 +120,11 @@ def dropped_to(
     with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
 
         def drop(document: Document, rule: str) -> None:
-            text = mask(document.text) if mask else document.text
+            text, metadata = document.text, document.metadata
+            if mask:
+                text, metadata = mask(text), masked_metadata(metadata, mask)
             record = {"id": document.id, "dropped_by": rule, "text": text}
-            record |= {key: value for key, value in document.metadata.items() if key not in record}
+            record |= {key: value for key, value in metadata.items() if key not in record}
             file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
         yield drop

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import orjson
 from datatrove.data import Document
 
-from gemma_ko_lib.corpus.audit import Examples, dropped_to
+from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_metadata, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text, trace
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
@@ -29,6 +29,7 @@ from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
 _SHOWN_OF_A_REJECT = 100  # characters
+_LABELS, _LONGEST_LABEL = 4096, 100
 
 
 class DocumentReader(CountingStep):
@@ -66,7 +67,7 @@ class DocumentReader(CountingStep):
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
-                        counts[f"unread|{field[:_LONGEST_NAME]}"] += 1
+                        counts[f"unread|{self._mask(field)[:_LONGEST_NAME]}"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
@@ -80,10 +81,14 @@ class DocumentReader(CountingStep):
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
     def _masked(self, reject: Reject) -> Reject:
-        """What a reject begins with is cut after it is masked: half a number is no number."""
-        settings = self.settings
-        start = mask_pii(reject.start, urls=settings.urls, names=settings.names)
-        return reject._replace(start=start[:_SHOWN_OF_A_REJECT].rstrip())
+        spans = find_pii(reject.start, self.settings.urls, self.settings.names)
+        start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, spans)
+        # A reason names keys, which in a table without a header are data.
+        start = start[:_SHOWN_OF_A_REJECT].rstrip()
+        return reject._replace(reason=self._mask(reject.reason), start=start)
+
+    def _mask(self, text: str) -> str:
+        return mask_pii(text, urls=self.settings.urls, names=self.settings.names)
 
 
 # --- Cleaning and masking -----------------------------------------------------------------
@@ -137,7 +142,11 @@ class Cleaner(CountingStep):
                             examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
-                    examples.add(result.dropped_by, document, text)
+                    is_shown = self.dropped or examples.wants(result.dropped_by)
+                    hides_some = is_shown and self._hides_some(text, result.text)
+                    examples.add(result.dropped_by, document, result.text if hides_some else text)
+                    if hides_some and settings.pii != "keep":
+                        document.text = result.text
                     drop(document, result.dropped_by)
                     continue
                 size[2] += 1
@@ -151,6 +160,13 @@ class Cleaner(CountingStep):
             counts["in"] += size[0]
             counts["out"] += size[2]
 
+    def _hides_some(self, text: str, cleaned: str) -> bool:
+        """Whether personal data is only found where cleaning took tags or invisible signs out."""
+        if text == cleaned:
+            return False
+        how = self.settings.urls, self.settings.names
+        return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
+
 
 def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
     """What replaces personal data in what is dropped before it is masked; None to keep it."""
@@ -161,7 +177,7 @@ def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
 
 
 class Masker(CountingStep):
-    """Replace personal data.
+    """Replace personal data in texts, and in what is kept of their records beside them.
 
     Args:
         working_dir: for examples.
@@ -175,8 +191,14 @@ class Masker(CountingStep):
         self.working_dir, self.settings = working_dir, settings
 
     def count(self, data, rank, counts):
-        """Counts in, out, changed, and what was masked by kind."""
+        """Counts in, out, changed, and what was masked in texts by kind."""
         documents, settings = 0, self.settings
+        mask = _mask_of(settings)
+        mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
+
+        def mask_short(text: str) -> str:
+            return (mask_label if len(text) <= _LONGEST_LABEL else mask)(text)
+
         with new_lines(self.working_dir, "examples-mask", rank) as file:
             examples = Examples(file, settings)
             for document in data:
@@ -186,8 +208,12 @@ class Masker(CountingStep):
                     counts["changed"] += 1
                     for span in spans:
                         counts[f"masked|{span.kind}"] += 1
-                        examples.add(span.kind, document, document.text, masked)
+                        if examples.wants(span.kind):
+                            # It alone, for an example shows where two texts begin to differ.
+                            alone = mask_spans(document.text, [span], settings.pii, settings.seed)
+                            examples.add(span.kind, document, document.text, alone)
                     document.text = masked
+                document.metadata = masked_metadata(document.metadata, mask_short)
                 yield document
         counts["in"] = counts["out"] = documents
 
@@ -217,7 +243,8 @@ class CorpusWriter(CountingStep):
     Args:
         output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
         hold_out: share of keys whose documents go to held_out/.
-        hold_out_by: the metadata field that is the key; the id when None.
+        hold_out_by: the metadata field that is the key; when None the id, or that of the pair
+            for the sides of a translation.
         packing: a key of `SUFFIXES`.
     """
 
@@ -264,7 +291,8 @@ class CorpusWriter(CountingStep):
 
     def _key(self, document: Document, counts: Counter) -> str:
         if self.hold_out_by is None:
-            return document.id
+            # A translation of what is held out is no text to train on either.
+            return str(document.metadata.get("pair", document.id))
         if self.hold_out_by not in document.metadata:
             counts["without_key"] += 1
             return document.id

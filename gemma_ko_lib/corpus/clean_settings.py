@@ -1,9 +1,11 @@
 """What decides the documents of a run of the corpus pipeline."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
@@ -24,7 +26,7 @@ class CleanSettings:
     """What decides the documents of a run; where and how fast it runs does not.
 
     Attributes:
-        languages: documents in these are kept.
+        languages: documents in these are kept, of "ko", "en", "zh" and "ja".
         quality: also apply FineWeb-2's measures, with words by a morphological analyser.
         pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
         duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
@@ -74,6 +76,11 @@ class CleanSettings:
             )
         if (self.title_field or self.id_field) and not self.text_field:
             raise UserError("title_field and id_field need text_field: the field of the text.")
+        if self.hold_out_by and not self.hold_out:
+            raise UserError(f"hold_out_by {self.hold_out_by} needs hold_out, the share.")
+        wrong = [language for language in self.languages if language not in LANGUAGES]
+        if wrong or not self.languages:
+            raise UserError(f"languages are among {', '.join(LANGUAGES)}, not {', '.join(wrong)}.")
         if self.show < 0:
             raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
         if self.quality or self.names:
@@ -97,7 +104,7 @@ def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
         UserError: one is not there, or a folder has none.
     """
     files: dict[Path, None] = {}
-    for path in (Path(path).expanduser() for path in paths):
+    for path in (Path(os.path.expanduser(path)) for path in paths):
         found = [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
         if not path.exists():
             raise UserError(f"There is no evaluation set {path}. Check the path.")

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_ko_lib.corpus.pii import mask_pii
 from gemma_ko_lib.corpus.sources.files import InputFile, find_inputs
 from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, OPEN, Limit, fetch, is_open
 from gemma_ko_lib.corpus.sources.reading import PLAIN, Reading, read_passages
@@ -98,7 +99,8 @@ def read_documents(inputs: str | Path | Iterable[str | Path]) -> Iterator["Docum
         yield record
     if rejects:
         place = first.file if first.line is None else f"{first.file}:{first.line}"
-        said = f"{rejects:,} records left out; the first, {place}: {first.reason}"
+        reason = mask_pii(first.reason)  # it names keys, which without a header are data
+        said = f"{rejects:,} records left out; the first, {place}: {reason}"
         print(printable(said), file=sys.stderr)
 
 

@@ -24,9 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.corpus.audit import dropped_to
+from gemma_ko_lib.corpus.audit import dropped_to, masked_piece
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
+from gemma_ko_lib.corpus.pii import find_pii
 from gemma_ko_lib.corpus.spool import load_mapped, new_lines, write_line
 
 THRESHOLD = 0.8
@@ -233,14 +235,23 @@ class DuplicateFilter(CountingStep):
         target: of the matches.
         working_dir: for the list.
         dropped: folder for the duplicates, or None.
+        settings: of a run that masks nothing: what is personal data in the list, which the report
+            begins.
     """
 
     name = "duplicates"
 
-    def __init__(self, folder: Path, target: Path, working_dir: Path, dropped: Path | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        target: Path,
+        working_dir: Path,
+        dropped: Path | None = None,
+        settings: CleanSettings | None = None,
+    ):
         super().__init__()
         self.folder, self.target, self.working_dir = folder, target, working_dir
-        self.dropped = dropped
+        self.dropped, self.settings = dropped, settings
 
     def count(self, data, rank, counts):
         """Counts in, out, exact, near."""
@@ -263,7 +274,12 @@ class DuplicateFilter(CountingStep):
                 record = {"id": document.id, "duplicate_of": chunks.identifier(kept), "kind": kind}
                 if kind == "near":
                     record["similarity"] = round(similarity, 4)
-                write_line(file, {**record, "text": document.text[:_LISTED_CHARACTERS]})
+                write_line(file, {**record, "text": self._listed(document.text)})
+
+    def _listed(self, text: str) -> str:
+        settings = self.settings
+        spans = find_pii(text, settings.urls, settings.names) if settings else ()
+        return masked_piece(text, 0, _LISTED_CHARACTERS, spans)
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
         """Place within the task of what goes, what stays for it, and how similar the two are.

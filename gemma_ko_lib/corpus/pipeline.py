@@ -5,7 +5,8 @@
     DIR/rejects.jsonl                       every record that was no document: file, line, reason
     DIR/duplicates.jsonl                    every duplicate, and the document that stays for it
     DIR/contaminated.jsonl                  every document with a piece of an evaluation set
-    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name
+    DIR/dropped/BLOCK-NNNNN.jsonl.gz        what was dropped, as it came in, with the rule's name;
+                                            cleaned, if only then all personal data is found
     DIR/report.json                         counters of every step, written last
 
 A folder without report.json is unfinished. The work happens in DIR/.partial, stage by
@@ -54,7 +55,7 @@ from gemma_ko_lib.runtime import (
 if TYPE_CHECKING:
     from gemma_ko_lib.corpus.executor import Stage
 
-_PLAN = "plan.json"
+_PLAN, _CLOCK = "plan.json", "clock.json"
 # Small files share a task, so that a million of them are not a million outputs; a file
 # above this size is a task of its own.
 _TASK_BYTES = 16_000_000
@@ -91,7 +92,7 @@ def clean(
 
     Raises:
         UserError: a missing path, nothing to read, no document left, a full disk, an output
-            folder that holds the inputs, or a setting out of range.
+            folder that holds the inputs, a setting out of range, or one that would do nothing.
     """
     from gemma_ko_lib.corpus.executor import EXECUTORS, run_stages
 
@@ -99,15 +100,20 @@ def clean(
         raise UserError(f"No executor '{executor}' here. There is: {', '.join(EXECUTORS)}.")
     if workers < 1:
         raise UserError(f"workers must be at least 1, not {workers}.")
+    if slurm and executor != "slurm":
+        raise UserError(f"Options for Slurm need the executor slurm, not {executor}.")
     settings = settings or CleanSettings()
-    output_dir = Path(output_dir).expanduser().absolute()
+    output_dir = Path(os.path.expanduser(output_dir)).absolute()
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if limit != EVERYTHING and not any(map(is_open, inputs)):
+        raise UserError("A limit is for inputs open:NAME and hf://…; files are read whole.")
     files, left_out = find_files_and_notes(inputs, limit, quiet=not progress)
     _check_places(inputs, files, left_out, output_dir)
     partial = output_dir / PARTIAL
     with disk_errors(output_dir), only_process(output_dir):
         _prepare(output_dir, files, settings, quiet=not progress)
         run = CorpusRun(output_dir, files, left_out, settings)
+        run.started -= _seconds_before(partial)
         with _show_progress(run, not progress):
             stages = run.stages(finish=executor == "slurm")
             jobs = run_stages(stages, executor, workers, partial / "logs", slurm or {})
@@ -126,7 +132,7 @@ def _check_places(
     for given in inputs:
         if is_open(given):
             continue
-        place = Path(given).expanduser().resolve()
+        place = Path(os.path.expanduser(given)).resolve()
         if place == target or place in target.parents or target in place.parents:
             raise UserError(
                 f"The input {given} and the output folder {output_dir} lie in one another; "
@@ -177,6 +183,17 @@ def _prepare(
         found = build_index(exams, partial / "evaluation")
         (partial / "evaluation" / "counts.json").write_text(json.dumps(found), "utf-8")
     write_whole(path, json.dumps(plan))  # in ASCII: a path may hold bytes that are no UTF-8
+
+
+def _seconds_before(partial: Path) -> float:
+    """What a stopped run has worked so far, up to the last task that it finished."""
+    path, before = partial / _CLOCK, 0.0
+    if path.is_file():
+        start, before = json.loads(path.read_text("utf-8"))
+        done = [file.stat().st_mtime for file in (partial / "logs").glob("*/completions/*")]
+        before += max([0.0, *(at - start for at in done)])
+    write_whole(path, json.dumps([time.time(), before]))
+    return before
 
 
 def _modified(path: str | Path) -> int:
@@ -259,7 +276,8 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped)
+            unmasked = settings if settings.pii == "keep" else None
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped, unmasked)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),

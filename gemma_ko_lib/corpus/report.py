@@ -90,7 +90,7 @@ def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: l
         "rejects": {"count": read["rejects"], **rejects},
         "left_out": left_out + [note for note in notes if note["kind"] != "read"],
         "read_as": _ways_of_reading(notes),
-        "nothing_left": None if write["in"] else _nothing_left(read, dropped, rejects),
+        "nothing_left": None if write["in"] else _nothing_left(counts, dropped, rejects),
     }
 
 
@@ -228,8 +228,11 @@ def _ways_of_reading(notes: list[dict]) -> list[dict]:
     return list(ways.values())
 
 
-def _nothing_left(read: Counter, dropped: Counter, rejects: dict) -> str:
+def _nothing_left(counts: dict[str, Counter], dropped: Counter, rejects: dict) -> str:
+    read, leaks = counts["read"], counts["decontaminate"]
     why = [f"{count:,} × {rule}" for rule, count in dropped.most_common(3)]
+    if held := leaks["in"] - leaks["out"]:
+        why.append(f"{held:,} × a piece of an evaluation set")
     why += [f"{count:,} × {reason}" for reason, count in list(rejects["reasons"].items())[:3]]
     said = f"No document is left of {read['in']:,}: {'; '.join(why)}."
     if rejects["first"]:

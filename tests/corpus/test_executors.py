@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,18 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     assert f"Going on with the stopped run: {tasks_done} tasks" in capsys.readouterr().err
     assert contents(out) == expected
     assert not (out / ".partial").exists()
+
+
+def test_the_seconds_of_a_stopped_run_count_up_to_its_last_task(tmp_path):
+    done = tmp_path / "logs/clean/completions/00000"
+    done.parent.mkdir(parents=True)
+    assert pipeline._seconds_before(tmp_path) == 0
+    started = time.time()
+    for seconds, expected in ((100, 100), (50, 150), (-20, 150)):
+        # Since the process before this one began.
+        done.touch()
+        os.utime(done, (started + seconds,) * 2)
+        assert pipeline._seconds_before(tmp_path) == pytest.approx(expected, abs=5)
 
 
 def test_other_settings_or_a_changed_file_start_from_nothing(raw, tmp_path, capsys):

@@ -13,6 +13,7 @@ import pytest
 from gemma_ko_lib import corpus
 from gemma_ko_lib.corpus import CleanSettings, blocks, pipeline
 from gemma_ko_lib.corpus.documents import find_files
+from gemma_ko_lib.corpus.sources.open_corpora import Limit
 from gemma_ko_lib.runtime import UserError
 
 
@@ -48,6 +49,25 @@ def raw(tmp_path):
 def run(raw, output, workers=1, executor="local", **settings):
     settings = CleanSettings(**{"duplicates": "keep", **settings})
     return corpus.clean(raw, output, settings, workers=workers, executor=executor, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("record", "text_field"),
+    [
+        ({"num_agree": 3, "title": "제발 도와주세요!!!!", "content": "건널목이 위험합니다."}, None),
+        ({"본문": "길이 미끄럽다.", "ko": "다른 글이다.", "en": "Another text."}, "본문"),
+        ({"title": "표", "text": "[[분류:표]]쓰는 법은 <nowiki>[[분류:표]]</nowiki>이다."}, None),
+    ],
+    ids=["a petition", "a pair beside the text", "a wiki's page"],
+)
+def test_documents_are_read_as_they_were_written(tmp_path, record, text_field):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    run(tmp_path / "a.jsonl", tmp_path / "out", text_field=text_field)
+    with gzip.open(tmp_path / "out/documents-00000.jsonl.gz") as file:
+        written = json.loads(file.read())
+    (document,) = corpus.read_clean(tmp_path / "out")
+    assert (document.id, document.text) == (written.pop("id"), written.pop("text"))
+    assert document.metadata == written
 
 
 def test_the_counters_add_up(raw, tmp_path):
@@ -149,6 +169,49 @@ def test_personal_data_is_masked_as_asked_and_the_report_says_how(tmp_path):
     assert document.text == "[이름] 기자가 [링크] 에 쓴 글을 옮겨 적었다."
     said = corpus.format_report(report)
     assert "personal data: URLs all, names of persons found" in said
+
+
+def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
+    said = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    root = {"more": [{"text": said}], "version": "일 판", "data": [{"text": said}, {"text": said}]}
+    (tmp_path / "raw.json").write_text(json.dumps(root))
+    report = run(tmp_path / "raw.json", tmp_path / "out")
+    assert report["documents"]["kept"] == 2
+    assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
+
+
+def test_both_sides_of_a_translation_are_held_out_or_none(tmp_path):
+    pairs = [
+        {"sid": n, "한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        for n in range(60)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(pairs))
+    run(tmp_path / "a.json", tmp_path / "out", hold_out=0.5, languages=("ko", "en"))
+    sides = [
+        {document.metadata["pair"] for document in corpus.read_clean(tmp_path / "out", held_out)}
+        for held_out in (False, True)
+    ]
+    assert all(len(side) > 15 for side in sides)
+    assert not sides[0] & sides[1]
+
+
+def test_of_a_result_as_input_only_its_documents_are_read(raw, tmp_path):
+    run(raw, tmp_path / "first", hold_out=0.3, keep_dropped=True, duplicates="near")
+    held_out = {document.id for document in corpus.read_clean(tmp_path / "first", held_out=True)}
+    report = run(tmp_path / "first", tmp_path / "second")
+    kept = [document.id for document in corpus.read_clean(tmp_path / "second")]
+    assert kept == [document.id for document in corpus.read_clean(tmp_path / "first")]
+    assert held_out and not held_out & set(kept)
+    assert ["held out" in note["reason"] for note in report["left_out"]] == [True]
+    found = list(corpus.read_documents(tmp_path / "first/held_out"))
+    assert {document.id for document in found} == held_out
+
+
+def test_a_corpus_that_is_its_own_evaluation_set_is_told_so(tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text('{"text": "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."}', "utf-8")
+    with pytest.raises(UserError, match="left of 1: 1 × a piece of an evaluation set"):
+        run(raw, tmp_path / "out", decontaminate=(str(raw),))
 
 
 def test_text_that_no_format_reads_is_counted(tmp_path):
@@ -571,6 +634,59 @@ def test_no_identifier_gets_into_what_a_run_leaves(personal, tmp_path):
             assert b"0123-4567" not in text, path
 
 
+def test_no_identifier_gets_into_the_reasons_and_names_of_a_report(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    token = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiJob25n" * 50 + ".c2lnbmF0dXJl" * 3
+    said = "오늘은 날씨가 좋아서 산에 갔다가 왔다."
+    texts = {
+        "a.csv": "홍길동,010-2345-6789,hong.gildong@example.com\n임꺽정,010-2345-6780,서울\n",
+        "b.csv": "".join(f"번호,{'가' * n} 010-2345-6789 끝\n" for n in range(80, 100)),
+        "c.json": json.dumps([{"token": token, "words": [said]}]),
+        "d.csv": f"text,n\n{'가' * 80} 010-2345-6789 끝,1,2\n",
+        "e.jsonl": json.dumps({"text": said, "by": {"hong.gildong@example.com": said[::-1]}}),
+        "f.json": f'[{{"text": "{"가" * 85} 010-2345-6789 끝", "n" 3}}, {{"text": "{said}"}}]',
+    }
+    for name, text in texts.items():
+        (raw / name).write_text(text, "utf-8")
+    report = run(raw, tmp_path / "out")
+    assert report["rejects"]["file_count"] == 5
+    assert report["steps"][0]["unread_fields"] == {"[이메일]": 1}
+    left = [path for path in (tmp_path / "out").rglob("*.json*") if path.suffix != ".gz"]
+    for found in (*(path.read_text("utf-8") for path in left), corpus.format_report(report)):
+        assert not any(part in found for part in ("2345", "010", "gildong", "eyJ"))
+
+
+def test_a_number_in_pieces_is_masked_in_what_is_dropped(tmp_path):
+    text = "Call us any time: 010-<b>2345</b>-6789, <b>we</b> are <i>there</i>."
+    kept = {"text": "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."}
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("\n".join(map(json.dumps, ({"text": text}, kept))), "utf-8")
+    report = run(raw, tmp_path / "out", keep_dropped=True)
+    with gzip.open(tmp_path / "out/dropped/clean-00000.jsonl.gz") as file:
+        (line,) = file
+    assert json.loads(line)["text"] == "Call us any time: [전화번호], we are there."
+    assert "2345" not in json.dumps(report)
+
+
+def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
+    petition = {"num_agree": 3, "title": "010-0123-4567 로 전화하세요", "content": "길이 어둡다."}
+    short = {"text": "굿", "register": "review", "answer": "hong@example.com 으로 보내요"}
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("\n".join(map(json.dumps, (petition, short))), "utf-8")
+    seen = set()
+    for pii, hidden in (("placeholder", True), ("surrogate", True), ("keep", False)):
+        run(raw, tmp_path / pii, pii=pii, keep_dropped=True)
+        packed = (tmp_path / pii).rglob("*.jsonl.gz")
+        lines = b"".join(gzip.decompress(path.read_bytes()) for path in packed).splitlines()
+        kept, dropped = sorted(map(json.loads, lines), key=lambda line: "dropped_by" in line)
+        assert (dropped["dropped_by"], kept["source_file"]) == ("too_short", "raw.jsonl")
+        assert kept["text"].startswith(kept["title"])
+        assert [part in str(lines) for part in ("0123-4567", "hong@")] == [not hidden] * 2
+        seen.add(kept["title"])
+    assert len(seen) == 3
+
+
 def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):
     texts = []
     for seed in (1, 1, 2):
@@ -615,6 +731,9 @@ def test_nothing_left_says_why(tmp_path):
         ({"executor": "abacus"}, "No executor 'abacus'"),
         ({"workers": 0}, "workers"),
         ({"hold_out": 1.0}, "hold_out"),
+        ({"hold_out_by": "movie_id"}, "hold_out_by movie_id needs hold_out"),
+        ({"languages": ("ko", "jp")}, "languages are among ko, en, zh, ja, not jp"),
+        ({"languages": ()}, "languages are among"),
         ({"documents_by": "page"}, "documents_by is one of auto, line, blank"),
         ({"compression": "rar"}, "compression is one of gzip, zstd, not rar"),
         ({"title_field": "제목"}, "title_field and id_field need text_field"),
@@ -634,6 +753,25 @@ def test_the_output_folder_may_not_hold_the_inputs(raw, tmp_path):
         with pytest.raises(UserError, match="lie in one another"):
             run(raw, output)
     assert len(list(raw.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": Limit(documents=10)}, "A limit is for inputs open:NAME"),
+        ({"slurm": {"partition": "cpu"}}, "Options for Slurm need the executor slurm"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(raw, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        corpus.clean(raw, tmp_path / "out", progress=False, **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("path", ["가" * 300, "~nobody-of-this-name/a.jsonl", "a\0.jsonl"])
+def test_what_can_be_no_path_is_said_to_be_missing(tmp_path, path):
+    with pytest.raises(UserError, match="no file or folder"):
+        run(path, tmp_path / "out")
 
 
 def test_missing_and_empty_inputs_are_errors(tmp_path):

@@ -106,7 +106,9 @@ def runs(tmp_path_factory, tiny_tokenizer):
     folder = tmp_path_factory.mktemp("runs")
     model = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
     model.save(folder / "model")
-    write_shards(SENTENCES * 200, tiny_tokenizer, folder / "shards", length=32)
+    # Far more rows than are used: what is read ahead must not come to the next epoch, where another
+    # process has a row.
+    write_shards(SENTENCES * 800, tiny_tokenizer, folder / "shards", length=32)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"

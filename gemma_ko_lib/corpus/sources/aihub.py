@@ -40,7 +40,7 @@ def _at(value, keys: Keys, kinds: tuple, most: int | None = None) -> list:
         found = []
         for item in value[:most]:
             inner = _at(item, keys, kinds, most)
-            found += inner if len(inner) < 2 or dict in kinds else [" ".join(inner)]
+            found += inner if len(inner) < 2 or dict in kinds else [" ".join(map(str, inner))]
         return found
     if keys:
         return _at(value.get(keys[0]), keys[1:], kinds, most) if isinstance(value, dict) else []
@@ -175,7 +175,7 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
     """Whether a row opens a new dialogue: sentence numbers start again or the subject changes."""
     if any(row.get(field) != previous.get(field) for field in ("DOMAINID", "DOMAIN", "CATEGORY")):
         return True
-    number, before = string(row.get("SENTENCEID")), string(previous.get("SENTENCEID"))
+    number, before = (str(r.get("SENTENCEID", "")).strip() for r in (row, previous))
     return all(map(_NUMBER.fullmatch, (number, before))) and int(number) <= int(before)
 
 

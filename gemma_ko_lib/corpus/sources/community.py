@@ -72,17 +72,21 @@ class Columns(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def columns_of(names: tuple[str, ...]) -> Columns:
-    """Look names up; cached, since a file has one set of them or few."""
+    """Look names up; cached, since a file has one set of them or few.
+
+    A document of ours, which names its file, is read as it was written: its title is in the text.
+    """
+    ours = "source_file" in names
     corpus, register = next(
         (found for columns, *found in CORPORA if columns <= set(names)), (None, None)
     )
     known = (("corpus", corpus), ("register", register))
     return Columns(
         tuple(field for field in TEXT_FIELDS if field in names),
-        _CORPUS_KEYS.isdisjoint(names),
+        ours or _CORPUS_KEYS.isdisjoint(names),
         tuple((name, value) for name, value in known if value),
         next((name for name in _DATES if name in names), None),
-        corpus == _PETITIONS,
+        corpus == _PETITIONS and not ours,
         tuple(_PERSONS & set(names)),
     )
 

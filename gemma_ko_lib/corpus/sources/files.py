@@ -21,6 +21,8 @@ from gemma_ko_lib.runtime import UserError
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 # The lists of books and authors beside AI-Hub's book corpus.
 _CATALOGUE = re.compile(r"(?:^|[_ -])INFO(?:[_ .-]|$)")
+# The files of a run's result that are for training.
+_DOCUMENTS = re.compile(r"documents-\d{5,}\.jsonl\.(?:gz|zst)")
 # Kind, name and reason of a note → its files.
 LeftOut = Counter[tuple[str, str, str]]
 
@@ -49,7 +51,8 @@ def find_inputs(
     """List what is to be read in files, zips and folders, in a stable order.
 
     Names that start with "." are left out, and what is no file: a link to nothing or to a
-    folder, a pipe, a device. A file named twice counts once. A zip that cannot be listed stays
+    folder, a pipe, a device. Of the folder of a run's result its documents are read, not what it
+    held out, dropped or listed. A file named twice counts once. A zip that cannot be listed stays
     in the list, for its reader to say what is wrong.
 
     Args:
@@ -64,8 +67,9 @@ def find_inputs(
     tops: dict[str, str] = {}  # path → name
     left_out: LeftOut = Counter()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        path = Path(given).expanduser().absolute()
-        if not path.exists():
+        # os' functions take what is no path at all, or one that may not be looked at, for none.
+        path = Path(os.path.expanduser(given)).absolute()
+        if not os.path.exists(path):
             raise UserError(f"There is no file or folder {given}. Check the path.")
         path = path.resolve()
         # A file that somebody named is read, whatever it is.
@@ -102,6 +106,12 @@ def _walk(folder: Path, left_out: LeftOut) -> Iterator[tuple[Path, str]]:
             if os.path.islink(os.path.join(parent, name)) and not _is_hidden(name):
                 link = shown(os.path.join(parent, name))
                 left_out["not a file", link, "a link to a folder is not followed"] += 1
+        if "report.json" in files and _is_result(parent):
+            read = [name for name in files if _DOCUMENTS.fullmatch(name)]
+            others = [name for name in files + folders if name not in read]
+            reason = "a run's lists, and what it held out or dropped; give those by their own paths"
+            left_out["not text", shown(parent), reason] += len(others)
+            files, folders[:] = read, []
         for name in filter(_is_hidden, files + folders):
             _leave_out(shown(os.path.join(parent, name)), left_out)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
@@ -109,6 +119,15 @@ def _walk(folder: Path, left_out: LeftOut) -> Iterator[tuple[Path, str]]:
             file = os.path.join(parent, name)
             if not _is_hidden(name) and not _leave_out(shown(file), left_out):
                 yield Path(file), shown(file)
+
+
+def _is_result(folder: str) -> bool:
+    """Whether a run has written its documents there, by the first bytes of the report."""
+    try:
+        with open(os.path.join(folder, "report.json"), "rb") as report:
+            return b'"gemma-ko clean documents' in report.read(100)
+    except OSError:
+        return False
 
 
 def _shown(path: str) -> str:

@@ -11,6 +11,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Origin,
     Passage,
     Reject,
+    beginning,
     identifier_of,
     string,
     unread_fields,
@@ -23,11 +24,15 @@ _CORPORA = (
     (nikl.accepts, nikl.passages),
     (translations.accepts, translations.passages),
 )
+_LONGEST_NAME = 60
 
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
     """Whether a format of a published corpus has records with such keys."""
-    return any(accepts(record, origin) for accepts, _ in _CORPORA)
+    try:
+        return any(accepts(record, origin) for accepts, _ in _CORPORA)
+    except Exception:  # `passages_of` says why
+        return False
 
 
 def passages_of(
@@ -42,6 +47,16 @@ def passages_of(
     """
     if fields.text:
         return _named(record, fields)
+    try:
+        return _found(record, origin)
+    except RecursionError:  # JSON may be nested deeper than Python calls
+        return "nested too deep"
+    except Exception as error:
+        # What a format did not foresee costs its record, and is named; never the file.
+        return f"not foreseen ({type(error).__name__}: {error})"
+
+
+def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:
     columns = community.columns_of((*record,))
     is_plain = columns.is_plain and not origin.container
     if is_plain and (passage := community.passage(record, columns)):
@@ -84,7 +99,10 @@ def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
 
 
 def _keys(record: dict) -> str:
-    return ", ".join(str(key)[:30] for key in list(record)[:8])
+    # Whole or not at all: the first row of a table without a header is data, and half a number
+    # would not be known for one.
+    names = map(str, list(record)[:8])
+    return ", ".join(name if len(name) <= _LONGEST_NAME else "…" for name in names)
 
 
 # --- Tables: several rows may be one document -------------------------------------------
@@ -101,7 +119,8 @@ def _other_file(row: dict, previous: dict) -> bool:
 
 
 def _other_document(row: dict, previous: dict) -> bool:
-    return nikl.document_id(string(row["id"])) != nikl.document_id(string(previous["id"]))
+    document = nikl.document_of(row)
+    return not document or document != nikl.document_of(previous)
 
 
 _TABLES = (
@@ -119,7 +138,8 @@ def joins_rows(record: dict, fields: Fields) -> bool:
     return not fields.text and any(table.columns <= record.keys() for table in _TABLES)
 
 
-# A table of which this many rows give no text has none in the others either.
+# A table of which this many rows give no text has none in the others either, unless a column
+# of the name that texts have is only empty so far.
 _ROWS_THAT_TELL = 20
 
 
@@ -136,6 +156,7 @@ def passages_of_rows(
     table: _Table | None = None
     group: list[dict] = []
     refused: list[Reject] | None = []
+    names = (fields.text,) if fields.text else TEXT_FIELDS
     first = 0
     for item in rows:
         if isinstance(item, Reject):
@@ -153,6 +174,7 @@ def passages_of_rows(
                 first = number
             group.append(row)
             continue
+        is_empty = any(row.get(name, "") is None for name in names)
         found = passages_of(row, origin, fields)
         if not isinstance(found, str):
             if refused:
@@ -160,7 +182,10 @@ def passages_of_rows(
             refused = None
             yield from ((number, passage) for passage in found)
             continue
-        reject = Reject(origin.file, number, found, " | ".join(map(str, row.values()))[:100])
+        reject = Reject(origin.file, number, found, beginning(" | ".join(map(str, row.values()))))
+        if is_empty and refused is not None:
+            yield from refused
+            refused = None
         if refused is None:
             yield reject
             continue

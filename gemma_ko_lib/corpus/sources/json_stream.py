@@ -19,8 +19,7 @@ from gemma_ko_lib.corpus.sources.json_layouts import (
     records_of,
 )
 from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, STRING, Damaged, JsonReader
-from gemma_ko_lib.corpus.sources.lines import beginning
-from gemma_ko_lib.corpus.sources.records import Origin, Reject
+from gemma_ko_lib.corpus.sources.records import Origin, Reject, beginning
 
 _AT_ONCE = 8_000_000
 _FIRST_KEY = re.compile(rb'\{(\s*+)"[^"\\]{0,64}+')
@@ -194,7 +193,7 @@ class _Splitter:
 
     def _reject(self, damaged: Damaged) -> Reject:
         reader = self._reader
-        start = beginning(reader.data[reader.at : reader.at + 400])
+        start = beginning(reader.data[reader.at : reader.at + SHORT])
         return Reject(self._name, reader.line(damaged.position), damaged.reason, start)
 
     # --- After damage -------------------------------------------------------------

@@ -37,6 +37,7 @@ def _nested(depth: int) -> bytes:
 _NESTED = re.compile(_nested(_DEPTH), re.DOTALL)
 _SCALAR = re.compile(STRING + rb"|[-+.\w]++", re.DOTALL)
 _BETWEEN = re.compile(rb"(?:[\s,]++|#[^\n]*+)*+")
+_BRACKETS = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
 _KEY = re.compile(rb"(" + STRING + rb")\s*+:\s*+", re.DOTALL)
 
 
@@ -168,7 +169,10 @@ class JsonReader:
             value, stop = DECODER.raw_decode(text)
             value = scrub(value)
         except RecursionError:
-            raise Damaged(self.at, "broken JSON (nested too deep)") from None
+            end = self._end_of_brackets()
+            if end is None and not is_all:
+                return _UNDECIDED
+            raise Damaged(self.at, "broken JSON (nested too deep)", end) from None
         except ValueError as error:
             is_cut = error.pos > len(text) - 16 or error.msg.startswith("Unterminated")
             if is_cut and not is_all:
@@ -177,6 +181,15 @@ class JsonReader:
             raise Damaged(self.at + len(text[: error.pos].encode()), reason) from None
         self.at += len(text[:stop].encode())
         return value
+
+    def _end_of_brackets(self) -> int | None:
+        """Where what is opened at `at` is closed; None if the data does not reach so far."""
+        depth = 0
+        for match in _BRACKETS.finditer(self.data, self.at):
+            depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
+            if not depth:
+                return match.end()
+        return None
 
     def object_ahead(self, distance: int = 0) -> dict | None:
         """The object so many bytes after `at`, if it is whole; `at` stays."""

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import orjson
 
 from gemma_ko_lib.corpus.sources import formats, records
-from gemma_ko_lib.corpus.sources.records import Fields, Origin, Passage, Reject
+from gemma_ko_lib.corpus.sources.records import Fields, Origin, Passage, Reject, beginning
 
 
 def _integer(digits: str) -> int | float:
@@ -16,7 +16,6 @@ def _integer(digits: str) -> int | float:
 
 
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_int=_integer, strict=False)
-_START_BYTES = 600
 
 
 def read_lines(
@@ -90,8 +89,3 @@ def scrub(value):
     if isinstance(value, dict):
         return {scrub(key): scrub(item) for key, item in value.items()}
     return value
-
-
-def beginning(data: bytes) -> str:
-    """What a record begins with, to recognise it by; who shows it masks it, then cuts it short."""
-    return data[:_START_BYTES].decode("utf-8", "replace").rstrip()

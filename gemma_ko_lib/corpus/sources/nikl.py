@@ -11,7 +11,15 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
-from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, mapping, string
+from gemma_ko_lib.corpus.sources.records import (
+    Origin,
+    Passage,
+    identifier_of,
+    iso_date,
+    items,
+    mapping,
+    string,
+)
 from gemma_ko_lib.corpus.sources.tags import map_nikl
 
 LICENCE = "NIKL: no redistribution"
@@ -162,17 +170,17 @@ def unpublished(rows: list[dict], origin: Origin) -> Passage:
         "register": "blog",
         "licence": LICENCE,
     }
-    return Passage(text, string(rows[0].get("file_id")) or None, metadata)
+    return Passage(text, identifier_of(rows[0].get("file_id")), metadata)
 
 
 def forms(rows: list[dict], origin: Origin) -> Passage:
     """The rows of one document from the CSV edition of a corpus: id, form, speaker_id."""
     first = rows[0]
     body = "utterance" if "speaker_id" in first else "paragraph"
-    document = {"id": document_id(string(first.get("id"))), body: rows, "metadata": first}
+    document = {"id": document_of(first), body: rows, "metadata": first}
     return next(passages(document, origin))
 
 
-def document_id(identifier: str) -> str:
+def document_of(row: dict) -> str:
     """The document of a paragraph or utterance: "MDRW1900000001.2.15" → "MDRW1900000001.2"."""
-    return ".".join(identifier.split(".")[:2])
+    return ".".join((identifier_of(row.get("id")) or "").split(".")[:2])

@@ -165,7 +165,10 @@ def _lines(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[
             room = None if room is None else room - remote.bytes
         elif room is not None:
             part = download(remote, path, room, quiet)
-            yield _beginning(part, folder / limit.folder / path.name, _end_of_line(part, room))
+            if end := _end_of_line(part, room):
+                yield _beginning(part, folder / limit.folder / path.name, end)
+            elif room == limit.bytes:  # there is no file before this one
+                raise UserError(f"The first line of {path.name} has more bytes; take more.")
             return
         else:
             part, lines, end = _first_lines(remote, path, documents + source.header_lines, quiet)
@@ -189,12 +192,9 @@ def _first_lines(remote: Remote, path: Path, wanted: int, quiet: bool) -> tuple[
 
 
 def _end_of_line(path: Path, most: int) -> int:
-    """Where the last whole line within so many bytes ends."""
+    """Where the last whole line within so many bytes ends; 0 if there is none."""
     with open(path, "rb") as file:
-        end = file.read(most).rfind(b"\n") + 1
-    if not end:
-        raise UserError(f"The first line of {path.name} has more than {most:,} bytes; take more.")
-    return end
+        return file.read(most).rfind(b"\n") + 1
 
 
 def _beginning(whole: Path, path: Path, end: int) -> Path:

@@ -4,7 +4,7 @@ In goes an `InputFile`, on disk or in a zip; out come (number, Passage) pairs, t
 being a line, a row or a record, None where the file is one text; rejects; and notes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
@@ -91,6 +91,8 @@ def _without_markup(item: Item, name: str) -> Item:
     if type(item) is Note:
         return item
     number, passage = item
+    if "source_file" in passage.metadata:  # a document of ours: what looks like markup is none
+        return item
     text = passage.text
     if text.startswith("#") and "title" in passage.metadata and wiki.is_redirect(text):
         return Note("no text", name, 1, "pages that only lead to another one")
@@ -188,16 +190,33 @@ def _from_json(name: str, stream: BinaryIO, fields: Fields) -> Iterator[Item]:
         rows = (i if isinstance(i, Reject) else i[:2] for i in items)
         yield from formats.passages_of_rows(rows, first.origin, fields)
         return
+    looked_at = False
     for item in items:
         if isinstance(item, Reject):
             yield item
             continue
         found = formats.passages_of(item.record, item.origin, fields)
         if isinstance(found, str):
-            start = lines.beginning(orjson.dumps(item.record))
-            yield Reject(name, None, f"{found} (record {item.number:,})", start)
+            yield Reject(name, None, f"{found} (record {item.number:,})", _start(item.record))
         else:
+            if not looked_at:
+                looked_at, found = True, list(found)
+                _add_unread_lists(found[0], item.origin.root)
             yield from ((item.number, passage) for passage in found)
+
+
+def _add_unread_lists(passage: Passage, root: Mapping) -> None:
+    """Note texts in lists beside those that are read; what else a root says is of the file."""
+    lists = {key: value for key, value in root.items() if isinstance(value, list)}
+    for kind, places in records.unread_fields((lists,)).items():
+        passage.metadata[kind] = [*passage.metadata.get(kind, ()), *places]
+
+
+def _start(record: dict) -> str:
+    try:
+        return records.beginning(orjson.dumps(record))
+    except orjson.JSONEncodeError:  # it writes a quarter of the depth that it reads
+        return ""
 
 
 def _from_text(file: InputFile, stream: BinaryIO, head: bytes, by: str) -> Iterator[Item]:

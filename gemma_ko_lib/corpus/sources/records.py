@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import string as letters
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
@@ -86,6 +87,21 @@ class Fields(NamedTuple):
 
 
 NO_FIELDS = Fields()
+
+_START_BYTES = 600
+_OF_A_WORD = f"{letters.ascii_letters}{letters.digits}_.+/=@%-".encode()
+
+
+def beginning(data: bytes | str) -> str:
+    """What a record begins with, to recognise it by; who shows it masks it, then cuts it short.
+
+    A word that is cut here is left out: half a key or an address is not known for what it is.
+    """
+    data = data[:_START_BYTES]
+    data = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if len(data) >= _START_BYTES:
+        data = data[:_START_BYTES].rstrip(_OF_A_WORD)
+    return data.decode("utf-8", "replace").rstrip()
 
 
 def identifier_of(value) -> str | None:

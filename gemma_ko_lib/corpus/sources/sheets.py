@@ -5,6 +5,7 @@ Workbooks from before 2007 are another format; python-calamine reads those whole
 """
 
 import array
+import contextlib
 import datetime
 import re
 import tempfile
@@ -153,9 +154,12 @@ def _value(cell: ElementTree.Element, strings: _Strings, dates: frozenset[int]) 
         return strings[int(value)].strip()
     if kind == "n" and value:
         style = cell.get("s", "0")
-        if style.isdecimal() and int(style) in dates:
-            return _text(_FIRST_DAY + datetime.timedelta(days=float(value)))
-        return _text(float(value)) if "." in value or "E" in value else value
+        # What is no number, or no day that there is (Excel shows ####), stands as it is written.
+        with contextlib.suppress(ValueError, OverflowError):
+            if style.isdecimal() and int(style) in dates:
+                return _text(_FIRST_DAY + datetime.timedelta(days=float(value)))
+            return _text(float(value)) if "." in value or "E" in value else value
+        return value
     return "" if kind == "e" else value
 
 

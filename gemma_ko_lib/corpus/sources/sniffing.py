@@ -81,7 +81,11 @@ def _kind_of_text(head: bytes, suffix: str) -> str:
     lines = [line for line in head.splitlines() if line.strip()]
     first = lines[0].strip() if lines else b""
     if suffix in (".jsonl", ".ndjson"):
-        is_one = first == b"[" or (first == b"{" and not _starts_object(lines[1:]))
+        follows = _starts_object(lines[1:])
+        goes_on = first == b"[" or first[-1:] == b","
+        # Some call a JSON list so, too.
+        is_list = first[:1] == b"[" and (goes_on or not follows)
+        is_one = is_list or (first == b"{" and not follows)
         return "json" if is_one else "jsonl"
     if suffix == ".json" or _JSON_START.match(head):
         return "jsonl" if _is_object(first) and _starts_object(lines[1:]) else "json"

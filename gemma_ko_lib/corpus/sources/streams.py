@@ -62,15 +62,25 @@ class _Pieces(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        if not self._rest:
-            try:
-                self._rest = memoryview(self._next_piece(min(len(buffer), _CHUNK)))
-            except DAMAGED as error:
-                self._damage.append(error)
-                self._next_piece = lambda size: b""
-        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(piece)] = piece
-        return len(piece)
+        # Pieces may be short, and who asks what kind of file it is looks at the first bytes.
+        done = 0
+        while done < min(len(buffer), _CHUNK):
+            if not self._rest:
+                self._rest = memoryview(self._next(min(len(buffer), _CHUNK)))
+            if not self._rest:
+                break
+            piece, self._rest = self._rest[: len(buffer) - done], self._rest[len(buffer) - done :]
+            buffer[done : done + len(piece)] = piece
+            done += len(piece)
+        return done
+
+    def _next(self, size: int) -> bytes:
+        try:
+            return self._next_piece(size)
+        except DAMAGED as error:
+            self._damage.append(error)
+            self._next_piece = lambda size: b""
+            return b""
 
 
 def stream_of(next_piece: Callable[[int], bytes], damage: list[Exception]) -> BinaryIO:

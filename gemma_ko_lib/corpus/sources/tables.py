@@ -47,7 +47,8 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     if sniffing.RATED_LINE.fullmatch(line):
         columns, quoted = list(_RATED), False
     else:
-        quoted = delimiter != "\t" or line.startswith('"')
+        is_csv = sniffing.extension(name) == ".csv"  # also with one column, without delimiters
+        quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
         lines.take(None)
     pattern = _row_pattern(delimiter) if quoted else None
     found = 0
@@ -56,20 +57,19 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
         if not text.strip():
             continue
         found += 1
-        start = text[:200].strip()
+        reason = ""
         if "\0" in text or len(text) > _LONGEST_ROW:
-            yield Reject(name, number, f"too long for a row ({_LONGEST_ROW:,} characters)", start)
-            continue
-        if not fits:
-            yield Reject(name, number, "broken row (a quote without its partner)", start)
-            continue
-        if "\ufffd" in text:
-            yield Reject(name, number, "not UTF-8 (in this row)", start)
-            continue
-        cells = _cells(text, delimiter) if quoted else text.split(delimiter)
-        if len(cells) != len(columns) and any(cells[len(columns) :] or [True]):
-            reason = f"another number of cells than columns ({len(cells)}, not {len(columns)})"
-            yield Reject(name, number, reason, start)
+            reason = f"too long for a row ({_LONGEST_ROW:,} characters)"
+        elif not fits:
+            reason = "broken row (a quote without its partner)"
+        elif "\ufffd" in text:
+            reason = "not UTF-8 (in this row)"
+        else:
+            cells = _cells(text, delimiter) if quoted else text.split(delimiter)
+            if len(cells) != len(columns) and any(cells[len(columns) :] or [True]):
+                reason = f"another number of cells than columns ({len(cells)}, not {len(columns)})"
+        if reason:
+            yield Reject(name, number, reason, records.beginning(text).strip())
         else:
             yield number, dict(zip(columns, map(str.strip, cells), strict=False))
     if not found:
@@ -177,6 +177,8 @@ def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     for number, cells in rows:
         if columns:
             if any(cells):
+                # A row ends with its last cell that is filled.
+                cells = cells + [""] * (len(columns) - len(cells))
                 yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
         elif sum(map(bool, cells)) > 1:
             columns = cells

@@ -12,8 +12,8 @@ from statistics import median
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.corpus.sources import records, tags
-from gemma_ko_lib.corpus.sources.lines import beginning, bounded_lines
-from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, identifier_of
+from gemma_ko_lib.corpus.sources.lines import bounded_lines
+from gemma_ko_lib.corpus.sources.records import Note, Passage, Reject, beginning, identifier_of
 
 _OPENING = re.compile(r'\s*<doc((?: [\w:-]{1,20}="[^"]*")+)>\s*')
 _ATTRIBUTE = re.compile(r' ([\w:-]+)="([^"]*)"')

@@ -8,7 +8,14 @@ import re
 from collections.abc import Iterator
 
 from gemma_ko_lib.corpus.sources import aihub, nikl
-from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, mapping, string
+from gemma_ko_lib.corpus.sources.records import (
+    Origin,
+    Passage,
+    identifier_of,
+    iso_date,
+    mapping,
+    string,
+)
 
 # Field → language, one row for each way of laying out a pair.
 _LAYOUTS = (
@@ -29,7 +36,8 @@ def accepts(record: dict, origin: Origin) -> bool:
 
 def passages(record: dict, origin: Origin) -> Iterator[Passage]:
     """Each side, called after the pair and its language."""
-    number = next((str(record[field]) for field in _NUMBERS if record.get(field)), None)
+    numbers = (identifier_of(record.get(field)) for field in _NUMBERS)
+    number = next(filter(None, numbers), None)
     about = {
         "register": string(record.get("register")) or "sentence",
         "date": iso_date(record.get("날짜")),

@@ -91,8 +91,10 @@ def decode_page(data: bytes, header: str = "") -> str | None:
         if encoding == "cp949" and not named and not is_cp949(data):
             return None
         try:
-            return data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+            text = data.decode(encoding)
+            text.encode()  # UTF-7 and some of Python's own encodings give halves of pairs
+            return text
+        except (UnicodeError, LookupError):
             continue
     return None
 

@@ -157,8 +157,10 @@ def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:
 def _readable(info: zipfile.ZipInfo) -> str:
     name = info.filename
     if not info.flag_bits & _NAME_IS_UTF8:
-        # zipfile took the bytes for cp437; Korean Windows writes cp949, macOS UTF-8.
-        name = readable_name(name.encode("cp437"), name)
+        # zipfile took the bytes for cp437; Korean Windows writes cp949, macOS UTF-8. Where the
+        # archive has the name in Unicode beside them, Python 3.12 has read that.
+        with contextlib.suppress(UnicodeEncodeError):
+            name = readable_name(name.encode("cp437"), name)
     return safe_name(name)
 
 

@@ -47,6 +47,12 @@ def test_members_of_a_zip_are_read_in_place_and_each_is_a_file(tmp_path, read):
     assert sorted(os.listdir(tmp_path)) == ["TL1.zip"]
 
 
+def test_a_name_that_python_has_in_unicode_already_is_kept():
+    # From 3.12 on it reads the field 0x7075, beside bytes that it takes for cp437.
+    info = zipfile.ZipInfo("상담/1.txt")
+    assert (info.flag_bits, zips._readable(info)) == (0, "상담/1.txt")
+
+
 def test_a_zip_is_known_by_its_content(tmp_path, read):
     make_zip(tmp_path / "corpus.download", {"a.txt": "글"})
     assert texts(read(tmp_path)[0]) == ["글"]

@@ -389,6 +389,28 @@ def test_a_table_of_dialogues_is_cut_where_numbers_start_again(read, formats_dir
     assert found[1].metadata["category"] == "상품 문의"
 
 
+def test_sentences_of_a_table_may_be_numbered_by_numbers(read, tmp_path):
+    said = [(1, "자리 있나요?"), (2, "네, 있습니다."), (1, "얼마예요?"), (2, "천 원입니다.")]
+    rows = [
+        {"SPEAKER": "고객", "SENTENCE": text, "DOMAIN": "상점", "SENTENCEID": number}
+        for number, text in said
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    found, _ = read(tmp_path)
+    assert texts(found) == ["자리 있나요?\n네, 있습니다.", "얼마예요?\n천 원입니다."]
+
+
+def test_rows_are_joined_by_the_document_that_their_id_names(read, tmp_path):
+    ids = ["MDRW1.1.1", "MDRW1.1.2", None, "MDRW1.2.1", 7, 8]
+    rows = [{"id": name, "form": f"글 {place}"} for place, name in enumerate(ids)]
+    del rows[2]["id"]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    found, rejects = read(tmp_path)
+    assert texts(found) == ["글 0\n글 1", "글 2", "글 3", "글 4", "글 5"]
+    assert [document.id for document in found[-2:]] == ["7", "8"]
+    assert rejects == []
+
+
 def test_a_translation_without_its_other_side_is_one_text(read, tmp_path):
     rows = [("SID", "원문", "번역문"), ("1", "한쪽뿐이다.", ""), ("2", "둘 다 있다.", "Both.")]
     with open(tmp_path / "t.csv", "w", encoding="utf-8", newline="") as file:

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from gemma_ko_lib.corpus.documents import find_files_and_notes, read_records
-from gemma_ko_lib.corpus.sources import files, records, streams
+from gemma_ko_lib.corpus.sources import files, formats, records, streams
 from tests.corpus.sources.test_kinds import _MAIN, _WORKBOOK, parquet, xlsx
 
 RECORD = '{"text": "가람의 글"}\n'
@@ -122,6 +122,14 @@ def test_every_packed_stream_is_held_to_its_end(tmp_path, read, suffix):
     assert (len(found), reject.reason[:12]) == (20_000, "damaged file")
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_packed_file_is_known_by_more_than_its_first_member(tmp_path, read, suffix):
+    comments = [f"{number}번 댓글이다 ㅋㅋ\n".encode() for number in range(300)]
+    members = [b"".join(comments[:3]), b"".join(comments[3:])]
+    (tmp_path / f"a.txt.{suffix}").write_bytes(b"".join(map(PACK[suffix], members)))
+    assert len(read(tmp_path)[0]) == 300
+
+
 def test_a_zstd_file_cut_between_two_blocks_is_no_whole_file(tmp_path, read):
     import zstandard
 
@@ -183,6 +191,24 @@ def test_an_object_nested_too_deep_for_python_costs_its_line(tmp_path, read):
     assert (texts(found), reject.line, reject.reason[:11]) == (["가람의 글"], 1, "broken JSON")
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"RawText": ' + "[" * 980 + "]" * 980 + "}",
+        '{"document": [' * 400 + '{"paragraph": [{"form": "글"}]}' + "]}" * 400,
+        '{"text": ' + "[" * 5000 + "]" * 5000 + "}",
+        '{"text": ' * 3000 + "1" + "}" * 3000,
+    ],
+    ids=["lists", "documents", "deeper lists", "deeper objects"],
+)
+def test_a_record_nested_deep_costs_itself_also_as_the_first(tmp_path, read, record, name):
+    data = f"[{record},\n{RECORD.strip()}]" if name == "a.json" else f"{record}\n{RECORD}"
+    (tmp_path / name).write_text(data)
+    found, rejects = read(tmp_path)
+    assert (texts(found), len(rejects)) == (["가람의 글"], 1)
+
+
 @pytest.mark.parametrize("number", ["9" * 6000, "-" + "9" * 4400, "9" * 25, "1e99999"])
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_a_number_too_long_costs_at_most_itself(tmp_path, read, number, name):
@@ -240,6 +266,22 @@ def test_a_sheet_knows_shared_texts_dates_and_numbers(tmp_path, read):
     assert (document.metadata["date"], document.metadata["n"]) == ("2031-04-30", "17")
 
 
+def test_a_cell_that_is_no_day_or_number_costs_no_other(tmp_path, read):
+    styles = f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf/><xf numFmtId="14"/></cellXfs></styleSheet>'
+    values = ["1012345678", "-1E300", "1.2.3", "47968"]
+    cells = "".join(
+        f"<row>{inline('A1', f'글 {value}')}<c s='1'><v>{value}</v></c><c><v>{value}</v></c></row>"
+        for value in values
+    )
+    head = "".join(map(inline, ("A1", "B1", "C1"), ("text", "day", "n")))
+    sheet(tmp_path / "a.xlsx", f"<row>{head}</row>{cells}")
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "a") as book:
+        book.writestr("xl/styles.xml", styles)
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == ([f"글 {value}" for value in values], [])
+    assert [d.metadata["day"] for d in found] == [*values[:3], "2031-04-30"]
+
+
 def test_a_sheet_that_is_cut_or_refers_to_nothing_keeps_what_came_before(tmp_path, read):
     good = xlsx([["id", "text"], ["1", "첫 줄"]])
     (tmp_path / "a.xlsx").write_bytes(good)
@@ -289,12 +331,47 @@ def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
     assert reject.reason == "not foreseen (KeyError: '열'); what came before was kept"
 
 
+def test_lists_of_numbers_where_a_corpus_has_a_word_cost_nothing(tmp_path, read):
+    review = {"RawText": "배송이 빨라요", "Domain": [[1, 2], [3]]}
+    said = [{"speaker": [[1, 2]], "text": "안녕"}, {"speaker": "B", "text": "그래"}]
+    lines = map(json.dumps, (review, {"utterances": said, "info": {"topic": [[1, 2]]}}))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["배송이 빨라요", "A: 안녕\nB: 그래"], [])
+    assert found[0].metadata["domain"] == "1 2"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_what_no_format_foresaw_costs_its_record(tmp_path, read, monkeypatch, name):
+    def accepts(record, origin):
+        return "odd" in record and record["odd"]["열"]
+
+    monkeypatch.setattr(formats, "_CORPORA", ((accepts, None), *formats._CORPORA))
+    lines = f'{{"odd": {{}}}}\n{RECORD.strip()}'
+    (tmp_path / name).write_text(f"[{lines.replace(chr(10), ',')}]" if name == "a.json" else lines)
+    found, (reject,) = read(tmp_path)
+    assert texts(found) == ["가람의 글"]
+    assert reject.reason.startswith("not foreseen (KeyError: '열')")
+
+
 @pytest.mark.parametrize("number", ["9" * 5000, "²", "-1"])
 def test_numbers_of_sentences_may_be_anything(tmp_path, read, number):
     rows = "".join(f"고객,안녕하세요,식당,{number}\n" for _ in range(2))
     (tmp_path / "a.csv").write_text(f"SPEAKER,SENTENCE,DOMAIN,SENTENCEID\n{rows}")
     (document,), rejects = read(tmp_path)
     assert (document.text, rejects) == ("안녕하세요\n안녕하세요", [])
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.xlsx"])
+def test_a_column_that_is_empty_for_long_is_read_all_the_same(tmp_path, read, name):
+    reviews = [*[""] * 25, "배송이 빨라요"]
+    if name == "a.xlsx":
+        data = xlsx([["n", "리뷰"], *([["1", text] if text else ["1"] for text in reviews])])
+    else:
+        data = parquet({"n": [1] * 26, "리뷰": [text or None for text in reviews]})
+    (tmp_path / name).write_bytes(data)
+    found, rejects = read(tmp_path)
+    assert (texts(found), len(rejects)) == (["배송이 빨라요"], 25)
 
 
 # --- Pages --------------------------------------------------------------------------------
@@ -318,6 +395,24 @@ def test_a_crawl_whose_record_claims_more_than_follows_is_truncated(tmp_path, re
     found, rejects = read(tmp_path)
     assert (found, len(rejects)) == ([], 1)
     assert "truncated page" in rejects[0].reason
+
+
+@pytest.mark.parametrize("name", ["utf-7", "unicode_escape", "idna", "undefined", "rot13"])
+def test_a_page_that_names_an_odd_encoding_costs_itself_at_most(tmp_path, read, name):
+    odd = f'<meta charset="{name}"><title>+2AA-\\ud800</title><p>첫 +2AA-\\ud800 글'
+    crawl = b""
+    for page in (odd, "<p>둘째 글이다."):
+        body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page.encode()
+        head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.example/\r\n"
+        head += f"Content-Length: {len(body)}\r\n"
+        kind = "Content-Type: application/http; msgtype=response\r\n\r\n"
+        crawl += (head + kind).encode() + body + b"\r\n\r\n"
+    (tmp_path / "a.warc").write_bytes(crawl)
+    found, rejects = read(tmp_path)
+    assert texts(found)[-1] == "둘째 글이다."
+    assert len(found) + len(rejects) == 2
+    for document in found:
+        f"{document.text}{document.metadata}".encode()
 
 
 def test_utf32_is_no_utf16(tmp_path, read):

@@ -174,6 +174,23 @@ def parquet(table: dict) -> bytes:
     return packed.getvalue()
 
 
+def test_a_csv_of_one_column_has_quotes_too(tmp_path, read):
+    texts = ["쉼표 없이", "하나, 둘", "첫 줄\n둘째 줄", '"괜찮아" 할 때 울었음']
+    with open(tmp_path / "a.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    found, rejects = read(tmp_path)
+    assert ([document.text for document in found], rejects) == (texts, [])
+
+
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_list_that_is_called_jsonl_is_read(tmp_path, read, indent, between):
+    data = json.dumps([{"text": "앞"}, {"text": "뒤"}], indent=indent)
+    (tmp_path / "a.jsonl").write_text(data.replace("}, {", f"}},{between}{{"))
+    found, rejects = read(tmp_path)
+    assert ([document.text for document in found], rejects) == (["앞", "뒤"], [])
+
+
 @pytest.mark.parametrize("in_zip", [False, True])
 def test_parquet_is_read_row_by_row(tmp_path, read, in_zip):
     data = parquet({"id": ["a", "b"], "document": ["첫 글", "둘째"], "label": [1, 0]})

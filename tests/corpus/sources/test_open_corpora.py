@@ -119,6 +119,15 @@ def test_clean_takes_a_corpus_by_name_and_its_report_states_the_licence(mirror, 
     assert json.loads((tmp_path / "out/report.json").read_text())["sources"] == report["sources"]
 
 
+def test_a_rest_of_a_limit_that_holds_no_line_is_not_missed(mirror, monkeypatch):
+    contents = {"a.txt": TABLE, "b.txt": b"x" * 100 + b"\n"}
+    _list(monkeypatch, "nsmc", contents)
+    monkeypatch.setattr(Mirror, "files", {f"/nsmc/{key}": value for key, value in contents.items()})
+    assert [file.size for file in fetch("open:nsmc", Limit(bytes=len(TABLE) + 30))] == [len(TABLE)]
+    with pytest.raises(UserError, match="first line of a.txt"):
+        fetch("open:nsmc", Limit(bytes=3))
+
+
 def test_a_limit_in_bytes_ends_at_a_line_and_fetches_no_more(mirror):
     (file,) = fetch("open:nsmc", Limit(bytes=5000))
     content = (_kept() / "first-5000-bytes/ratings_train.txt").read_bytes()
