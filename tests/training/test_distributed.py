@@ -106,9 +106,7 @@ def runs(tmp_path_factory, tiny_tokenizer):
     folder = tmp_path_factory.mktemp("runs")
     model = make_model("gemma1-mqa", tokenizer=tiny_tokenizer)
     model.save(folder / "model")
-    # Far more rows than are used: what is read ahead must not come to the next epoch, where another
-    # process has a row.
-    write_shards(SENTENCES * 800, tiny_tokenizer, folder / "shards", length=32)
+    write_shards(SENTENCES * 200, tiny_tokenizer, folder / "shards", length=32)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
@@ -174,8 +172,9 @@ def test_each_process_opens_its_own_rows_only(runs):
     # Gemma-EasyLM's hosts each tokenized and read the whole stream.
     folder, _, (alone, *joined) = runs
     first, second = (set(report["opened"]) for report in joined)
-    assert not first & second
-    order = Batches(open_shards(folder / "shards"), CONFIG.rows, CONFIG.seed)
+    shards = open_shards(folder / "shards")
+    assert first & second <= {len(shards) - 1}  # the row by which each sees that they are whole
+    order = Batches(shards, CONFIG.rows, CONFIG.seed)
     used = {int(row) for _ in range(CONFIG.steps) for row in next(order)["row"]}
     assert used <= first | second and used <= set(alone["opened"])
     assert first & used and second & used
