@@ -132,6 +132,10 @@ def test_tokens_measures_files(raw_file, capsys):
         (["evaluate", "--model", "gone", "--text", "{raw}"], "gone"),
         (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--method", "dora"], "dora"),
         (["pretrain", "--model", "n", "--data", "d", "-o", "r", "--rank", "8"], "rank"),
+        (
+            ["pretrain", "--model", "n", "--data", "d", "-o", "r", "--replay-fraction", "0.3"],
+            "give these, too",
+        ),
         (["plan", "--model", "gemma2_2b", "--device", "a100"], "a100-40 or a100-80"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--pii", "burn"], "burn"),
         (["clean", "{raw}", "-o", "{tmp}/out", "--slurm", "time"], "time"),

@@ -121,9 +121,7 @@ def _add_pretrain(commands) -> None:
     _add_method_options(parser, default="full")
     _add_size_options(parser, epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
-    parser.add_argument(
-        "--replay-fraction", type=share, default=0.2, help="their share of the tokens (0.2)"
-    )
+    parser.add_argument("--replay-fraction", type=share, help="their share of the tokens (0.2)")
     parser.add_argument(
         "--held-out",
         nargs="+",
@@ -135,10 +133,14 @@ def _add_pretrain(commands) -> None:
 
 def _pretrain(arguments) -> None:
     from gemma_ko_lib.corpus import read_documents
+    from gemma_ko_lib.runtime import UserError
     from gemma_ko_lib.training import pretrain
 
     method, size = _method(arguments), _size(arguments)
     _join_hosts(arguments)
+    fraction = arguments.replay_fraction
+    if fraction is not None and not arguments.replay:
+        raise UserError("--replay-fraction is the share of --replay's documents; give these, too.")
     replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
     run = pretrain(
         arguments.model,
@@ -147,7 +149,7 @@ def _pretrain(arguments) -> None:
         method=method,
         size=size,
         replay=replay,
-        replay_fraction=arguments.replay_fraction if replay else 0.0,
+        replay_fraction=0.2 if fraction is None else fraction,
         seed=arguments.seed,
         resume=arguments.resume,
         measure=_measure(arguments, size),
