@@ -56,6 +56,7 @@ _TABLE_WORDS = (
     (r"\((\d+) cores\)", r"(\1코어)"),
     (r"(\d+) lessons at once", r"노트북 \1개 동시 실행"),
     (r"other work beside it", "다른 작업과 함께"),
+    (r" and a pause of (\d+) minutes", r", 중간에 \1분 멈춤"),
 )
 
 
