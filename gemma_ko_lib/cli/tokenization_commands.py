@@ -16,7 +16,9 @@ def add(commands) -> None:
 
 def _add_tokens(commands) -> None:
     parser = command(commands, "tokens", _tokens, "Show what tokenizers make of Korean files.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="texts, in any form that clean takes")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="texts, in any form that clean takes"
+    )
     parser.add_argument(
         "--tokenizer",
         action="append",
