@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models import keras_hub_blocks, kernels
+from gemma_ko_lib.models.configs import build_backbone
 from gemma_ko_lib.models.keras_hub_blocks import TokenTree, name_inside
 from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING, split_rows
+from gemma_ko_lib.runtime import UserError
 
 Params = dict[str, jax.Array]
 
@@ -238,3 +240,27 @@ def canonical_name(variable) -> str:
     return re.sub(
         r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path
     )
+
+
+def build_decoder(kind: str, config: dict, dtype: str, name: str = "") -> Decoder:
+    """The decoder of a configuration, whose variables have shapes but no memory behind them.
+
+    Args:
+        kind: KerasHub backbone class.
+        config: the backbone's arguments, as in `models.CONFIGS`.
+        dtype: Keras dtype policy.
+        name: of the model, for the message.
+
+    Raises:
+        UserError: no such model can be built.
+    """
+    try:
+        return Decoder(build_backbone(kind, config, dtype))
+    except UserError:  # another KerasHub; it says what to install
+        raise
+    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
+        said = f"{name}: no" if name else "No"
+        raise UserError(
+            f"{said} {kind} can be built of its configuration ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]:.200})."
+        ) from error

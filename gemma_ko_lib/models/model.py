@@ -26,7 +26,7 @@ from gemma_ko_lib.models.belonging import (
     read_description,
     unreadable,
 )
-from gemma_ko_lib.models.configs import build_backbone, check_config
+from gemma_ko_lib.models.configs import check_config
 from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
@@ -186,15 +186,7 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
             f"{name}: the configuration says {config['num_layers']} layers and embeddings of "
             f"{said}; the weights have {len(blocks)} and {embedding}."
         )
-    try:
-        decoder = decoders.Decoder(build_backbone(kind, config, dtype))
-    except UserError:  # another KerasHub; it says what to install
-        raise
-    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
-        raise UserError(
-            f"{name}: no {kind} can be built of its configuration ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]:.200})."
-        ) from error
+    decoder = decoders.build_decoder(kind, config, dtype, name)
     expected = {
         decoders.canonical_name(variable): tuple(variable.shape)
         for variables in decoder.variables_by_name().values()

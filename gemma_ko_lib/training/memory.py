@@ -14,10 +14,9 @@ import jax.numpy as jnp
 from jax.sharding import AbstractMesh
 
 from gemma_ko_lib.models import keras_hub_blocks
-from gemma_ko_lib.models.configs import build_backbone
-from gemma_ko_lib.models.decoder import Decoder, of_blocks
+from gemma_ko_lib.models.decoder import Decoder, build_decoder, of_blocks
 from gemma_ko_lib.models.sharding import BLOCKS
-from gemma_ko_lib.runtime import Accelerator, UserError
+from gemma_ko_lib.runtime import Accelerator
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching
@@ -36,20 +35,12 @@ def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
     Raises:
         UserError: no such model can be built.
     """
-    try:
-        return _abstract_decoder(kind, tuple(config.items()), dtype)
-    except UserError:  # another KerasHub; it says what to install
-        raise
-    except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
-        raise UserError(
-            f"No {kind} can be built of this configuration ({type(error).__name__}: "
-            f"{str(error)[:200]})."
-        ) from error
+    return _abstract_decoder(kind, tuple(config.items()), dtype)
 
 
 @functools.cache  # Keras takes half a second to build one
 def _abstract_decoder(kind: str, config: tuple, dtype: str) -> Decoder:
-    return Decoder(build_backbone(kind, dict(config), dtype))
+    return build_decoder(kind, dict(config), dtype)
 
 
 def mesh_of(machine: Accelerator) -> AbstractMesh:

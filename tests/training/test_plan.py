@@ -19,7 +19,6 @@ from gemma_ko_lib.training import (
     METHODS,
     Method,
     RunSize,
-    memory,
     plan,
     pretrain,
     step_compiler,
@@ -283,7 +282,7 @@ def test_a_shape_that_cannot_be_built_ends_in_a_sentence(error, monkeypatch):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(memory, "build_backbone", fail)
+    monkeypatch.setattr("gemma_ko_lib.models.decoder.build_backbone", fail)
     with pytest.raises(UserError, match=f"No GemmaBackbone can be built .*{error}"):
         abstract_decoder("GemmaBackbone", {"num_layers": 10**9}, "float32")
 
