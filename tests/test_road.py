@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gemma_ko_lib import cli
-from gemma_ko_lib.cli import road_commands, road_figures, road_plan
+from gemma_ko_lib.cli import options, road_commands, road_figures, road_plan
 from gemma_ko_lib.cli.road_file import read_road
 from gemma_ko_lib.cli.road_steps import Step, road_of
 from gemma_ko_lib.course import road_report
@@ -290,6 +290,14 @@ def test_a_folder_of_something_else_is_not_touched(road, capsys):
     assert cli.main(["road", str(road), "-o", str(mine.parent)]) == 1
     assert "is there and not from this road" in capsys.readouterr().err
     assert (mine / "mine.txt").read_text("utf-8") == "일기"
+
+
+def test_rejects_of_a_step_are_told_also_when_it_was_done_before(road, capsys):
+    (road.parent / "texts" / "b.jsonl").write_text('{"text": "끊긴', "utf-8")
+    road.write_text(HEAD[: HEAD.index("vocabulary")].replace("MODEL", "./tiny"), "utf-8")
+    for _ in ("new", "done before"):
+        assert cli.main(["road", str(road), "-o", str(road.parent / "out")]) == options.PARTIAL
+        assert "Some of the input was rejected in: clean\n" in capsys.readouterr().out
 
 
 def test_a_step_that_was_stopped_counts_its_time_once(tmp_path, monkeypatch):

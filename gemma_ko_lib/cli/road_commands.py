@@ -2,7 +2,8 @@
 
     DIR/clean, vocabulary, pretrain, finetune    what these commands write
     DIR/evaluate, DIR/serve                      figures, GGUF files and answers
-    DIR/steps/NAME.json                          of each step what decided its result, and its time
+    DIR/steps/NAME.json                          of each step what decided its result, its exit
+                                                 code and its time
     DIR/report.html, report.json                 written last
 
 A step that is done is passed over as long as nothing that decides its result has changed: its
@@ -38,7 +39,7 @@ def add(commands) -> None:
     )
 
 
-def _road(arguments) -> None:
+def _road(arguments) -> int | None:
     from gemma_ko_lib.cli.road_file import parsers, read_road
     from gemma_ko_lib.cli.road_steps import road_of
 
@@ -62,9 +63,14 @@ def _road(arguments) -> None:
     with only_process(folder), contextlib.chdir(folder):
         print(f"$ cd {folder}", flush=True)
         _run_all(road.steps, parsers())
-        report = collect(file, road, {step.name: _record(step)["seconds"] for step in road.steps})
+        records = {step.name: _record(step) for step in road.steps}
+        report = collect(file, road, {name: record["seconds"] for name, record in records.items()})
         road_report.write(report, folder)
+    partial = [name for name, record in records.items() if record.get("code") == PARTIAL]
+    if partial:
+        print(f"Some of the input was rejected in: {'; '.join(partial)}")
     print(f"The report, to open in a browser: {folder / 'report.html'}")
+    return PARTIAL if partial else 0
 
 
 # --- What is there -------------------------------------------------------------------
@@ -212,7 +218,7 @@ def _run(step, settings: dict, before: float, parsers, resume: bool) -> float:
             raise UserError(f"{step.name} ended with code {code}; run the road again to go on.")
         if step.prints:
             write_whole(step.output, printed.getvalue())
-        note["finished"] = True
+        note |= {"finished": True, "code": code}
     finally:
         # What a kill cuts off is counted from the last note on.
         note |= {"seconds": before + time.monotonic() - started, "started": time.time()}

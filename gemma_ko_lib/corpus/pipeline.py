@@ -27,6 +27,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_ko_lib import __version__
 from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
@@ -150,6 +151,7 @@ def _prepare(
     partial = output_dir / PARTIAL
     exams = evaluation_files(settings.decontaminate)
     plan = {
+        "version": __version__,  # another one may clean by other rules
         "files": [[*file, _modified(file.path)] for file in files],
         "settings": dataclasses.asdict(settings),
         "evaluation_sets": [[str(file), _modified(file)] for file in exams],

@@ -11,6 +11,10 @@ NOT_A_CHAT = (
 )
 
 
+class _ContextFull(UserError):
+    """What was asked is longer than the context."""
+
+
 class Conversation:
     """The turns so far, in the template that the model's file carries.
 
@@ -44,7 +48,8 @@ class Conversation:
             The whole answer.
 
         Raises:
-            UserError: the text alone is longer than the context.
+            UserError: the text alone is longer than the context, or llama.cpp refuses it for
+                another reason; the conversation is then as it was before.
         """
         if not self.engine.chat:
             request = {**self._request, "prompt": text}
@@ -57,12 +62,15 @@ class Conversation:
                     {**self._request, "messages": typed(self.messages)},
                     show,
                 )
-            except UserError:
+            except _ContextFull:
                 if len(self.messages) == 1:
                     self.messages.clear()
                     raise
                 del self.messages[:2]  # the oldest question and its answer
                 self.forgotten += 2
+            except UserError:
+                self.messages.pop()
+                raise
             else:
                 self.messages.append({"role": "assistant", "content": answer})
                 return answer
@@ -105,7 +113,9 @@ def _stream(handle, request: dict, show: Callable[[str], None]) -> str:
 
     handle({**request, "stream": True}, take)
     if errors:
-        raise UserError(f"llama.cpp refused it: {errors[0].get('message', errors[0])}.")
+        is_full = errors[0].get("type") == "exceed_context_size_error"
+        refusal = _ContextFull if is_full else UserError
+        raise refusal(f"llama.cpp refused it: {errors[0].get('message', errors[0])}.")
     return "".join(parts)
 
 

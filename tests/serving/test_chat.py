@@ -52,6 +52,16 @@ def test_a_text_over_the_context_is_refused_and_forgotten(engines):
     assert "exceeds" in _talk(engines["chat"], ["비" * 400])
 
 
+def test_a_refusal_for_another_reason_forgets_no_turn(engines):
+    before = [{"role": "user", "content": "비"}, {"role": "assistant", "content": "눈"}]
+    conversation = chat.Conversation(engines["chat"], grammar="root ::= (")
+    conversation.messages = list(before)
+    with pytest.raises(UserError, match="refused"):
+        conversation.say("해", lambda part: None)
+    assert conversation.messages == before
+    assert conversation.forgotten == 0
+
+
 def test_an_answer_can_be_ended(engines):
     conversation = chat.Conversation(engines["base"])
     shown = []
