@@ -1,5 +1,6 @@
 """`load(name)`: nano, Gemma 3 270M, a KerasHub preset, a run's folder, or an exported model."""
 
+import dataclasses
 import math
 import re
 import sys
@@ -51,10 +52,12 @@ def load(name: str | Path, dtype: str | None = None) -> Model:
         return read_folder(runtime.samples_dir() / "nano", dtype, "nano")
     if folder.is_dir():
         if is_transformers_folder(folder):
-            return _assembled(str(name), dtype, *read_transformers(folder))
+            files = [folder / "config.json", folder / "tokenizer.model"]
+            files += sorted(folder.glob("*.safetensors"))
+            return _from_files(files, str(name), dtype, *read_transformers(folder))
         return read_folder(folder, dtype, str(name))
     if folder.suffix == ".gguf":
-        return _assembled(str(name), dtype, *read_gguf(folder))
+        return _from_files([folder], str(name), dtype, *read_gguf(folder))
     return _load_preset(preset_name(str(name)), dtype)
 
 
@@ -105,6 +108,11 @@ def parameter_count(name: str | Path) -> int:
     """
     backbone = build_backbone(*read_shape(name)[1:])
     return sum(math.prod(variable.shape) for variable in backbone.variables)
+
+
+def _from_files(files: list[Path], *parts) -> Model:
+    """A model of parts that were read from files, by which a resumed run knows it again."""
+    return dataclasses.replace(_assembled(*parts), digest=runtime.digest_of(files))
 
 
 def _assembled(

@@ -44,7 +44,7 @@ class Model:
         params: weights in the decoder's layout.
         tokenizer: its SentencePiece tokenizer.
         notice: licence notice that travels with the weights; empty for our own.
-        digest: of weights and tokenizer as they were loaded from a folder; empty otherwise.
+        digest: of the files that weights and tokenizer were read from; empty otherwise.
     """
 
     name: str

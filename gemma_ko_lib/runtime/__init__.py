@@ -19,6 +19,7 @@ from gemma_ko_lib.runtime.progress import Progress
 from gemma_ko_lib.runtime.seeds import seed_everything
 from gemma_ko_lib.runtime.storage import (
     cache_dir,
+    digest_of,
     json_object,
     numbered_lines,
     numbered_records,
@@ -45,6 +46,7 @@ __all__ = [
     "cpu_name",
     "describe",
     "did_you_mean",
+    "digest_of",
     "disk_error",
     "disk_errors",
     "export_credentials",

@@ -10,7 +10,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import UserError, disk_error, disk_errors
@@ -167,6 +167,19 @@ def sha256_of(path: str | Path) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 over the contents of files, by which they are known wherever they lie.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    try:
+        found = [sha256_of(path) for path in paths]
+    except OSError as error:
+        raise UserError(f"Cannot read {error.filename}: {error.strerror or error}.") from error
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from gemma_ko_lib import runtime
 from gemma_ko_lib.corpus.clean_settings import evaluation_files
 from gemma_ko_lib.models.peft_files import save_adapters
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, digest_of
 from gemma_ko_lib.tokenization.conversations import (
     Conversation,
     ConversationRows,
@@ -25,7 +25,7 @@ from gemma_ko_lib.tokenization.conversations import (
 from gemma_ko_lib.training.answers import train_on_answers
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare
+from gemma_ko_lib.training.run import describe, loop_config, note, prepare
 from gemma_ko_lib.training.run_folder import claim_run
 from gemma_ko_lib.training.size import RunSize
 from gemma_ko_lib.training.tracking import check_tracker, tracker
@@ -110,15 +110,15 @@ def finetune(
         "command": "finetune",
         "model": str(model_name),
         "model_sha256": model.digest,
-        "data": digest([data]),
-        "held_out": held_out if isinstance(held_out, float) else digest([held_out]),
+        "data": digest_of([data]),
+        "held_out": held_out if isinstance(held_out, float) else digest_of([held_out]),
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "patience": patience,
         "seed": seed,
     }
     if exams:
-        settings["decontaminate"] = digest(exams)
+        settings["decontaminate"] = digest_of(exams)
     # A folder is known by what is in it; a preset has its name only.
     may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
     with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:

@@ -14,13 +14,13 @@ from pathlib import Path
 import jax
 
 from gemma_ko_lib.models.model import Model
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, digest_of
 from gemma_ko_lib.tokenization.mixed_shards import format_mixture, pack_mixture
 from gemma_ko_lib.tokenization.mixture import Mixture
 from gemma_ko_lib.tokenization.shards import MANIFEST, Shards, open_shards
 from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.run import describe, digest, loop_config, note, prepare, train
+from gemma_ko_lib.training.run import describe, loop_config, note, prepare, train
 from gemma_ko_lib.training.run_folder import claim_run
 from gemma_ko_lib.training.size import RunSize
 from gemma_ko_lib.training.tracking import check_tracker, tracker
@@ -90,7 +90,7 @@ def pretrain(
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
-        "data": digest(_files_of(data)),
+        "data": digest_of(_files_of(data)),
         "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
         "replay_fraction": replay_fraction if replay else None,
         "method": method.settings(),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from gemma_ko_lib.models import sharding
 from gemma_ko_lib.models.loading import load
 from gemma_ko_lib.models.model import Model
-from gemma_ko_lib.runtime import UserError, sha256_of
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
 from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, Update, run_loop
@@ -201,19 +199,6 @@ def describe(updates: Updates, epoch_tokens: int, epoch_bytes: int, config: Loop
             "teach a model its texts by heart; more text helps more."
         )
     return "\n".join(lines)
-
-
-def digest(paths: list[Path]) -> str:
-    """SHA-256 over the contents of files, by which data is known wherever it lies.
-
-    Raises:
-        UserError: a file cannot be read.
-    """
-    try:
-        found = [sha256_of(path) for path in paths]
-    except OSError as error:
-        raise UserError(f"Cannot read {error.filename}: {error.strerror or error}.") from error
-    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
 def note(text: str, quiet: bool) -> None:

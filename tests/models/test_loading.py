@@ -376,6 +376,21 @@ def test_a_foreign_tensor_is_refused(tmp_path, tiny_tokenizer):
         models.load(path)
 
 
+@pytest.mark.parametrize("kind", ["gguf", "transformers"])
+def test_what_is_read_from_files_is_known_by_them(kind, tmp_path, tiny_tokenizer):
+    from gemma_ko_lib import serving
+
+    def exported(place, seed):
+        model = make_model("gemma3", seed=seed, tokenizer=tiny_tokenizer)
+        if kind == "gguf":
+            return serving.export_gguf(model, tmp_path / f"{place}.gguf")
+        return serving.export_transformers(model, tmp_path / place)
+
+    digests = [models.load(exported(*x), "float32").digest for x in (("a", 0), ("b", 0), ("c", 1))]
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0]
+
+
 def test_a_gguf_cut_off_anywhere_ends_in_a_sentence(tmp_path, tiny_tokenizer):
     from gemma_ko_lib import serving
 
