@@ -23,7 +23,7 @@ from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.run import merged, train
+from gemma_ko_lib.training.run import merged, train_weights
 from gemma_ko_lib.training.run_log import read_log
 
 
@@ -83,13 +83,11 @@ def train_on_answers(
 
     logged = read_log(run_dir) if resume else []
     if not (logged and "stop" in logged[-1]):
-        train(
+        train_weights(
             model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )
     trained = best.read()
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        _, frozen = method.split(model.params, config.seed)
-        tuned = merged(model, method, trained, frozen)
+    tuned = merged(model, method, trained, config.seed)
     adapters = {n: w for n, w in trained.items() if n != EMBEDDING} if method.lora else {}
     # A killed run may have found its best after its last checkpoint, at an update that the run
     # which went on did not measure again.
