@@ -7,6 +7,7 @@ ask `fitting_batching` before they start.
 import dataclasses
 import difflib
 import functools
+import math
 import os
 import re
 import shlex
@@ -221,14 +222,19 @@ def _estimate(decoder: Decoder, method: Method, machine: Accelerator) -> Estimat
     return Estimate(decoder, method, mesh_of(machine))
 
 
-def _estimated(model: str, shape, method, size, machine: Accelerator, dtype=None) -> Plan:
-    """A plan by the estimate: the most rows at once that fit, or the fewest if none do."""
+def _estimated(
+    model: str, shape, method, size, machine: Accelerator, dtype=None, below: float = math.inf
+) -> Plan:
+    """A plan by the estimate: the most rows at once that fit, or the fewest if none do.
+
+    What a compiler has refused may fit by the estimate; a plan then has to be `below` its bytes.
+    """
     dtype = dtype or method.dtype(machine)
     estimate = _estimate(abstract_decoder(*shape, dtype), method, machine)
     batching = None
     for batching in _cuts(method, size, machine):
         need = estimate.need(batching)
-        if _has_room(machine, need.total):
+        if _has_room(machine, need.total) and need.total < below:
             return Plan(model, method, size, machine, dtype, batching, need, True)
     return Plan(model, method, size, machine, dtype, batching, need, False)
 
@@ -273,12 +279,16 @@ def _cuts(method: Method, size: RunSize, machine: Accelerator):
 
 def _nearest(refused: Plan, shape) -> Plan | None:
     """The nearest plan that fits: smaller updates, then shorter rows, then another method."""
+    below = refused.need.total
     for method in [refused.method, *_other_methods(refused.method)]:
         dtype = refused.dtype if method == refused.method else None
         for size in _smaller_sizes(refused.size, method):
-            found = _estimated(refused.model, shape, method, size, refused.machine, dtype)
+            found = _estimated(refused.model, shape, method, size, refused.machine, dtype, below)
+            if found.fits and refused.compiled:
+                # Left to itself, a trainer takes as many rows as the estimate says.
+                size = dataclasses.replace(size, rows=found.batching.rows)
             if found.fits:
-                return found
+                return dataclasses.replace(found, size=size)
     return None
 
 

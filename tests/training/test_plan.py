@@ -337,6 +337,10 @@ def test_the_compilers_refusal_is_passed_on_in_its_words(monkeypatch):
     monkeypatch.setattr(step_compiler, "compile_for_tpu", lambda *_: said)
     found = plan.plan("gemma3_270m", "v5e-1", compiled=True)
     assert not found.fits and words in format_plan(found)
+    # The estimate had said that it fits: what the compiler refused is no advice.
+    method, size = _typed(found.instead.command)
+    again = plan.plan("gemma3_270m", "v5e-1", method, size)
+    assert again.batching == found.instead.batching and again.need.total < found.need.total
 
 
 def test_the_plan_shows_each_kind_of_bytes_the_verdict_and_the_command():
