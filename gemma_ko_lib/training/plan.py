@@ -107,12 +107,16 @@ class Plan:
     @property
     def command(self) -> str:
         """What is to be typed on the machine itself."""
+        return self.typed("pretrain")
+
+    def typed(self, command: str) -> str:
+        """The same with "pretrain" or "finetune" after gemma-ko."""
         model, before = self.model, []
         if cut := re.fullmatch(r"([\w.]+):(\d+)", model):
             whole, pieces = cut.groups()
             before = [f"gemma-ko vocabulary --model {whole} --keep-from DOCS --pieces {pieces}"]
             before, model = [*before, "-o CUT &&"], "CUT"
-        words = [*before, "gemma-ko pretrain --model", shlex.quote(model), "--data DATA -o RUN"]
+        words = [*before, f"gemma-ko {command} --model", shlex.quote(model), "--data DATA -o RUN"]
         return " ".join([*words, *self.method.options(), *size_options(self.size)])
 
 
@@ -168,7 +172,11 @@ def plan(
 
 
 def fitting_batching(
-    model: Model, method: Method, size: RunSize, machine: Accelerator | None = None
+    model: Model,
+    method: Method,
+    size: RunSize,
+    machine: Accelerator | None = None,
+    command: str = "pretrain",
 ) -> Batching:
     """How an update of a loaded model is cut on a machine.
 
@@ -177,6 +185,7 @@ def fitting_batching(
         method: how.
         size: how much.
         machine: what on; by default what JAX computes on.
+        command: that the user has typed.
 
     Raises:
         UserError: it does not fit; names the nearest command that does.
@@ -188,6 +197,7 @@ def fitting_batching(
         return found.batching
     kinds = ", ".join(f"{kind} {size / GIB:.1f}" for kind, size in found.need.kept.items())
     instead = _nearest(found, shape)
+    typed = instead and instead.typed(command)
     hint = ""
     if machine.kind == "gpu" and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
         hint = (
@@ -199,7 +209,7 @@ def fitting_batching(
         f"GiB of each device ({kinds} GiB, and up to "
         f"{max(found.need.passing.values()) / GIB:.1f} in passing); {machine.name} has "
         f"{machine.memory_bytes / GIB:.1f}. "
-        + (f"What fits: {instead.command}" if instead else "No method of the course fits there.")
+        + (f"What fits: {typed}" if typed else "No method of the course fits there.")
         + hint
     )
 

@@ -85,7 +85,7 @@ def pretrain(
             "--weight ko=0.8 en=0.2, or give the folder of clean documents."
         )
     size = _fitted_to(data, size)
-    model, mesh = prepare(model_name, method, size)
+    model, mesh = prepare("pretrain", model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),

@@ -164,8 +164,14 @@ def merged(model: Model, method: Method, trained: dict, seed: int) -> Model:
 # --- what the commands share ---
 
 
-def prepare(model_name: str | Path, method: Method, size: RunSize):
+def prepare(command: str, model_name: str | Path, method: Method, size: RunSize):
     """Load a model in the method's number format and see that the training fits.
+
+    Args:
+        command: that was typed after gemma-ko.
+        model_name: as for `models.load`.
+        method: how to train.
+        size: how much.
 
     Returns:
         (model, mesh over all devices or None for one).
@@ -174,7 +180,7 @@ def prepare(model_name: str | Path, method: Method, size: RunSize):
         UserError: no such model, or it does not fit; names the nearest command that does.
     """
     model = load(model_name, method.dtype(plan.this_machine()))
-    plan.fitting_batching(model, method, size)
+    plan.fitting_batching(model, method, size, command=command)
     return model, sharding.make_mesh() if jax.device_count() > 1 else None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import math
 import shlex
 
@@ -19,6 +20,7 @@ from gemma_ko_lib.training import (
     METHODS,
     Method,
     RunSize,
+    finetune,
     plan,
     pretrain,
     step_compiler,
@@ -215,6 +217,16 @@ def test_pretrain_refuses_before_it_touches_anything(tmp_path, monkeypatch):
         pretrain("nano", tmp_path / "data", tmp_path / "run")
     assert "XLA_PYTHON_CLIENT_MEM_FRACTION" in str(refusal.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_finetune_is_told_what_to_type_for_itself(tmp_path, monkeypatch):
+    small = Accelerator("gpu", "Small GPU", 1, 2**27)
+    monkeypatch.setattr(runtime, "accelerator", lambda: small)
+    talks = ({"prompt": f"{n}?", "response": str(n)} for n in range(40))
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
+    size = RunSize(rows=64, update_tokens=64 * 4096, length=4096)
+    with pytest.raises(UserError, match="What fits: gemma-ko finetune --model nano --data DATA"):
+        finetune("nano", tmp_path / "talks.jsonl", tmp_path / "run", size=size)
 
 
 def test_rows_that_the_devices_cannot_share_are_refused():
