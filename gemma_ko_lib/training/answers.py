@@ -6,6 +6,7 @@ always on disk, and a run that no longer finds better ones ends.
 
 import dataclasses
 import functools
+import sys
 from pathlib import Path
 
 import jax
@@ -82,7 +83,13 @@ def train_on_answers(
         return {"held_out_loss": loss, **({"stop": True} if stop else {})}
 
     logged = read_log(run_dir) if resume else []
-    if not (logged and "stop" in logged[-1]):
+    if logged and "stop" in logged[-1]:
+        print(
+            f"{run_dir} had got no better for {patience} measurements at update "
+            f"{logged[-1]['step']}; it does not go on.",
+            file=sys.stderr,
+        )
+    else:
         train_weights(
             model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )

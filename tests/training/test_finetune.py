@@ -178,7 +178,7 @@ def test_every_kind_of_method_learns_to_answer(method, tiny_model, tmp_path):
 
 
 def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
-    tiny_model, tmp_path, monkeypatch
+    tiny_model, tmp_path, monkeypatch, capsys
 ):
     told = iter([3.0, 2.0, 2.5, 2.6, 1.0])
     monkeypatch.setattr(answers, "answer_loss", lambda *a, **k: next(told))
@@ -192,6 +192,7 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
     # A run that had ended, and was killed before its model was written, does not go on.
     again = train(resume=True)
     assert again.held_out_loss == tuned.held_out_loss
+    assert "no better for 2 measurements at update 6; it does" in capsys.readouterr().err
     np.testing.assert_array_equal(
         *(t.model.params["token_embedding/embeddings"] for t in (tuned, again))
     )
