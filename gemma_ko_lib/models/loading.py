@@ -196,11 +196,13 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
             "the licence at https://www.kaggle.com/models/google/gemma with the account of your "
             "KAGGLE_USERNAME, and check the network."
         ) from error
-    decoder = decoders.Decoder(backbone)
     config = {
         key: value
         for key, value in backbone.get_config().items()
         if key not in ("name", "trainable", "dtype", "vision_encoder")
     }
     tokenizer = SentencePieceTokenizer(proto, name)
-    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer, GEMMA_NOTICE)
+    params = decoders.Decoder(backbone).read_weights()
+    # Not the decoder of this backbone, which would keep the weights in memory a second time.
+    decoder = decoders.build_decoder(kind, config, dtype, name)
+    return Model(name, kind, config, decoder, params, tokenizer, GEMMA_NOTICE)

@@ -248,10 +248,12 @@ def test_a_refused_download_keeps_the_reason_and_the_link(monkeypatch):
 def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model, tiny_tokenizer):
     from gemma_ko_lib.models.keras_hub import keras_hub
 
+    loaded = []
+
     def local_preset(name, dtype=None):
-        backbone = models.build_backbone("GemmaBackbone", tiny_model.config, dtype)
-        decoder = models.Decoder(backbone)
-        decoder.write_weights(tiny_model.params)
+        backbone = models.build_backbone(tiny_model.kind, tiny_model.config, dtype)
+        loaded.append(models.Decoder(backbone))
+        loaded[0].write_weights(tiny_model.params)
         return backbone
 
     class Tokenizer:
@@ -265,6 +267,8 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
     assert model.kind == "GemmaBackbone" and "Terms of Use" in model.notice
     for name, value in tiny_model.params.items():
         np.testing.assert_array_equal(model.params[name], value)
+    # Its decoder computes what that backbone does, and does not hold the weights again.
+    assert model.decoder == loaded[0] and model.decoder.backbone is not loaded[0].backbone
 
 
 @pytest.mark.parametrize(
