@@ -214,7 +214,7 @@ def assemble(
     """Make a model of its parts; no random weights are drawn on the way.
 
     Args:
-        weights: arrays by KerasHub's names.
+        weights: arrays by KerasHub's names; they are taken out of the dict.
 
     Raises:
         UserError: the weights are not those of the configuration, or are not finite; or the
