@@ -155,7 +155,8 @@ class _Best:
             self.step, self.loss = step, loss
 
     def read(self) -> dict:
-        with self._opened() as file:
+        """The weights, in host memory: those of a mesh need not fit on its first device."""
+        with jax.default_device(jax.local_devices(backend="cpu")[0]), self._opened() as file:
             return {name: file.get_tensor(name) for name in file.keys()}
 
     def _opened(self):
