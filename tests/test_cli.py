@@ -276,6 +276,31 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("", ([], 0.0)),  # most people have none; a share of none cannot be packed
+        ("--replay {file}", (["The rain fell."], 0.2)),
+        ("--replay {file} --replay-fraction 0.4", (["The rain fell."], 0.4)),
+        ("--replay {file} --replay-fraction 0", ([], 0.0)),
+    ],
+)
+def test_replay_and_its_share_reach_the_trainer_together(typed, given, tmp_path, monkeypatch):
+    class Done(Exception):
+        pass
+
+    def note(*_, replay, replay_fraction, **__):
+        raise Done(replay, replay_fraction)
+
+    file = tmp_path / "english.jsonl"
+    file.write_text('{"text": "The rain fell."}\n')
+    monkeypatch.setattr("gemma_ko_lib.training.pretrain", note)
+    command = f"pretrain --model nano --data x -o y {typed.format(file=file)}"
+    with pytest.raises(Done) as found:
+        cli.main(command.split())
+    assert found.value.args == given
+
+
 def test_a_path_that_cannot_be_looked_at_is_no_traceback(capsys):
     assert cli.main(["progress", "가" * 200]) == 1
     assert capsys.readouterr().err == f"gemma-ko: {'가' * 200}: File name too long\n"

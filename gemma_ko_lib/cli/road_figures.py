@@ -82,7 +82,7 @@ def _bits_per_byte(road: Road, text: str) -> dict:
 
 def _questions(road: Road) -> dict:
     """Of each suite: before, after and the change over the same items."""
-    from gemma_ko_lib.evaluation.statistics import cluster_interval
+    from gemma_ko_lib.evaluation.statistics import paired_difference
 
     before, after = (
         {suite["suite"]: suite for suite in read_json_object(suites_file(station))["suites"]}
@@ -91,15 +91,13 @@ def _questions(road: Road) -> dict:
     found = {}
     for name, was in before.items():
         now = after[name]
-        clusters = [cluster for cluster, _ in was["by_item"]]
-        changes = [b[1] - a[1] for a, b in zip(was["by_item"], now["by_item"], strict=True)]
+        clusters, right = zip(*was["by_item"], strict=True)
+        change = paired_difference(right, [share for _, share in now["by_item"]], clusters)
         found[name] = {
             "items": was["items"],
             "before": _with_interval(was["accuracy"], was["interval"]),
             "after": _with_interval(now["accuracy"], now["interval"]),
-            "change": _with_interval(
-                sum(changes) / len(changes), cluster_interval(changes, clusters)
-            ),
+            "change": _with_interval(*change),
             "without_the_skill": was["null_models"]["by_group"].get(""),
         }
     return found

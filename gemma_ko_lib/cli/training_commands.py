@@ -138,10 +138,12 @@ def _pretrain(arguments) -> None:
 
     method, size = _method(arguments), _size(arguments)
     _join_hosts(arguments)
-    fraction = arguments.replay_fraction
+    fraction, replay = arguments.replay_fraction, []
     if fraction is not None and not arguments.replay:
         raise UserError("--replay-fraction is the share of --replay's documents; give these, too.")
-    replay = [d.text for d in read_documents([arguments.replay])] if arguments.replay else []
+    fraction = 0.2 if fraction is None else fraction
+    if arguments.replay and fraction:
+        replay = [document.text for document in read_documents([arguments.replay])]
     run = pretrain(
         arguments.model,
         arguments.data,
@@ -149,7 +151,7 @@ def _pretrain(arguments) -> None:
         method=method,
         size=size,
         replay=replay,
-        replay_fraction=0.2 if fraction is None else fraction,
+        replay_fraction=fraction if replay else 0.0,
         seed=arguments.seed,
         resume=arguments.resume,
         measure=_measure(arguments, size),

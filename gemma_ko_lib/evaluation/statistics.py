@@ -89,10 +89,16 @@ def cluster_interval(values, clusters) -> tuple[float, float] | None:
     return interval(sums, sizes) if len(sums) > 1 else None
 
 
-def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
+def paired_difference(first, second, clusters=None) -> tuple[float, tuple[float, float] | None]:
     """Mean of second − first over the same items, and its 95% interval.
 
     Items are drawn in pairs, so an item that both models find hard cancels out.
+
+    Args:
+        first: one number an item.
+        second: another model's.
+        clusters: the cluster of each item where items come in clusters, as from
+            `SuiteResult.clusters`; see `cluster_interval`.
 
     Raises:
         ValueError: not the same number of items.
@@ -101,4 +107,5 @@ def paired_difference(first, second) -> tuple[float, tuple[float, float]]:
     if first.shape != second.shape:
         raise ValueError(f"{len(first)} and {len(second)} items cannot be paired")
     change = second - first
-    return float(change.mean()), interval(change)
+    span = interval(change) if clusters is None else cluster_interval(change, clusters)
+    return float(change.mean()), span

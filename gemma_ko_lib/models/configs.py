@@ -162,18 +162,34 @@ def check_config(kind: str, config: dict, where: str) -> None:
         )
 
 
-def check_rope_factor(factor, where: str) -> float:
-    """See that what the positions of global layers are divided by, out of a file, is a number.
+def check_rotation(number: int, kind, factor, base, where: str) -> float:
+    """See that the positions of global layers, out of a file, are rotated as in a Gemma.
 
     Args:
-        factor: as it stands in the file.
+        number: which Gemma.
+        kind: how positions are scaled.
+        factor: by which they are divided.
+        base: of the wavelengths; None where the file does not say it.
         where: for the message.
 
+    Returns:
+        The factor.
+
     Raises:
-        UserError: it is no number above 0.
+        UserError: the weights were trained with a rotation that this library does not compute.
     """
+    if kind not in ("none", "default", "linear"):
+        raise UserError(f"{where}: positions are scaled by {kind!r:.80}; only linear can be read.")
     if not isinstance(factor, int | float) or not 0 < factor < 2**31:
         raise UserError(f"{where}: the factor of the positions is {factor!r:.80}, not a number.")
+    if number < 3 and factor != 1:
+        raise UserError(f"{where}: positions are divided by {factor:g}; in Gemma 3 alone they are.")
+    wanted = 1e6 if number == 3 else 1e4
+    if base not in (None, wanted):
+        raise UserError(
+            f"{where}: the base of the positions is {base!r:.80}; it is {wanted:,.0f} in every "
+            f"Gemma {number} that can be read."
+        )
     return float(factor)
 
 

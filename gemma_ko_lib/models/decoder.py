@@ -223,12 +223,15 @@ def unstack(params: Params) -> dict[str, np.ndarray]:
 def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
     """The inverse of `unstack`, for a given decoder.
 
+    Arrays are taken out of `flat` as they are stacked: a model that is loaded need not be in
+    memory twice.
+
     Raises:
         KeyError: a weight is missing.
     """
     params = {}
     for name, variables in decoder.variables_by_name().items():
-        arrays = [flat[canonical_name(variable)] for variable in variables]
+        arrays = [flat.pop(canonical_name(variable)) for variable in variables]
         params[name] = jnp.asarray(
             np.stack(arrays) if name.startswith(BLOCKS) else arrays[0], variables[0].dtype
         )

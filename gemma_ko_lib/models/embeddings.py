@@ -52,10 +52,12 @@ def change_vocabulary(
     new = [i for i, piece in enumerate(pieces) if piece not in row_of]
     if new and start == "mean":
         replaced = replaced_ids(model.tokenizer, [pieces[i] for i in new])
-        rows[new] = np.stack([old[ids].mean(axis=0) for ids in replaced])
+        # In float32: of bfloat16 numpy adds up in bfloat16, which ends at 256 times a summand.
+        rows[new] = np.stack([old[ids].mean(0, "float32") for ids in replaced])
     elif new:
         generator = np.random.default_rng(seed)
-        rows[new] = generator.normal(old.mean(0), old.std(0), (len(new), old.shape[1]))
+        mean, deviation = old.mean(0, "float32"), old.std(0, "float32")
+        rows[new] = generator.normal(mean, deviation, (len(new), old.shape[1]))
     config = {**model.config, "vocabulary_size": len(pieces)}
     return dataclasses.replace(
         model,

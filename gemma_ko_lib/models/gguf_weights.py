@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rope_factor
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
 from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
 from gemma_ko_lib.runtime import Progress, UserError, disk_error, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
@@ -160,9 +160,11 @@ def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:
     check_config(backbone, config, str(path))
     if number < 3:
         config["intermediate_dim"] *= 2  # KerasHub counts both branches
-    elif value(f"{kind}.rope.scaling.type") == "linear":
-        factor = value(f"{kind}.rope.scaling.factor")
-        config["global_rope_scaling_factor"] = check_rope_factor(factor, str(path))
+    scaling, base = (value(f"{kind}.rope.{key}") for key in ("scaling.type", "freq_base"))
+    factor = value(f"{kind}.rope.scaling.factor") if scaling == "linear" else 1.0
+    factor = check_rotation(number, scaling or "none", factor, base, str(path))
+    if number == 3:
+        config["global_rope_scaling_factor"] = factor
     if config["num_layers"] == LARGEST_LAYERS.get(number):
         config["query_head_dim_normalize"] = False
     return number, backbone, config

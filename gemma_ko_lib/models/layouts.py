@@ -110,6 +110,19 @@ def context_length(number: int, config: dict) -> int:
     return 32768 if config.get("global_rope_scaling_factor", 1.0) == 1.0 else 131072
 
 
+def layer_types(number: int, layers: int) -> list[str]:
+    """What each layer attends to, as transformers has it: its window, or everything.
+
+    Args:
+        number: from `generation`, 2 or 3.
+        layers: how many.
+    """
+    return [
+        "sliding_attention" if (layer + 1) % PERIOD[number] else "full_attention"
+        for layer in range(layers)
+    ]
+
+
 def query_scalar(config: dict) -> int:
     """Queries are multiplied by 1/√ of this."""
     if config.get("query_head_dim_normalize", True):

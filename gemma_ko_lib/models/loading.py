@@ -146,10 +146,10 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     print(f"{GEMMA_NOTICE}\nConverting the GGUF package once (about a minute) into {cached}")
     weights, proto, terms = convert_package()
     name = "gemma3_270m"
-    parts = (*CONFIGS[name], weights, proto, GEMMA_NOTICE)
+    # In float32, whatever is asked for now: later loads, of any format, read these weights.
+    model = _assembled(name, "float32", *CONFIGS[name], weights, proto, GEMMA_NOTICE)
     try:
-        # In float32, whatever is asked for now: later loads, of any format, read these weights.
-        _keep(_assembled(name, "float32", *parts), terms, cached)
+        _keep(model, terms, cached)
     except UserError as error:  # it can be used all the same
         why = str(error).partition(" (")[0]
         print(
@@ -157,8 +157,9 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
             "in the environment names another folder for it.",
             file=sys.stderr,
         )
-        return _assembled(name, dtype, *parts)
-    del parts, weights
+        weights = decoders.unstack(model.params)
+        return _assembled(name, dtype, *CONFIGS[name], weights, proto, GEMMA_NOTICE)
+    del model
     return read_folder(cached, dtype, name)  # with the digest by which a resumed run knows it
 
 
@@ -196,11 +197,13 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
             "the licence at https://www.kaggle.com/models/google/gemma with the account of your "
             "KAGGLE_USERNAME, and check the network."
         ) from error
-    decoder = decoders.Decoder(backbone)
     config = {
         key: value
         for key, value in backbone.get_config().items()
         if key not in ("name", "trainable", "dtype", "vision_encoder")
     }
     tokenizer = SentencePieceTokenizer(proto, name)
-    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer, GEMMA_NOTICE)
+    params = decoders.Decoder(backbone).read_weights()
+    # Not the decoder of this backbone, which would keep the weights in memory a second time.
+    decoder = decoders.build_decoder(kind, config, dtype, name)
+    return Model(name, kind, config, decoder, params, tokenizer, GEMMA_NOTICE)

@@ -214,7 +214,7 @@ def assemble(
     """Make a model of its parts; no random weights are drawn on the way.
 
     Args:
-        weights: arrays by KerasHub's names.
+        weights: arrays by KerasHub's names; they are taken out of the dict.
 
     Raises:
         UserError: the weights are not those of the configuration, or are not finite; or the
@@ -252,5 +252,7 @@ def random_model(
 
     runtime.seed_everything(seed)
     backbone = getattr(keras_hub.models, kind)(**config, dtype=dtype_policy(dtype))
-    decoder = decoders.Decoder(backbone)
-    return Model(name, kind, config, decoder, decoder.read_weights(), tokenizer)
+    params = decoders.Decoder(backbone).read_weights()
+    # Not the decoder of this backbone, which would keep the weights in memory a second time.
+    decoder = decoders.build_decoder(kind, config, dtype, name)
+    return Model(name, kind, config, decoder, params, tokenizer)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from gemma_ko_lib.models.belonging import unreadable
-from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rope_factor
-from gemma_ko_lib.models.layouts import SETTINGS, foreign_names, from_rows
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
+from gemma_ko_lib.models.layouts import PERIOD, SETTINGS, foreign_names, from_rows, layer_types
 from gemma_ko_lib.runtime import UserError, read_json_object
 from gemma_ko_lib.tokenization.tokenizer import read_proto
 
@@ -60,24 +60,45 @@ def read_transformers_shape(folder: Path) -> tuple[int, str, dict]:
             )
         if scalar != by_head:
             config["query_head_dim_normalize"] = False
+    factor = _rope_factor(said, number, str(path))
     if number < 3:
         config["intermediate_dim"] *= 2  # KerasHub counts both branches
     else:
-        config["global_rope_scaling_factor"] = _rope_factor(said, str(path))
+        config["global_rope_scaling_factor"] = factor
+    _check_what_all_have(said, number, config["num_layers"], str(path))
     return number, kind, config
 
 
-def _rope_factor(said: dict, where: str) -> float:
+def _rope_factor(said: dict, number: int, where: str) -> float:
     """What the positions of global layers are divided by, in the words of transformers 4 or 5."""
     found = said.get("rope_parameters") or {}
-    if isinstance(found, dict):
-        found = found.get("full_attention") or said.get("rope_scaling") or {}
+    if isinstance(found, dict) and number == 3:
+        found = found.get("full_attention")
+    found = found or said.get("rope_scaling") or {}
     if not isinstance(found, dict):
         raise UserError(f"{where}: the scaling of the positions is {found!r:.80}, not an object.")
     kind = found.get("rope_type", found.get("type", "default"))
-    if kind not in ("default", "linear"):
-        raise UserError(f"{where}: positions are scaled by {kind!r:.80}; only linear can be read.")
-    return check_rope_factor(found.get("factor", 1.0), where)
+    base = found.get("rope_theta", said.get("rope_theta"))
+    return check_rotation(number, kind, found.get("factor", 1.0), base, where)
+
+
+def _check_what_all_have(said: dict, number: int, layers: int, where: str) -> None:
+    """See that what is not read out of a file is as in every Gemma of its number.
+
+    Raises:
+        UserError: the weights were made for something that this library does not compute.
+    """
+    wanted = {"hidden_activation": "gelu_pytorch_tanh", "use_bidirectional_attention": False}
+    if number > 1:
+        wanted["layer_types"] = layer_types(number, layers)
+    if number == 3:
+        wanted |= {"rope_local_base_freq": 1e4, "sliding_window_pattern": PERIOD[3]}
+    for key, value in wanted.items():
+        if said.get(key) not in (None, value):
+            raise UserError(
+                f"{where}: {key} is {said[key]!r:.80}, and {value!r:.80} in every Gemma {number} "
+                "that can be read."
+            )
 
 
 def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], bytes, str]:

@@ -11,6 +11,7 @@ from gemma_ko_lib.models.layouts import (
     context_length,
     foreign_names,
     generation,
+    layer_types,
     query_scalar,
     to_rows,
 )
@@ -138,12 +139,8 @@ def transformers_config(model: Model, number: int, stops: list[int], dtype: str)
     if number == 1:
         found.pop("sliding_window", None)
     else:
-        every = PERIOD[number]
         found["query_pre_attn_scalar"] = query_scalar(config)
-        found["layer_types"] = [
-            "sliding_attention" if (layer + 1) % every else "full_attention"
-            for layer in range(config["num_layers"])
-        ]
+        found["layer_types"] = layer_types(number, config["num_layers"])
         for cap in ("attn_logit_softcapping", "final_logit_softcapping"):
             found[cap] = None if found.get(cap) is None else float(found[cap])
     if number == 3:

@@ -6,6 +6,7 @@ always on disk, and a run that no longer finds better ones ends.
 
 import dataclasses
 import functools
+import sys
 from pathlib import Path
 
 import jax
@@ -23,7 +24,7 @@ from gemma_ko_lib.training.hosts import on_first_host
 from gemma_ko_lib.training.loop import LoopConfig
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.method import Method
-from gemma_ko_lib.training.run import merged, train
+from gemma_ko_lib.training.run import merged, train_weights
 from gemma_ko_lib.training.run_log import read_log
 
 
@@ -82,14 +83,18 @@ def train_on_answers(
         return {"held_out_loss": loss, **({"stop": True} if stop else {})}
 
     logged = read_log(run_dir) if resume else []
-    if not (logged and "stop" in logged[-1]):
-        train(
+    if logged and "stop" in logged[-1]:
+        print(
+            f"{run_dir} had got no better for {patience} measurements at update "
+            f"{logged[-1]['step']}; it does not go on.",
+            file=sys.stderr,
+        )
+    else:
+        train_weights(
             model, rows, config, run_dir, method=method, resume=resume, evaluate=evaluate, **options
         )
     trained = best.read()
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        _, frozen = method.split(model.params, config.seed)
-        tuned = merged(model, method, trained, frozen)
+    tuned = merged(model, method, trained, config.seed)
     adapters = {n: w for n, w in trained.items() if n != EMBEDDING} if method.lora else {}
     # A killed run may have found its best after its last checkpoint, at an update that the run
     # which went on did not measure again.
@@ -150,7 +155,8 @@ class _Best:
             self.step, self.loss = step, loss
 
     def read(self) -> dict:
-        with self._opened() as file:
+        """The weights, in host memory: those of a mesh need not fit on its first device."""
+        with jax.default_device(jax.local_devices(backend="cpu")[0]), self._opened() as file:
             return {name: file.get_tensor(name) for name in file.keys()}
 
     def _opened(self):

@@ -102,7 +102,7 @@ def finetune(
     else:
         kept, other = found
         _warn_of_shared_questions(kept, other, quiet)
-    model, mesh = prepare(model_name, method, size)
+    model, mesh = prepare("finetune", model_name, method, size)
     rows, held_out_rows = (
         pack_conversations(talks, model.tokenizer, size.row_length) for talks in (kept, other)
     )

@@ -52,6 +52,9 @@ class LoopConfig:
         checkpoint_every: updates between checkpoints; none are written where it is None, as for
             a run of which only the figures are wanted.
         evaluate_every: updates between calls of `evaluate`.
+
+    Raises:
+        UserError: more rows of data than the micro-batches hold.
     """
 
     steps: int
@@ -63,6 +66,13 @@ class LoopConfig:
     seed: int = 0
     checkpoint_every: int | None = 100
     evaluate_every: int = 100
+
+    def __post_init__(self):
+        if self.rows > self.batch_rows * self.accumulation:
+            raise UserError(
+                f"{self.rows} rows of data do not go into {self.accumulation} × {self.batch_rows} "
+                "rows, and the others would never be read: raise batch_rows or accumulation."
+            )
 
     @property
     def rows(self) -> int:

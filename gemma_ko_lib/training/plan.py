@@ -7,6 +7,7 @@ ask `fitting_batching` before they start.
 import dataclasses
 import difflib
 import functools
+import math
 import os
 import re
 import shlex
@@ -106,12 +107,16 @@ class Plan:
     @property
     def command(self) -> str:
         """What is to be typed on the machine itself."""
+        return self.typed("pretrain")
+
+    def typed(self, command: str) -> str:
+        """The same with "pretrain" or "finetune" after gemma-ko."""
         model, before = self.model, []
         if cut := re.fullmatch(r"([\w.]+):(\d+)", model):
             whole, pieces = cut.groups()
             before = [f"gemma-ko vocabulary --model {whole} --keep-from DOCS --pieces {pieces}"]
             before, model = [*before, "-o CUT &&"], "CUT"
-        words = [*before, "gemma-ko pretrain --model", shlex.quote(model), "--data DATA -o RUN"]
+        words = [*before, f"gemma-ko {command} --model", shlex.quote(model), "--data DATA -o RUN"]
         return " ".join([*words, *self.method.options(), *size_options(self.size)])
 
 
@@ -167,7 +172,11 @@ def plan(
 
 
 def fitting_batching(
-    model: Model, method: Method, size: RunSize, machine: Accelerator | None = None
+    model: Model,
+    method: Method,
+    size: RunSize,
+    machine: Accelerator | None = None,
+    command: str = "pretrain",
 ) -> Batching:
     """How an update of a loaded model is cut on a machine.
 
@@ -176,6 +185,7 @@ def fitting_batching(
         method: how.
         size: how much.
         machine: what on; by default what JAX computes on.
+        command: that the user has typed.
 
     Raises:
         UserError: it does not fit; names the nearest command that does.
@@ -187,6 +197,7 @@ def fitting_batching(
         return found.batching
     kinds = ", ".join(f"{kind} {size / GIB:.1f}" for kind, size in found.need.kept.items())
     instead = _nearest(found, shape)
+    typed = instead and instead.typed(command)
     hint = ""
     if machine.kind == "gpu" and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
         hint = (
@@ -198,7 +209,7 @@ def fitting_batching(
         f"GiB of each device ({kinds} GiB, and up to "
         f"{max(found.need.passing.values()) / GIB:.1f} in passing); {machine.name} has "
         f"{machine.memory_bytes / GIB:.1f}. "
-        + (f"What fits: {instead.command}" if instead else "No method of the course fits there.")
+        + (f"What fits: {typed}" if typed else "No method of the course fits there.")
         + hint
     )
 
@@ -221,14 +232,19 @@ def _estimate(decoder: Decoder, method: Method, machine: Accelerator) -> Estimat
     return Estimate(decoder, method, mesh_of(machine))
 
 
-def _estimated(model: str, shape, method, size, machine: Accelerator, dtype=None) -> Plan:
-    """A plan by the estimate: the most rows at once that fit, or the fewest if none do."""
+def _estimated(
+    model: str, shape, method, size, machine: Accelerator, dtype=None, below: float = math.inf
+) -> Plan:
+    """A plan by the estimate: the most rows at once that fit, or the fewest if none do.
+
+    What a compiler has refused may fit by the estimate; a plan then has to be `below` its bytes.
+    """
     dtype = dtype or method.dtype(machine)
     estimate = _estimate(abstract_decoder(*shape, dtype), method, machine)
     batching = None
     for batching in _cuts(method, size, machine):
         need = estimate.need(batching)
-        if _has_room(machine, need.total):
+        if _has_room(machine, need.total) and need.total < below:
             return Plan(model, method, size, machine, dtype, batching, need, True)
     return Plan(model, method, size, machine, dtype, batching, need, False)
 
@@ -273,12 +289,16 @@ def _cuts(method: Method, size: RunSize, machine: Accelerator):
 
 def _nearest(refused: Plan, shape) -> Plan | None:
     """The nearest plan that fits: smaller updates, then shorter rows, then another method."""
+    below = refused.need.total
     for method in [refused.method, *_other_methods(refused.method)]:
         dtype = refused.dtype if method == refused.method else None
         for size in _smaller_sizes(refused.size, method):
-            found = _estimated(refused.model, shape, method, size, refused.machine, dtype)
+            found = _estimated(refused.model, shape, method, size, refused.machine, dtype, below)
+            if found.fits and refused.compiled:
+                # Left to itself, a trainer takes as many rows as the estimate says.
+                size = dataclasses.replace(size, rows=found.batching.rows)
             if found.fits:
-                return found
+                return dataclasses.replace(found, size=size)
     return None
 
 

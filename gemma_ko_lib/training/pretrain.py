@@ -79,20 +79,25 @@ def pretrain(
     """
     run_dir, data = Path(run_dir), Path(data).expanduser()
     check_tracker(log_to)
+    if bool(replay) != bool(replay_fraction):
+        raise UserError(
+            "replay and replay_fraction go together, documents and their share of the tokens; one "
+            "of them is missing."
+        )
     if replay and (data / MANIFEST).is_file():
         raise UserError(
             f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
             "--weight ko=0.8 en=0.2, or give the folder of clean documents."
         )
     size = _fitted_to(data, size)
-    model, mesh = prepare(model_name, method, size)
+    model, mesh = prepare("pretrain", model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
         "data": digest_of(_files_of(data)),
         "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
-        "replay_fraction": replay_fraction if replay else None,
+        "replay_fraction": replay_fraction or None,
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib.models import sharding
@@ -31,6 +32,31 @@ def train(
     run_dir: str | Path,
     *,
     method: Method = Method(),
+    **options,
+) -> Model:
+    """Train a model on packed rows.
+
+    Args:
+        model, data, config, run_dir, method, options: see `train_weights`.
+
+    Returns:
+        A plain model with the trained weights; adapters are merged into it. Of several
+        processes the first has it; the others get a model without weights.
+
+    Raises:
+        UserError: see `run_loop`.
+    """
+    trained = train_weights(model, data, config, run_dir, method=method, **options)
+    return merged(model, method, sharding.gather(trained), config.seed)
+
+
+def train_weights(
+    model: Model,
+    data: PackedData,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    method: Method = Method(),
     loss: LossSum | None = None,
     beside: dict | None = None,
     mesh=None,
@@ -40,8 +66,8 @@ def train(
     evaluate: Evaluate | None = None,
     tracker: Tracker | None = None,
     quiet: bool = False,
-) -> Model:
-    """Train a model on packed rows.
+) -> dict:
+    """Train those weights of a model that a method trains.
 
     Args:
         model: start; its weights are left as they are.
@@ -60,8 +86,7 @@ def train(
         quiet: no progress.
 
     Returns:
-        A plain model with the trained weights; adapters are merged into it. Of several
-        processes the first has it; the others get a model without weights.
+        The trained weights by name, on their devices.
 
     Raises:
         UserError: see `run_loop`.
@@ -76,7 +101,7 @@ def train(
         options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
         update = method.update(model.decoder, schedule, **options)
     own = own_rows(config.batch_rows, config.accumulation, mesh)
-    trained = run_loop(
+    return run_loop(
         state,
         update,
         schedule,
@@ -91,7 +116,6 @@ def train(
         tracker=tracker,
         quiet=quiet,
     )
-    return merged(model, method, trained, frozen)
 
 
 def _update(method: Method, decoder, mesh, rematerialise, rates: np.ndarray) -> Update:
@@ -114,27 +138,40 @@ def _rates(schedule, steps: int) -> np.ndarray:
     return np.asarray(schedule(np.arange(-(-steps // 1024) * 1024)), np.float32)
 
 
-def merged(model: Model, method: Method, trained: dict, frozen: dict) -> Model:
-    """A model with trained weights merged into it, in host memory where several processes share it.
+def merged(model: Model, method: Method, trained: dict, seed: int) -> Model:
+    """A model with trained weights merged into it; the first process alone gets its weights.
+
+    Adapters are merged in host memory: a device that has room for a base, or for a quantised
+    one, need not have room for the merged model too.
 
     Args:
-        model: gives the decoder and the tokenizer.
+        model: what was trained, as it was before.
         method: how it was trained.
-        trained: weights by name.
-        frozen: as from `method.split`.
+        trained: weights by name, whole, as from `sharding.gather`.
+        seed: of the run.
     """
-    trained, frozen = sharding.gather(trained), sharding.gather(frozen)
     if jax.process_index():
         return dataclasses.replace(model, params={})
-    params = method.merge(trained, frozen, model.decoder.shapes())
+    if not method.lora:
+        return dataclasses.replace(model, params=trained)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        _, frozen = method.split(model.params, seed)
+        trained = {name: jnp.asarray(np.asarray(weight)) for name, weight in trained.items()}
+        params = method.merge(trained, frozen, model.decoder.shapes())
     return dataclasses.replace(model, params=params)
 
 
 # --- what the commands share ---
 
 
-def prepare(model_name: str | Path, method: Method, size: RunSize):
+def prepare(command: str, model_name: str | Path, method: Method, size: RunSize):
     """Load a model in the method's number format and see that the training fits.
+
+    Args:
+        command: that was typed after gemma-ko.
+        model_name: as for `models.load`.
+        method: how to train.
+        size: how much.
 
     Returns:
         (model, mesh over all devices or None for one).
@@ -143,7 +180,7 @@ def prepare(model_name: str | Path, method: Method, size: RunSize):
         UserError: no such model, or it does not fit; names the nearest command that does.
     """
     model = load(model_name, method.dtype(plan.this_machine()))
-    plan.fitting_batching(model, method, size)
+    plan.fitting_batching(model, method, size, command=command)
     return model, sharding.make_mesh() if jax.device_count() > 1 else None
 
 

@@ -333,6 +333,15 @@ def test_a_paired_comparison_is_sharper_than_two_intervals():
         evaluation.paired_difference(first, second[1:])
 
 
+def test_a_comparison_of_items_that_share_frames_is_one_of_frames():
+    frames = np.repeat(np.arange(10), 10)
+    better = np.repeat([1.0, 0.0] * 5, 10)  # in every other frame all items, in the others none
+    change, apart = evaluation.paired_difference(np.zeros(100), better)
+    same, together = evaluation.paired_difference(np.zeros(100), better, frames)
+    assert change == same == 0.5 and together == cluster_interval(better, frames)
+    assert together[1] - together[0] > 2 * (apart[1] - apart[0])
+
+
 def test_two_right_of_two_are_no_certainty():
     low, high = share_interval([1, 1])
     assert 0.3 < low < 0.4 and high == 1

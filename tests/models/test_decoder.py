@@ -126,6 +126,7 @@ def test_weights_survive_the_way_to_keras_hub_names_and_back(shape):
     by_name = models.unstack(model.params)
     assert all(not name.startswith("blocks/") for name in by_name)
     back = models.stack(by_name, model.decoder)
+    assert not by_name  # a model that is loaded is not in memory twice
     assert back.keys() == model.params.keys()
     for name in back:
         np.testing.assert_array_equal(back[name], model.params[name])

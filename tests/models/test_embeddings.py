@@ -78,6 +78,13 @@ def test_random_rows_come_from_their_seed(tiny_model, expanded_tokenizer):
     np.testing.assert_allclose(drawn.std(0), old.std(0), rtol=0.25)
 
 
+def test_random_rows_of_a_bfloat16_model_have_the_mean_of_all_rows(tiny_model, expanded_tokenizer):
+    old = 1 + 0.1 * tiny_model.params[EMBEDDING]
+    tiny_model.params[EMBEDDING] = jax.numpy.asarray(old, "bfloat16")
+    new = change_vocabulary(tiny_model, expanded_tokenizer, "random").params[EMBEDDING][OLD:]
+    assert float(new.astype("float32").mean()) == pytest.approx(old.mean(), abs=0.02)
+
+
 def test_new_pieces_take_some_probability_from_english(tiny_model, expanded_tokenizer):
     # Same tokens, same logits, more terms in the softmax: it can only cost.
     before = bits_per_byte(tiny_model, ENGLISH, window=64)

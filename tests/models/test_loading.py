@@ -248,10 +248,12 @@ def test_a_refused_download_keeps_the_reason_and_the_link(monkeypatch):
 def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model, tiny_tokenizer):
     from gemma_ko_lib.models.keras_hub import keras_hub
 
+    loaded = []
+
     def local_preset(name, dtype=None):
-        backbone = models.build_backbone("GemmaBackbone", tiny_model.config, dtype)
-        decoder = models.Decoder(backbone)
-        decoder.write_weights(tiny_model.params)
+        backbone = models.build_backbone(tiny_model.kind, tiny_model.config, dtype)
+        loaded.append(models.Decoder(backbone))
+        loaded[0].write_weights(tiny_model.params)
         return backbone
 
     class Tokenizer:
@@ -265,6 +267,8 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
     assert model.kind == "GemmaBackbone" and "Terms of Use" in model.notice
     for name, value in tiny_model.params.items():
         np.testing.assert_array_equal(model.params[name], value)
+    # Its decoder computes what that backbone does, and does not hold the weights again.
+    assert model.decoder == loaded[0] and model.decoder.backbone is not loaded[0].backbone
 
 
 @pytest.mark.parametrize(
@@ -285,6 +289,14 @@ def test_a_keras_hub_preset_is_loaded_with_its_tokenizer(monkeypatch, tiny_model
         ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": "8"}}, "positions is '8'"),
         ("gemma3", {"rope_parameters": None, "rope_scaling": {"factor": 0}}, "positions is 0"),
         ("gemma3", {"rope_parameters": None, "rope_scaling": {"type": "yarn"}}, "by 'yarn'"),
+        # What is not read must be as in every Gemma: it would be computed otherwise in silence.
+        ("gemma3", {"rope_parameters": {"full_attention": {"rope_theta": 5e5}}}, "is 500000"),
+        ("gemma2", {"rope_parameters": None, "rope_theta": 1e6}, "positions is 1000000.0"),
+        ("gemma2", {"rope_parameters": {"rope_type": "linear", "factor": 4}}, "divided by 4"),
+        ("gemma3", {"rope_local_base_freq": 5e3}, "rope_local_base_freq is 5000.0, and 10000.0"),
+        ("gemma3", {"use_bidirectional_attention": True}, "attention is True, and False in every"),
+        ("gemma2", {"layer_types": ["full_attention"] * 4}, r"layer_types is \['full_attention'"),
+        ("gemma1-mqa", {"hidden_activation": "silu"}, "is 'silu', and 'gelu_pytorch_tanh' in"),
     ],
 )
 def test_a_config_of_no_gemma_ends_in_a_sentence(shape, changed, message, tmp_path, tiny_tokenizer):
@@ -347,6 +359,8 @@ def test_a_head_that_is_not_the_embeddings_is_refused(tmp_path, tiny_tokenizer):
         ({"gemma3.block_count": 10**9}, "num_layers is 1,000,000,000"),
         ({"tokenizer.ggml.tokens": 7}, "vocabulary_size is 0"),
         ({"gemma3.rope.scaling.type": "linear"}, "factor of the positions is None"),
+        ({"gemma3.rope.scaling.type": "yarn"}, "scaled by 'yarn'; only linear"),
+        ({"gemma3.rope.freq_base": 5e5}, "base of the positions is 500000"),
     ],
 )
 def test_fields_of_no_gemma_end_in_a_sentence(fields, message, tmp_path):

@@ -15,6 +15,7 @@ from jax.sharding import AbstractMesh
 from gemma_ko_lib import models, training
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization import open_shards, write_shards
+from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
 from gemma_ko_lib.training import hosts
 from gemma_ko_lib.training.batches import Batches, own_rows
 from gemma_ko_lib.training.checkpoints import Checkpoints
@@ -34,10 +35,25 @@ CONFIG = LoopConfig(
     seed=3,
 )
 
+TALKS = [
+    (Turn("user", f"Question {number}?"), Turn("model", f"The answer is {number % 3}."))
+    for number in range(40)
+]
+
 
 def tiny_run(model, folder: Path, run: Path, mesh=None, **options):
     shards = open_shards(folder / "shards", model.tokenizer)
     return training.train(model, shards, CONFIG, run, mesh=mesh, quiet=True, **options)
+
+
+def tiny_answers(model, run: Path, mesh=None):
+    """Adapters beside a quantised base, tuned on questions."""
+    rows = pack_conversations(TALKS, model.tokenizer, 64)
+    config = LoopConfig(2, batch_rows=8, learning_rate=1e-2, warmup_steps=1, evaluate_every=1)
+    method = Method("lora", rank=2, base="int8")
+    return training.train_on_answers(
+        model, rows, rows, config, run, method=method, mesh=mesh, quiet=True
+    )
 
 
 def first_state(model, mesh=None):
@@ -59,7 +75,7 @@ from gemma_ko_lib.models.sharding import shardings
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.training.checkpoints import Checkpoints
-from tests.training.test_distributed import first_state, tiny_run
+from tests.training.test_distributed import first_state, tiny_answers, tiny_run
 
 opened = set()
 read = Shards.__getitem__
@@ -80,7 +96,13 @@ def find_moved(weights, step):
 
 trained = tiny_run(model, folder, folder / name, mesh, evaluate=find_moved)
 hosts.on_first_host(lambda: trained.save(folder / name))
-report = {"opened": sorted(opened), "moved": moved}
+tuned = tiny_answers(model, folder / f"{name}_answers", mesh)
+report = {
+    "opened": sorted(opened),
+    "moved": moved,
+    "answers": list(tuned.held_out_loss.values()),
+    "merged": {key: len(value.devices()) for key, value in tuned.model.params.items()},
+}
 
 if joined:
     def refuse():
@@ -160,6 +182,16 @@ def test_the_losses_are_those_of_one_device(name, runs):
     expected = _losses(folder / "one_device")
     assert len(expected) == CONFIG.steps and expected[-1] < expected[0]
     np.testing.assert_allclose(_losses(folder / name), expected, rtol=0, atol=1e-5)
+
+
+def test_adapters_are_merged_in_host_memory(runs):
+    # A device that the base was quantised for has no room for the merged model.
+    folder, model, (alone, first, second) = runs
+    expected = tiny_answers(model, folder / "one_device_answers").held_out_loss.values()
+    for report in (alone, first, second):
+        np.testing.assert_allclose(report["answers"], list(expected), rtol=0, atol=1e-4)
+    assert alone["merged"] == first["merged"] == dict.fromkeys(model.params, 1)
+    assert not second["merged"]
 
 
 def test_updates_leave_every_weight_in_its_place(runs):

@@ -11,6 +11,7 @@ from gemma_ko_lib.serving import leaving
 from gemma_ko_lib.tokenization.conversations import Turn, pack_conversations
 from gemma_ko_lib.training import Method, RunSize, answers
 from gemma_ko_lib.training.run_log import Watch
+from tests.conftest import on_eight_devices
 
 TALKS = [
     (Turn("user", f"Question {number}?"), Turn("model", f"The answer is {number % 3}."))
@@ -178,7 +179,7 @@ def test_every_kind_of_method_learns_to_answer(method, tiny_model, tmp_path):
 
 
 def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
-    tiny_model, tmp_path, monkeypatch
+    tiny_model, tmp_path, monkeypatch, capsys
 ):
     told = iter([3.0, 2.0, 2.5, 2.6, 1.0])
     monkeypatch.setattr(answers, "answer_loss", lambda *a, **k: next(told))
@@ -192,9 +193,22 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best_weights(
     # A run that had ended, and was killed before its model was written, does not go on.
     again = train(resume=True)
     assert again.held_out_loss == tuned.held_out_loss
+    assert "no better for 2 measurements at update 6; it does" in capsys.readouterr().err
     np.testing.assert_array_equal(
         *(t.model.params["token_embedding/embeddings"] for t in (tuned, again))
     )
+
+
+def test_the_best_weights_are_read_into_host_memory(tmp_path):
+    script = f"""
+import jax, json
+from gemma_ko_lib.training.answers import _Best
+best = _Best({str(tmp_path)!r} / Path("best.safetensors"), False)
+best.offer(1, 0.5, {{"weight": jax.numpy.ones(3)}})
+jax.config.update("jax_default_device", jax.devices()[3])  # as an accelerator's would be
+print(json.dumps([device.id for device in best.read()["weight"].devices()]))
+"""
+    assert on_eight_devices("from pathlib import Path" + script) == [0]
 
 
 def test_the_best_weights_keep_their_loss_when_a_resumed_run_measures_elsewhere(

@@ -94,6 +94,13 @@ def test_the_schedule_counts_updates_not_micro_batches(tiny_model, shards, tmp_p
     assert rates[-1] < 0.5 * config.learning_rate
 
 
+def test_rows_that_the_micro_batches_do_not_hold_are_refused():
+    # They would be drawn from the data, counted, and never trained on.
+    with pytest.raises(UserError, match="5 rows of data do not go into 2 × 2 rows"):
+        LoopConfig(steps=1, batch_rows=2, accumulation=2, update_rows=5)
+    assert LoopConfig(steps=1, batch_rows=2, accumulation=3, update_rows=5).rows == 5
+
+
 def test_nothing_is_trained_on_padding(tiny_model, shards):
     from gemma_ko_lib.tokenization.packing import next_token_targets
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import math
 import shlex
 
@@ -19,6 +20,7 @@ from gemma_ko_lib.training import (
     METHODS,
     Method,
     RunSize,
+    finetune,
     plan,
     pretrain,
     step_compiler,
@@ -217,6 +219,16 @@ def test_pretrain_refuses_before_it_touches_anything(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def test_finetune_is_told_what_to_type_for_itself(tmp_path, monkeypatch):
+    small = Accelerator("gpu", "Small GPU", 1, 2**27)
+    monkeypatch.setattr(runtime, "accelerator", lambda: small)
+    talks = ({"prompt": f"{n}?", "response": str(n)} for n in range(40))
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
+    size = RunSize(rows=64, update_tokens=64 * 4096, length=4096)
+    with pytest.raises(UserError, match="What fits: gemma-ko finetune --model nano --data DATA"):
+        finetune("nano", tmp_path / "talks.jsonl", tmp_path / "run", size=size)
+
+
 def test_rows_that_the_devices_cannot_share_are_refused():
     with pytest.raises(UserError, match="give a multiple of 8"):
         plan.plan("gemma2_2b", "v5e-8", size=RunSize(rows=4))
@@ -337,6 +349,10 @@ def test_the_compilers_refusal_is_passed_on_in_its_words(monkeypatch):
     monkeypatch.setattr(step_compiler, "compile_for_tpu", lambda *_: said)
     found = plan.plan("gemma3_270m", "v5e-1", compiled=True)
     assert not found.fits and words in format_plan(found)
+    # The estimate had said that it fits: what the compiler refused is no advice.
+    method, size = _typed(found.instead.command)
+    again = plan.plan("gemma3_270m", "v5e-1", method, size)
+    assert again.batching == found.instead.batching and again.need.total < found.need.total
 
 
 def test_the_plan_shows_each_kind_of_bytes_the_verdict_and_the_command():

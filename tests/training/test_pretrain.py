@@ -165,6 +165,12 @@ def test_packed_rows_have_their_length_already(model_folder, shards_folder, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("half", [{"replay": ["text"]}, {"replay_fraction": 0.2}])
+def test_half_of_a_replay_is_refused(half, model_folder, tmp_path):
+    with pytest.raises(UserError, match="replay and replay_fraction go together"):
+        pretrain(model_folder, tmp_path / "data", tmp_path / "run", **half)
+
+
 def test_replay_cannot_be_laid_among_packed_rows(model_folder, shards_folder, tmp_path):
     with pytest.raises(UserError, match="packed already.*gemma-ko pack --weight"):
         pretrain(
