@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import signal
 import types
 
 import pytest
 
 from gemma_ko_lib import cli
 from gemma_ko_lib.cli.options import PARTIAL
+from gemma_ko_lib.serving.folders import new_folder
 from tests.conftest import SENTENCES
 
 
@@ -274,6 +276,22 @@ def test_a_stopped_run_has_an_exit_code_of_its_own(number, monkeypatch, capsys):
     monkeypatch.setattr("gemma_ko_lib.training.pretrain", stop)
     assert cli.main("pretrain --model nano --data x -o y".split()) == 128 + number
     assert capsys.readouterr().err == "gemma-ko: stopped after update 3 of 9, with a checkpoint\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_from_outside_ends_what_it_has_begun(
+    number, tmp_path, monkeypatch, capsys
+):
+    def export(source, folder, *given):
+        with new_folder(folder):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr("gemma_ko_lib.serving.leaving.export", export)
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored
+    assert cli.main(["export", "nano", "-o", str(tmp_path / "out")]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "gemma-ko: stopped by SIGTERM\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.signal(number, before) is signal.SIG_DFL
 
 
 def test_a_path_that_cannot_be_looked_at_is_no_traceback(capsys):
