@@ -139,6 +139,19 @@ def test_a_nested_body_is_answered_at_any_depth(client, depth):
     assert client.get("/models").status_code == 200
 
 
+def test_a_form_that_llama_cpp_would_compute_on_for_minutes_is_refused(client):
+    schema = {"type": "string", "pattern": "|".join(["a{1,1000}"] * 6000)}
+    request = {"model": "chat", "messages": [{"role": "user", "content": "비"}], "max_tokens": 1}
+    for form in (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
+    ):
+        answer = client.post("/chat/completions", json={**request, **form})
+        assert _error(answer) == (400, "out_of_range")
+    schema["pattern"] = "가|나"
+    assert client.post("/chat/completions", json={**request, **form}).status_code == 200
+
+
 def test_a_body_without_a_length_is_bounded_too(client):
     chunks = (b"a" * 100_000 for _ in range(20))
     assert _error(client.post("/completions", content=chunks)) == (413, "body_too_long")
