@@ -113,7 +113,9 @@ def _add_chat(commands) -> None:
 
 def _chat(arguments) -> None:
     import contextlib
+    import io
     import signal
+    import sys
 
     from gemma_ko_lib.serving import chat, engine
 
@@ -138,6 +140,8 @@ def _chat(arguments) -> None:
     # llama.cpp takes Ctrl-C for the end of all.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # `say` refuses what is not UTF-8
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  # history and arrow keys, where Python has it
     chat.talk(loaded, input, lambda text: print(text, end="", flush=True))

@@ -52,6 +52,13 @@ def test_a_text_over_the_context_is_refused_and_forgotten(engines):
     assert "exceeds" in _talk(engines["chat"], ["비" * 400])
 
 
+def test_a_text_that_is_not_utf8_is_refused_and_the_talk_goes_on(engines):
+    said = _talk(engines["chat"], ["\udcb0\udca1", "비"])
+    assert "is not UTF-8" in said and said.count("\n") > 2
+    with pytest.raises(UserError, match="iconv"):
+        chat.ask(engines["base"], ["\udcb0\udca1"], 2)
+
+
 def test_a_refusal_for_another_reason_forgets_no_turn(engines):
     before = [{"role": "user", "content": "비"}, {"role": "assistant", "content": "눈"}]
     conversation = chat.Conversation(engines["chat"], grammar="root ::= (")
