@@ -9,6 +9,7 @@ import pytest
 
 from gemma_ko_lib import cli
 from gemma_ko_lib.cli.options import PARTIAL
+from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.folders import new_folder
 from tests.conftest import SENTENCES
 
@@ -254,6 +255,24 @@ def test_the_harness_is_asked_for_examples_too(shots, given, monkeypatch):
     monkeypatch.setattr(evaluation, "harness", harness, raising=False)
     monkeypatch.setattr(evaluation_commands, "_placed_model", lambda name: None)
     assert cli.main(["evaluate", "--model", "nano", "--suite", "lm_eval:kmmlu", *shots]) == 0
+
+
+def test_a_task_that_the_harness_lacks_is_told_before_the_suites_are_asked(monkeypatch, capsys):
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli import evaluation_commands
+
+    def evaluate(model, tasks, **how):
+        raise UserError(f"no task {tasks}")
+
+    def late(*args, **options):
+        raise AssertionError("the suites were asked")
+
+    harness = types.SimpleNamespace(evaluate=evaluate)
+    monkeypatch.setattr(evaluation, "harness", harness, raising=False)
+    monkeypatch.setattr(evaluation, "evaluate_suite", late)
+    monkeypatch.setattr(evaluation_commands, "_placed_model", lambda name: None)
+    assert cli.main(["evaluate", "--model", "nano", "--suite", "grammar", "lm_eval:kmlu"]) == 1
+    assert "no task ['kmlu']" in capsys.readouterr().err
 
 
 def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):

@@ -140,14 +140,11 @@ def _evaluate_suites(arguments) -> int:
     if arguments.shots:
         suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
     suites = [drawn(suite, arguments.items) for suite in suites]
+    if tasks:  # first, for it may be missing, or not have the task
+        from gemma_ko_lib.evaluation import harness
     model = _placed_model(arguments.model)
-    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
-    bands = [_null_band(model.tokenizer, suite) for suite in suites]
-    rejects = [line for suite in suites for line in suite.rejects]
     harness_figures = {}
     if tasks:
-        from gemma_ko_lib.evaluation import harness
-
         with stdout_to_stderr():
             how = {"num_fewshot": arguments.shots} if arguments.shots else {}  # else the task's own
             found = harness.evaluate(
@@ -162,6 +159,9 @@ def _evaluate_suites(arguments) -> int:
             }
             for task, figures in found["results"].items()
         }
+    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    bands = [_null_band(model.tokenizer, suite) for suite in suites]
+    rejects = [line for suite in suites for line in suite.rejects]
     if arguments.json:
         print_json(
             {
