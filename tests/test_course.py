@@ -233,7 +233,7 @@ def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart
     tmp_path, monkeypatch
 ):
     # Without /proc (macOS) the kernel is asked, which one stuck in a cell cannot answer.
-    monkeypatch.setattr(watch, "_high_water_mark", lambda pid: None)
+    monkeypatch.setattr(watch, "high_water_mark", lambda pid: None)
     keep = "from pathlib import Path\nPath(OUTPUT_DIR, 'mine').touch()"
     write_notebook(tmp_path / "nb/01_quick.ipynb", keep)
     write_notebook(
