@@ -159,6 +159,11 @@ def test_tokens_measures_files(raw_file, capsys):
             "no folder {tmp}/no",
         ),
         (["evaluate", "--model", "runs/no", "--text", "{raw}"], "There is no folder runs/no"),
+        # An option that would be passed over in silence.
+        (["evaluate", "--model", "nano", "--text", "{raw}", "--items", "4"], "with --text"),
+        (["evaluate", "--model", "nano", "--suite", "grammar", "--documents", "4"], "with --suite"),
+        (["evaluate", "--model", "nano", "--writing", "--letters"], "--letters changes nothing"),
+        (["chat", "nano", "--json"], "--json is of the answers to --ask"),
     ],
 )
 def test_a_mistake_is_named_without_a_traceback(arguments, named, raw_file, tmp_path, capsys):

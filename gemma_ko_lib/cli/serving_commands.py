@@ -119,6 +119,8 @@ def _chat(arguments) -> None:
 
     from gemma_ko_lib.serving import chat, engine
 
+    if arguments.json and not arguments.ask:
+        raise UserError("--json is of the answers to --ask: give questions there, too.")
     ((name, path),) = engine.named([arguments.model]).items()
     loaded = engine.load(
         name,
@@ -213,7 +215,7 @@ def _write_comparison(folder: str, found: dict, variants) -> None:
     from matplotlib.figure import Figure
 
     from gemma_ko_lib import plotting
-    from gemma_ko_lib.runtime import write_json
+    from gemma_ko_lib.runtime import write_json, write_whole
 
     folder = Path(folder)
     write_json(folder / "comparison.json", found)
@@ -226,4 +228,4 @@ def _write_comparison(folder: str, found: dict, variants) -> None:
         chosen=found["chosen"],
         ax=figure.subplots(),
     )
-    figure.savefig(folder / "frontier.png")
+    write_whole(folder / "frontier.png", plotting.picture(figure))
