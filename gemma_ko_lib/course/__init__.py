@@ -113,7 +113,7 @@ def run_course(
         ) from None
 
     if profile != "auto":
-        profiles.get(profile)
+        profiles.get(profile)  # a mistyped name fails here, not in fourteen notebooks
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()
     if output_dir.resolve() == paths[0].parent.resolve():

@@ -72,7 +72,10 @@ class Watch:
         self._kernel_ended.set()
         if healthy:
             self.device = _ask(client, _ASK_DEVICE) or None
-        own = _kernel_peak_memory(client, self._kernel_pid, healthy) or self.peak_memory_bytes
+        # /proc is asked first: VmHWM starts anew at exec, while ru_maxrss is inherited from the
+        # process that started the kernel.
+        own = high_water_mark(self._kernel_pid) or (healthy and _ask(client, _ASK_PEAK_MEMORY))
+        own = own or self.peak_memory_bytes
         self.peak_memory_bytes = own and max(own, self._largest_group)
         self._kernel_pid = None
 
@@ -95,12 +98,6 @@ class Watch:
                 waited, long = in_cell, in_cell > reminder
                 self.on_wait(in_cell, long)
                 reminder *= 2 if long else 1
-
-
-def _kernel_peak_memory(client, pid: int, healthy: bool) -> int | None:
-    # /proc is asked first: VmHWM starts anew at exec, while ru_maxrss is inherited from the
-    # process that started the kernel.
-    return high_water_mark(pid) or (_ask(client, _ASK_PEAK_MEMORY) if healthy else None)
 
 
 def _group_memory(group: int) -> int:
