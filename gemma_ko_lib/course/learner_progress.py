@@ -9,11 +9,11 @@ import dataclasses
 import datetime
 import sys
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
+from gemma_ko_lib import __version__
 from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
@@ -141,6 +141,6 @@ def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> Non
         lessons=lessons,
         of=sum(len(lesson.states) for lesson in lessons),
         date=datetime.date.today().isoformat(),
-        version=metadata.version("gemma-ko"),
+        version=__version__,
     )
     write_whole(path, page)
