@@ -44,7 +44,7 @@ def _serve(arguments) -> None:
 
     from gemma_ko_lib.serving import engine, server
 
-    key = os.environ.get("GEMMA_KO_API_KEY", "")
+    key = os.environ.get("GEMMA_KO_API_KEY", "").strip()  # as a client's header is read
     server.check_exposure(arguments.host, key, arguments.ui)
     files = engine.named(arguments.models)
     sockets, port = server.bind(arguments.host, arguments.port)
@@ -138,6 +138,8 @@ def _chat(arguments) -> None:
         ]
         if arguments.json:
             return print_json({"model": loaded.name, "chat": loaded.chat, "talks": talks})
+        if not loaded.chat:
+            print(chat.NOT_A_CHAT.format(name=loaded.name), file=sys.stderr)
         return print("\n\n".join(f"> {t['question']}\n{t['answer']}" for t in talks))
     # llama.cpp takes Ctrl-C for the end of all.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gemma_ko_lib import cli
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import chat, engine
 
@@ -86,6 +87,16 @@ def test_a_model_without_training_to_chat_says_so(engines):
     assert said.startswith("base was not trained to chat")
     assert "gemma-ko finetune" in said
     assert "not trained" not in _talk(engines["chat"], ["비", "/new", "눈"])
+
+
+@pytest.mark.parametrize(("name", "told"), [("base", True), ("chat", False)])
+def test_an_answer_of_a_base_model_is_called_a_continuation(
+    name, told, engines, monkeypatch, capsys
+):
+    monkeypatch.setattr(engine, "named", lambda models: {name: models[0]})
+    monkeypatch.setattr(engine, "load", lambda *given, **how: engines[name])
+    assert cli.main(["chat", name, "--ask", "비", "--answer-tokens", "2"]) == 0
+    assert ("base was not trained to chat" in capsys.readouterr().err) == told
 
 
 def test_questions_are_asked_each_by_itself(engines):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from gemma_ko_lib import cli
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import server as endpoint
 from gemma_ko_lib.serving.background import BackgroundServer
@@ -292,6 +293,12 @@ def test_other_machines_are_let_in_only_with_a_key(host):
     with pytest.raises(UserError, match="GEMMA_KO_API_KEY"):
         endpoint.check_exposure(host, "", ui=False)
     endpoint.check_exposure(host, "sesame", ui=False)
+
+
+def test_a_key_of_blanks_is_none(monkeypatch, capsys):
+    monkeypatch.setenv("GEMMA_KO_API_KEY", " ")
+    assert cli.main(["serve", "none.gguf", "--host", "0.0.0.0"]) == 1
+    assert "set GEMMA_KO_API_KEY" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_model_ends_in_a_sentence(tmp_path):
