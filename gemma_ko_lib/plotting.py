@@ -6,6 +6,7 @@ those who do not see them (`alternative_text`).
 
 import html
 import importlib.util
+import io
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.runtime import UserError, write_whole
 
 # Okabe and Ito's palette, which can be told apart with any common colour blindness and in grey.
 LANGUAGE_COLOURS = {"ko": "#0072B2", "en": "#D55E00", "zh": "#009E73", "ja": "#CC79A7"}
@@ -256,6 +257,9 @@ def save_run_curves(run_dir: str | Path) -> Path:
 
     Returns:
         The picture's path.
+
+    Raises:
+        UserError: the disk is full or the folder is not writable.
     """
     from gemma_ko_lib.training.run_log import read_log
 
@@ -277,5 +281,12 @@ def save_run_curves(run_dir: str | Path) -> Path:
             line_curves({name: tuple(zip(*points, strict=True))}, "update", unit, name, ax=axis)
             axis.set_title(name.replace("_", " "))
         path = Path(run_dir) / "curves.png"
-        figure.savefig(path)
+        write_whole(path, picture(figure))
     return path
+
+
+def picture(figure: Figure) -> bytes:
+    """A figure as a PNG file's content."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import signal
 import types
 
 import pytest
 
 from gemma_ko_lib import cli
 from gemma_ko_lib.cli.options import PARTIAL
+from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving.folders import new_folder
 from tests.conftest import SENTENCES
 
 
@@ -156,6 +159,11 @@ def test_tokens_measures_files(raw_file, capsys):
             "no folder {tmp}/no",
         ),
         (["evaluate", "--model", "runs/no", "--text", "{raw}"], "There is no folder runs/no"),
+        # An option that would be passed over in silence.
+        (["evaluate", "--model", "nano", "--text", "{raw}", "--items", "4"], "with --text"),
+        (["evaluate", "--model", "nano", "--suite", "grammar", "--documents", "4"], "with --suite"),
+        (["evaluate", "--model", "nano", "--writing", "--letters"], "--letters changes nothing"),
+        (["chat", "nano", "--json"], "--json is of the answers to --ask"),
     ],
 )
 def test_a_mistake_is_named_without_a_traceback(arguments, named, raw_file, tmp_path, capsys):
@@ -254,6 +262,24 @@ def test_the_harness_is_asked_for_examples_too(shots, given, monkeypatch):
     assert cli.main(["evaluate", "--model", "nano", "--suite", "lm_eval:kmmlu", *shots]) == 0
 
 
+def test_a_task_that_the_harness_lacks_is_told_before_the_suites_are_asked(monkeypatch, capsys):
+    from gemma_ko_lib import evaluation
+    from gemma_ko_lib.cli import evaluation_commands
+
+    def evaluate(model, tasks, **how):
+        raise UserError(f"no task {tasks}")
+
+    def late(*args, **options):
+        raise AssertionError("the suites were asked")
+
+    harness = types.SimpleNamespace(evaluate=evaluate)
+    monkeypatch.setattr(evaluation, "harness", harness, raising=False)
+    monkeypatch.setattr(evaluation, "evaluate_suite", late)
+    monkeypatch.setattr(evaluation_commands, "_placed_model", lambda name: None)
+    assert cli.main(["evaluate", "--model", "nano", "--suite", "grammar", "lm_eval:kmlu"]) == 1
+    assert "no task ['kmlu']" in capsys.readouterr().err
+
+
 def test_a_mistyped_model_leaves_no_trace(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [json.dumps({"prompt": f"question {i}", "response": "yes"}) for i in range(50)]
@@ -299,6 +325,22 @@ def test_replay_and_its_share_reach_the_trainer_together(typed, given, tmp_path,
     with pytest.raises(Done) as found:
         cli.main(command.split())
     assert found.value.args == given
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_from_outside_ends_what_it_has_begun(
+    number, tmp_path, monkeypatch, capsys
+):
+    def export(source, folder, *given):
+        with new_folder(folder):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr("gemma_ko_lib.serving.leaving.export", export)
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored
+    assert cli.main(["export", "nano", "-o", str(tmp_path / "out")]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "gemma-ko: stopped by SIGTERM\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.signal(number, before) is signal.SIG_DFL
 
 
 def test_a_path_that_cannot_be_looked_at_is_no_traceback(capsys):

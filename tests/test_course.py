@@ -19,7 +19,7 @@ from PIL import Image
 
 from data_samples.makers.notebooks import counted_times, heads, stored_outputs, teaching_times
 from data_samples.makers.notebooks.stored_outputs import check_stored_outputs, store_outputs
-from gemma_ko_lib import __version__, course, profiles
+from gemma_ko_lib import __version__, course, profiles, runtime
 from gemma_ko_lib.course import execution, notebook_files, watch
 from gemma_ko_lib.runtime import Progress, UserError
 
@@ -116,6 +116,12 @@ def test_the_notebooks_own_folder_is_never_written_to(tmp_path):
     with pytest.raises(UserError, match="notebooks themselves"):
         course.run_course(output_dir=tmp_path, folder=tmp_path)
     assert path.read_bytes() == before
+
+
+def test_a_second_run_does_not_write_into_the_folder_of_the_first(tmp_path):
+    write_notebook(tmp_path / "nb/01_first.ipynb", "1")
+    with runtime.only_process(tmp_path / "out"), pytest.raises(UserError, match="Another process"):
+        course.run_course(output_dir=tmp_path / "out", folder=tmp_path / "nb")
 
 
 def test_notebooks_of_somebody_are_not_replaced(tmp_path):
@@ -233,7 +239,7 @@ def test_the_time_limit_stops_one_notebook_and_side_by_side_artefacts_stay_apart
     tmp_path, monkeypatch
 ):
     # Without /proc (macOS) the kernel is asked, which one stuck in a cell cannot answer.
-    monkeypatch.setattr(watch, "_high_water_mark", lambda pid: None)
+    monkeypatch.setattr(watch, "high_water_mark", lambda pid: None)
     keep = "from pathlib import Path\nPath(OUTPUT_DIR, 'mine').touch()"
     write_notebook(tmp_path / "nb/01_quick.ipynb", keep)
     write_notebook(

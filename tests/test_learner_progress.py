@@ -1,5 +1,7 @@
 """`gemma-ko progress`: what counts as passed, and what does not."""
 
+from importlib import metadata
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -102,9 +104,20 @@ def test_what_cannot_be_read_is_named(tmp_path, course_folder):
             read_progress([tmp_path / "cut.ipynb"], course_folder)
 
 
+def test_a_damaged_notebook_in_a_folder_is_passed_over(learner, course_folder, capsys):
+    notebook, path = learner
+    nbformat.write(notebook, path)
+    before = states([path.parent], course_folder)
+    (path.parent / "empty.ipynb").touch()
+    assert states([path.parent], course_folder) == before
+    assert "empty.ipynb is not a notebook" in capsys.readouterr().err
+
+
 def test_the_certificate_says_what_is_passed_and_what_it_cannot_know(
-    learner, course_folder, tmp_path
+    learner, course_folder, tmp_path, monkeypatch
 ):
+    # A checkout on the path is no installed package.
+    monkeypatch.setattr(metadata, "version", None)
     notebook, path = learner
     nbformat.write(notebook, path)
     written = tmp_path / "certificate.html"

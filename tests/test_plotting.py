@@ -1,6 +1,8 @@
 """Plots: Hangul renders wherever the course runs, and a language keeps its colour."""
 
+import errno
 import io
+import os
 import sys
 import warnings
 
@@ -152,3 +154,17 @@ def test_ten_dense_plots_fit_a_stored_notebook():
     ax = plotting.line_curves(dict.fromkeys(("ko", "en", "zh", "ja"), (steps, noisy)))
     # Base64 adds a third; 600 KB is the limit of a notebook.
     assert len(draw(ax.figure)) * 4 / 3 * 10 < 600_000
+
+
+def test_a_full_disk_leaves_the_picture_that_was_there(tmp_path, monkeypatch):
+    def full(handle) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.5}\n')
+    path = plotting.save_run_curves(tmp_path)
+    before = path.read_bytes()
+    assert before.startswith(b"\x89PNG")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"curves.png: No space left"):
+        plotting.save_run_curves(tmp_path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2

@@ -101,6 +101,16 @@ def road(tmp_path, tiny_tokenizer):
         ("length: 64", "length: 64\n  length: 32", "line 12, pretrain.length: it is there twice"),
         ("hourly_rate: 0.2", "hourly_rate: free", "line 2, hourly_rate: 'free' is not a number"),
         ("length: 64", "model: nano", "line 11, pretrain.model: no such key"),
+        # The folder of the file would be read: the road itself, and what it writes.
+        ("inputs: [texts]", "inputs:", "line 4, clean.inputs: it is empty"),
+        ("inputs: [texts]", 'inputs: ["a\\0b"]', "line 4, clean.inputs: a character of number 0"),
+        ("hold_out: 0.2", "quality: []", "line 5, clean.quality: it is empty"),
+        # Else told at the end of the road.
+        (
+            "  items: 4",
+            "  items: 4\nserve:\n  type: q9",
+            "line 26, serve.type: There is no type 'q9'",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_field_and_remedy(road, was, now, said):

@@ -1,9 +1,12 @@
 """`gemma-ko`: the library's stages as commands. Heavy imports wait until a command needs them."""
 
 import argparse
+import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 
 from gemma_ko_lib import __version__
 from gemma_ko_lib.cli import (
@@ -38,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     # XLA and absl announce missing GPUs on every start; a real error still gets through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with lasting_streams():
+    with lasting_streams(), _stopped_by_signals():
         arguments = _parser().parse_args(argv)
         try:
             return arguments.run(arguments) or 0
@@ -53,6 +56,35 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt as stop:
             print(f"gemma-ko: {str(stop) or 'interrupted'}", file=sys.stderr)
             return getattr(stop, "exit_code", 130)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals():
+    """Within it SIGTERM ends a command as Ctrl-C does, and so does a terminal that is closed.
+
+    What the command has started (a server, kernels) ends with it, and half-written files go. Who
+    catches SIGTERM in it, as a training does, is told of a closed terminal by that.
+    """
+
+    def stop(number: int, frame) -> None:
+        stopped = KeyboardInterrupt("stopped by SIGTERM")
+        stopped.exit_code = 128 + number
+        raise stopped
+
+    handlers = {
+        signal.SIGTERM: stop,
+        signal.SIGHUP: lambda number, frame: signal.raise_signal(signal.SIGTERM),
+    }
+    is_main = threading.current_thread() is threading.main_thread()
+    # Under nohup a closed terminal is ignored.
+    caught = [n for n in handlers if is_main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _parser() -> argparse.ArgumentParser:

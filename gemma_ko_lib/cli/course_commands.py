@@ -58,7 +58,7 @@ def _add_course(commands) -> None:
 
 
 def _course(arguments) -> int:
-    from gemma_ko_lib import course, profiles
+    from gemma_ko_lib import course
     from gemma_ko_lib.runtime import UserError
 
     folder = course.notebooks_dir()
@@ -69,8 +69,6 @@ def _course(arguments) -> int:
                 f"There is no {folder}: only a checkout has the Korean edition. Clone the "
                 "repository and run the course from there."
             )
-    if arguments.profile != "auto":
-        profiles.get(arguments.profile)  # a mistyped name fails here, not in eleven notebooks
     result = course.run_course(
         profile=arguments.profile,
         only=arguments.only,

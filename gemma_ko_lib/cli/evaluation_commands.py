@@ -11,6 +11,7 @@ from gemma_ko_lib.cli.options import (
     stdout_to_stderr,
     whole,
 )
+from gemma_ko_lib.runtime import UserError
 
 
 def add(commands) -> None:
@@ -58,12 +59,24 @@ def add(commands) -> None:
         "the tested file",
     )
     parser.add_argument(
-        "--window", type=whole(2), default=512, help="tokens the model sees at once"
+        "--window", type=whole(2), help="tokens of a text that the model sees at once (512)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
+# What is measured, and the options that change something in it.
+_TAKES = {
+    "text": ("documents", "window"),
+    "suite": ("data", "items", "letters", "shots"),
+    "writing": ("data",),
+}
+
+
 def _evaluate(arguments) -> int | None:
+    what = next(name for name in _TAKES if getattr(arguments, name))
+    for option in dict.fromkeys(option for options in _TAKES.values() for option in options):
+        if getattr(arguments, option) and option not in _TAKES[what]:
+            raise UserError(f"--{option} changes nothing with --{what}: leave it out.")
     if arguments.writing:
         return _evaluate_writing(arguments)
     return _evaluate_suites(arguments) if arguments.suite else _evaluate_texts(arguments)
@@ -109,7 +122,7 @@ def _evaluate_texts(arguments) -> None:
         model,
         [document.text for document in documents],
         registers=registers,
-        window=arguments.window,
+        window=arguments.window or 512,
         progress=True,
     )
     if arguments.json:
@@ -140,14 +153,11 @@ def _evaluate_suites(arguments) -> int:
     if arguments.shots:
         suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
     suites = [drawn(suite, arguments.items) for suite in suites]
+    if tasks:  # first, for it may be missing, or not have the task
+        from gemma_ko_lib.evaluation import harness
     model = _placed_model(arguments.model)
-    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
-    bands = [_null_band(model.tokenizer, suite) for suite in suites]
-    rejects = [line for suite in suites for line in suite.rejects]
     harness_figures = {}
     if tasks:
-        from gemma_ko_lib.evaluation import harness
-
         with stdout_to_stderr():
             how = {"num_fewshot": arguments.shots} if arguments.shots else {}  # else the task's own
             found = harness.evaluate(
@@ -162,6 +172,9 @@ def _evaluate_suites(arguments) -> int:
             }
             for task, figures in found["results"].items()
         }
+    results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
+    bands = [_null_band(model.tokenizer, suite) for suite in suites]
+    rejects = [line for suite in suites for line in suite.rejects]
     if arguments.json:
         print_json(
             {

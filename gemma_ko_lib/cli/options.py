@@ -41,14 +41,11 @@ def whole(low: int, high: int | None = None):
     """A type of whole numbers from `low` on, up to `high`."""
 
     def whole(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = None
-        if value is None or value < low or (high is not None and value > high):
-            until = "" if high is None else f" to {high}"
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
-        return value
+        with contextlib.suppress(ValueError):
+            if low <= (value := int(text)) <= (math.inf if high is None else high):
+                return value
+        until = "" if high is None else f" to {high}"
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
 
     return whole
 
@@ -88,19 +85,14 @@ def share_or_file(text: str) -> float | str:
 
 def count(text: str) -> int:
     """A number of tokens from 1: 20000, 64k (65,536), 20M, 1B."""
-    units = {"k": 1024, "m": 10**6, "b": 10**9}
-    number, unit = (
-        (text[:-1], units[text[-1:].lower()]) if text[-1:].lower() in units else (text, 1)
+    unit = {"k": 1024, "m": 10**6, "b": 10**9}.get(text[-1:].lower())
+    number = (text[:-1] if unit else text).replace("_", "").replace(",", "")
+    with contextlib.suppress(ValueError, OverflowError):
+        if (value := round(float(number) * (unit or 1))) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(
+        f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
     )
-    try:
-        value = round(float(number.replace("_", "").replace(",", "")) * unit)
-    except (ValueError, OverflowError):
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
-        )
-    return value
 
 
 def size(text: str) -> float:

@@ -189,6 +189,10 @@ class _Reader:
     def _word(self, node, field: str) -> str:
         if not isinstance(node, yaml.ScalarNode):
             self._fail(node, field, "one value belongs here, no list and no keys.")
+        if "\0" in node.value:
+            self._fail(
+                node, field, "a character of number 0 is in it, which no path or option has."
+            )
         return node.value
 
     def _number(self, node, field: str) -> float:
@@ -220,6 +224,8 @@ class _Reader:
     def _words(self, node, field: str, files: list[str] | None = None) -> list[str]:
         """One word or several; where `files` is given, paths that are added to it."""
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if not items or any(item.value == "" for item in items):
+            self._fail(node, field, "it is empty; give a value, or take the key out.")
         if files is None:
             return [self._word(item, field) for item in items]
         return [self._place(item, field, files) for item in items]
@@ -285,6 +291,14 @@ class _Reader:
         parser.parse_args([*found.options(), *places])
         if name == "evaluate":
             self._check_suites(found.values.get("suite", []), fields)
+        if "type" in fields:  # else it would be told at the end of the road
+            from gemma_ko_lib.serving.folders import known
+            from gemma_ko_lib.serving.gguf_export import TYPES
+
+            try:
+                known("type", found.values["type"][0].lower(), TYPES)
+            except UserError as error:
+                self._fail(fields["type"], "serve.type", str(error))
 
     def _check_suites(self, names: list[str], fields: dict) -> None:
         from gemma_ko_lib.evaluation.suites import NAMES

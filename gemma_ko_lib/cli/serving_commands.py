@@ -44,7 +44,7 @@ def _serve(arguments) -> None:
 
     from gemma_ko_lib.serving import engine, server
 
-    key = os.environ.get("GEMMA_KO_API_KEY", "")
+    key = os.environ.get("GEMMA_KO_API_KEY", "").strip()  # as a client's header is read
     server.check_exposure(arguments.host, key, arguments.ui)
     files = engine.named(arguments.models)
     sockets, port = server.bind(arguments.host, arguments.port)
@@ -113,10 +113,14 @@ def _add_chat(commands) -> None:
 
 def _chat(arguments) -> None:
     import contextlib
+    import io
     import signal
+    import sys
 
     from gemma_ko_lib.serving import chat, engine
 
+    if arguments.json and not arguments.ask:
+        raise UserError("--json is of the answers to --ask: give questions there, too.")
     ((name, path),) = engine.named([arguments.model]).items()
     loaded = engine.load(
         name,
@@ -134,10 +138,14 @@ def _chat(arguments) -> None:
         ]
         if arguments.json:
             return print_json({"model": loaded.name, "chat": loaded.chat, "talks": talks})
+        if not loaded.chat:
+            print(chat.NOT_A_CHAT.format(name=loaded.name), file=sys.stderr)
         return print("\n\n".join(f"> {t['question']}\n{t['answer']}" for t in talks))
     # llama.cpp takes Ctrl-C for the end of all.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # `say` refuses what is not UTF-8
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  # history and arrow keys, where Python has it
     chat.talk(loaded, input, lambda text: print(text, end="", flush=True))
@@ -209,7 +217,7 @@ def _write_comparison(folder: str, found: dict, variants) -> None:
     from matplotlib.figure import Figure
 
     from gemma_ko_lib import plotting
-    from gemma_ko_lib.runtime import write_json
+    from gemma_ko_lib.runtime import write_json, write_whole
 
     folder = Path(folder)
     write_json(folder / "comparison.json", found)
@@ -222,4 +230,4 @@ def _write_comparison(folder: str, found: dict, variants) -> None:
         chosen=found["chosen"],
         ax=figure.subplots(),
     )
-    figure.savefig(folder / "frontier.png")
+    write_whole(folder / "frontier.png", plotting.picture(figure))

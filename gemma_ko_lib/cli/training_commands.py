@@ -82,7 +82,11 @@ def _size(arguments):
     return RunSize(**{name: getattr(arguments, name) for name in names})
 
 
-def _add_run_options(parser) -> None:
+def _add_run_options(parser, method: str, epochs: int) -> None:
+    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
+    _add_method_options(parser, default=method)
+    _add_size_options(parser, epochs)
     parser.add_argument("--seed", type=SEED, default=0, help="of the order of the data (0)")
     parser.add_argument(
         "--resume", action="store_true", help="go on with a stopped run, or to more --tokens"
@@ -115,11 +119,8 @@ def _add_pretrain(commands) -> None:
     parser = command(
         commands, "pretrain", _pretrain, "Continue a model's pre-training on cleaned documents."
     )
-    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
     parser.add_argument("--data", required=True, help="folder of gemma-ko clean, or of shards")
-    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
-    _add_method_options(parser, default="full")
-    _add_size_options(parser, epochs=1)
+    _add_run_options(parser, method="full", epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
     parser.add_argument("--replay-fraction", type=share, help="their share of the tokens (0.2)")
     parser.add_argument(
@@ -128,7 +129,6 @@ def _add_pretrain(commands) -> None:
         metavar="FILE",
         help="texts to measure on while it trains (what gemma-ko clean has held out)",
     )
-    _add_run_options(parser)
 
 
 def _pretrain(arguments) -> None:
@@ -190,13 +190,10 @@ def _add_finetune(commands) -> None:
     parser = command(
         commands, "finetune", _finetune, "Teach a model to answer, from a file of conversations."
     )
-    parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
     parser.add_argument(
         "--data", required=True, metavar="FILE", help="JSON lines: prompt and response, or messages"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder")
-    _add_method_options(parser, default="lora")
-    _add_size_options(parser, epochs=3)
+    _add_run_options(parser, method="lora", epochs=3)
     parser.add_argument(
         "--held-out",
         default=0.1,
@@ -218,7 +215,6 @@ def _add_finetune(commands) -> None:
         help="leave out conversations that hold a piece of these evaluation sets: files, or "
         "folders of them, of which files for training (*train*) are left out",
     )
-    _add_run_options(parser)
 
 
 def _finetune(arguments) -> int:

@@ -99,8 +99,8 @@ def run_course(
         The result; a failing notebook does not stop the others and does not raise.
 
     Raises:
-        UserError: unknown profile or notebook, an output folder that cannot be used, or packages
-            of the extra "course" missing.
+        UserError: unknown profile or notebook, an output folder that cannot be used or that
+            another run is writing to, or packages of the extra "course" missing.
     """
     try:
         from gemma_ko_lib.course.execution import NotebookResult
@@ -113,7 +113,7 @@ def run_course(
         ) from None
 
     if profile != "auto":
-        profiles.get(profile)
+        profiles.get(profile)  # a mistyped name fails here, not in fourteen notebooks
     paths = find_notebooks(only, folder)
     output_dir = Path(output_dir).absolute()
     if output_dir.resolve() == paths[0].parent.resolve():
@@ -126,42 +126,47 @@ def run_course(
         )
     if jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {jobs}")
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    course = CourseResult(profile, started, jobs, output_dir, this_machine(), versions())
-    _write_metrics(course)
-    watches = {path: Watch(timeout_s) for path in paths}
+    with runtime.only_process(output_dir):
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        course = CourseResult(profile, started, jobs, output_dir, this_machine(), versions())
+        _write_metrics(course)
+        watches = {path: Watch(timeout_s) for path in paths}
 
-    def run(number: int, path: Path) -> NotebookResult:
-        artefacts = output_dir / "artefacts" / (path.stem if jobs > 1 else "")
-        artefacts.mkdir(parents=True, exist_ok=True)
-        return _run_notebook(
-            path,
-            output_dir / path.name,
-            {"PROFILE": profile, "SEED": 0, "OUTPUT_DIR": str(artefacts)},
-            watches[path],
-            f"[{number}/{len(paths)}] {path.stem}",
-            progress,
-        )
+        def run(number: int, path: Path) -> NotebookResult:
+            artefacts = output_dir / "artefacts" / (path.stem if jobs > 1 else "")
+            artefacts.mkdir(parents=True, exist_ok=True)
+            return _run_notebook(
+                path,
+                output_dir / path.name,
+                {"PROFILE": profile, "SEED": 0, "OUTPUT_DIR": str(artefacts)},
+                watches[path],
+                f"[{number}/{len(paths)}] {path.stem}",
+                progress,
+            )
 
-    numbered = list(enumerate(paths, start=1))
-    if jobs > 1:  # begun first, the longest ones do not keep one job busy when the others are done
-        took = {r["notebook"]: r["seconds"] for r in recorded_runs() if r["profile"] == profile}
-        numbered.sort(key=lambda its: -took.get(its[1].stem, 0))
-    pool = concurrent.futures.ThreadPoolExecutor(jobs)
-    try:
-        futures = [pool.submit(run, number, path) for number, path in numbered]
-        for future in concurrent.futures.as_completed(futures):
-            course.notebooks = sorted([*course.notebooks, future.result()], key=lambda r: r.name)
-            _write_metrics(course)
-    finally:
-        # After Ctrl-C or a full disk kernels are still alive here.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for watch in watches.values():
-            watch.stop()
-        pool.shutdown()
+        numbered = list(enumerate(paths, start=1))
+        if (
+            jobs > 1
+        ):  # begun first, the longest ones do not keep one job busy when the others are done
+            took = {r["notebook"]: r["seconds"] for r in recorded_runs() if r["profile"] == profile}
+            numbered.sort(key=lambda its: -took.get(its[1].stem, 0))
+        pool = concurrent.futures.ThreadPoolExecutor(jobs)
+        try:
+            futures = [pool.submit(run, number, path) for number, path in numbered]
+            for future in concurrent.futures.as_completed(futures):
+                course.notebooks = sorted(
+                    [*course.notebooks, future.result()], key=lambda r: r.name
+                )
+                _write_metrics(course)
+        finally:
+            # After Ctrl-C or a full disk kernels are still alive here.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for watch in watches.values():
+                watch.stop()
+            pool.shutdown()
 
-    write_report(course)
-    return course
+        write_report(course)
+        return course
 
 
 def _run_notebook(

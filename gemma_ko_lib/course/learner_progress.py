@@ -9,11 +9,11 @@ import dataclasses
 import datetime
 import sys
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
+from gemma_ko_lib import __version__
 from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
@@ -52,7 +52,8 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
         Every lesson that has exercises, in course order.
 
     Raises:
-        UserError: a path is not there, or a file is not a notebook.
+        UserError: a path is not there, or a file is not a notebook. One that lies in a folder is
+            passed over; stderr says so.
     """
     lessons, owner = [], {}
     for path in find_notebooks(folder=folder):
@@ -61,12 +62,16 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
             title = next(filter(None, (_title(cell) for cell in notebook.cells)), path.stem)
             lessons.append(Lesson(path.stem, title, {e.number: "not run" for e in found}))
             owner |= {source_sha256(e.check.source): (lessons[-1], e.number) for e in found}
-    solved = []
-    for path in _notebooks(paths):
+    solved, named = [], list(map(Path, paths))
+    for path in _notebooks(named):
         try:
             cells = nbformat.read(path, as_version=4).cells
         except (OSError, *_NO_NOTEBOOK) as error:
-            raise UserError(f"{path} is not a notebook that can be read: {error}") from None
+            said = f"{path} is not a notebook that can be read: {error}"
+            if path in named:
+                raise UserError(said) from None
+            print(printable(f"{said}; passed over"), file=sys.stderr)
+            continue
         if any(MARKER.search(cell.source) for cell in cells if cell.cell_type == "code"):
             solved.append(path)
         else:
@@ -84,9 +89,9 @@ def _title(cell) -> str:
     return cell.source.split("\n")[0].removeprefix("# ") if cell.source.startswith("# ") else ""
 
 
-def _notebooks(paths: Iterable[str | Path]) -> list[Path]:
+def _notebooks(paths: Iterable[Path]) -> list[Path]:
     found = []
-    for path in map(Path, paths):
+    for path in paths:
         if not path.exists():
             raise UserError(f"{path} is not there; name notebooks, or a folder that holds some.")
         if not path.is_dir():
@@ -136,6 +141,6 @@ def write_certificate(lessons: list[Lesson], name: str, path: str | Path) -> Non
         lessons=lessons,
         of=sum(len(lesson.states) for lesson in lessons),
         date=datetime.date.today().isoformat(),
-        version=metadata.version("gemma-ko"),
+        version=__version__,
     )
     write_whole(path, page)

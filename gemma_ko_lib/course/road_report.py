@@ -1,7 +1,6 @@
 """Writes report.json and report.html of a road: before and after, and what it cost."""
 
 import base64
-import io
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def write(report: dict, folder: Path) -> None:
     """
     report = report | {"machine": course.this_machine(), "versions": course.versions()}
     curves = {
-        name: _png(folder / name / "curves.png")
+        name: _png((folder / name / "curves.png").read_bytes())
         for name in report["stations"]
         if (folder / name / "curves.png").is_file()
     }
@@ -62,13 +61,11 @@ def _picture(report: dict) -> str:
     )
     axes.set_ylabel("bits per byte")
     axes.legend()
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return base64.b64encode(out.getvalue()).decode()
+    return _png(plotting.picture(figure))
 
 
-def _png(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
+def _png(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _bits(figure: list) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_ko_lib.runtime.machine import high_water_mark
+
 if TYPE_CHECKING:
     from papermill.clientwrap import PapermillNotebookClient
 
@@ -70,7 +72,10 @@ class Watch:
         self._kernel_ended.set()
         if healthy:
             self.device = _ask(client, _ASK_DEVICE) or None
-        own = _kernel_peak_memory(client, self._kernel_pid, healthy) or self.peak_memory_bytes
+        # /proc is asked first: VmHWM starts anew at exec, while ru_maxrss is inherited from the
+        # process that started the kernel.
+        own = high_water_mark(self._kernel_pid) or (healthy and _ask(client, _ASK_PEAK_MEMORY))
+        own = own or self.peak_memory_bytes
         self.peak_memory_bytes = own and max(own, self._largest_group)
         self._kernel_pid = None
 
@@ -83,7 +88,7 @@ class Watch:
             self._largest_group = max(self._largest_group, _group_memory(self._kernel_pid))
             if self.timeout_s is not None and now - start > self.timeout_s:
                 self.timed_out = True
-                self.peak_memory_bytes = _high_water_mark(self._kernel_pid)
+                self.peak_memory_bytes = high_water_mark(self._kernel_pid)
                 self._kill()
                 return
             in_cell = now - self._cell_start
@@ -93,19 +98,6 @@ class Watch:
                 waited, long = in_cell, in_cell > reminder
                 self.on_wait(in_cell, long)
                 reminder *= 2 if long else 1
-
-
-def _kernel_peak_memory(client, pid: int, healthy: bool) -> int | None:
-    # /proc is asked first: VmHWM starts anew at exec, while ru_maxrss is inherited from the
-    # process that started the kernel.
-    return _high_water_mark(pid) or (_ask(client, _ASK_PEAK_MEMORY) if healthy else None)
-
-
-def _high_water_mark(pid: int) -> int | None:
-    with contextlib.suppress(OSError):
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
-        return int(found[1]) * 1024 if found else None  # a process that has died has none
-    return None
 
 
 def _group_memory(group: int) -> int:

@@ -2,11 +2,17 @@
 
 import contextlib
 import difflib
+import errno
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+# What no free space would mend.
+_OF_THE_PLACE = {
+    getattr(errno, name) for name in "EACCES EPERM EROFS EEXIST ENOTDIR EISDIR EBUSY".split()
+}
 
 
 class UserError(Exception):
@@ -43,6 +49,11 @@ def nearest_existing(path: str | Path) -> Path:
 
 def disk_error(path: str | Path, error: OSError) -> UserError:
     """Say what a failed write means and what to do."""
+    if error.errno in _OF_THE_PLACE:
+        return UserError(
+            f"Cannot write {path}: {error.strerror}. Give another folder with -o, then run the "
+            "same command again."
+        )
     free = shutil.disk_usage(nearest_existing(path)).free
     return UserError(
         f"Cannot write {path}: {error.strerror or error} ({free / 1e6:,.0f} MB free there). "

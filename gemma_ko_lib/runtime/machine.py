@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -111,16 +112,27 @@ def total_memory_bytes() -> int | None:
 
 
 def peak_memory_bytes() -> int:
-    """Largest resident size this process has had, in bytes.
-
-    Linux keeps it as VmHWM; `ru_maxrss` there starts from the parent's figure.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Largest resident size this process has had, in bytes."""
+    if peak := high_water_mark("self"):
+        return peak
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # starts from the parent's figure
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def high_water_mark(process: int | str) -> int | None:
+    """Largest resident size of a process in bytes, as Linux keeps it (VmHWM).
+
+    Args:
+        process: its id, or "self".
+
+    Returns:
+        None where the system does not tell, and of a process that has died.
+    """
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{process}/status").read_text()
+        if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+            return int(found[1]) * 1024
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,7 +33,9 @@ class Progress:
         self._bar.set_postfix_str(note, refresh=not amount)
         self._bar.update(amount)
         now = time.monotonic()
-        if not self._terminal and not self._quiet and now - self._last_line > 10:
+        # Each ten seconds at first, then each sixtieth of the time: a day is 360 lines, not 8,640.
+        pause = max(10, (now - self._start) / 60)
+        if not self._terminal and not self._quiet and now - self._last_line > pause:
             self._last_line = now
             self._print_line(now, note)
 
@@ -43,16 +45,12 @@ class Progress:
             self._bar.write(f"{self._label}: {printable(text)}", file=sys.stderr)
 
     def _print_line(self, now: float, note: str) -> None:
-        elapsed = now - self._start
-        of_total, left = "", ""
-        if self._total:
-            of_total = f"/{self._total:,}"
+        elapsed, line = now - self._start, f"{self._label}: {self._done:,}"
+        line += f"/{self._total:,}" if self._total else ""
+        line += f" {self._unit}, {elapsed:,.0f} s"
         if self._total and self._done:
-            left = f", {elapsed / self._done * (self._total - self._done):,.0f} s left"
-        line = (
-            f"{self._label}: {self._done:,}{of_total} {self._unit}, {elapsed:,.0f} s{left} {note}"
-        )
-        print(line.rstrip(), file=sys.stderr, flush=True)
+            line += f", {elapsed / self._done * (self._total - self._done):,.0f} s left"
+        print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Finish the bar."""

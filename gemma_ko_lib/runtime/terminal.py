@@ -1,14 +1,17 @@
-"""Standard output and error that end no command: another code page, a pipe whose reader has gone.
+"""Standard output and error that end no command: another code page, a reader who has gone.
 
 Korean Windows writes cp949 into a redirected file, which has neither an emoji of a text nor the
-dash of an interval; `gemma-ko … | head -1` closes the pipe while the command works.
+dash of an interval; `gemma-ko … | head -1` closes the pipe while the command works, and a lost
+connection its terminal.
 """
 
 import codecs
 import contextlib
+import errno
 import io
 import json
 import os
+import stat
 import sys
 
 from gemma_ko_lib.runtime.errors import printable
@@ -46,7 +49,10 @@ class _WithoutReader(io.RawIOBase):
     def write(self, data) -> int | None:
         try:
             return self._raw.write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            closed = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+            if not closed and not isinstance(error, BrokenPipeError):
+                raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)

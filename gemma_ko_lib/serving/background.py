@@ -42,7 +42,11 @@ class BackgroundServer:
         self.process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
-        line = self.process.stdout.readline()
+        try:
+            line = self.process.stdout.readline()
+        except BaseException:  # `with` leaves only what it has entered
+            self.__exit__()
+            raise
         if not line:
             self.process.wait()
             self._log.seek(0)

@@ -48,9 +48,16 @@ class Conversation:
             The whole answer.
 
         Raises:
-            UserError: the text alone is longer than the context, or llama.cpp refuses it for
-                another reason; the conversation is then as it was before.
+            UserError: the text is not UTF-8, alone longer than the context, or refused by
+                llama.cpp for another reason; the conversation is then as it was before.
         """
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"'{text[:40]}' is not UTF-8. Convert the text first, of a file by: "
+                "iconv -f CP949 -t UTF-8 FILE | gemma-ko chat MODEL."
+            ) from None
         if not self.engine.chat:
             request = {**self._request, "prompt": text}
             return _stream(self.engine.server.handle_completions, request, show)

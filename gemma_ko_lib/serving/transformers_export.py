@@ -21,6 +21,7 @@ from gemma_ko_lib.serving.safetensors_stream import SHARD_BYTES, Tensor, write_s
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START
 from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
 
+_GENERATING = ("bos_token_id", "eos_token_id", "pad_token_id")
 _TYPES = {
     1: ("gemma", "GemmaForCausalLM"),
     2: ("gemma2", "Gemma2ForCausalLM"),
@@ -75,27 +76,24 @@ def export_transformers(
         write_shards(folder, tensors, shard_bytes)
         model.tokenizer.save(folder / "tokenizer.model")
         write_tokenizer_json(model.tokenizer, folder / "tokenizer.json")
-        texts = {"README.md": card, "NOTICE": model.notice and model.notice + "\n"}
-        stops = [model.tokenizer.eos_id]
+        stops, template = [model.tokenizer.eos_id], ""
         vocabulary = model.tokenizer.vocabulary
         if {START, END} <= set(vocabulary):
             stops.append(vocabulary.index(END))
-            texts["chat_template.jinja"] = CHAT_TEMPLATE if chat else ""
-        for name, text in texts.items():
-            if text:
-                (folder / name).write_text(text, "utf-8")
+            template = CHAT_TEMPLATE if chat else ""
         config = transformers_config(model, number, stops, dtype)
-        generating = {
-            "bos_token_id": model.tokenizer.bos_id,
-            "eos_token_id": stops,
-            "pad_token_id": model.tokenizer.pad_id,
-        }
         for name, content in {
+            "README.md": card,
+            "NOTICE": model.notice and model.notice + "\n",
+            "chat_template.jinja": template,
             "tokenizer_config.json": _tokenizer_config(model, number),
-            "generation_config.json": generating,
+            "generation_config.json": {name: config[name] for name in _GENERATING},
             "config.json": config,
         }.items():
-            (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
+            if isinstance(content, dict):
+                content = json.dumps(content, indent=1, ensure_ascii=False)
+            if content:
+                (folder / name).write_text(content, "utf-8")
     return Path(path)
 
 

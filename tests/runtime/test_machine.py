@@ -3,7 +3,7 @@
 import pytest
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.runtime import Accelerator
+from gemma_ko_lib.runtime import Accelerator, machine
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_the_platform_is_told_by_its_marks(variable, expected, monkeypatch):
     if variable:
         monkeypatch.setenv(variable, "1")
     assert runtime.platform() == expected
+
+
+def test_a_system_that_keeps_no_peak_is_asked_otherwise(monkeypatch, tmp_path):
+    assert runtime.peak_memory_bytes() > 10**6
+    (tmp_path / "status").write_text("Name:\tpython\nVmRSS:\t1 kB\n")  # as of a sandbox
+    monkeypatch.setattr(machine, "Path", lambda path: tmp_path / "status")
+    assert machine.high_water_mark("self") is None
+    assert runtime.peak_memory_bytes() > 10**6

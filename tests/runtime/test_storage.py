@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gemma_ko_lib.runtime import UserError, numbered_records, only_process, whole_file
+from gemma_ko_lib.runtime import UserError, numbered_records, only_process, whole_file, write_whole
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
@@ -31,6 +31,12 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     ):
         file.write("text")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_is_not_blamed_on_its_space(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Cannot write .*: File exists. Give another folder"):
+        write_whole(tmp_path / "file" / "report.json", "")
 
 
 def test_what_the_block_reads_is_not_blamed_on_the_disk(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -47,3 +48,20 @@ def test_a_closed_pipe_does_not_stop_the_work(unbuffered):
     process.stdout.close()
     assert process.stderr.read().split() == [b"done"]
     assert process.wait() == 0
+
+
+def test_a_terminal_that_is_closed_does_not_stop_the_work(tmp_path):
+    ours, theirs = pty.openpty()
+    code = (
+        "import time; from gemma_ko_lib.runtime import lasting_streams\nwith lasting_streams():\n"
+    )
+    code += " print('begun', flush=True); input(); print('later', flush=True)\n"
+    code += f" open({str(tmp_path / 'done')!r}, 'w').close()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": theirs, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
+    os.close(theirs)
+    assert os.read(ours, 99).startswith(b"begun")
+    os.close(ours)
+    _, said = process.communicate(b"\n")
+    assert process.returncode == 0 and not said
+    assert (tmp_path / "done").exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gemma_ko_lib import cli
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import chat, engine
 
@@ -52,6 +53,13 @@ def test_a_text_over_the_context_is_refused_and_forgotten(engines):
     assert "exceeds" in _talk(engines["chat"], ["비" * 400])
 
 
+def test_a_text_that_is_not_utf8_is_refused_and_the_talk_goes_on(engines):
+    said = _talk(engines["chat"], ["\udcb0\udca1", "비"])
+    assert "is not UTF-8" in said and said.count("\n") > 2
+    with pytest.raises(UserError, match="iconv"):
+        chat.ask(engines["base"], ["\udcb0\udca1"], 2)
+
+
 def test_a_refusal_for_another_reason_forgets_no_turn(engines):
     before = [{"role": "user", "content": "비"}, {"role": "assistant", "content": "눈"}]
     conversation = chat.Conversation(engines["chat"], grammar="root ::= (")
@@ -79,6 +87,16 @@ def test_a_model_without_training_to_chat_says_so(engines):
     assert said.startswith("base was not trained to chat")
     assert "gemma-ko finetune" in said
     assert "not trained" not in _talk(engines["chat"], ["비", "/new", "눈"])
+
+
+@pytest.mark.parametrize(("name", "told"), [("base", True), ("chat", False)])
+def test_an_answer_of_a_base_model_is_called_a_continuation(
+    name, told, engines, monkeypatch, capsys
+):
+    monkeypatch.setattr(engine, "named", lambda models: {name: models[0]})
+    monkeypatch.setattr(engine, "load", lambda *given, **how: engines[name])
+    assert cli.main(["chat", name, "--ask", "비", "--answer-tokens", "2"]) == 0
+    assert ("base was not trained to chat" in capsys.readouterr().err) == told
 
 
 def test_questions_are_asked_each_by_itself(engines):

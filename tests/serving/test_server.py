@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from gemma_ko_lib import cli
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import server as endpoint
 from gemma_ko_lib.serving.background import BackgroundServer
@@ -137,6 +138,19 @@ def test_a_nested_body_is_answered_at_any_depth(client, depth):
         body = f'{{"model": "chat", "{field}": {nested}}}'
         assert client.post("/chat/completions", content=body).status_code == 400
     assert client.get("/models").status_code == 200
+
+
+def test_a_form_that_llama_cpp_would_compute_on_for_minutes_is_refused(client):
+    schema = {"type": "string", "pattern": "|".join(["a{1,1000}"] * 6000)}
+    request = {"model": "chat", "messages": [{"role": "user", "content": "비"}], "max_tokens": 1}
+    for form in (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
+    ):
+        answer = client.post("/chat/completions", json={**request, **form})
+        assert _error(answer) == (400, "out_of_range")
+    schema["pattern"] = "가|나"
+    assert client.post("/chat/completions", json={**request, **form}).status_code == 200
 
 
 def test_a_body_without_a_length_is_bounded_too(client):
@@ -279,6 +293,12 @@ def test_other_machines_are_let_in_only_with_a_key(host):
     with pytest.raises(UserError, match="GEMMA_KO_API_KEY"):
         endpoint.check_exposure(host, "", ui=False)
     endpoint.check_exposure(host, "sesame", ui=False)
+
+
+def test_a_key_of_blanks_is_none(monkeypatch, capsys):
+    monkeypatch.setenv("GEMMA_KO_API_KEY", " ")
+    assert cli.main(["serve", "none.gguf", "--host", "0.0.0.0"]) == 1
+    assert "set GEMMA_KO_API_KEY" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_model_ends_in_a_sentence(tmp_path):
