@@ -228,7 +228,7 @@ def test_every_kind_that_has_a_form_is_in_this_file():
         "011.123-4567", "010-1234.5678", "02.012-3456",
         # what only begins like a key
         "sk-hynix-annual-report-2024-summary", "sk-learn", "eyJhbGciOiJub25lIn0", "AKIA",
-        "-----BEGIN PUBLIC KEY-----", "ghp_short",
+        "-----BEGIN PUBLIC KEY-----", "ghp_short", "-----BEGIN PRIVATE KEY-----",
         # no address
         "서울시로 10분", "강남구 테헤란로 3시간", "부산 해운대구로 5명", "경기 부진으로 40",
         "다시 종로 3가",
@@ -439,6 +439,13 @@ def test_what_stands_there_instead_is_found_as_the_same_kind(text, kind):
     # Only if its check digits are right, its date is one and its ranges are.
     if "전화 312" not in text:  # an exchange that starts with 0 is not found without an area code
         assert {span.kind for span in find_pii(_surrogate(text))} == {kind}
+
+
+@pytest.mark.parametrize("link", ["instagram.com/___", "http://__/-", "https://漢字.example/山田"])
+def test_what_has_no_letter_or_digit_to_change_gets_the_placeholder(link):
+    masked = mask_pii(f"글은 {link} 에", "surrogate", urls="all")
+    assert not any(part in masked for part in ("__", "漢", "字", "山", "田"))
+    assert ("[링크]" in masked) == (not link.startswith("https"))
 
 
 digits = st.text(string.digits, min_size=8, max_size=8)
