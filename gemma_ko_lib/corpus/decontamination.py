@@ -261,36 +261,55 @@ def _find(
 ) -> dict[int, tuple[int, str]]:
     """For each document that holds a piece of an item: the item, and the words in common."""
     hits: dict[int, tuple[int, str]] = {}
+    searched: dict[int, _Searched] = {}
     for size, (known, items) in sorted(index.items(), reverse=True):
         found = shingles.shingle(their_words, size)
         places = np.searchsorted(known, found.hashes)
         places[places == len(known)] = 0
+        seen: set[tuple[int, int]] = set()
         for hit in np.flatnonzero(known[places] == found.hashes):
-            document = int(np.searchsorted(found.starts, hit, side="right")) - 1
-            if document in hits:
+            document, place = int(np.searchsorted(found.starts, hit, side="right")) - 1, places[hit]
+            # What a document says again proves no more than the first time.
+            if document in hits or (document, place) in seen:
                 continue
+            seen.add((document, place))
             words, start = their_words[document], hit - found.starts[document]
             run = _joined(words[start : start + size])
-            if size >= FEWEST_WORDS or (
-                size >= _SENTENCE_WORDS and _is_sentence(run, documents[document])
-            ):
-                hits[document] = int(items[places[hit]]), run
+            if size >= FEWEST_WORDS:
+                hits[document] = int(items[place]), run
+                continue
+            if document not in searched:
+                searched[document] = _Searched(documents[document], words)
+            if size >= _SENTENCE_WORDS and run in searched[document].sentences:
+                hits[document] = int(items[place]), run
                 continue
             last = np.searchsorted(known, found.hashes[hit], side="right")
-            for item in items[places[hit] : last].tolist():
-                if common := _together(texts[item], words):
+            for item in items[place:last].tolist():
+                if common := searched[document].together(texts[item]):
                     hits[document] = item, common
                     break
     return hits
 
 
-def _is_sentence(words: str, document: str) -> bool:
-    """Whether these words are all that a sentence of a document has."""
-    return any(words == _joined(shingles.words(text)) for text in _ENDS.split(document))
+class _Searched:
+    """A document in which short texts are looked for.
 
+    Attributes:
+        sentences: the words of each.
+    """
 
-def _together(texts: list[str], words: list[bytes]) -> str:
-    """The texts of an item that a document has, if together they are enough words."""
-    document = f" {_joined(words)} "
-    found = [text for text in dict.fromkeys(texts) if f" {text} " in document]
-    return " / ".join(found) if sum(len(t.split()) for t in found) >= FEWEST_WORDS else ""
+    def __init__(self, document: str, words: list[bytes]):
+        self._document, self._words = f" {_joined(words)} ", set(_joined(words).split())
+        self.sentences = {_joined(shingles.words(text)) for text in _ENDS.split(document)}
+
+    def together(self, texts: list[str]) -> str:
+        """The texts of an item that the document has, if together they are enough words."""
+        words_of = {text: text.split() for text in texts}
+        # Looking for words costs less than looking for a text.
+        found = [
+            text
+            for text, words in words_of.items()
+            if self._words.issuperset(words) and f" {text} " in self._document
+        ]
+        enough = sum(len(words_of[text]) for text in found) >= FEWEST_WORDS
+        return " / ".join(found) if enough else ""
