@@ -5,8 +5,8 @@ and the words.
 The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with amendments. A shorter
 text, as Korean ones often are, counts as a whole; one of fewer than six words only as a sentence
 by itself or where other texts of its item stand in the same document. And trivial runs are no
-evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten has,
-since that is how the set asks and not what it asks.
+evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten of a
+set has, since that is how the set asks and not what it asks.
 """
 
 import csv
@@ -64,13 +64,15 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     names: list[str] = []
     item_texts: list[list[str]] = []
     items_of: dict[tuple[int, int], set[int]] = defaultdict(set)
-    trivial, ends = set(), []
+    trivial: set[tuple[int, int]] = set()
+    set_of: list[int] = []
     paths = [Path(file) for file in files]
     labels = _labels(paths)
-    for path, label in zip(paths, labels, strict=True):
+    for which, (path, label) in enumerate(zip(paths, labels, strict=True)):
         for number, texts in _items(path):
             item = len(names)
             names.append(f"{label}:{number}")
+            set_of.append(which)
             item_texts.append(texts)
             for words in map(shingles.words, texts):
                 if len(words) < _ANCHOR_WORDS:
@@ -81,9 +83,10 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
                     run = words[start : start + size]
                     if len(set(run)) < min(_FEWEST_DIFFERENT, size) or _is_number(run):
                         trivial.add((size, value))
-        ends.append(len(names))
-    most = max(_COMMON_ITEMS, _COMMON_SHARE * len(names))
-    trivial |= {gram for gram, items in items_of.items() if len(items) > most}
+    sizes = Counter(set_of)
+    trivial |= {
+        gram for gram, its in items_of.items() if _is_common([set_of[i] for i in its], sizes)
+    }
     grams = {gram: items for gram, items in items_of.items() if gram not in trivial}
     long = {gram: items for gram, items in grams.items() if gram[0] >= FEWEST_WORDS}
     short = {gram: items for gram, items in grams.items() if gram[0] < FEWEST_WORDS}
@@ -110,7 +113,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     (target / "items.json").write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
     planted = ["\n".join(texts) for texts in item_texts]
     hits = _find(planted, list(map(shingles.words, planted)), *_read(target)[1:])
-    spans = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    found = Counter(set_of[item] for item in hits)
     return {
         "files": len(paths),
         "items": len(names),
@@ -118,8 +121,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
         "too_short": sum(len(words) < FEWEST_WORDS for its in words_of for words in its),
         "trivial": sum(size >= FEWEST_WORDS for size, _ in trivial),
         "planted": [
-            {"file": label, "items": len(span), "found": sum(item in hits for item in span)}
-            for label, span in zip(labels, spans, strict=True)
+            {"file": label, "items": sizes[which], "found": found[which]}
+            for which, label in enumerate(labels)
         ],
     }
 
@@ -132,6 +135,13 @@ def _read(folder: Path) -> tuple[list[str], dict, dict]:
     # Sizes are in order, and hashes are within a size.
     index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
     return about["names"], index, {int(item): texts for item, texts in about["texts"].items()}
+
+
+def _is_common(sets: list[int], sizes: Counter[int]) -> bool:
+    """Whether an n-gram that items of these sets have is in one in ten of a set, or of all."""
+    shares = [(count, sizes[which]) for which, count in Counter(sets).items()]
+    shares.append((len(sets), sizes.total()))
+    return any(count > max(_COMMON_ITEMS, _COMMON_SHARE * size) for count, size in shares)
 
 
 def _joined(words: list[bytes]) -> str:

@@ -95,8 +95,21 @@ def test_trivial_runs_are_no_evidence(tmp_path, trivial):
 
 def test_what_many_items_share_is_how_the_set_asks(tmp_path):
     frame = "다음 글을 읽고 물음에 알맞은 답을 보기에서 하나만 골라 번호로 쓰시오 그리고 설명하시오"
-    files = index(tmp_path, *({"q": f"{frame} 문항{i}"} for i in range(30)))
-    assert left(tmp_path, [f"시험지에 {frame} 라고 써 있었다"], files)[0] == ["0"]
+    file = index(tmp_path, *({"q": f"{frame} 문항{i}"} for i in range(30)))
+    others = ({"q": f"{i}번째 손님이 {i * 3}호에서 {i * 7} 번 창문을 열었다"} for i in range(400))
+    larger = index(tmp_path, *others, name="larger.jsonl")
+    for files in ([file], [file, larger]):
+        assert left(tmp_path, [f"시험지에 {frame} 라고 써 있었다"], *files)[0] == ["0"]
+
+
+def test_a_document_that_says_what_many_items_do_takes_time_in_proportion(tmp_path):
+    # Looked up at each place, it would not end.
+    quiz = (
+        {"q": f"{i}번 물음", "choices": ["위의 셋 모두" if i % 11 == 0 else f"답 {i}"]}
+        for i in range(1000)
+    )
+    document = "그는 위의 셋 모두 라고 썼다 " * 20_000
+    assert left(tmp_path, [document], index(tmp_path, *quiz))[0] == ["0"]
 
 
 def test_the_index_says_what_it_holds(tmp_path):
