@@ -20,6 +20,7 @@ document that has one, in `DuplicateResolve`.
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ _MOST_COMPARED = 64
 _LISTED_CHARACTERS = 200
 
 _EXACT = np.dtype([("document", "<u8"), ("kept", "<u8")])
-_NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")])
+# Aligned: numpy copies a whole column to search in it where its numbers are not.
+_NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")], align=True)
 
 
 # --- Matching ---------------------------------------------------------------------------
@@ -191,20 +193,20 @@ def _survivors(pairs: np.ndarray, chunks: Chunks) -> np.ndarray:
     cluster_of = _clusters(similarity)
     documents = np.array(sorted(similarity), np.uint64)
     characters = chunks.look_up("characters", documents).astype(np.int64)
-    kept: dict[int, list[int]] = defaultdict(list)
+    kept: dict[int, dict[int, None]] = defaultdict(dict)  # in the order in which they came
     removed: list[tuple[int, int, float]] = []
     for document in documents[np.lexsort((documents, -characters))].tolist():
         stays = kept[cluster_of[document]]
-        known = similarity[document]
-        for other in stays[:_MOST_COMPARED]:
+        known = similarity.pop(document)
+        for other in islice(stays, _MOST_COMPARED):
             if other not in known:
                 known[other] = chunks.similarity(document, other)
-        like = [(known[other], other) for other in stays if known.get(other, 0) >= THRESHOLD]
+        like = [(v, other) for other, v in known.items() if v >= THRESHOLD and other in stays]
         if like:
             value, other = max(like)
             removed.append((document, other, value))
         else:
-            stays.append(document)
+            stays[document] = None
     return np.array(sorted(removed), _NEAR)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import numpy as np
 import pytest
 from datatrove.data import Document
 
@@ -163,6 +164,25 @@ def test_a_chain_does_not_take_what_is_unlike_the_one_that_stays(tmp_path):
         pair = (texts[int(line["id"][1:])], texts[int(line["duplicate_of"][1:])])
         assert true_similarity(*pair) >= 0.8
     assert texts[0] in kept
+
+
+def test_a_long_chain_takes_time_in_proportion(monkeypatch):
+    # With a look at all that stay for each document, this test would not end.
+    class Unlike:
+        def look_up(self, name, documents):
+            return np.full(len(documents), 100)
+
+        def similarity(self, first, second):
+            return 0.0
+
+    monkeypatch.setattr(duplicates, "_MOST_COMPARED", 1)
+    pairs = np.zeros(100_000, duplicates._NEAR)
+    pairs["document"] = np.arange(len(pairs))
+    pairs["kept"], pairs["similarity"] = pairs["document"] + 1, 0.9
+    removed = duplicates._survivors(pairs, Unlike())
+    assert removed["document"].tolist() == list(range(1, len(pairs) + 1, 2))
+    # A column that is not aligned is copied whole, for each exact duplicate that is looked up.
+    assert removed["document"].flags.aligned
 
 
 def test_the_result_does_not_depend_on_chunks_tasks_and_ranges(tmp_path, monkeypatch):
