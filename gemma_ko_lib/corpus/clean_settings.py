@@ -52,7 +52,7 @@ class CleanSettings:
     quality: bool = False
     pii: str = "placeholder"
     duplicates: str = "near"
-    decontaminate: Sequence[str] = ()
+    decontaminate: str | Path | Sequence[str | Path] = ()
     hold_out: float = 0.0
     hold_out_by: str | None = None
     seed: int = 0
@@ -94,7 +94,7 @@ class CleanSettings:
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 
-def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
+def evaluation_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files of evaluation sets.
 
     Args:
@@ -103,6 +103,7 @@ def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
     Raises:
         UserError: one is not there, or a folder has none.
     """
+    paths = [paths] if isinstance(paths, str | Path) else paths
     files: dict[Path, None] = {}
     for path in (Path(os.path.expanduser(path)) for path in paths):
         found = [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))

@@ -156,7 +156,7 @@ def _prepare(
         "settings": dataclasses.asdict(settings),
         "evaluation_sets": [[str(file), _modified(file)] for file in exams],
     }
-    plan = json.loads(json.dumps(plan))
+    plan = json.loads(json.dumps(plan, default=str))
     path = partial / _PLAN
     is_placed = (output_dir / REPORT).exists() and (partial / MOVING).exists()
     if path.is_file() and json.loads(path.read_text("utf-8")) == plan and not is_placed:

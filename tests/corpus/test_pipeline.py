@@ -603,8 +603,8 @@ def personal(tmp_path):
 
 
 def test_personal_data_leaks_and_duplicates_are_counted_listed_and_gone(personal, tmp_path):
-    out, exam = tmp_path / "out", str(tmp_path / "exam.jsonl")
-    report = run(personal, out, duplicates="near", decontaminate=(exam,))
+    out, exam = tmp_path / "out", tmp_path / "exam.jsonl"
+    report = run(personal, out, duplicates="near", decontaminate=exam)
     steps = {step["name"]: step for step in report["steps"]}
     assert list(steps) == ["read", "clean", "mask", "decontaminate", "duplicates", "write"]
     assert steps["mask"]["masked"]["phone"]["count"] == 3
