@@ -7,6 +7,7 @@ shows of its work (`audit`).
 import contextlib
 import functools
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 _DOCUMENTS_BETWEEN_LOOKS = 256
 _LONGEST_NAME = 40
 _SHOWN_OF_A_REJECT = 100  # characters
+_SHORT = re.compile("[A-Za-z_-]*[0-9]{1,8}")
 _LABELS, _LONGEST_LABEL = 4096, 100
 
 
@@ -53,6 +55,7 @@ class DocumentReader(CountingStep):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
         reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
+        mask_key = _mask_of_keys(self.settings)
         documents = text_bytes = 0
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
@@ -64,6 +67,10 @@ class DocumentReader(CountingStep):
                         counts["rejects"] += 1
                         write_line(rejects, self._masked(record)._asdict())
                         continue
+                    # Called after its file, or by a number too short to be anybody's.
+                    is_nobodys = record.id.startswith(file.name) or _SHORT.fullmatch(record.id)
+                    if mask_key and not is_nobodys:
+                        record.id = mask_key(record.id)
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
@@ -176,6 +183,14 @@ def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
     return functools.partial(mask_pii, replacement=settings.pii, **how)
 
 
+def _mask_of_keys(settings: CleanSettings) -> Callable[[str], str] | None:
+    """The same for what tells documents apart, which placeholders, all alike, would not."""
+    if settings.pii == "keep":
+        return None
+    how = {"urls": settings.urls, "names": settings.names}
+    return functools.partial(mask_pii, replacement="surrogate", **how)
+
+
 class Masker(CountingStep):
     """Replace personal data in texts, and in what is kept of their records beside them.
 
@@ -194,6 +209,7 @@ class Masker(CountingStep):
         """Counts in, out, changed, and what was masked in texts by kind."""
         documents, settings = 0, self.settings
         mask = _mask_of(settings)
+        keys, mask_key = {"pair", settings.hold_out_by}, _mask_of_keys(settings)
         mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
 
         def mask_short(text: str) -> str:
@@ -213,7 +229,7 @@ class Masker(CountingStep):
                             alone = mask_spans(document.text, [span], settings.pii, settings.seed)
                             examples.add(span.kind, document, document.text, alone)
                     document.text = masked
-                document.metadata = masked_metadata(document.metadata, mask_short)
+                document.metadata = masked_metadata(document.metadata, mask_short, keys, mask_key)
                 yield document
         counts["in"] = counts["out"] = documents
 

@@ -28,7 +28,8 @@ class CleanSettings:
     Attributes:
         languages: documents in these are kept, of "ko", "en", "zh" and "ja".
         quality: also apply FineWeb-2's measures, with words by a morphological analyser.
-        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
+        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep"). In what
+            tells documents apart, their ids and `hold_out_by`, it becomes a surrogate either way.
         duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
         decontaminate: evaluation sets no piece of which may be in the documents: files, and
             folders of which every file with a suffix of `EVALUATION_SUFFIXES` is a set but for

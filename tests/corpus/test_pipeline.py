@@ -687,6 +687,26 @@ def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
     assert len(seen) == 3
 
 
+def test_what_tells_documents_apart_does_so_without_personal_data(tmp_path):
+    said = "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."
+    lines = [
+        {"id": f"hong{n}@example.com", "contact": f"010-0123-4{n:03}", "text": f"{n}번째로 {said}"}
+        for n in range(60)
+    ]
+    lines += [{"id": "kim@example.com", "text": "A text in English, which is dropped."}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    how = {"hold_out": 0.5, "hold_out_by": "contact", "keep_dropped": True}
+    report = run(tmp_path / "a.jsonl", tmp_path / "out", **how)
+    assert min(report["documents"][side] for side in ("kept", "held_out")) > 15
+    packed = (tmp_path / "out").rglob("*.jsonl.gz")
+    lines = b"".join(gzip.decompress(path.read_bytes()) for path in packed).splitlines()
+    assert len({json.loads(line)["id"] for line in lines}) == 61
+    for hidden in ("hong", "kim", "0123-4"):
+        assert hidden not in str(lines) + json.dumps(report)
+    run(tmp_path / "a.jsonl", tmp_path / "out", pii="keep")
+    assert next(corpus.read_clean(tmp_path / "out")).id == "hong0@example.com"
+
+
 def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):
     texts = []
     for seed in (1, 1, 2):
