@@ -35,6 +35,9 @@ def masked_metadata(
 ) -> dict:
     """Metadata without the personal data in it: a title that stands in the text is masked there.
 
+    A field's name is a cue for its value as a word before it is in a text ("계좌번호"), and may be
+    personal itself.
+
     Args:
         metadata: of a document.
         mask: what takes personal data out of a text.
@@ -44,9 +47,15 @@ def masked_metadata(
     masked = {}
     for name, value in metadata.items():
         if type(value) is str and name not in _OF_READERS:
-            value = mask_key(value) if name in keys else mask(value)
-        masked[name] = value
+            value = mask_key(value) if name in keys else _masked_beside(name, value, mask)
+        masked[mask(name)] = value
     return masked
+
+
+def _masked_beside(name: str, value: str, mask: Callable[[str], str]) -> str:
+    cue = f"{name}: "
+    masked = mask(cue + value)
+    return masked[len(cue) :] if masked.startswith(cue) else mask(value)
 
 
 class Examples:

@@ -671,6 +671,7 @@ def test_a_number_in_pieces_is_masked_in_what_is_dropped(tmp_path):
 
 def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
     petition = {"num_agree": 3, "title": "010-0123-4567 로 전화하세요", "content": "길이 어둡다."}
+    petition |= {"계좌번호": "110-012-345678", "010-0123-4567": 1, "주문번호": "01001234567"}
     short = {"text": "굿", "register": "review", "answer": "hong@example.com 으로 보내요"}
     raw = tmp_path / "raw.jsonl"
     raw.write_text("\n".join(map(json.dumps, (petition, short))), "utf-8")
@@ -682,7 +683,9 @@ def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
         kept, dropped = sorted(map(json.loads, lines), key=lambda line: "dropped_by" in line)
         assert (dropped["dropped_by"], kept["source_file"]) == ("too_short", "raw.jsonl")
         assert kept["text"].startswith(kept["title"])
-        assert [part in str(lines) for part in ("0123-4567", "hong@")] == [not hidden] * 2
+        personal = ("0123-4567", "hong@", "110-012")
+        assert [part.encode() in b"".join(lines) for part in personal] == [not hidden] * 3
+        assert kept["주문번호"] == "01001234567"
         seen.add(kept["title"])
     assert len(seen) == 3
 
