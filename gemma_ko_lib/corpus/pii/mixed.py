@@ -46,7 +46,7 @@ _FILES = re.compile(
 )
 # git@host:team/project.git, and what scp and rsync copy from.
 _REMOTE = re.compile(r":(?:[~./]|[\w.-]{1,64}/|[\w.-]{1,64}\.git\b)")
-_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z")
+_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z", re.ASCII)
 
 
 def find_emails(text: str) -> Spans:
@@ -92,12 +92,13 @@ _DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _IP_CUE = re.compile(
-    r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom", re.IGNORECASE
+    r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom",
+    re.IGNORECASE | re.ASCII,  # a word ends before a particle: "IP는"
 )
 _VERSION_CUE = re.compile(
     r"(?:버전|버젼|릴리스|릴리즈|펌웨어|빌드|패치|드라이버|절|항|표|그림|\bv|ver|version|release|build|section)"
     r"[.\s:]{0,2}\Z",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
