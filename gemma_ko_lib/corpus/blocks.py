@@ -28,7 +28,7 @@ from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
 _DOCUMENTS_BETWEEN_LOOKS = 256
-_LONGEST_NAME = 40
+_MOST_NAMES, _LONGEST_NAME = 1000, 40
 _SHOWN_OF_A_REJECT = 100  # characters
 _SHORT = re.compile("[A-Za-z_-]*[0-9]{1,8}")
 _LABELS, _LONGEST_LABEL = 4096, 100
@@ -54,6 +54,7 @@ class DocumentReader(CountingStep):
     def count(self, data, rank, counts):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
+        unread: Counter[str] = Counter()
         reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
         mask_key = _mask_of_keys(self.settings)
         documents = text_bytes = 0
@@ -74,7 +75,10 @@ class DocumentReader(CountingStep):
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
-                        counts[f"unread|{self._mask(field)[:_LONGEST_NAME]}"] += 1
+                        name = self._mask(field)[:_LONGEST_NAME]
+                        # Where each record has names of its own, there is no end of them.
+                        is_known = name in unread or len(unread) < _MOST_NAMES
+                        unread[name if is_known else "others"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
@@ -84,6 +88,8 @@ class DocumentReader(CountingStep):
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
+        for name, count in unread.items():
+            counts[f"unread|{name}"] = count
         counts["in"] = documents + counts["rejects"]
         counts["out"], counts["text_bytes"] = documents, text_bytes
 

@@ -180,6 +180,18 @@ def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
     assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
 
 
+def test_fields_without_end_are_counted_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "_MOST_NAMES", 3)
+    said = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    lines = [{"text": said, "answers": {f"a{n}": {"body": said[::-1]}}} for n in range(9)]
+    (tmp_path / "raw.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    report = run(tmp_path / "raw.jsonl", tmp_path / "out")
+    assert report["steps"][0]["unread_fields"] == {
+        "others": 6,
+        **{f"answers.a{n}.body": 1 for n in range(3)},
+    }
+
+
 def test_both_sides_of_a_translation_are_held_out_or_none(tmp_path):
     pairs = [
         {"sid": n, "한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
