@@ -22,6 +22,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import dropped_to
+from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
@@ -49,7 +50,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
 
     Args:
         files: as for `runtime.numbered_records`. Every string in a record, at any depth, is a text
-            of its item, but for its id, category, source and the like.
+            of its item, but for its id, category, source and the like; as it is, and as cleaning
+            leaves it, for so it stands in documents that were cleaned.
         target: the folder for index.npz and items.json.
 
     Returns:
@@ -169,7 +171,8 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
                     "whole: mend or remove the line, or give another file."
                 )
             found = True
-            yield number, list(_strings(record))
+            texts = list(_strings(record))
+            yield number, texts + [text for text in map(_cleaned, texts) if text]
     except OSError as error:
         raise UserError(f"Cannot read the evaluation set {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -181,6 +184,13 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
             f"The evaluation set {path} is empty; give JSON lines, a JSON list, .tsv, .csv or "
             ".parquet."
         )
+
+
+def _cleaned(text: str) -> str | None:
+    """What cleaning makes of a text, if that has other words (ㅋㅋㅋㅋ, tags)."""
+    cleaned = clean_text(text).text
+    is_other = cleaned != text and shingles.words(cleaned) != shingles.words(text)
+    return cleaned if is_other else None
 
 
 def _strings(record: dict) -> Iterator[str]:

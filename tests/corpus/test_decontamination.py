@@ -2,11 +2,13 @@
 
 import json
 import os
+import unicodedata
 
 import pytest
 from datatrove.data import Document
 
 from gemma_ko_lib import cli, runtime
+from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index, find_leaks
 from gemma_ko_lib.corpus.samples import read_samples
@@ -47,6 +49,20 @@ def test_case_and_punctuation_do_not_hide_a_leak(tmp_path):
     file = index(tmp_path, {"text": LONG})
     kept, _ = left(tmp_path, [LONG.replace(" ", ", ").upper()], file)
     assert kept == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "배우들 연기가 너무 좋아서ㅠㅠㅠㅠ 한참을 울고 나왔네요",
+        "맛있는 <b>집</b>을 찾아 골목을 한참 헤매다 돌아왔다",
+        unicodedata.normalize("NFD", SHORT),
+    ],
+    ids=["a run", "tags", "decomposed"],
+)
+def test_an_item_is_found_as_it_is_and_as_cleaning_leaves_it(text, tmp_path):
+    file = index(tmp_path, {"document": text})
+    assert left(tmp_path, [text, clean_text(text).text, LONG], file)[0] == ["2"]
 
 
 def test_a_line_separator_inside_an_item_ends_no_record(tmp_path):
