@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.corpus.samples import LANGUAGES
@@ -19,6 +20,7 @@ _VALUES = {
 }
 # Of the files that `runtime.numbered_records` reads, as folders of evaluation sets have them.
 EVALUATION_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".parquet")
+_TRAINING = re.compile("(?<![A-Za-z])(?:train|TRAIN)|Train")  # no "constraints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class CleanSettings:
         duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
         decontaminate: evaluation sets no piece of which may be in the documents: files, and
             folders of which every file with a suffix of `EVALUATION_SUFFIXES` is a set but for
-            those with "train" in their names.
+            those with a word that begins with "train" in their names or folders.
         hold_out: share of documents to write to held_out/, 0 up to but not including 1.
         hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
         seed: of the surrogates.
@@ -107,7 +109,7 @@ def evaluation_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     paths = [paths] if isinstance(paths, str | Path) else paths
     files: dict[Path, None] = {}
     for path in (Path(os.path.expanduser(path)) for path in paths):
-        found = [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
+        found = [path] if path.is_file() else sorted(_evaluation_sets(path))
         if not path.exists():
             raise UserError(f"There is no evaluation set {path}. Check the path.")
         if not found:
@@ -119,7 +121,8 @@ def evaluation_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     return list(files)
 
 
-def _is_evaluation_set(path: Path) -> bool:
-    return (
-        path.suffix in EVALUATION_SUFFIXES and "train" not in path.stem.lower() and path.is_file()
-    )
+def _evaluation_sets(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        is_for_training = _TRAINING.search(str(path.relative_to(folder)))
+        if path.suffix in EVALUATION_SUFFIXES and not is_for_training and path.is_file():
+            yield path

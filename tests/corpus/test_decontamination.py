@@ -232,10 +232,18 @@ def test_a_folder_stands_for_the_sets_in_it(tmp_path):
     other.mkdir()
     for suffix in suffixes:
         (other / f"a.{suffix}").touch()
+    for name in ("train/part-0.jsonl", "Training_1.json", "KoTrain.csv", "z_constraints.json"):
+        (other / name).parent.mkdir(exist_ok=True)
+        (other / name).touch()
     files = evaluation_files((str(folder), other, other / "a.json"))
     found = [str(path.relative_to(tmp_path)) for path in files]
     sets = [f"other/a.{suffix}" for suffix in sorted(suffixes[:5])]
-    assert found == ["kobest/BoolQ/test.tsv", "kobest/SentiNeg/test.tsv", *sets]
+    assert found == [
+        "kobest/BoolQ/test.tsv",
+        "kobest/SentiNeg/test.tsv",
+        *sets,
+        "other/z_constraints.json",
+    ]
 
 
 def test_the_command_takes_a_folder_and_names_its_files_apart(tmp_path, capsys):
