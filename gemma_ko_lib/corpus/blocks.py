@@ -56,7 +56,7 @@ class DocumentReader(CountingStep):
         notes: Counter[Note] = Counter()
         unread: Counter[str] = Counter()
         reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
-        mask_key = _mask_of_keys(self.settings)
+        mask_key = _mask_of(self.settings, "surrogate")
         documents = text_bytes = 0
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
@@ -181,20 +181,17 @@ class Cleaner(CountingStep):
         return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
 
 
-def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
-    """What replaces personal data in what is dropped before it is masked; None to keep it."""
+def _mask_of(
+    settings: CleanSettings, replacement: str | None = None
+) -> Callable[[str], str] | None:
+    """What replaces personal data in a text, as the settings or the argument say; None to keep it.
+
+    For what tells documents apart it is a surrogate: placeholders are all alike.
+    """
     if settings.pii == "keep":
         return None
     how = {"seed": settings.seed, "urls": settings.urls, "names": settings.names}
-    return functools.partial(mask_pii, replacement=settings.pii, **how)
-
-
-def _mask_of_keys(settings: CleanSettings) -> Callable[[str], str] | None:
-    """The same for what tells documents apart, which placeholders, all alike, would not."""
-    if settings.pii == "keep":
-        return None
-    how = {"urls": settings.urls, "names": settings.names}
-    return functools.partial(mask_pii, replacement="surrogate", **how)
+    return functools.partial(mask_pii, replacement=replacement or settings.pii, **how)
 
 
 class Masker(CountingStep):
@@ -215,7 +212,7 @@ class Masker(CountingStep):
         """Counts in, out, changed, and what was masked in texts by kind."""
         documents, settings = 0, self.settings
         mask = _mask_of(settings)
-        keys, mask_key = {"pair", settings.hold_out_by}, _mask_of_keys(settings)
+        keys, mask_key = {"pair", settings.hold_out_by}, _mask_of(settings, "surrogate")
         mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
 
         def mask_short(text: str) -> str:
@@ -254,7 +251,7 @@ def is_held_out(key: str, share: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < share * 2**64
 
 
-SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
+_SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
 class CorpusWriter(CountingStep):
@@ -264,28 +261,20 @@ class CorpusWriter(CountingStep):
 
     Args:
         output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
-        hold_out: share of keys whose documents go to held_out/.
-        hold_out_by: the metadata field that is the key; when None the id, or that of the pair
-            for the sides of a translation.
-        packing: a key of `SUFFIXES`.
+        settings: of the run. Where it holds nothing out by a field, the key is the id, or that of
+            the pair for the sides of a translation.
     """
 
     name = "write"
 
-    def __init__(
-        self,
-        output_folder: str | Path,
-        hold_out: float = 0.0,
-        hold_out_by: str | None = None,
-        packing: str = "gzip",
-    ):
+    def __init__(self, output_folder: Path, settings: CleanSettings):
         super().__init__()
-        self.output_folder, self.packing = Path(output_folder), packing
-        self.hold_out, self.hold_out_by = hold_out, hold_out_by
+        self.output_folder, self.settings = output_folder, settings
 
     def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
-        name = f"documents-{rank:05d}.jsonl{SUFFIXES[self.packing]}"
+        share = self.settings.hold_out
+        name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
         paths = {
             "kept": self.output_folder / name,
             "held_out": self.output_folder / HELD_OUT / name,
@@ -294,7 +283,7 @@ class CorpusWriter(CountingStep):
         with contextlib.ExitStack() as opened:
             for document in data:
                 counts["in"] += 1
-                held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
+                held_out = share and is_held_out(self._key(document, counts), share)
                 side = "held_out" if held_out else "kept"
                 counts[side] += 1
                 if side not in files:
@@ -312,10 +301,11 @@ class CorpusWriter(CountingStep):
         file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:
-        if self.hold_out_by is None:
+        by = self.settings.hold_out_by
+        if by is None:
             # A translation of what is held out is no text to train on either.
             return str(document.metadata.get("pair", document.id))
-        if self.hold_out_by not in document.metadata:
+        if by not in document.metadata:
             counts["without_key"] += 1
             return document.id
-        return str(document.metadata[self.hold_out_by])
+        return str(document.metadata[by])

@@ -268,8 +268,7 @@ class CorpusRun:
             read.append(blocks.Masker(partial, settings))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        side = (settings.hold_out, settings.hold_out_by)
-        write = [blocks.CorpusWriter(out, *side, settings.compression)]
+        write = [blocks.CorpusWriter(out, settings)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
         else:

@@ -317,7 +317,7 @@ def test_a_long_text_beside_what_is_read_of_joined_rows_is_counted(columns, rows
 def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
     from datatrove.data import Document
 
-    writer = blocks.CorpusWriter(str(tmp_path))
+    writer = blocks.CorpusWriter(tmp_path, CleanSettings())
     document = Document("본문이다.", "1", metadata={"text": "다른 글", "id": 7, "date": "2024"})
     list(writer.run([document]))
     (line,) = gzip.decompress((tmp_path / "documents-00000.jsonl.gz").read_bytes()).splitlines()
