@@ -5,8 +5,9 @@ and the words.
 The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with amendments. A shorter
 text, as Korean ones often are, counts as a whole; one of fewer than six words only as a sentence
 by itself or where other texts of its item stand in the same document. And trivial runs are no
-evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten of a
-set has, since that is how the set asks and not what it asks.
+evidence: few different words ("ㅋㅋ ㅋㅋ"), fewer than twelve characters of Chinese or Japanese,
+which may be a name (大韓民國臨時政府), nothing but numbers, or words that one item in ten of a set
+has, since that is how the set asks and not what it asks.
 """
 
 import csv
@@ -35,6 +36,7 @@ FEWEST_WORDS = 6
 _SENTENCE_WORDS = 4
 _ANCHOR_WORDS = 3  # the others are looked for beside a text of so many
 _FEWEST_DIFFERENT = 4
+_FEWEST_CHARACTERS = 12  # of Chinese and Japanese, where each is a word
 _ENDS = re.compile(r"[.!?…\n]+")
 _COMMON_ITEMS, _COMMON_SHARE = 5, 0.1
 _BATCH_DOCUMENTS, _BATCH_WORDS = 512, 1 << 17
@@ -80,10 +82,13 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
                 if len(words) < _ANCHOR_WORDS:
                     continue
                 size = min(len(words), NGRAM)
+                characters = sum(map(shingles.stands_alone, words))
+                is_name = size < _FEWEST_CHARACTERS and 2 * characters > size
                 for start, value in enumerate(shingles.shingle([words], size).hashes.tolist()):
                     items_of[size, value].add(item)
                     run = words[start : start + size]
-                    if len(set(run)) < min(_FEWEST_DIFFERENT, size) or _is_number(run):
+                    is_repeated = len(set(run)) < min(_FEWEST_DIFFERENT, size)
+                    if is_name or is_repeated or _is_number(run):
                         trivial.add((size, value))
     sizes = Counter(set_of)
     trivial |= {

@@ -103,6 +103,17 @@ def test_what_is_said_about_an_item_is_no_text_of_it(tmp_path):
     assert left(tmp_path, [note, SHORT], file)[0] == ["0", "1"]
 
 
+def test_a_name_in_chinese_characters_is_no_evidence_and_a_question_is(tmp_path):
+    question = "首都是北京的国家是哪一个？"
+    file = index(tmp_path, {"q": question, "choices": ["中华人民共和国", "大韓民國臨時政府"]})
+    texts = [
+        "1949年中华人民共和国成立。",
+        "상하이의 大韓民國臨時政府 청사를 찾았다.",
+        f"问：{question}",
+    ]
+    assert left(tmp_path, texts, file)[0] == ["0", "1"]
+
+
 @pytest.mark.parametrize("trivial", ["ㅋㅋ " * 15, "1 2 3 4 5 6 7 8 9 10 11 12 13 14"])
 def test_trivial_runs_are_no_evidence(tmp_path, trivial):
     file = index(tmp_path, {"text": trivial})
