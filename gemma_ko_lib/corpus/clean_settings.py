@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gemma_ko_lib.corpus.samples import LANGUAGES
+from gemma_ko_lib.corpus.cleaning.language import known_languages
 from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
@@ -51,7 +51,7 @@ class CleanSettings:
         compression: of the documents, "gzip" or "zstd".
     """
 
-    languages: tuple[str, ...] = ("ko",)
+    languages: str | Sequence[str] = ("ko",)
     quality: bool = False
     pii: str = "placeholder"
     duplicates: str = "near"
@@ -81,9 +81,7 @@ class CleanSettings:
             raise UserError("title_field and id_field need text_field: the field of the text.")
         if self.hold_out_by and not self.hold_out:
             raise UserError(f"hold_out_by {self.hold_out_by} needs hold_out, the share.")
-        wrong = [language for language in self.languages if language not in LANGUAGES]
-        if wrong or not self.languages:
-            raise UserError(f"languages are among {', '.join(LANGUAGES)}, not {', '.join(wrong)}.")
+        known_languages(self.languages)
         if self.show < 0:
             raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
         if self.quality or self.names:
