@@ -154,8 +154,12 @@ def _proposed_pairs(
 
 def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
     """The pairs whose Jaccard similarity really reaches the threshold."""
-    found = [(first, second, chunks.similarity(first, second)) for first, second in pairs]
-    return np.array([pair for pair in found if pair[2] >= THRESHOLD], _NEAR)
+    similar = np.fromiter((chunks.similarity(*pair) for pair in pairs), float, len(pairs))
+    enough = similar >= THRESHOLD
+    found = np.zeros(enough.sum(), _NEAR)
+    found["document"], found["kept"] = pairs[enough].T
+    found["similarity"] = similar[enough]
+    return found
 
 
 # --- Resolving --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -183,6 +184,19 @@ def test_a_long_chain_takes_time_in_proportion(monkeypatch):
     assert removed["document"].tolist() == list(range(1, len(pairs) + 1, 2))
     # A column that is not aligned is copied whole, for each exact duplicate that is looked up.
     assert removed["document"].flags.aligned
+
+
+def test_a_pair_that_is_only_proposed_takes_a_few_bytes():
+    class Unlike:
+        def similarity(self, first, second):
+            return 0.5
+
+    pairs = np.arange(40_000, dtype=np.uint64).reshape(-1, 2)
+    tracemalloc.start()
+    assert len(duplicates._confirmed(Unlike(), pairs)) == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * len(pairs)
 
 
 def test_the_result_does_not_depend_on_chunks_tasks_and_ranges(tmp_path, monkeypatch):
