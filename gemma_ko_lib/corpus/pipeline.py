@@ -178,7 +178,7 @@ def _prepare(
         remove_former(output_dir, own)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    path.write_text("{}", "utf-8")  # the folder is ours from now on
+    write_whole(path, "{}")  # the folder is ours from now on
     if exams:
         from gemma_ko_lib.corpus.decontamination import build_index
 

@@ -589,6 +589,20 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp
     assert not (tmp_path / "out" / ".partial").exists()
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_that_ends_the_next_run(
+    raw, tmp_path, monkeypatch
+):
+    def full(path, *arguments):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "write_text", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            run(raw, tmp_path / "out")
+    assert run(raw, tmp_path / "out")["documents"]["kept"] == 395
+
+
 def test_a_changed_or_missing_file_is_noticed(raw, tmp_path):
     run(raw, tmp_path / "out")
     (tmp_path / "out" / "documents-00000.jsonl.gz").write_bytes(gzip.compress(b"{}"))
