@@ -24,6 +24,7 @@ from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT
+from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
@@ -251,6 +252,7 @@ def is_held_out(key: str, share: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < share * 2**64
 
 
+_SIDE = re.compile(rf"\.(?:{'|'.join(LANGUAGES)})\Z")
 _SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
@@ -261,8 +263,8 @@ class CorpusWriter(CountingStep):
 
     Args:
         output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
-        settings: of the run. Where it holds nothing out by a field, the key is the id, or that of
-            the pair for the sides of a translation.
+        settings: of the run. Where it holds nothing out by a field, the key is the id, without its
+            language: the sides of a translation have one key.
     """
 
     name = "write"
@@ -304,7 +306,7 @@ class CorpusWriter(CountingStep):
         by = self.settings.hold_out_by
         if by is None:
             # A translation of what is held out is no text to train on either.
-            return str(document.metadata.get("pair", document.id))
+            return _SIDE.sub("", document.id)
         if by not in document.metadata:
             counts["without_key"] += 1
             return document.id

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -192,19 +193,26 @@ def test_fields_without_end_are_counted_together(tmp_path, monkeypatch):
     }
 
 
-def test_both_sides_of_a_translation_are_held_out_or_none(tmp_path):
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_both_sides_of_a_translation_are_held_out_or_none(is_numbered, tmp_path):
     pairs = [
-        {"sid": n, "한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        {"한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        | ({"sid": n} if is_numbered else {})
         for n in range(60)
     ]
     (tmp_path / "a.json").write_text(json.dumps(pairs))
     run(tmp_path / "a.json", tmp_path / "out", hold_out=0.5, languages=("ko", "en"))
-    sides = [
-        {document.metadata["pair"] for document in corpus.read_clean(tmp_path / "out", held_out)}
-        for held_out in (False, True)
-    ]
-    assert all(len(side) > 15 for side in sides)
-    assert not sides[0] & sides[1]
+    sides = [list(corpus.read_clean(tmp_path / "out", held_out)) for held_out in (False, True)]
+    numbers = [{re.search("[0-9]+", document.text)[0] for document in side} for side in sides]
+    assert sum(map(len, sides)) == 120 and all(len(side) > 15 for side in numbers)
+    assert not numbers[0] & numbers[1]
+
+
+def test_a_field_of_the_corpus_called_pair_joins_no_documents(tmp_path):
+    lines = [{"pair": 1, "text": f"{n}번째 손님은 창가로 갔다."} for n in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = run(tmp_path / "a.jsonl", tmp_path / "out", hold_out=0.5)["documents"]
+    assert min(found["kept"], found["held_out"]) > 15
 
 
 def test_of_a_result_as_input_only_its_documents_are_read(raw, tmp_path):
@@ -719,7 +727,12 @@ def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
 def test_what_tells_documents_apart_does_so_without_personal_data(tmp_path):
     said = "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."
     lines = [
-        {"id": f"hong{n}@example.com", "contact": f"010-0123-4{n:03}", "text": f"{n}번째로 {said}"}
+        {
+            "id": f"hong{n}@example.com",
+            "pair": 1,
+            "contact": f"010-0123-4{n:03}",
+            "text": f"{n}번째로 {said}",
+        }
         for n in range(60)
     ]
     lines += [{"id": "kim@example.com", "text": "A text in English, which is dropped."}]
