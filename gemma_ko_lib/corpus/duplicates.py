@@ -239,10 +239,9 @@ class DuplicateFilter(CountingStep):
     Args:
         folder: of the chunks.
         target: of the matches.
-        working_dir: for the list.
+        working_dir: for the list, which the report begins.
+        settings: of the run: whether personal data is masked by now, and what it is.
         dropped: folder for the duplicates, or None.
-        settings: of a run that masks nothing: what is personal data in the list, which the report
-            begins.
     """
 
     name = "duplicates"
@@ -252,12 +251,12 @@ class DuplicateFilter(CountingStep):
         folder: Path,
         target: Path,
         working_dir: Path,
+        settings: CleanSettings,
         dropped: Path | None = None,
-        settings: CleanSettings | None = None,
     ):
         super().__init__()
         self.folder, self.target, self.working_dir = folder, target, working_dir
-        self.dropped, self.settings = dropped, settings
+        self.settings, self.dropped = settings, dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, exact, near."""
@@ -284,7 +283,8 @@ class DuplicateFilter(CountingStep):
 
     def _listed(self, text: str) -> str:
         settings = self.settings
-        spans = find_pii(text, settings.urls, settings.names) if settings else ()
+        is_masked = settings.pii != "keep"
+        spans = () if is_masked else find_pii(text, settings.urls, settings.names)
         return masked_piece(text, 0, _LISTED_CHARACTERS, spans)
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:

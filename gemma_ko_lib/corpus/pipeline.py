@@ -277,8 +277,7 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            unmasked = settings if settings.pii == "keep" else None
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped, unmasked)
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, settings, dropped)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),

@@ -9,6 +9,7 @@ import pytest
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import duplicate_keys, duplicates, shingles
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.executor import Stage, run_stages
 from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter, read_lines, task_lines
 
@@ -36,13 +37,14 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     size = -(-len(documents) // tasks)
     split = [documents[i * size : (i + 1) * size] for i in range(tasks)]
     keys, matches, spool, kept = folder / "keys", folder / "matches", folder / "spool", Take()
+    left_out = duplicates.DuplicateFilter(keys, matches, folder, CleanSettings())
     stages = [
         Stage("in", [Give(split), duplicate_keys.DuplicateKeys(keys, near), SpoolWriter(spool)], 2),
         Stage("match", [duplicates.DuplicateMatch(keys, matches, parts, near)], parts),
         *([Stage("resolve", [duplicates.DuplicateResolve(keys, matches)], 1)] if near else []),
         Stage(
             "out",
-            [SpoolReader(spool), duplicates.DuplicateFilter(keys, matches, folder), kept],
+            [SpoolReader(spool), left_out, kept],
             tasks,
         ),
     ]
