@@ -611,6 +611,12 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_that_ends_the_next_ru
     assert run(raw, tmp_path / "out")["documents"]["kept"] == 395
 
 
+def test_a_folder_below_home_is_read_by_the_name_that_it_was_written_to(raw, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    report = run(raw, "~/out")
+    assert len(list(corpus.read_clean("~/out"))) == report["documents"]["kept"]
+
+
 def test_a_changed_or_missing_file_is_noticed(raw, tmp_path):
     run(raw, tmp_path / "out")
     (tmp_path / "out" / "documents-00000.jsonl.gz").write_bytes(gzip.compress(b"{}"))
