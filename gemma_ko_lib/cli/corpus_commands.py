@@ -83,7 +83,7 @@ def add(commands) -> None:
         type=os.path.abspath,
         metavar="PATH",
         help="evaluation sets that no document may hold a piece of: files (.jsonl, .json, .tsv, "
-        ".csv, .parquet), or folders of them, of which files for training (*train*) are left out",
+        ".csv, .parquet), or folders of them, of which files for training (train…) are left out",
     )
     parser.add_argument("--hold-out", type=share, metavar="SHARE", help="share kept for evaluation")
     parser.add_argument(

@@ -6,7 +6,7 @@ Personal data is masked in the examples, and in what was dropped if the run mask
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -27,17 +27,35 @@ _OF_READERS = frozenset(
 )
 
 
-def masked_metadata(metadata: dict, mask: Callable[[str], str]) -> dict:
+def masked_metadata(
+    metadata: dict,
+    mask: Callable[[str], str],
+    keys: Container[str] = (),
+    mask_key: Callable[[str], str] | None = None,
+) -> dict:
     """Metadata without the personal data in it: a title that stands in the text is masked there.
+
+    A field's name is a cue for its value as a word before it is in a text ("계좌번호"), and may be
+    personal itself.
 
     Args:
         metadata: of a document.
         mask: what takes personal data out of a text.
+        keys: names of the fields that tell documents apart, for which `mask` will not do.
+        mask_key: what takes personal data out of those.
     """
-    return {
-        key: mask(value) if type(value) is str and key not in _OF_READERS else value
-        for key, value in metadata.items()
-    }
+    masked = {}
+    for name, value in metadata.items():
+        if type(value) is str and name not in _OF_READERS:
+            value = mask_key(value) if name in keys else _masked_beside(name, value, mask)
+        masked[mask(name)] = value
+    return masked
+
+
+def _masked_beside(name: str, value: str, mask: Callable[[str], str]) -> str:
+    cue = f"{name}: "
+    masked = mask(cue + value)
+    return masked[len(cue) :] if masked.startswith(cue) else mask(value)
 
 
 class Examples:

@@ -7,6 +7,7 @@ shows of its work (`audit`).
 import contextlib
 import functools
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,12 +24,14 @@ from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT
+from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
 
 _DOCUMENTS_BETWEEN_LOOKS = 256
-_LONGEST_NAME = 40
+_MOST_NAMES, _LONGEST_NAME = 1000, 40
 _SHOWN_OF_A_REJECT = 100  # characters
+_SHORT = re.compile("[A-Za-z_-]*[0-9]{1,8}")
 _LABELS, _LONGEST_LABEL = 4096, 100
 
 
@@ -52,7 +55,9 @@ class DocumentReader(CountingStep):
     def count(self, data, rank, counts):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
+        unread: Counter[str] = Counter()
         reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
+        mask_key = _mask_of(self.settings, "surrogate")
         documents = text_bytes = 0
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
@@ -64,10 +69,17 @@ class DocumentReader(CountingStep):
                         counts["rejects"] += 1
                         write_line(rejects, self._masked(record)._asdict())
                         continue
+                    # Called after its file, or by a number too short to be anybody's.
+                    is_nobodys = record.id.startswith(file.name) or _SHORT.fullmatch(record.id)
+                    if mask_key and not is_nobodys:
+                        record.id = mask_key(record.id)
                     documents += 1
                     text_bytes += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
-                        counts[f"unread|{self._mask(field)[:_LONGEST_NAME]}"] += 1
+                        name = self._mask(field)[:_LONGEST_NAME]
+                        # Where each record has names of its own, there is no end of them.
+                        is_known = name in unread or len(unread) < _MOST_NAMES
+                        unread[name if is_known else "others"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if not documents % _DOCUMENTS_BETWEEN_LOOKS:
@@ -77,6 +89,8 @@ class DocumentReader(CountingStep):
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
         progress.report(documents, final=True)
+        for name, count in unread.items():
+            counts[f"unread|{name}"] = count
         counts["in"] = documents + counts["rejects"]
         counts["out"], counts["text_bytes"] = documents, text_bytes
 
@@ -168,12 +182,17 @@ class Cleaner(CountingStep):
         return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
 
 
-def _mask_of(settings: CleanSettings) -> Callable[[str], str] | None:
-    """What replaces personal data in what is dropped before it is masked; None to keep it."""
+def _mask_of(
+    settings: CleanSettings, replacement: str | None = None
+) -> Callable[[str], str] | None:
+    """What replaces personal data in a text, as the settings or the argument say; None to keep it.
+
+    For what tells documents apart it is a surrogate: placeholders are all alike.
+    """
     if settings.pii == "keep":
         return None
     how = {"seed": settings.seed, "urls": settings.urls, "names": settings.names}
-    return functools.partial(mask_pii, replacement=settings.pii, **how)
+    return functools.partial(mask_pii, replacement=replacement or settings.pii, **how)
 
 
 class Masker(CountingStep):
@@ -194,6 +213,7 @@ class Masker(CountingStep):
         """Counts in, out, changed, and what was masked in texts by kind."""
         documents, settings = 0, self.settings
         mask = _mask_of(settings)
+        keys, mask_key = {"pair", settings.hold_out_by}, _mask_of(settings, "surrogate")
         mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
 
         def mask_short(text: str) -> str:
@@ -213,7 +233,7 @@ class Masker(CountingStep):
                             alone = mask_spans(document.text, [span], settings.pii, settings.seed)
                             examples.add(span.kind, document, document.text, alone)
                     document.text = masked
-                document.metadata = masked_metadata(document.metadata, mask_short)
+                document.metadata = masked_metadata(document.metadata, mask_short, keys, mask_key)
                 yield document
         counts["in"] = counts["out"] = documents
 
@@ -232,7 +252,8 @@ def is_held_out(key: str, share: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < share * 2**64
 
 
-SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
+_SIDE = re.compile(rf"\.(?:{'|'.join(LANGUAGES)})\Z")
+_SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 
 
 class CorpusWriter(CountingStep):
@@ -242,28 +263,20 @@ class CorpusWriter(CountingStep):
 
     Args:
         output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
-        hold_out: share of keys whose documents go to held_out/.
-        hold_out_by: the metadata field that is the key; when None the id, or that of the pair
-            for the sides of a translation.
-        packing: a key of `SUFFIXES`.
+        settings: of the run. Where it holds nothing out by a field, the key is the id, without its
+            language: the sides of a translation have one key.
     """
 
     name = "write"
 
-    def __init__(
-        self,
-        output_folder: str | Path,
-        hold_out: float = 0.0,
-        hold_out_by: str | None = None,
-        packing: str = "gzip",
-    ):
+    def __init__(self, output_folder: Path, settings: CleanSettings):
         super().__init__()
-        self.output_folder, self.packing = Path(output_folder), packing
-        self.hold_out, self.hold_out_by = hold_out, hold_out_by
+        self.output_folder, self.settings = output_folder, settings
 
     def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
-        name = f"documents-{rank:05d}.jsonl{SUFFIXES[self.packing]}"
+        share = self.settings.hold_out
+        name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
         paths = {
             "kept": self.output_folder / name,
             "held_out": self.output_folder / HELD_OUT / name,
@@ -272,7 +285,7 @@ class CorpusWriter(CountingStep):
         with contextlib.ExitStack() as opened:
             for document in data:
                 counts["in"] += 1
-                held_out = self.hold_out and is_held_out(self._key(document, counts), self.hold_out)
+                held_out = share and is_held_out(self._key(document, counts), share)
                 side = "held_out" if held_out else "kept"
                 counts[side] += 1
                 if side not in files:
@@ -290,10 +303,11 @@ class CorpusWriter(CountingStep):
         file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def _key(self, document: Document, counts: Counter) -> str:
-        if self.hold_out_by is None:
+        by = self.settings.hold_out_by
+        if by is None:
             # A translation of what is held out is no text to train on either.
-            return str(document.metadata.get("pair", document.id))
-        if self.hold_out_by not in document.metadata:
+            return _SIDE.sub("", document.id)
+        if by not in document.metadata:
             counts["without_key"] += 1
             return document.id
-        return str(document.metadata[self.hold_out_by])
+        return str(document.metadata[by])

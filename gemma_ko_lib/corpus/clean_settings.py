@@ -2,10 +2,11 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gemma_ko_lib.corpus.samples import LANGUAGES
+from gemma_ko_lib.corpus.cleaning.language import known_languages
 from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
@@ -19,6 +20,7 @@ _VALUES = {
 }
 # Of the files that `runtime.numbered_records` reads, as folders of evaluation sets have them.
 EVALUATION_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".parquet")
+_TRAINING = re.compile("(?<![A-Za-z])(?:train|TRAIN)|Train")  # no "constraints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +30,12 @@ class CleanSettings:
     Attributes:
         languages: documents in these are kept, of "ko", "en", "zh" and "ja".
         quality: also apply FineWeb-2's measures, with words by a morphological analyser.
-        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep").
+        pii: personal data becomes a "placeholder" or a "surrogate", or is left ("keep"). In what
+            tells documents apart, their ids and `hold_out_by`, it becomes a surrogate either way.
         duplicates: take out "near" (and exact) or "exact" ones, or none ("keep").
         decontaminate: evaluation sets no piece of which may be in the documents: files, and
             folders of which every file with a suffix of `EVALUATION_SUFFIXES` is a set but for
-            those with "train" in their names.
+            those with a word that begins with "train" in their names or folders.
         hold_out: share of documents to write to held_out/, 0 up to but not including 1.
         hold_out_by: metadata field whose equal values stay on one side, e.g. "movie_id".
         seed: of the surrogates.
@@ -48,11 +51,11 @@ class CleanSettings:
         compression: of the documents, "gzip" or "zstd".
     """
 
-    languages: tuple[str, ...] = ("ko",)
+    languages: str | Sequence[str] = ("ko",)
     quality: bool = False
     pii: str = "placeholder"
     duplicates: str = "near"
-    decontaminate: Sequence[str] = ()
+    decontaminate: str | Path | Sequence[str | Path] = ()
     hold_out: float = 0.0
     hold_out_by: str | None = None
     seed: int = 0
@@ -78,9 +81,7 @@ class CleanSettings:
             raise UserError("title_field and id_field need text_field: the field of the text.")
         if self.hold_out_by and not self.hold_out:
             raise UserError(f"hold_out_by {self.hold_out_by} needs hold_out, the share.")
-        wrong = [language for language in self.languages if language not in LANGUAGES]
-        if wrong or not self.languages:
-            raise UserError(f"languages are among {', '.join(LANGUAGES)}, not {', '.join(wrong)}.")
+        known_languages(self.languages)
         if self.show < 0:
             raise UserError(f"show is a number of examples, 0 or more; {self.show} is not.")
         if self.quality or self.names:
@@ -94,7 +95,7 @@ class CleanSettings:
         return Reading(self.documents_by, Fields(self.text_field, self.title_field, self.id_field))
 
 
-def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
+def evaluation_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files of evaluation sets.
 
     Args:
@@ -103,9 +104,10 @@ def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
     Raises:
         UserError: one is not there, or a folder has none.
     """
+    paths = [paths] if isinstance(paths, str | Path) else paths
     files: dict[Path, None] = {}
     for path in (Path(os.path.expanduser(path)) for path in paths):
-        found = [path] if path.is_file() else sorted(filter(_is_evaluation_set, path.rglob("*")))
+        found = [path] if path.is_file() else sorted(_evaluation_sets(path))
         if not path.exists():
             raise UserError(f"There is no evaluation set {path}. Check the path.")
         if not found:
@@ -117,7 +119,8 @@ def evaluation_files(paths: Iterable[str | Path]) -> list[Path]:
     return list(files)
 
 
-def _is_evaluation_set(path: Path) -> bool:
-    return (
-        path.suffix in EVALUATION_SUFFIXES and "train" not in path.stem.lower() and path.is_file()
-    )
+def _evaluation_sets(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        is_for_training = _TRAINING.search(str(path.relative_to(folder)))
+        if path.suffix in EVALUATION_SUFFIXES and not is_for_training and path.is_file():
+            yield path

@@ -5,8 +5,9 @@ and the words.
 The measure is the 13-gram of GPT-3 (arXiv 2005.14165, appendix C), with amendments. A shorter
 text, as Korean ones often are, counts as a whole; one of fewer than six words only as a sentence
 by itself or where other texts of its item stand in the same document. And trivial runs are no
-evidence: few different words ("ㅋㅋ ㅋㅋ"), nothing but numbers, or words that one item in ten has,
-since that is how the set asks and not what it asks.
+evidence: few different words ("ㅋㅋ ㅋㅋ"), fewer than twelve characters of Chinese or Japanese,
+which may be a name (大韓民國臨時政府), nothing but numbers, or words that one item in ten of a set
+has, since that is how the set asks and not what it asks.
 """
 
 import csv
@@ -22,6 +23,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import dropped_to
+from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
@@ -34,6 +36,7 @@ FEWEST_WORDS = 6
 _SENTENCE_WORDS = 4
 _ANCHOR_WORDS = 3  # the others are looked for beside a text of so many
 _FEWEST_DIFFERENT = 4
+_FEWEST_CHARACTERS = 12  # of Chinese and Japanese, where each is a word
 _ENDS = re.compile(r"[.!?…\n]+")
 _COMMON_ITEMS, _COMMON_SHARE = 5, 0.1
 _BATCH_DOCUMENTS, _BATCH_WORDS = 512, 1 << 17
@@ -49,7 +52,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
 
     Args:
         files: as for `runtime.numbered_records`. Every string in a record, at any depth, is a text
-            of its item, but for its id, category, source and the like.
+            of its item, but for its id, category, source and the like; as it is, and as cleaning
+            leaves it, for so it stands in documents that were cleaned.
         target: the folder for index.npz and items.json.
 
     Returns:
@@ -64,26 +68,32 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     names: list[str] = []
     item_texts: list[list[str]] = []
     items_of: dict[tuple[int, int], set[int]] = defaultdict(set)
-    trivial, ends = set(), []
+    trivial: set[tuple[int, int]] = set()
+    set_of: list[int] = []
     paths = [Path(file) for file in files]
     labels = _labels(paths)
-    for path, label in zip(paths, labels, strict=True):
+    for which, (path, label) in enumerate(zip(paths, labels, strict=True)):
         for number, texts in _items(path):
             item = len(names)
             names.append(f"{label}:{number}")
+            set_of.append(which)
             item_texts.append(texts)
             for words in map(shingles.words, texts):
                 if len(words) < _ANCHOR_WORDS:
                     continue
                 size = min(len(words), NGRAM)
+                characters = sum(map(shingles.stands_alone, words))
+                is_name = size < _FEWEST_CHARACTERS and 2 * characters > size
                 for start, value in enumerate(shingles.shingle([words], size).hashes.tolist()):
                     items_of[size, value].add(item)
                     run = words[start : start + size]
-                    if len(set(run)) < min(_FEWEST_DIFFERENT, size) or _is_number(run):
+                    is_repeated = len(set(run)) < min(_FEWEST_DIFFERENT, size)
+                    if is_name or is_repeated or _is_number(run):
                         trivial.add((size, value))
-        ends.append(len(names))
-    most = max(_COMMON_ITEMS, _COMMON_SHARE * len(names))
-    trivial |= {gram for gram, items in items_of.items() if len(items) > most}
+    sizes = Counter(set_of)
+    trivial |= {
+        gram for gram, its in items_of.items() if _is_common([set_of[i] for i in its], sizes)
+    }
     grams = {gram: items for gram, items in items_of.items() if gram not in trivial}
     long = {gram: items for gram, items in grams.items() if gram[0] >= FEWEST_WORDS}
     short = {gram: items for gram, items in grams.items() if gram[0] < FEWEST_WORDS}
@@ -110,7 +120,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     (target / "items.json").write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
     planted = ["\n".join(texts) for texts in item_texts]
     hits = _find(planted, list(map(shingles.words, planted)), *_read(target)[1:])
-    spans = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    found = Counter(set_of[item] for item in hits)
     return {
         "files": len(paths),
         "items": len(names),
@@ -118,8 +128,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
         "too_short": sum(len(words) < FEWEST_WORDS for its in words_of for words in its),
         "trivial": sum(size >= FEWEST_WORDS for size, _ in trivial),
         "planted": [
-            {"file": label, "items": len(span), "found": sum(item in hits for item in span)}
-            for label, span in zip(labels, spans, strict=True)
+            {"file": label, "items": sizes[which], "found": found[which]}
+            for which, label in enumerate(labels)
         ],
     }
 
@@ -132,6 +142,13 @@ def _read(folder: Path) -> tuple[list[str], dict, dict]:
     # Sizes are in order, and hashes are within a size.
     index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
     return about["names"], index, {int(item): texts for item, texts in about["texts"].items()}
+
+
+def _is_common(sets: list[int], sizes: Counter[int]) -> bool:
+    """Whether an n-gram that items of these sets have is in one in ten of a set, or of all."""
+    shares = [(count, sizes[which]) for which, count in Counter(sets).items()]
+    shares.append((len(sets), sizes.total()))
+    return any(count > max(_COMMON_ITEMS, _COMMON_SHARE * size) for count, size in shares)
 
 
 def _joined(words: list[bytes]) -> str:
@@ -159,7 +176,8 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
                     "whole: mend or remove the line, or give another file."
                 )
             found = True
-            yield number, list(_strings(record))
+            texts = list(_strings(record))
+            yield number, texts + [text for text in map(_cleaned, texts) if text]
     except OSError as error:
         raise UserError(f"Cannot read the evaluation set {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -171,6 +189,13 @@ def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
             f"The evaluation set {path} is empty; give JSON lines, a JSON list, .tsv, .csv or "
             ".parquet."
         )
+
+
+def _cleaned(text: str) -> str | None:
+    """What cleaning makes of a text, if that has other words (ㅋㅋㅋㅋ, tags)."""
+    cleaned = clean_text(text).text
+    is_other = cleaned != text and shingles.words(cleaned) != shingles.words(text)
+    return cleaned if is_other else None
 
 
 def _strings(record: dict) -> Iterator[str]:
@@ -261,36 +286,55 @@ def _find(
 ) -> dict[int, tuple[int, str]]:
     """For each document that holds a piece of an item: the item, and the words in common."""
     hits: dict[int, tuple[int, str]] = {}
+    searched: dict[int, _Searched] = {}
     for size, (known, items) in sorted(index.items(), reverse=True):
         found = shingles.shingle(their_words, size)
         places = np.searchsorted(known, found.hashes)
         places[places == len(known)] = 0
+        seen: set[tuple[int, int]] = set()
         for hit in np.flatnonzero(known[places] == found.hashes):
-            document = int(np.searchsorted(found.starts, hit, side="right")) - 1
-            if document in hits:
+            document, place = int(np.searchsorted(found.starts, hit, side="right")) - 1, places[hit]
+            # What a document says again proves no more than the first time.
+            if document in hits or (document, place) in seen:
                 continue
+            seen.add((document, place))
             words, start = their_words[document], hit - found.starts[document]
             run = _joined(words[start : start + size])
-            if size >= FEWEST_WORDS or (
-                size >= _SENTENCE_WORDS and _is_sentence(run, documents[document])
-            ):
-                hits[document] = int(items[places[hit]]), run
+            if size >= FEWEST_WORDS:
+                hits[document] = int(items[place]), run
+                continue
+            if document not in searched:
+                searched[document] = _Searched(documents[document], words)
+            if size >= _SENTENCE_WORDS and run in searched[document].sentences:
+                hits[document] = int(items[place]), run
                 continue
             last = np.searchsorted(known, found.hashes[hit], side="right")
-            for item in items[places[hit] : last].tolist():
-                if common := _together(texts[item], words):
+            for item in items[place:last].tolist():
+                if common := searched[document].together(texts[item]):
                     hits[document] = item, common
                     break
     return hits
 
 
-def _is_sentence(words: str, document: str) -> bool:
-    """Whether these words are all that a sentence of a document has."""
-    return any(words == _joined(shingles.words(text)) for text in _ENDS.split(document))
+class _Searched:
+    """A document in which short texts are looked for.
 
+    Attributes:
+        sentences: the words of each.
+    """
 
-def _together(texts: list[str], words: list[bytes]) -> str:
-    """The texts of an item that a document has, if together they are enough words."""
-    document = f" {_joined(words)} "
-    found = [text for text in dict.fromkeys(texts) if f" {text} " in document]
-    return " / ".join(found) if sum(len(t.split()) for t in found) >= FEWEST_WORDS else ""
+    def __init__(self, document: str, words: list[bytes]):
+        self._document, self._words = f" {_joined(words)} ", set(_joined(words).split())
+        self.sentences = {_joined(shingles.words(text)) for text in _ENDS.split(document)}
+
+    def together(self, texts: list[str]) -> str:
+        """The texts of an item that the document has, if together they are enough words."""
+        words_of = {text: text.split() for text in texts}
+        # Looking for words costs less than looking for a text.
+        found = [
+            text
+            for text, words in words_of.items()
+            if self._words.issuperset(words) and f" {text} " in self._document
+        ]
+        enough = sum(len(words_of[text]) for text in found) >= FEWEST_WORDS
+        return " / ".join(found) if enough else ""

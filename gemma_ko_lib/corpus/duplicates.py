@@ -20,6 +20,7 @@ document that has one, in `DuplicateResolve`.
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ _MOST_COMPARED = 64
 _LISTED_CHARACTERS = 200
 
 _EXACT = np.dtype([("document", "<u8"), ("kept", "<u8")])
-_NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")])
+# Aligned: numpy copies a whole column to search in it where its numbers are not.
+_NEAR = np.dtype([("document", "<u8"), ("kept", "<u8"), ("similarity", "<f4")], align=True)
 
 
 # --- Matching ---------------------------------------------------------------------------
@@ -152,8 +154,12 @@ def _proposed_pairs(
 
 def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
     """The pairs whose Jaccard similarity really reaches the threshold."""
-    found = [(first, second, chunks.similarity(first, second)) for first, second in pairs]
-    return np.array([pair for pair in found if pair[2] >= THRESHOLD], _NEAR)
+    similar = np.fromiter((chunks.similarity(*pair) for pair in pairs), float, len(pairs))
+    enough = similar >= THRESHOLD
+    found = np.zeros(enough.sum(), _NEAR)
+    found["document"], found["kept"] = pairs[enough].T
+    found["similarity"] = similar[enough]
+    return found
 
 
 # --- Resolving --------------------------------------------------------------------------
@@ -191,20 +197,20 @@ def _survivors(pairs: np.ndarray, chunks: Chunks) -> np.ndarray:
     cluster_of = _clusters(similarity)
     documents = np.array(sorted(similarity), np.uint64)
     characters = chunks.look_up("characters", documents).astype(np.int64)
-    kept: dict[int, list[int]] = defaultdict(list)
+    kept: dict[int, dict[int, None]] = defaultdict(dict)  # in the order in which they came
     removed: list[tuple[int, int, float]] = []
     for document in documents[np.lexsort((documents, -characters))].tolist():
         stays = kept[cluster_of[document]]
-        known = similarity[document]
-        for other in stays[:_MOST_COMPARED]:
+        known = similarity.pop(document)
+        for other in islice(stays, _MOST_COMPARED):
             if other not in known:
                 known[other] = chunks.similarity(document, other)
-        like = [(known[other], other) for other in stays if known.get(other, 0) >= THRESHOLD]
+        like = [(v, other) for other, v in known.items() if v >= THRESHOLD and other in stays]
         if like:
             value, other = max(like)
             removed.append((document, other, value))
         else:
-            stays.append(document)
+            stays[document] = None
     return np.array(sorted(removed), _NEAR)
 
 
@@ -233,10 +239,9 @@ class DuplicateFilter(CountingStep):
     Args:
         folder: of the chunks.
         target: of the matches.
-        working_dir: for the list.
+        working_dir: for the list, which the report begins.
+        settings: of the run: whether personal data is masked by now, and what it is.
         dropped: folder for the duplicates, or None.
-        settings: of a run that masks nothing: what is personal data in the list, which the report
-            begins.
     """
 
     name = "duplicates"
@@ -246,12 +251,12 @@ class DuplicateFilter(CountingStep):
         folder: Path,
         target: Path,
         working_dir: Path,
+        settings: CleanSettings,
         dropped: Path | None = None,
-        settings: CleanSettings | None = None,
     ):
         super().__init__()
         self.folder, self.target, self.working_dir = folder, target, working_dir
-        self.dropped, self.settings = dropped, settings
+        self.settings, self.dropped = settings, dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, exact, near."""
@@ -278,7 +283,8 @@ class DuplicateFilter(CountingStep):
 
     def _listed(self, text: str) -> str:
         settings = self.settings
-        spans = find_pii(text, settings.urls, settings.names) if settings else ()
+        is_masked = settings.pii != "keep"
+        spans = () if is_masked else find_pii(text, settings.urls, settings.names)
         return masked_piece(text, 0, _LISTED_CHARACTERS, spans)
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:

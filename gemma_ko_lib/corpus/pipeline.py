@@ -156,7 +156,7 @@ def _prepare(
         "settings": dataclasses.asdict(settings),
         "evaluation_sets": [[str(file), _modified(file)] for file in exams],
     }
-    plan = json.loads(json.dumps(plan))
+    plan = json.loads(json.dumps(plan, default=str))
     path = partial / _PLAN
     is_placed = (output_dir / REPORT).exists() and (partial / MOVING).exists()
     if path.is_file() and json.loads(path.read_text("utf-8")) == plan and not is_placed:
@@ -178,7 +178,7 @@ def _prepare(
         remove_former(output_dir, own)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    path.write_text("{}", "utf-8")  # the folder is ours from now on
+    write_whole(path, "{}")  # the folder is ours from now on
     if exams:
         from gemma_ko_lib.corpus.decontamination import build_index
 
@@ -268,8 +268,7 @@ class CorpusRun:
             read.append(blocks.Masker(partial, settings))
         if settings.decontaminate:
             read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        side = (settings.hold_out, settings.hold_out_by)
-        write = [blocks.CorpusWriter(out, *side, settings.compression)]
+        write = [blocks.CorpusWriter(out, settings)]
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, *write], tasks)]
         else:
@@ -278,8 +277,7 @@ class CorpusRun:
             parts = parts_for(self.input_bytes)
             match = duplicates.DuplicateMatch(keys, matches, parts, near)
             resolve = duplicates.DuplicateResolve(keys, matches)
-            unmasked = settings if settings.pii == "keep" else None
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, dropped, unmasked)
+            left_out = duplicates.DuplicateFilter(keys, matches, partial, settings, dropped)
             stages = [
                 Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
                 Stage("match", [match], parts),

@@ -119,7 +119,7 @@ def clean_files(folder: str | Path, held_out: bool = False) -> list[Path]:
         UserError: the folder is unfinished, files are missing or changed, or nothing was
             held out.
     """
-    folder = Path(folder)
+    folder = Path(os.path.expanduser(folder))  # as `clean` takes it
     if not folder.exists():
         raise UserError(f"There is no folder {folder}. Check the path.")
     try:
@@ -157,7 +157,7 @@ def sources_of(inputs: Iterable[str | Path]) -> list[dict[str, str]]:
         are not all. Empty where nothing is known.
     """
     found, others = {}, False
-    for folder in map(Path, inputs):
+    for folder in map(Path, map(os.path.expanduser, inputs)):
         try:
             report = read_json_object(folder / REPORT)
         except (OSError, ValueError):

@@ -36,6 +36,11 @@ def words(text: str) -> list[bytes]:
     return found or [text.encode("utf-8", "replace")]
 
 
+def stands_alone(word: bytes) -> bool:
+    """Whether a word is one character of Chinese or Japanese, which are written without spaces."""
+    return len(word) == 3 and _ALONE.match(word.decode()) is not None
+
+
 def in_batches(
     data: Iterable[Document], most_documents: int, most_words: int
 ) -> Iterator[tuple[list[Document], list[list[bytes]]]]:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import unicodedata
 
 import pytest
 from datatrove.data import Document
 
 from gemma_ko_lib import cli, runtime
+from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index, find_leaks
 from gemma_ko_lib.corpus.samples import read_samples
@@ -49,6 +51,20 @@ def test_case_and_punctuation_do_not_hide_a_leak(tmp_path):
     assert kept == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "배우들 연기가 너무 좋아서ㅠㅠㅠㅠ 한참을 울고 나왔네요",
+        "맛있는 <b>집</b>을 찾아 골목을 한참 헤매다 돌아왔다",
+        unicodedata.normalize("NFD", SHORT),
+    ],
+    ids=["a run", "tags", "decomposed"],
+)
+def test_an_item_is_found_as_it_is_and_as_cleaning_leaves_it(text, tmp_path):
+    file = index(tmp_path, {"document": text})
+    assert left(tmp_path, [text, clean_text(text).text, LONG], file)[0] == ["2"]
+
+
 def test_a_line_separator_inside_an_item_ends_no_record(tmp_path):
     assert left(tmp_path, [LONG], index(tmp_path, {"text": f"\u2028{LONG}\u0085"}))[0] == []
 
@@ -87,6 +103,17 @@ def test_what_is_said_about_an_item_is_no_text_of_it(tmp_path):
     assert left(tmp_path, [note, SHORT], file)[0] == ["0", "1"]
 
 
+def test_a_name_in_chinese_characters_is_no_evidence_and_a_question_is(tmp_path):
+    question = "首都是北京的国家是哪一个？"
+    file = index(tmp_path, {"q": question, "choices": ["中华人民共和国", "大韓民國臨時政府"]})
+    texts = [
+        "1949年中华人民共和国成立。",
+        "상하이의 大韓民國臨時政府 청사를 찾았다.",
+        f"问：{question}",
+    ]
+    assert left(tmp_path, texts, file)[0] == ["0", "1"]
+
+
 @pytest.mark.parametrize("trivial", ["ㅋㅋ " * 15, "1 2 3 4 5 6 7 8 9 10 11 12 13 14"])
 def test_trivial_runs_are_no_evidence(tmp_path, trivial):
     file = index(tmp_path, {"text": trivial})
@@ -95,8 +122,21 @@ def test_trivial_runs_are_no_evidence(tmp_path, trivial):
 
 def test_what_many_items_share_is_how_the_set_asks(tmp_path):
     frame = "다음 글을 읽고 물음에 알맞은 답을 보기에서 하나만 골라 번호로 쓰시오 그리고 설명하시오"
-    files = index(tmp_path, *({"q": f"{frame} 문항{i}"} for i in range(30)))
-    assert left(tmp_path, [f"시험지에 {frame} 라고 써 있었다"], files)[0] == ["0"]
+    file = index(tmp_path, *({"q": f"{frame} 문항{i}"} for i in range(30)))
+    others = ({"q": f"{i}번째 손님이 {i * 3}호에서 {i * 7} 번 창문을 열었다"} for i in range(400))
+    larger = index(tmp_path, *others, name="larger.jsonl")
+    for files in ([file], [file, larger]):
+        assert left(tmp_path, [f"시험지에 {frame} 라고 써 있었다"], *files)[0] == ["0"]
+
+
+def test_a_document_that_says_what_many_items_do_takes_time_in_proportion(tmp_path):
+    # Looked up at each place, it would not end.
+    quiz = (
+        {"q": f"{i}번 물음", "choices": ["위의 셋 모두" if i % 11 == 0 else f"답 {i}"]}
+        for i in range(1000)
+    )
+    document = "그는 위의 셋 모두 라고 썼다 " * 20_000
+    assert left(tmp_path, [document], index(tmp_path, *quiz))[0] == ["0"]
 
 
 def test_the_index_says_what_it_holds(tmp_path):
@@ -203,10 +243,18 @@ def test_a_folder_stands_for_the_sets_in_it(tmp_path):
     other.mkdir()
     for suffix in suffixes:
         (other / f"a.{suffix}").touch()
+    for name in ("train/part-0.jsonl", "Training_1.json", "KoTrain.csv", "z_constraints.json"):
+        (other / name).parent.mkdir(exist_ok=True)
+        (other / name).touch()
     files = evaluation_files((str(folder), other, other / "a.json"))
     found = [str(path.relative_to(tmp_path)) for path in files]
     sets = [f"other/a.{suffix}" for suffix in sorted(suffixes[:5])]
-    assert found == ["kobest/BoolQ/test.tsv", "kobest/SentiNeg/test.tsv", *sets]
+    assert found == [
+        "kobest/BoolQ/test.tsv",
+        "kobest/SentiNeg/test.tsv",
+        *sets,
+        "other/z_constraints.json",
+    ]
 
 
 def test_the_command_takes_a_folder_and_names_its_files_apart(tmp_path, capsys):

@@ -2,11 +2,14 @@
 
 import itertools
 import random
+import tracemalloc
 
+import numpy as np
 import pytest
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus import duplicate_keys, duplicates, shingles
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.executor import Stage, run_stages
 from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter, read_lines, task_lines
 
@@ -34,13 +37,14 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     size = -(-len(documents) // tasks)
     split = [documents[i * size : (i + 1) * size] for i in range(tasks)]
     keys, matches, spool, kept = folder / "keys", folder / "matches", folder / "spool", Take()
+    left_out = duplicates.DuplicateFilter(keys, matches, folder, CleanSettings())
     stages = [
         Stage("in", [Give(split), duplicate_keys.DuplicateKeys(keys, near), SpoolWriter(spool)], 2),
         Stage("match", [duplicates.DuplicateMatch(keys, matches, parts, near)], parts),
         *([Stage("resolve", [duplicates.DuplicateResolve(keys, matches)], 1)] if near else []),
         Stage(
             "out",
-            [SpoolReader(spool), duplicates.DuplicateFilter(keys, matches, folder), kept],
+            [SpoolReader(spool), left_out, kept],
             tasks,
         ),
     ]
@@ -163,6 +167,38 @@ def test_a_chain_does_not_take_what_is_unlike_the_one_that_stays(tmp_path):
         pair = (texts[int(line["id"][1:])], texts[int(line["duplicate_of"][1:])])
         assert true_similarity(*pair) >= 0.8
     assert texts[0] in kept
+
+
+def test_a_long_chain_takes_time_in_proportion(monkeypatch):
+    # With a look at all that stay for each document, this test would not end.
+    class Unlike:
+        def look_up(self, name, documents):
+            return np.full(len(documents), 100)
+
+        def similarity(self, first, second):
+            return 0.0
+
+    monkeypatch.setattr(duplicates, "_MOST_COMPARED", 1)
+    pairs = np.zeros(100_000, duplicates._NEAR)
+    pairs["document"] = np.arange(len(pairs))
+    pairs["kept"], pairs["similarity"] = pairs["document"] + 1, 0.9
+    removed = duplicates._survivors(pairs, Unlike())
+    assert removed["document"].tolist() == list(range(1, len(pairs) + 1, 2))
+    # A column that is not aligned is copied whole, for each exact duplicate that is looked up.
+    assert removed["document"].flags.aligned
+
+
+def test_a_pair_that_is_only_proposed_takes_a_few_bytes():
+    class Unlike:
+        def similarity(self, first, second):
+            return 0.5
+
+    pairs = np.arange(40_000, dtype=np.uint64).reshape(-1, 2)
+    tracemalloc.start()
+    assert len(duplicates._confirmed(Unlike(), pairs)) == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * len(pairs)
 
 
 def test_the_result_does_not_depend_on_chunks_tasks_and_ranges(tmp_path, monkeypatch):

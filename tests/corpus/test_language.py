@@ -8,6 +8,7 @@ from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.cleaning import language
 from gemma_ko_lib.corpus.cleaning.language import identify
 from gemma_ko_lib.corpus.samples import read_samples
+from gemma_ko_lib.runtime import UserError
 
 ALL = ("ko", "en", "zh", "ja")
 KOREAN = "군산시는 옛 곡물 창고를 고쳐 도서관으로 다시 연다고 3일 밝혔다. 책은 3만 권이다."
@@ -59,6 +60,18 @@ def test_other_languages_are_kept_where_they_are_wanted_and_only_there(code):
     assert [result.dropped_by for result in kept] == [None] * len(samples)
     assert {result.scores["language"] for result in kept} == {code}
     assert all(clean_text(s["text"], s["register"]).dropped_by for s in samples)
+
+
+def test_one_language_is_given_alone_and_an_unknown_one_is_no_reason_to_drop_all():
+    assert clean_text(KOREAN, languages="ko").dropped_by is None
+    assert clean_text(ENGLISH, languages="ko").dropped_by == "foreign"
+    for wrong in ("kr", ("ko", "kr"), ()):
+        with pytest.raises(UserError, match="languages are among ko, en, zh, ja, not"):
+            clean_text(KOREAN, languages=wrong)
+    # Twice as wanted is no more of a text.
+    half = f"{KOREAN[:20]}\n{ENGLISH}"
+    once, twice = (clean_text(half, languages=("ko",) * n).dropped_by for n in (1, 2))
+    assert once == twice == "foreign"
 
 
 def test_what_the_corpus_says_settles_only_what_the_script_leaves_open():

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -180,19 +181,38 @@ def test_a_list_under_a_key_that_nobody_knows_is_not_lost_in_silence(tmp_path):
     assert report["steps"][0]["unread_fields"] == {"more[].text": 1}
 
 
-def test_both_sides_of_a_translation_are_held_out_or_none(tmp_path):
+def test_fields_without_end_are_counted_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "_MOST_NAMES", 3)
+    said = "물을 끓이고 면을 넣은 다음 뚜껑을 덮고 사 분을 기다립니다."
+    lines = [{"text": said, "answers": {f"a{n}": {"body": said[::-1]}}} for n in range(9)]
+    (tmp_path / "raw.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    report = run(tmp_path / "raw.jsonl", tmp_path / "out")
+    assert report["steps"][0]["unread_fields"] == {
+        "others": 6,
+        **{f"answers.a{n}.body": 1 for n in range(3)},
+    }
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_both_sides_of_a_translation_are_held_out_or_none(is_numbered, tmp_path):
     pairs = [
-        {"sid": n, "한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        {"한국어": f"{n}번 손님은 창가로 갔다.", "영어": f"Guest {n} chose a window."}
+        | ({"sid": n} if is_numbered else {})
         for n in range(60)
     ]
     (tmp_path / "a.json").write_text(json.dumps(pairs))
     run(tmp_path / "a.json", tmp_path / "out", hold_out=0.5, languages=("ko", "en"))
-    sides = [
-        {document.metadata["pair"] for document in corpus.read_clean(tmp_path / "out", held_out)}
-        for held_out in (False, True)
-    ]
-    assert all(len(side) > 15 for side in sides)
-    assert not sides[0] & sides[1]
+    sides = [list(corpus.read_clean(tmp_path / "out", held_out)) for held_out in (False, True)]
+    numbers = [{re.search("[0-9]+", document.text)[0] for document in side} for side in sides]
+    assert sum(map(len, sides)) == 120 and all(len(side) > 15 for side in numbers)
+    assert not numbers[0] & numbers[1]
+
+
+def test_a_field_of_the_corpus_called_pair_joins_no_documents(tmp_path):
+    lines = [{"pair": 1, "text": f"{n}번째 손님은 창가로 갔다."} for n in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = run(tmp_path / "a.jsonl", tmp_path / "out", hold_out=0.5)["documents"]
+    assert min(found["kept"], found["held_out"]) > 15
 
 
 def test_of_a_result_as_input_only_its_documents_are_read(raw, tmp_path):
@@ -305,7 +325,7 @@ def test_a_long_text_beside_what_is_read_of_joined_rows_is_counted(columns, rows
 def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
     from datatrove.data import Document
 
-    writer = blocks.CorpusWriter(str(tmp_path))
+    writer = blocks.CorpusWriter(tmp_path, CleanSettings())
     document = Document("본문이다.", "1", metadata={"text": "다른 글", "id": 7, "date": "2024"})
     list(writer.run([document]))
     (line,) = gzip.decompress((tmp_path / "documents-00000.jsonl.gz").read_bytes()).splitlines()
@@ -577,6 +597,26 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(raw, tmp
     assert not (tmp_path / "out" / ".partial").exists()
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_that_ends_the_next_run(
+    raw, tmp_path, monkeypatch
+):
+    def full(path, *arguments):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "write_text", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            run(raw, tmp_path / "out")
+    assert run(raw, tmp_path / "out")["documents"]["kept"] == 395
+
+
+def test_a_folder_below_home_is_read_by_the_name_that_it_was_written_to(raw, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    report = run(raw, "~/out")
+    assert len(list(corpus.read_clean("~/out"))) == report["documents"]["kept"]
+
+
 def test_a_changed_or_missing_file_is_noticed(raw, tmp_path):
     run(raw, tmp_path / "out")
     (tmp_path / "out" / "documents-00000.jsonl.gz").write_bytes(gzip.compress(b"{}"))
@@ -603,8 +643,8 @@ def personal(tmp_path):
 
 
 def test_personal_data_leaks_and_duplicates_are_counted_listed_and_gone(personal, tmp_path):
-    out, exam = tmp_path / "out", str(tmp_path / "exam.jsonl")
-    report = run(personal, out, duplicates="near", decontaminate=(exam,))
+    out, exam = tmp_path / "out", tmp_path / "exam.jsonl"
+    report = run(personal, out, duplicates="near", decontaminate=exam)
     steps = {step["name"]: step for step in report["steps"]}
     assert list(steps) == ["read", "clean", "mask", "decontaminate", "duplicates", "write"]
     assert steps["mask"]["masked"]["phone"]["count"] == 3
@@ -671,6 +711,7 @@ def test_a_number_in_pieces_is_masked_in_what_is_dropped(tmp_path):
 
 def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
     petition = {"num_agree": 3, "title": "010-0123-4567 로 전화하세요", "content": "길이 어둡다."}
+    petition |= {"계좌번호": "110-012-345678", "010-0123-4567": 1, "주문번호": "01001234567"}
     short = {"text": "굿", "register": "review", "answer": "hong@example.com 으로 보내요"}
     raw = tmp_path / "raw.jsonl"
     raw.write_text("\n".join(map(json.dumps, (petition, short))), "utf-8")
@@ -682,9 +723,36 @@ def test_what_stands_beside_a_text_is_masked_as_the_text_is(tmp_path):
         kept, dropped = sorted(map(json.loads, lines), key=lambda line: "dropped_by" in line)
         assert (dropped["dropped_by"], kept["source_file"]) == ("too_short", "raw.jsonl")
         assert kept["text"].startswith(kept["title"])
-        assert [part in str(lines) for part in ("0123-4567", "hong@")] == [not hidden] * 2
+        personal = ("0123-4567", "hong@", "110-012")
+        assert [part.encode() in b"".join(lines) for part in personal] == [not hidden] * 3
+        assert kept["주문번호"] == "01001234567"
         seen.add(kept["title"])
     assert len(seen) == 3
+
+
+def test_what_tells_documents_apart_does_so_without_personal_data(tmp_path):
+    said = "오늘은 날씨가 좋아서 친구와 산에 갔다가 왔다."
+    lines = [
+        {
+            "id": f"hong{n}@example.com",
+            "pair": 1,
+            "contact": f"010-0123-4{n:03}",
+            "text": f"{n}번째로 {said}",
+        }
+        for n in range(60)
+    ]
+    lines += [{"id": "kim@example.com", "text": "A text in English, which is dropped."}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    how = {"hold_out": 0.5, "hold_out_by": "contact", "keep_dropped": True}
+    report = run(tmp_path / "a.jsonl", tmp_path / "out", **how)
+    assert min(report["documents"][side] for side in ("kept", "held_out")) > 15
+    packed = (tmp_path / "out").rglob("*.jsonl.gz")
+    lines = b"".join(gzip.decompress(path.read_bytes()) for path in packed).splitlines()
+    assert len({json.loads(line)["id"] for line in lines}) == 61
+    for hidden in ("hong", "kim", "0123-4"):
+        assert hidden not in str(lines) + json.dumps(report)
+    run(tmp_path / "a.jsonl", tmp_path / "out", pii="keep")
+    assert next(corpus.read_clean(tmp_path / "out")).id == "hong0@example.com"
 
 
 def test_surrogates_look_like_numbers_and_differ_by_seed(personal, tmp_path):

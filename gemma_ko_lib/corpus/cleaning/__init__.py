@@ -7,7 +7,7 @@ its example for people; `REWRITING` and `DROPPING` list them in the order in whi
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gemma_ko_lib.corpus.cleaning.boilerplate import remove_boilerplate
 from gemma_ko_lib.corpus.cleaning.filters import (
@@ -20,7 +20,7 @@ from gemma_ko_lib.corpus.cleaning.filters import (
     settings_for,
 )
 from gemma_ko_lib.corpus.cleaning.hangul import compose_hangul, join_spaced_out
-from gemma_ko_lib.corpus.cleaning.language import Languages, identify
+from gemma_ko_lib.corpus.cleaning.language import Languages, identify, known_languages
 from gemma_ko_lib.corpus.cleaning.markup import strip_html
 from gemma_ko_lib.corpus.cleaning.mojibake import repair_mojibake
 from gemma_ko_lib.corpus.cleaning.repeats import collapse_repeats
@@ -102,7 +102,7 @@ def clean_text(
     text: str,
     register: str | None = None,
     *,
-    languages: tuple[str, ...] = ("ko",),
+    languages: str | Iterable[str] = ("ko",),
     quality: bool = False,
     language: str | None = None,
 ) -> CleanResult:
@@ -119,10 +119,14 @@ def clean_text(
         quality: also apply FineWeb-2's measures, with words from the analyser Kiwi.
         language: what the corpus says, None if it says nothing.
 
+    Raises:
+        UserError: another language is to be kept.
+
     Example:
         >>> clean_text("하하ㅋㅋㅋㅋ 최고예요!!!!<br>", "review").text
         '하하ㅋㅋ 최고예요!!'
     """
+    wanted = known_languages(languages)
     steps: list[tuple[str, str, str]] = []
     cleaned = _rewrite(text, register, steps)
     by_rule: dict[str, int] = {}
@@ -132,7 +136,7 @@ def clean_text(
     if cleaned is None:
         return CleanResult(steps[-1][2], _NESTED.name, changed, lost)
     measured = Measured(cleaned)
-    found = _languages(measured, tuple(languages), language)
+    found = _languages(measured, wanted, language)
     limits = settings_for(cleaned, register)
     if found.main != "ko":
         limits = for_other_language(limits, found.main)

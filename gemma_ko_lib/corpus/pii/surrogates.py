@@ -8,14 +8,15 @@ Elsewhere digits are permuted, so that two identifiers never become one.
 """
 
 import hashlib
-import itertools
 import re
 from collections.abc import Callable
 
 from gemma_ko_lib.corpus.pii import checksums, links, mixed, secrets
 from gemma_ko_lib.corpus.pii.written_forms import DIGITS_OF_SCRIPT, plain_forms
+from gemma_ko_lib.corpus.placeholders import PLACEHOLDERS
 
 _ROUNDS = 8
+_ATTEMPTS = 8  # the second is rarely needed
 
 
 class _Draw:
@@ -140,6 +141,8 @@ def _same_shape(text: str, draw: _Draw) -> str:
         alphabet = next((a for a in alphabets if character in a), None)
         if "가" <= character <= "힣":
             alphabet = _SYLLABLES
+        elif alphabet is None and character.isalpha():
+            alphabet = alphabets[0]  # of another script
         pieces.append(draw.pick(alphabet) if alphabet else character)
     return "".join(pieces)
 
@@ -214,15 +217,18 @@ _BY_FORM = {
 def surrogate(kind: str, identifier: str, seed: int) -> str:
     """Another identifier of the same kind and form, never the same one.
 
+    One of signs alone (a page called "___") has no other of its form, and gets the placeholder.
+
     Example: surrogate("phone", "010.2345.6789", 0) → "010.0…"; of "010-2345-6789" the same
     digits.
     """
     plain = plain_forms(identifier)
     digits = re.sub("[^0-9]", "", plain)
-    for attempt in itertools.count():
+    for attempt in range(_ATTEMPTS):
         if kind in _BY_DIGITS:
             new = _fill(identifier, plain, _BY_DIGITS[kind](digits, seed, kind, attempt))
         else:
             new = _BY_FORM[kind](plain, _Draw(seed, kind, attempt, plain))
         if new != identifier:
             return new
+    return PLACEHOLDERS[kind]
