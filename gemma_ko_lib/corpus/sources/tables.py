@@ -7,7 +7,7 @@ reads Excel's own.
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams
@@ -193,6 +193,7 @@ def _short(error: Exception) -> str:
 
 # A batch has at most so many rows and, as the file says, so many bytes.
 _BATCH_ROWS, _BATCH_BYTES = 256, 8_000_000
+_VALUE_BYTES = 4
 
 
 def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
@@ -208,23 +209,27 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     packed = file.seek(0, os.SEEK_END)
     number = unpacked = 0
     try:
+        metadata = pyarrow.parquet.read_metadata(file)
         # A text that many rows share stays one text until its row is read.
-        names = pyarrow.parquet.read_schema(file).names
-        table = pyarrow.parquet.ParquetFile(file, read_dictionary=names)
+        texts = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
+        table = pyarrow.parquet.ParquetFile(file, metadata=metadata, read_dictionary=texts)
         for group in range(table.num_row_groups):
-            for batch in table.iter_batches(_rows_at_once(table.metadata, group, packed), [group]):
-                step = batch.num_rows if _decoded_bytes(batch) < _BATCH_BYTES else 1
-                for start in range(0, batch.num_rows, step):
-                    for row in batch.slice(start, step).to_pylist():
+            for batch in table.iter_batches(_rows_at_once(metadata, group, packed), [group]):
+                is_small = _decoded_bytes(batch.columns) < _BATCH_BYTES
+                step = batch.num_rows if is_small else 1
+                for start in range(0, batch.num_rows, step or 1):
+                    rows = batch.slice(start, step)
+                    size = _decoded_bytes(rows.columns)
+                    unpacked += size
+                    if streams.is_bomb(unpacked, packed):
+                        raise ValueError("it unpacks to far more than text does")
+                    if size > records.LONGEST_RECORD:
                         number += 1
-                        size = sum(len(value) for value in row.values() if type(value) is str)
-                        unpacked += size
-                        if streams.is_bomb(unpacked, packed):
-                            raise ValueError("it unpacks to far more than text does")
-                        if size > records.LONGEST_RECORD:
-                            yield Reject(name, number, records.too_long())
-                        else:
-                            yield number, row
+                        yield Reject(name, number, records.too_long())
+                        continue
+                    for row in rows.to_pylist():
+                        number += 1
+                        yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
         yield Reject(name, number + 1, reason)
@@ -236,21 +241,31 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
 def _rows_at_once(metadata, group: int, packed: int) -> int:
     """Rows of a group to decode at a time, by the size that the file claims."""
     found = metadata.row_group(group)
-    if streams.is_bomb(found.total_byte_size, packed):
-        raise ValueError(f"{found.total_byte_size:,} bytes in {packed:,}: no text packs so well")
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (found.total_byte_size + 1)))
+    # A value that is the same again and again takes no byte in the file, but some in memory.
+    values = sum(found.column(n).num_values for n in range(found.num_columns))
+    size = found.total_byte_size + _VALUE_BYTES * values
+    if streams.is_bomb(size, packed):
+        raise ValueError(f"{size:,} bytes in {packed:,}: no text packs so well")
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (size + 1)))
 
 
-def _decoded_bytes(batch) -> int:
-    """Bytes of a batch, at most, once every row has its own copy of a shared text."""
+def _decoded_bytes(columns: Iterable) -> int:
+    """Bytes of Arrow arrays once every row has its own copy of a shared text."""
     import pyarrow
     import pyarrow.compute
 
     found = 0
-    for column in batch.columns:
+    for column in columns:
         if isinstance(column, pyarrow.DictionaryArray):
-            lengths = pyarrow.compute.binary_length(column.dictionary)
-            found += len(column) * (pyarrow.compute.max(lengths).as_py() or 0)
+            lengths = pyarrow.compute.binary_length(column.dictionary).take(column.indices)
+            found += pyarrow.compute.sum(lengths).as_py() or 0
+        elif isinstance(column, pyarrow.StructArray):
+            found += _decoded_bytes(column.flatten())
+        elif isinstance(column, pyarrow.MapArray):
+            inside = slice(column.offsets[0].as_py(), column.offsets[-1].as_py())
+            found += _decoded_bytes((column.keys[inside], column.items[inside]))
+        elif pyarrow.types.is_nested(column.type):
+            found += _decoded_bytes((column.flatten(),))
         else:
             found += column.nbytes
     return found

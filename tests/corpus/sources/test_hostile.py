@@ -308,6 +308,29 @@ def test_rows_that_share_one_long_text_stay_within_memory(tmp_path, read, monkey
     assert (found, len(rejects)) == ([], rows)
 
 
+@pytest.mark.parametrize("within", ["list", "structure", "map"])
+def test_texts_shared_within_a_row_stay_within_memory_too(tmp_path, read, monkeypatch, within):
+    import pyarrow
+
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1_000_000)
+    shared = ["긴 글 " * 25_000] * 50
+    values = {"list": shared, "structure": {"in": shared}, "map": [("in", t) for t in shared]}
+    kind = pyarrow.map_(pyarrow.string(), pyarrow.string()) if within == "map" else None
+    more = pyarrow.array([[], values[within]] if within == "list" else [None, values[within]], kind)
+    (tmp_path / "a.parquet").write_bytes(parquet({"text": ["앞", "뒤"], "more": more}))
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line, reject.reason[:8]) == (["앞"], 2, "too long")
+
+
+def test_values_that_take_no_byte_in_a_parquet_file_are_counted(tmp_path, read):
+    import pyarrow
+
+    nothing = pyarrow.ListArray.from_arrays([0, 5_000_000], pyarrow.nulls(5_000_000, "int8"))
+    (tmp_path / "a.parquet").write_bytes(parquet({"text": ["글"], "more": nothing}))
+    found, (reject,) = read(tmp_path)
+    assert (found, "no text packs so well" in reject.reason) == ([], True)
+
+
 def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypatch):
     monkeypatch.setattr(records, "LONGEST_RECORD", 3_000_000)
     (tmp_path / "a.csv").write_text("id,text\n1,가\n2," + "끝없는 칸 " * 500_000 + "\n3,나\n")

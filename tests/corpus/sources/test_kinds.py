@@ -206,6 +206,16 @@ def test_parquet_is_read_row_by_row(tmp_path, read, in_zip):
     assert found[0].metadata["label"] == 1
 
 
+def test_parquet_may_hold_lists_and_structures_beside_the_text(tmp_path, read):
+    said = [{"text": "밥 먹었어?", "speaker": "1"}, {"text": "아직.", "speaker": "2"}]
+    (tmp_path / "a.parquet").write_bytes(
+        parquet({"text": ["첫 글"], "tags": [["가", "나"]], "about": [{"year": 2031}]})
+    )
+    (tmp_path / "b.parquet").write_bytes(parquet({"utterances": [said]}))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 글", "A: 밥 먹었어?\nB: 아직."], [])
+
+
 def test_a_damaged_parquet_file_is_named(tmp_path, read):
     (tmp_path / "a.parquet").write_bytes(parquet({"text": ["글"]})[:-8])
     found, (reject,) = read(tmp_path / "a.parquet")
