@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import os
+import re
 import zipfile
 
 import pytest
@@ -242,6 +243,19 @@ def test_one_far_cell_takes_no_memory(tmp_path, read):
     sheet(tmp_path / "a.xlsx", header + row + far)
     (document,), rejects = read(tmp_path)
     assert (document.id, document.text, rejects) == ("7", "첫 줄", [])
+
+
+def test_a_sheet_that_a_book_lists_twice_is_read_once(tmp_path, read):
+    data = io.BytesIO(xlsx([["id", "text"], ["1", "첫 줄"]]))
+    with zipfile.ZipFile(data) as book, zipfile.ZipFile(tmp_path / "a.xlsx", "w") as twice:
+        for name in book.namelist():
+            content = book.read(name)
+            if name == "xl/workbook.xml":
+                (listed,) = re.findall(rb"<sheet .*?/>", content)
+                content = content.replace(listed, listed * 3)
+            twice.writestr(name, content)
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 줄"], [])
 
 
 def test_a_sheet_knows_shared_texts_dates_and_numbers(tmp_path, read):
