@@ -88,9 +88,8 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
 
 
 def _text(record: dict, corpus: _Corpus) -> str:
-    if "utterance" in record:
+    if turns := items(record.get("utterance")):
         spoken = corpus.register != "chat"
-        turns = items(record["utterance"])
         return dialogue((turn.get("speaker_id"), _said(turn, spoken)) for turn in turns)
     body = items(record.get("paragraph")) or items(record.get("sentence"))
     forms = [map_nikl(_form(part)) for part in body]
