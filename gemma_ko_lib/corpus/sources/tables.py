@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams
+from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams, zips
 from gemma_ko_lib.corpus.sources.records import Reject
 
 _CHUNK = 1 << 20
@@ -43,7 +43,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
         yield Reject(name, None, "no rows in the table")
         return
     delimiter = sniffing.delimiter_of(line)
-    columns = sniffing.split_header(line)
+    columns = _distinct(sniffing.split_header(line))
     if sniffing.RATED_LINE.fullmatch(line):
         columns, quoted = list(_RATED), False
     else:
@@ -149,7 +149,8 @@ class _Lines:
 
 
 def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
-    """The rows of all sheets; the first row with two names or more is a sheet's header.
+    """The rows of all sheets; the first row with two names or more is a sheet's header, or one
+    alone that texts have.
 
     Args:
         name: of the file.
@@ -174,14 +175,25 @@ def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
 
 def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] = []
+    before: list[str] = []  # the last row with one cell: a title, or the header of one column
     for number, cells in rows:
-        if columns:
-            if any(cells):
-                # A row ends with its last cell that is filled.
-                cells = cells + [""] * (len(columns) - len(cells))
-                yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
-        elif sum(map(bool, cells)) > 1:
-            columns = cells
+        filled = sum(map(bool, cells))
+        if not columns and filled == 1 and any(name in records.TEXT_FIELDS for name in before):
+            columns = before
+        if columns and filled:
+            # A row ends with its last cell that is filled.
+            cells = cells + [""] * (len(columns) - len(cells))
+            yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
+        elif filled > 1:
+            columns = _distinct(cells)
+        elif filled:
+            before = cells
+
+
+def _distinct(columns: list[str]) -> list[str]:
+    """Names of columns, the second of a name with its number: both are kept."""
+    numbered = zips.numbered(columns)
+    return [own if name else "" for name, own in zip(columns, numbered, strict=True)]
 
 
 def _short(error: Exception) -> str:

@@ -159,6 +159,22 @@ def test_a_sheet_gives_what_its_csv_gives(tmp_path, read, formats_dir, name, in_
     assert found[0].metadata["corpus"] == expected[0].metadata["corpus"]
 
 
+def test_a_sheet_of_one_column_is_a_table(tmp_path, read):
+    rows = [["모은 댓글"], ["댓글"], ["첫 댓글이다"], ["둘째 댓글이다"]]
+    (tmp_path / "a.xlsx").write_bytes(xlsx(rows))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 댓글이다", "둘째 댓글이다"], [])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_two_columns_of_one_name_are_both_kept(tmp_path, read, name):
+    rows = [["id", "text", "text", "", ""], ["1", "첫 글", "고친 글", "", ""]]
+    data = xlsx(rows) if name == "a.xlsx" else "\n".join(map(",".join, rows)).encode()
+    (tmp_path / name).write_bytes(data)
+    (document,), _ = read(tmp_path)
+    assert (document.text, document.metadata["text (2)"]) == ("첫 글", "고친 글")
+
+
 def test_a_damaged_sheet_is_named(tmp_path, read):
     (tmp_path / "a.xlsx").write_bytes(xlsx([["원문", "번역문"]])[:-40])
     found, (reject,) = read(tmp_path / "a.xlsx")
