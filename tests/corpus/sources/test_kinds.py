@@ -247,6 +247,27 @@ PAGE = (
 )
 
 
+def test_a_page_is_known_by_its_name_whatever_it_begins_with(tmp_path, read):
+    (tmp_path / "a.htm").write_text("<!-- saved from a site -->\n<html><p>글이다.</p></html>")
+    (tmp_path / "b.html").write_text("<div><p>조각이다.</p><script>var a</script></div>")
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["글이다.", "조각이다."], [])
+
+
+def test_a_bracket_within_an_attribute_ends_no_tag(tmp_path, read):
+    page = '<html><p title="a > b">글이다.<img alt = \'x > y\'> <b id=5">"굵은" 글</b></p></html>'
+    (tmp_path / "a.html").write_text(page)
+    (document,), _ = read(tmp_path)
+    assert document.text == '글이다. "굵은" 글'
+
+
+@pytest.mark.parametrize("start", ["<?xml version='1.0' encoding='utf-8'?>\n", ""])
+def test_xml_that_no_reader_knows_is_no_plain_text(tmp_path, read, start):
+    (tmp_path / "a.xml").write_text(f"{start}<corpus><s>가람의 글</s></corpus>")
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason[:22]) == ([], "XML of an unknown kind")
+
+
 def test_a_page_is_its_paragraphs(read, formats_dir):
     (document,), _ = read(formats_dir / "community/page.html")
     assert document.text == PAGE
