@@ -1,9 +1,9 @@
 """Records of a JSON file, of any size and whatever is broken in it.
 
-A small file is parsed at once. A larger or a damaged one is cut into its records by a
-pattern that knows strings and brackets, in memory that the longest record decides. After
-damage it goes on at the next object that looks like the records before it, so that a
-missing comma, an open string or a stray letter costs the record it stands in.
+A small file is parsed at once. Of a larger or a damaged one, one value after the other is
+parsed, in memory that the longest record decides. After damage it goes on at the next object
+that looks like the records before it, so that a missing comma, an open string or a stray letter
+costs the record it stands in.
 """
 
 import re
@@ -18,16 +18,13 @@ from gemma_ko_lib.corpus.sources.json_layouts import (
     lists_records,
     records_of,
 )
-from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, STRING, Damaged, JsonReader
+from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, Damaged, JsonReader
 from gemma_ko_lib.corpus.sources.records import Origin, Reject, beginning
 
 _AT_ONCE = 8_000_000
-_FIRST_KEY = re.compile(rb'\{(\s*+)"[^"\\]{0,64}+')
-_STARTS_OBJECTS = re.compile(rb"\[\s*+(?:#[^\n]*+\s*+)*+\{")
-_NEXT_CONTAINER = (
-    rb'"(' + b"|".join(sorted(key.encode() for key in CONTAINERS)) + rb')"\s*+:\s*+\[\s*+(?=\{)'
-)
-_TOKENS = re.compile(rb"(" + STRING + rb")\s*+(:)?|[{}\[\]]", re.DOTALL)
+_FIRST_KEY = re.compile(r'\{(\s*+)"[^"\\]{0,64}+')
+_STARTS_OBJECTS = re.compile(r"\[\s*+(?:#[^\n]*+\s*+)*+\{")
+_NEXT_CONTAINER = rf'"({"|".join(sorted(CONTAINERS))})"\s*+:\s*+\[\s*+(?=\{{)'
 
 
 class Found(NamedTuple):
@@ -86,19 +83,19 @@ class _Splitter:
         self._container, self._about = "", {}
         # Keys of the last good record, and the white space after its bracket.
         self._shape: set[str] = set()
-        self._space: bytes | None = None
+        self._space: str | None = None
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
         reader = self._reader
         while True:
             reader.skip()
-            start = reader.byte()
+            start = reader.character()
             if not start:
                 return
-            if start == b"{":
+            if start == "{":
                 yield from self._root()
-            elif start == b"[":
+            elif start == "[":
                 reader.at += 1
                 self._container, self._about = "", {}
                 yield from self._list()
@@ -119,7 +116,7 @@ class _Splitter:
             try:
                 reader.skip()
                 before, member = member, reader.dropped + reader.at
-                if reader.byte() == b"}":
+                if reader.character() == "}":
                     reader.at += 1
                     if not listed:
                         self._shape = set(about)
@@ -154,9 +151,9 @@ class _Splitter:
         reader = self._reader
         first = True
         while True:
-            comma = b"," in reader.skip()
-            start = reader.byte()
-            if start == b"]":
+            comma = "," in reader.skip()
+            start = reader.character()
+            if start == "]":
                 reader.at += 1
                 return
             if not start:
@@ -166,14 +163,14 @@ class _Splitter:
             if commas and not comma and not first:
                 yield self._reject(Damaged(reader.at, "broken JSON (a comma is missing)"))
             first = False
-            if start == b"[" and reader.match(_STARTS_OBJECTS):
+            if start == "[" and reader.match(_STARTS_OBJECTS):
                 yield self._reject(Damaged(reader.at, "broken JSON (a list within the list)"))
                 reader.at += 1
                 first = True
                 continue
             space = _FIRST_KEY.match(reader.data, reader.at)
             try:
-                if start != b"{":
+                if start != "{":
                     raise Damaged(reader.at, "broken JSON (an object was expected)")
                 record = reader.value()
             except Damaged as damaged:
@@ -200,15 +197,8 @@ class _Splitter:
 
     def _keys_before(self, position: int) -> set[str]:
         """The keys of the object at `at`, as far as it is whole."""
-        reader = self._reader
-        depth, keys = 0, set()
-        for match in _TOKENS.finditer(reader.data, reader.at, position):
-            if match[1]:
-                if match[2] and depth == 1:
-                    keys.add(match[1][1:-1].decode("utf-8", "replace"))
-            else:
-                depth += 1 if match[0] in b"[{" else -1
-        return keys
+        found = self._reader.tokens(position)
+        return {match[1][1:-1] for match, depth in found if match[2] and depth == 1}
 
     def _find_next(self, keys: set[str], in_list: bool) -> bool:
         """Move to the next object that looks like a record; False if there is none.
@@ -221,10 +211,10 @@ class _Splitter:
             in_list: the list of records has begun.
         """
         reader = self._reader
-        spacing = rb"\s*+" if self._space is None else re.escape(self._space)
-        start = rb"\{" + spacing + rb'"'
+        spacing = r"\s*+" if self._space is None else re.escape(self._space)
+        start = rf'\{{{spacing}"'
         if not in_list and not self._shape:
-            start += rb"|" + _NEXT_CONTAINER
+            start += f"|{_NEXT_CONTAINER}"
         pattern = re.compile(start)
         while True:
             match = pattern.search(reader.data, reader.at)
@@ -237,7 +227,7 @@ class _Splitter:
                 continue
             reader.at = match.start()
             if match.lastindex:
-                self._container, reader.at = match[1].decode(), match.end()
+                self._container, reader.at = match[1], match.end()
                 return True
             if self._is_like_a_record(keys):
                 return True

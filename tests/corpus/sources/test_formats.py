@@ -49,7 +49,12 @@ def test_newspaper_has_its_headline_above_the_paragraphs(read, formats_dir):
 
 
 def test_an_empty_list_of_utterances_hides_no_paragraphs(tmp_path, read):
-    record = {"id": "WARW1.1", "metadata": {}, "utterance": [], "paragraph": [{"form": "문단이다."}]}
+    record = {
+        "id": "WARW1.1",
+        "metadata": {},
+        "utterance": [],
+        "paragraph": [{"form": "문단이다."}],
+    }
     (tmp_path / "a.json").write_text(json.dumps({"document": [record]}))
     found, rejects = read(tmp_path)
     assert (texts(found), rejects) == (["문단이다."], [])
