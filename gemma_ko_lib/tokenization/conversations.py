@@ -13,7 +13,7 @@ spells a control token.
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,16 +129,24 @@ def encode_conversation(
     Raises:
         UserError: the tokenizer has no turn tokens.
     """
-    start, end = (control_id(tokenizer, spelling) for spelling in (START, END))
     ids, trained = [tokenizer.bos_id], [False]
+    for turn_ids, marks in _encoded_turns(tokenizer, turns):
+        ids += turn_ids
+        trained += marks
+    return np.array(ids, np.int32), np.array(trained)
+
+
+def _encoded_turns(
+    tokenizer: Tokenizer, turns: Sequence[Turn]
+) -> Iterator[tuple[list[int], list[bool]]]:
+    start, end = (control_id(tokenizer, spelling) for spelling in (START, END))
     (newline,) = tokenizer.encode(["\n"])
     for turn in turns:
         opening = [start, *tokenizer.encode([f"{turn.role}\n"])[0]]
         said = [*encode_plain(tokenizer, turn.text), end]
-        ids += [*opening, *said, *newline]
         answer = turn.role == "model"
-        trained += [False] * len(opening) + [answer] * len(said) + [False] * len(newline)
-    return np.array(ids, np.int32), np.array(trained)
+        marks = [False] * len(opening) + [answer] * len(said) + [False] * len(newline)
+        yield [*opening, *said, *newline], marks
 
 
 def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
@@ -219,17 +227,20 @@ def pack_conversations(
     """
     pieces, too_long, shortened = [], [], []
     for index, turns in enumerate(conversations):
-        ids, trained = encode_conversation(tokenizer, turns)
-        kept = len(turns)
-        while len(ids) > length and kept > 2:
-            kept -= 2
-            ids, trained = encode_conversation(tokenizer, turns[:kept])
-        if len(ids) > length:
+        ids, trained, kept = [tokenizer.bos_id], [False], 0
+        encoded = _encoded_turns(tokenizer, turns)
+        for (asked, _), (answered, marks) in zip(encoded, encoded, strict=True):
+            if len(ids) + len(asked) + len(answered) > length:
+                break
+            ids += asked + answered
+            trained += [False] * len(asked) + marks
+            kept += 2
+        if not kept:
             too_long.append(index)
             continue
         if kept < len(turns):
             shortened.append(index)
-        pieces.append((ids, trained))
+        pieces.append((np.array(ids, np.int32), np.array(trained)))
     if not pieces:
         raise UserError(
             f"None of {len(conversations)} conversations fits into rows of {length} tokens; take "

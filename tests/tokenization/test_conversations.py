@@ -94,6 +94,18 @@ def test_long_conversations_lose_whole_exchanges_and_are_listed(tiny_tokenizer):
         c.pack_conversations([long], tiny_tokenizer, size)
 
 
+def test_a_conversation_longer_than_a_row_is_encoded_once(tiny_tokenizer, monkeypatch):
+    encoded, encode_plain = [], c.encode_plain
+    monkeypatch.setattr(
+        c, "encode_plain", lambda *given: encoded.append(given) or encode_plain(*given)
+    )
+    talk = TALK[:2] * 100
+    size = len(c.encode_conversation(tiny_tokenizer, talk[:4])[0])
+    encoded.clear()
+    rows = c.pack_conversations([talk], tiny_tokenizer, size)
+    assert (rows.shortened, len(rows), len(encoded) <= len(talk)) == ((0,), 1, True)
+
+
 def test_good_records_are_kept_and_bad_ones_listed(tmp_path):
     message = {"role": "user", "content": "안녕?"}
     answer = {"role": "assistant", "content": "안녕하세요."}
