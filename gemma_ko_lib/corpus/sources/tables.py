@@ -5,6 +5,7 @@ reads Excel's own.
 """
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ _CHUNK = 1 << 20
 # A quoted cell longer than this was never closed.
 _LONGEST_ROW = 4_000_000
 # Stands for what was left out of a line that does not end.
-_TOO_LONG = b"\0"
+_TOO_LONG = "\0"
 # Tables without a header that are known by their shape.
 _RATED = ("rating", "review")
 
@@ -58,7 +59,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             continue
         found += 1
         reason = ""
-        if "\0" in text or len(text) > _LONGEST_ROW:
+        if _TOO_LONG in text or len(text) > _LONGEST_ROW:
             reason = f"too long for a row ({_LONGEST_ROW:,} characters)"
         elif not fits:
             reason = "broken row (a quote without its partner)"
@@ -93,7 +94,7 @@ class _Lines:
     """Text of a stream, given out by line, or by row where quotes join lines."""
 
     def __init__(self, stream: BinaryIO):
-        self._stream, self._rest, self._ended = stream, b"", False
+        self._stream = io.TextIOWrapper(stream, "utf-8", "replace", newline="")
         self._text, self._at, self._number = "", 0, 1
 
     def peek(self) -> str | None:
@@ -129,20 +130,12 @@ class _Lines:
         return number, text.rstrip("\r\n"), pattern is None or match is not None
 
     def _more(self) -> bool:
-        while not self._ended:
-            data = self._stream.read1(_CHUNK)
-            self._ended = not data
-            data = self._rest + data
-            # Whole lines only: a character may be cut.
-            cut = len(data) if self._ended else data.rfind(b"\n") + 1
-            self._rest = data[cut:]
-            if len(self._rest) > records.LONGEST_RECORD:
-                self._rest = self._rest[:_CHUNK] + _TOO_LONG
-            if cut:
-                self._text = self._text[self._at :] + data[:cut].decode("utf-8", "replace")
-                self._at = 0
-                return True
-        return False
+        rest = self._text[self._at :]
+        if len(rest) > _LONGEST_ROW and "\n" not in rest:
+            rest = rest[:_CHUNK] + _TOO_LONG
+        data = self._stream.read(_CHUNK)
+        self._text, self._at = rest + data, 0
+        return bool(data)
 
 
 # --- Excel ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from gemma_ko_lib.corpus.documents import find_files_and_notes, read_records
-from gemma_ko_lib.corpus.sources import files, formats, records, streams
+from gemma_ko_lib.corpus.sources import files, formats, records, streams, tables
 from tests.corpus.sources.test_kinds import _MAIN, _WORKBOOK, parquet, xlsx
 
 RECORD = '{"text": "가람의 글"}\n'
@@ -346,16 +346,24 @@ def test_values_that_take_no_byte_in_a_parquet_file_are_counted(tmp_path, read):
 
 
 def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(records, "LONGEST_RECORD", 3_000_000)
+    monkeypatch.setattr(tables, "_LONGEST_ROW", 1_100_000)
     (tmp_path / "a.csv").write_text("id,text\n1,가\n2," + "끝없는 칸 " * 500_000 + "\n3,나\n")
     found, (reject,) = read(tmp_path)
     assert (texts(found), reject.line) == (["가", "나"], 3)
     assert reject.reason.startswith("too long for a row")
 
 
-def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
-    from gemma_ko_lib.corpus.sources import tables
+def test_rows_of_one_document_without_end_cost_their_document(tmp_path, read, monkeypatch):
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
+    rows = [("a", "앞의 글"), *[("b", "끝없는 글 " * 20)] * 30, ("c", "뒤의 글")]
+    table = "file_id,sentence\n" + "\n".join(map(",".join, rows))
+    (tmp_path / "a.csv").write_text(table)
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line) == (["앞의 글", "뒤의 글"], 3)
+    assert reject.reason.startswith("too long for a document")
 
+
+def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
     def broken(name, stream):
         yield 1, {"text": "첫 줄"}
         raise KeyError("열")
