@@ -1,9 +1,17 @@
 """Which format a record or a table has: the one place that knows them all."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources import aihub, aihub_layouts, community, nikl, translations
+from gemma_ko_lib.corpus.sources import (
+    aihub,
+    aihub_layouts,
+    community,
+    nikl,
+    records,
+    translations,
+)
 from gemma_ko_lib.corpus.sources.records import (
     NO_FIELDS,
     TEXT_FIELDS,
@@ -153,54 +161,72 @@ def passages_of_rows(
         origin: of the table.
         fields: names that the user gave.
     """
-    table: _Table | None = None
+    for item in rows:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        tables = () if fields.text else _TABLES
+        table = next((table for table in tables if table.columns <= item[1].keys()), None)
+        rows = chain((item,), rows)
+        yield from _groups(rows, table, origin) if table else _singly(rows, origin, fields)
+        return
+
+
+def _groups(
+    rows: Iterable[tuple[int, dict] | Reject], table: _Table, origin: Origin
+) -> Iterator[tuple[int, Passage] | Reject]:
     group: list[dict] = []
-    refused: list[Reject] | None = []
+    first = size = 0
+    for item in chain(rows, (None,)):
+        if isinstance(item, Reject):
+            yield item
+            continue
+        if group and (item is None or table.starts(item[1], group[-1])):
+            if size > records.LONGEST_RECORD:
+                yield Reject(origin.file, first, records.too_long())
+            else:
+                (passage,) = _with_unread((table.passage(group, origin),), group)
+                yield first, passage
+            group = []
+        if item is None:
+            return
+        number, row = item
+        if not group:
+            first, size = number, 0
+        size += sum(len(value) for value in row.values() if type(value) is str)
+        if size > records.LONGEST_RECORD:
+            group.clear()
+        group.append(row)
+
+
+def _singly(
+    rows: Iterable[tuple[int, dict] | Reject], origin: Origin, fields: Fields
+) -> Iterator[tuple[int, Passage] | Reject]:
     names = (fields.text,) if fields.text else TEXT_FIELDS
-    first = 0
+    refused: list[Reject] | None = []  # all rows so far
     for item in rows:
         if isinstance(item, Reject):
             yield item
             continue
         number, row = item
-        if refused == [] and not group and not fields.text:
-            table = next((table for table in _TABLES if table.columns <= row.keys()), None)
-        if table:
-            refused = None
-            if group and table.starts(row, group[-1]):
-                yield first, _joined(table, group, origin)
-                group = []
-            if not group:
-                first = number
-            group.append(row)
-            continue
         is_empty = any(row.get(name, "") is None for name in names)
         found = passages_of(row, origin, fields)
-        if not isinstance(found, str):
-            if refused:
-                yield from refused
-            refused = None
-            yield from ((number, passage) for passage in found)
-            continue
-        reject = Reject(origin.file, number, found, beginning(" | ".join(map(str, row.values()))))
-        if is_empty and refused is not None:
-            yield from refused
-            refused = None
-        if refused is None:
+        if isinstance(found, str):
+            start = beginning(" | ".join(map(str, row.values())))
+            reject = Reject(origin.file, number, found, start)
+            if refused is not None and not is_empty:
+                refused.append(reject)
+                if len(refused) == _ROWS_THAT_TELL:
+                    yield Reject(origin.file, None, found)
+                    return
+                continue
+        yield from refused or ()
+        refused = None
+        if isinstance(found, str):
             yield reject
-            continue
-        refused.append(reject)
-        if len(refused) == _ROWS_THAT_TELL:
-            yield Reject(origin.file, None, found)
-            return
-    if group:
-        yield first, _joined(table, group, origin)
+        else:
+            yield from ((number, passage) for passage in found)
     yield from refused or ()
-
-
-def _joined(table: _Table, rows: list[dict], origin: Origin) -> Passage:
-    (passage,) = _with_unread((table.passage(rows, origin),), rows)
-    return passage
 
 
 # --- For people -------------------------------------------------------------------------------
