@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources import (
     aihub,
-    aihub_layouts,
     community,
     nikl,
     records,
@@ -255,7 +254,7 @@ def describe() -> str:
     """What is read, as `gemma-ko clean --formats` prints it."""
     columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
     lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
-    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub_layouts.LAYOUTS]
+    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub.LAYOUTS]
     lines.append(
         "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
     )

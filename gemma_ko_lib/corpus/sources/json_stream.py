@@ -7,19 +7,25 @@ costs the record it stands in.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from gemma_ko_lib.corpus.sources.json_layouts import (
-    CONTAINERS,
-    IsRecord,
-    lists_records,
-    records_of,
-)
 from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, Damaged, JsonReader
 from gemma_ko_lib.corpus.sources.records import Origin, Reject, beginning
+
+IsRecord = Callable[[dict, Origin], bool]
+# Keys of a JSON root under which corpora list their records.
+CONTAINERS = frozenset(
+    "document documents data dataSet dataset data_info dataInfo paragraphs named_entity parallel "
+    "labeled_data".split()
+)
+# Lists that belong to one record, whatever their items look like.
+_BODIES = frozenset(
+    "paragraph utterance utterances sentence sentences rows body dialogue title subtitle content "
+    "NE Aspects".split()
+)
 
 _AT_ONCE = 8_000_000
 _FIRST_KEY = re.compile(r'\{(\s*+)"[^"\\]{0,64}+')
@@ -71,7 +77,7 @@ def _read(name: str, stream: BinaryIO, is_record) -> Iterator[tuple[object, Orig
     if root is None:
         yield from _Splitter(name, reader, is_record).values()
     else:
-        yield from records_of(root, name, is_record)
+        yield from _records_of(root, name, is_record)
 
 
 class _Splitter:
@@ -120,7 +126,7 @@ class _Splitter:
                     reader.at += 1
                     if not listed:
                         self._shape = set(about)
-                        yield from records_of(about, self._name, self._is_record)
+                        yield from _records_of(about, self._name, self._is_record)
                     return
                 key = reader.key()
                 if self._starts_records(key):
@@ -134,7 +140,7 @@ class _Splitter:
                 yield self._reject(damaged)
                 if not listed and damaged.reason == ENDS_EARLY:
                     # A bracket too few: what should stand beside it, stands in it.
-                    found = list(records_of(about, self._name, self._is_record))
+                    found = list(_records_of(about, self._name, self._is_record))
                     if found[0][0] is not about:
                         yield from found
                         return
@@ -252,4 +258,59 @@ class _Splitter:
         if not match or key in CONTAINERS:
             return match is not None
         first = reader.object_ahead(match.end() - 1 - reader.at)
-        return first is not None and lists_records(key, first, self._name, self._is_record)
+        return first is not None and _lists_records(key, first, self._name, self._is_record)
+
+
+# --- Where in a parsed file its records are --------------------------------------------------
+
+
+def _records_of(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
+    """The records in a parsed file, each with where it stood.
+
+    Args:
+        root: what was parsed.
+        file: its name.
+        is_record: whether some format knows a record.
+    """
+    if isinstance(root, list):
+        yield from ((item, Origin(file)) for item in root)
+        return
+    listed = _record_lists(root, file, is_record) if isinstance(root, dict) else []
+    if not listed:
+        yield from _single_record(root, file, is_record)
+        return
+    about = {key: value for key, value in root.items() if key not in listed}
+    for key in listed:
+        yield from ((item, Origin(file, key, about)) for item in root[key])
+
+
+def _record_lists(root: dict, file: str, is_record: IsRecord) -> list[str]:
+    lists = {key: value[0] for key, value in root.items() if _is_list_of_objects(value)}
+    listed = [key for key in lists if key in CONTAINERS]
+    if listed or is_record(root, Origin(file)):
+        return listed
+    return [key for key, first in lists.items() if _lists_records(key, first, file, is_record)]
+
+
+def _single_record(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
+    if isinstance(root, dict) and not is_record(root, Origin(file)):
+        for key, value in root.items():
+            if not isinstance(value, dict):
+                continue
+            if any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value):
+                yield from _records_of(value, file, is_record)
+                return
+            origin = Origin(file, key, {name: root[name] for name in root if name != key})
+            if is_record(value, origin):
+                yield value, origin
+                return
+    yield root, Origin(file)
+
+
+def _lists_records(key: str, first: dict, file: str, is_record: IsRecord) -> bool:
+    """Whether a list under an unknown key is one of records, by its first object."""
+    return key not in _BODIES and is_record(first, Origin(file, key))
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
