@@ -5,7 +5,6 @@ is told by the names it has. Who wrote it is not taken over.
 """
 
 import functools
-import re
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.records import (
@@ -40,8 +39,6 @@ _PERSONS = frozenset(
     "author author_id author_masked nick nickname user user_id user_name username writer email "
     "작성자 작성자명 글쓴이 닉네임 아이디 이름 성명 이메일 연락처 전화번호".split()
 )
-_SHORT_DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)\.?")  # NSMC: 15.07.08
-
 
 # Beside one of these even a text under a plain name belongs to a published corpus.
 _CORPUS_KEYS = frozenset(
@@ -119,13 +116,6 @@ def metadata_of(record: dict, columns: Columns) -> dict:
         metadata.pop(person, None)
     for key, value in columns.known:
         metadata.setdefault(key, value)
-    if columns.date in metadata and (written := _date(metadata[columns.date])):
+    if columns.date in metadata and (written := iso_date(metadata[columns.date])):
         metadata["date"] = written
     return metadata
-
-
-@functools.lru_cache(maxsize=4096)
-def _date(value) -> str | None:
-    if isinstance(value, str) and (short := _SHORT_DATE.fullmatch(value)):
-        return f"20{short[1]}-{short[2]}-{short[3]}"
-    return iso_date(value)
