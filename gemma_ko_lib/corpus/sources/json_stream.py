@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from gemma_ko_lib.corpus.sources import records
 from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, Damaged, JsonReader
 from gemma_ko_lib.corpus.sources.records import Origin, Reject, beginning
 
@@ -116,7 +117,7 @@ class _Splitter:
         reader = self._reader
         reader.at += 1
         about: dict = {}
-        listed = False
+        listed, size = False, 0
         member = before = reader.dropped + reader.at
         while not self._is_over:
             try:
@@ -136,6 +137,10 @@ class _Splitter:
                     yield from self._list()
                 else:
                     about[key] = reader.value()
+                    size += reader.dropped + reader.at - member
+                    if size > records.LONGEST_RECORD:
+                        about.clear()
+                        raise Damaged(reader.at, records.too_long())
             except Damaged as damaged:
                 yield self._reject(damaged)
                 if not listed and damaged.reason == ENDS_EARLY:
@@ -294,16 +299,23 @@ def _record_lists(root: dict, file: str, is_record: IsRecord) -> list[str]:
 
 def _single_record(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
     if isinstance(root, dict) and not is_record(root, Origin(file)):
-        for key, value in root.items():
-            if not isinstance(value, dict):
-                continue
-            if any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value):
-                yield from _records_of(value, file, is_record)
-                return
-            origin = Origin(file, key, {name: root[name] for name in root if name != key})
-            if is_record(value, origin):
-                yield value, origin
-                return
+        objects = {key: value for key, value in root.items() if isinstance(value, dict)}
+        lists = {
+            key
+            for key, value in objects.items()
+            if any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value)
+        }
+        single = {
+            key for key in objects.keys() - lists if is_record(objects[key], Origin(file, key))
+        }
+        if lists or single:
+            about = {key: root[key] for key in root if key not in lists | single}
+            for key, value in objects.items():
+                if key in lists:
+                    yield from _records_of(value, file, is_record)
+                elif key in single:
+                    yield value, Origin(file, key, about)
+            return
     yield root, Origin(file)
 
 
