@@ -44,7 +44,7 @@ class Layout(NamedTuple):
         each: every piece of text is a document of its own.
         between: what stands between two pieces of text.
         marks: that a dialogue's text has, "sns" or "dialect".
-        container: the field of the JSON root that lists the records.
+        container: the field of the JSON root that lists the records; "table" for rows of one.
         path: letters that the name of the file has.
         about: the metadata: names with their places.
     """
@@ -157,7 +157,11 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
     layout = layout_of(record, origin)
     if layout is None:
         yield _passage(dialogue(_emotion(record)), None, "감성대화", "chat")
-        return
+    else:
+        yield from _laid_out(record, layout, origin)
+
+
+def _laid_out(record: dict, layout: Layout, origin: Origin) -> Iterator[Passage]:
     about = {
         name: next(map(str, _found(record, place, (str, int, float))), "")
         for name, place in layout.about.items()
@@ -193,13 +197,12 @@ def _published(version: str) -> dict:
 
 
 def _dialogue(turns: list[dict], layout: Layout) -> str:
-    def first(turn: dict, written: str):
-        return next(iter(_found(turn, written, (str, int))), "")
+    def at(written: str, turn: dict) -> str:
+        return " ".join(map(str, _found(turn, written, (str, int))))
 
     without_marks = _MARKS[layout.marks]
     return dialogue(
-        (first(turn, layout.speaker), without_marks(str(first(turn, layout.text))))
-        for turn in turns
+        (at(layout.speaker, turn), without_marks(at(layout.text, turn))) for turn in turns
     )
 
 
@@ -237,33 +240,7 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
 
 
 def table_dialogue(rows: list[dict], origin: Origin) -> Passage:
-    """The rows of one dialogue between a customer and a shop (한국어 대화, XLSX)."""
-    said = ((row.get("SPEAKER"), map_sns(string(row.get("SENTENCE")))) for row in rows)
-    domain, category = string(rows[0].get("DOMAIN")), string(rows[0].get("CATEGORY"))
-    return _passage(dialogue(said), None, "한국어 대화", "spoken", domain=domain, category=category)
-
-
-_COMPLAINT = ("고객질문(요청)", "상담사질문(요청)", "고객답변", "상담사답변")
-
-
-def starts_complaint(row: dict, previous: dict) -> bool:
-    """Whether a row opens another call."""
-    return row.get("대화셋일련번호") != previous.get("대화셋일련번호")
-
-
-def complaint(rows: list[dict], origin: Origin) -> Passage:
-    """The rows of one call (민원 콜센터 질의-응답): each has one of four columns filled."""
-    said = (
-        (row.get("화자"), " ".join(filter(None, (string(row.get(field)) for field in _COMPLAINT))))
-        for row in rows
-    )
-    domain, category = string(rows[0].get("도메인")), string(rows[0].get("카테고리"))
-    identifier = rows[0].get("대화셋일련번호")
-    return _passage(
-        dialogue(said),
-        identifier,
-        "민원 콜센터 질의-응답",
-        "spoken",
-        domain=domain,
-        category=category,
-    )
+    """The rows of one dialogue or call, a turn each."""
+    tables = (layout for layout in LAYOUTS if layout.container == "table")
+    layout = next(layout for layout in tables if any(layout.speaker in row for row in rows))
+    return next(_laid_out({"rows": rows}, layout, origin))

@@ -121,8 +121,8 @@ class _Table(NamedTuple):
     passage: Callable[[list[dict], Origin], Passage]
 
 
-def _other_file(row: dict, previous: dict) -> bool:
-    return row.get("file_id") != previous.get("file_id")
+def _differ(name: str) -> Callable[[dict, dict], bool]:
+    return lambda row, previous: row.get(name) != previous.get(name)
 
 
 def _other_document(row: dict, previous: dict) -> bool:
@@ -131,8 +131,8 @@ def _other_document(row: dict, previous: dict) -> bool:
 
 
 _TABLES = (
-    _Table(frozenset(("화자", "고객질문(요청)")), aihub.starts_complaint, aihub.complaint),
-    _Table(frozenset(("file_id", "sentence")), _other_file, nikl.unpublished),
+    _Table(frozenset(("화자", "고객질문(요청)")), _differ("대화셋일련번호"), aihub.table_dialogue),
+    _Table(frozenset(("file_id", "sentence")), _differ("file_id"), nikl.unpublished),
     _Table(frozenset(("id", "form")), _other_document, nikl.forms),
     _Table(
         frozenset(("SPEAKER", "SENTENCE", "DOMAIN")), aihub.starts_dialogue, aihub.table_dialogue
@@ -254,7 +254,11 @@ def describe() -> str:
     """What is read, as `gemma-ko clean --formats` prints it."""
     columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
     lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
-    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub.LAYOUTS]
+    lines += [
+        f"  {layout.corpus}: {layout.places()}"
+        for layout in aihub.LAYOUTS
+        if layout.container != "table"
+    ]
     lines.append(
         "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
     )
