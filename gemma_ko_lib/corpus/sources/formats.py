@@ -64,14 +64,13 @@ def passages_of(
 
 
 def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:
-    columns = community.columns_of((*record,))
-    is_plain = columns.is_plain and not origin.container
-    if is_plain and (passage := community.passage(record, columns)):
+    is_plain = community.is_plain(record) and not origin.container
+    if is_plain and (passage := community.passage(record)):
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
             return _with_unread(passages(record, origin), (record,)) or "empty text"
-    if not is_plain and (passage := community.passage(record, columns)):
+    if not is_plain and (passage := community.passage(record)):
         return (passage,)
     for field in TEXT_FIELDS:
         if field in record:
@@ -101,7 +100,7 @@ def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
         text = f"{title}\n\n{text.strip()}"
         metadata["title"] = title
     identifier = record.pop(fields.id or "id", None)
-    metadata |= community.metadata_of(record, community.columns_of((*record,)))
+    metadata |= community.metadata_of(record, (*record,))
     return (Passage(text, identifier_of(identifier), metadata),)
 
 
