@@ -24,7 +24,7 @@ _MAGIC = (
     (b"\xff\xd8\xff", "not text"),
     (b"GIF8", "not text"),
     (b"RIFF", "not text"),
-    (b"ID3", "not text"),
+    *((b"ID3" + version, "not text") for version in (b"\2", b"\3", b"\4")),
 )
 # Where the first bytes say nothing, as in a damaged file, these names do.
 _NAMED = {".zip": "zip", ".xlsx": "xlsx", ".xls": "xlsx", ".parquet": "parquet"}

@@ -247,6 +247,13 @@ PAGE = (
 )
 
 
+def test_a_text_about_id3_is_no_recording(tmp_path, read):
+    (tmp_path / "a.txt").write_text("ID3 태그에는 곡의 이름이 있다.")
+    (tmp_path / "b.dat").write_bytes(b"ID3\x03\0\0")
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.reason) == (["ID3 태그에는 곡의 이름이 있다."], "not text (.dat)")
+
+
 def test_a_page_is_known_by_its_name_whatever_it_begins_with(tmp_path, read):
     (tmp_path / "a.htm").write_text("<!-- saved from a site -->\n<html><p>글이다.</p></html>")
     (tmp_path / "b.html").write_text("<div><p>조각이다.</p><script>var a</script></div>")
