@@ -130,11 +130,11 @@ class _Lines:
         return number, text.rstrip("\r\n"), pattern is None or match is not None
 
     def _more(self) -> bool:
-        rest = self._text[self._at :]
-        if len(rest) > _LONGEST_ROW and "\n" not in rest:
-            rest = rest[:_CHUNK] + _TOO_LONG
-        data = self._stream.read(_CHUNK)
-        self._text, self._at = rest + data, 0
+        if data := self._stream.read(_CHUNK):
+            rest = self._text[self._at :]
+            if len(rest) > _LONGEST_ROW and "\n" not in rest:
+                rest = rest[:_CHUNK] + _TOO_LONG
+            self._text, self._at = rest + data, 0
         return bool(data)
 
 

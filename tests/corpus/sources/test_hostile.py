@@ -353,6 +353,13 @@ def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypa
     assert reject.reason.startswith("too long for a row")
 
 
+def test_many_open_quotes_take_linear_time(tmp_path, read):
+    # With the rest of the table copied for each row, these would take minutes in a longer table.
+    (tmp_path / "a.csv").write_text("id,text\n" + '1,"열린\n' * 40_000)
+    found, rejects = read(tmp_path)
+    assert (found, len(rejects)) == ([], 40_000)
+
+
 def test_rows_of_one_document_without_end_cost_their_document(tmp_path, read, monkeypatch):
     monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
     rows = [("a", "앞의 글"), *[("b", "끝없는 글 " * 20)] * 30, ("c", "뒤의 글")]
