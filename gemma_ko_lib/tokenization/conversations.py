@@ -13,7 +13,7 @@ spells a control token.
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from gemma_ko_lib.tokenization.tokenizer import Tokenizer, encode_plain
 START, END = "<start_of_turn>", "<end_of_turn>"
 # The same format for transformers, vLLM and llama.cpp, as a Jinja template.
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja").read_text("utf-8")
+_PAIRS = (("prompt", "response"), ("prompt", "completion"), ("instruction", "output"))
 _ROLES = {"user": "user", "human": "user", "assistant": "model", "model": "model", "gpt": "model"}
 
 
@@ -47,8 +48,10 @@ Conversation = tuple[Turn, ...]
 def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]:
     """Read a JSONL file of conversations.
 
-    A line is {"prompt", "response"}, {"instruction", "input", "output"}, or {"messages": [{"role",
-    "content"}, …]} with the roles system, user and assistant.
+    A line is {"prompt", "response"} (or "completion"), {"instruction", "input", "output"}, or
+    {"messages": [{"role", "content"}, …]} with the roles system, user and assistant; its other
+    spelling is {"conversations": [{"from", "value"}, …]}. A content may be a list of texts as
+    Gemma 3's own template has it, [{"type": "text", "text"}, …].
 
     Returns:
         The conversations, and a line for each record that is not one: "file, line n: why".
@@ -69,10 +72,12 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
     for number, line in lines:
         try:
             found.append(_conversation(json_object(line)))
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             rejects.append(f"{path.name}, line {number}: {error}")
     if not found:
         why = f" The first of {len(rejects)} rejects: {rejects[0]}." if rejects else ""
+        if lines and lines[0][1].lstrip().startswith("["):
+            why = " It is a JSON list: write each of its objects on a line, e.g. with jq -c '.[]'."
         raise UserError(
             f"{path} holds no conversation.{why} A line is {{'prompt': …, 'response': …}} or "
             "{'messages': [{'role': 'user', 'content': …}, …]}."
@@ -81,29 +86,39 @@ def read_conversations(path: str | Path) -> tuple[list[Conversation], list[str]]
 
 
 def _conversation(record: dict) -> Conversation:
-    for asked, answered in (("prompt", "response"), ("instruction", "output")):
+    for asked, answered in _PAIRS:
         if asked in record and answered in record:
-            question = "\n\n".join(filter(None, (record[asked], record.get("input"))))
-            messages = [("user", question), ("model", record[answered])]
-            break
-    else:
-        if "messages" not in record:
-            raise ValueError(f"neither prompt and response nor messages, but {sorted(record)}")
-        messages = [(m.get("role"), m.get("content")) for m in record["messages"]]
-    return _alternating(messages)
+            question = filter(None, (_text(record[asked]), _text(record.get("input"))))
+            messages = [("user", "\n\n".join(question)), ("model", _text(record[answered]))]
+            return _alternating(messages)
+    messages = record.get("messages", record.get("conversations"))
+    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
+        raise ValueError(
+            f"neither prompt and response nor a list of messages, but {sorted(record)}"
+        )
+    return _alternating(
+        [(m.get("role", m.get("from")), _text(m.get("content", m.get("value")))) for m in messages]
+    )
+
+
+def _text(content) -> str:
+    """A content as one text; "" where it is none, or has a part, as an image, that is none."""
+    parts = content if isinstance(content, list) else [content]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    return "\n\n".join(texts) if all(isinstance(text, str) for text in texts) else ""
 
 
 def _alternating(messages: list[tuple[str, str]]) -> Conversation:
     system, turns = "", []
     for number, (role, content) in enumerate(messages, 1):
-        if not isinstance(content, str) or not content.strip():
+        if not content.strip():
             raise ValueError(f"message {number} ({role}) has no text")
         if role == "system":
             if turns:
                 raise ValueError(f"message {number}: a system message comes first")
             system += f"{content.strip()}\n\n"
             continue
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise ValueError(f"message {number} has the role {role!r}, not user or assistant")
         wanted = "model" if len(turns) % 2 else "user"
         if _ROLES[role] != wanted:
@@ -129,16 +144,24 @@ def encode_conversation(
     Raises:
         UserError: the tokenizer has no turn tokens.
     """
-    start, end = (control_id(tokenizer, spelling) for spelling in (START, END))
     ids, trained = [tokenizer.bos_id], [False]
+    for turn_ids, marks in _encoded_turns(tokenizer, turns):
+        ids += turn_ids
+        trained += marks
+    return np.array(ids, np.int32), np.array(trained)
+
+
+def _encoded_turns(
+    tokenizer: Tokenizer, turns: Sequence[Turn]
+) -> Iterator[tuple[list[int], list[bool]]]:
+    start, end = (control_id(tokenizer, spelling) for spelling in (START, END))
     (newline,) = tokenizer.encode(["\n"])
     for turn in turns:
         opening = [start, *tokenizer.encode([f"{turn.role}\n"])[0]]
         said = [*encode_plain(tokenizer, turn.text), end]
-        ids += [*opening, *said, *newline]
         answer = turn.role == "model"
-        trained += [False] * len(opening) + [answer] * len(said) + [False] * len(newline)
-    return np.array(ids, np.int32), np.array(trained)
+        marks = [False] * len(opening) + [answer] * len(said) + [False] * len(newline)
+        yield [*opening, *said, *newline], marks
 
 
 def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
@@ -219,17 +242,20 @@ def pack_conversations(
     """
     pieces, too_long, shortened = [], [], []
     for index, turns in enumerate(conversations):
-        ids, trained = encode_conversation(tokenizer, turns)
-        kept = len(turns)
-        while len(ids) > length and kept > 2:
-            kept -= 2
-            ids, trained = encode_conversation(tokenizer, turns[:kept])
-        if len(ids) > length:
+        ids, trained, kept = [tokenizer.bos_id], [False], 0
+        encoded = _encoded_turns(tokenizer, turns)
+        for (asked, _), (answered, marks) in zip(encoded, encoded, strict=True):
+            if len(ids) + len(asked) + len(answered) > length:
+                break
+            ids += asked + answered
+            trained += [False] * len(asked) + marks
+            kept += 2
+        if not kept:
             too_long.append(index)
             continue
         if kept < len(turns):
             shortened.append(index)
-        pieces.append((ids, trained))
+        pieces.append((np.array(ids, np.int32), np.array(trained)))
     if not pieces:
         raise UserError(
             f"None of {len(conversations)} conversations fits into rows of {length} tokens; take "

@@ -5,7 +5,6 @@ byte fragment; it shows that the vocabulary has no piece for that syllable.
 """
 
 import dataclasses
-import functools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -121,26 +120,14 @@ def _piece_kinds(tokenizer: Tokenizer) -> tuple[set[int], int, int]:
 
 def _byte_level_decoder(tokenizer: Tokenizer):
     """Return a function from a piece to its text, or to None where it is not a whole character."""
+    from tokenizers.decoders import ByteLevel
+
+    def from_bytes(piece: str) -> str | None:
+        text = ByteLevel().decode([piece])
+        return None if "\ufffd" in text else text
+
     # A piece "Ġ" alone is no proof: SentencePiece vocabularies hold the letter too.
     pieces = set(tokenizer.vocabulary)
     if "Ġ" in pieces and "<0x00>" not in pieces:
-        return _from_byte_alphabet
+        return from_bytes
     return lambda piece: None if _BYTE_PIECE.fullmatch(piece) else piece.replace(SPACE_MARK, " ")
-
-
-@functools.cache
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's mapping of printable characters to bytes, which byte-level BPE files use."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [b for b in range(256) if b not in printable]
-    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
-
-
-def _from_byte_alphabet(piece: str) -> str | None:
-    alphabet = _byte_alphabet()
-    if not all(character in alphabet for character in piece):
-        return piece
-    try:
-        return bytes(alphabet[character] for character in piece).decode("utf-8")
-    except UnicodeDecodeError:
-        return None

@@ -38,7 +38,8 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
 
     Args:
         spec: "nano", "gemma1", "gemma2", "gemma3", or a path: a SentencePiece model
-            (.model, .spm), a tokenizer.json, a .gguf file, or a folder with one of them.
+            (.model, .spm), a tokenizer.json, a .gguf file, or a folder with a tokenizer.model or
+            tokenizer.json.
 
     Raises:
         UserError: the name is unknown, the file is missing, damaged or not to be read, or there is

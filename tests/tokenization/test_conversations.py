@@ -94,6 +94,18 @@ def test_long_conversations_lose_whole_exchanges_and_are_listed(tiny_tokenizer):
         c.pack_conversations([long], tiny_tokenizer, size)
 
 
+def test_a_conversation_longer_than_a_row_is_encoded_once(tiny_tokenizer, monkeypatch):
+    encoded, encode_plain = [], c.encode_plain
+    monkeypatch.setattr(
+        c, "encode_plain", lambda *given: encoded.append(given) or encode_plain(*given)
+    )
+    talk = TALK[:2] * 100
+    size = len(c.encode_conversation(tiny_tokenizer, talk[:4])[0])
+    encoded.clear()
+    rows = c.pack_conversations([talk], tiny_tokenizer, size)
+    assert (rows.shortened, len(rows), len(encoded) <= len(talk)) == ((0,), 1, True)
+
+
 def test_good_records_are_kept_and_bad_ones_listed(tmp_path):
     message = {"role": "user", "content": "안녕?"}
     answer = {"role": "assistant", "content": "안녕하세요."}
@@ -120,6 +132,51 @@ def test_good_records_are_kept_and_bad_ones_listed(tmp_path):
     reasons += ["(assistant) has no text", "the role 'tool'", "", "Expecting property name"]
     for number, (line, reason) in enumerate(zip(rejects, reasons, strict=True), 4):
         assert line.startswith(f"talks.jsonl, line {number}: ") and reason in line
+
+
+SAID = [("human", "안녕?"), ("gpt", "안녕하세요.")]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "안녕?", "completion": "안녕하세요."},
+        {"conversations": [{"from": role, "value": text} for role, text in SAID]},
+        {
+            "messages": [
+                {"role": role, "content": [{"type": "text", "text": text}]} for role, text in SAID
+            ]
+        },
+    ],
+)
+def test_other_spellings_of_a_conversation_are_read(tmp_path, record):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record), "utf-8")
+    (talk,), rejects = c.read_conversations(tmp_path / "a.jsonl")
+    assert ([turn.text for turn in talk], rejects) == (["안녕?", "안녕하세요."], [])
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"messages": "안녕?"}, "nor a list of messages, but ['messages']"),
+        ({"messages": [["user", "안녕?"]]}, "nor a list of messages"),
+        ({"prompt": 1, "response": "네."}, "message 1 (user) has no text"),
+        ({"messages": [{"role": ["user"], "content": "안녕?"}]}, "the role ['user']"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "has no text"),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_said_in_words(tmp_path, record, reason):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(UserError) as error:
+        c.read_conversations(tmp_path / "a.jsonl")
+    assert reason in str(error.value)
+
+
+def test_a_json_list_of_conversations_is_told_how_to_become_lines(tmp_path):
+    records = [{"prompt": "안녕?", "response": "네."}]
+    (tmp_path / "a.json").write_text(json.dumps(records, indent=1), "utf-8")
+    with pytest.raises(UserError, match="write each of its objects on a line"):
+        c.read_conversations(tmp_path / "a.json")
 
 
 def test_a_line_separator_inside_a_text_ends_no_record(tmp_path):

@@ -1,14 +1,22 @@
 """AI-Hub: records of its JSON and XLSX corpora → passages.
 
-No file says which corpus it is: each is told by where its text lies, as `aihub_layouts` lists
-it. Speakers become A, B …, and of what is known about a person nothing is taken over.
+No file says which corpus it is: each is told by where in a record its text lies, as the table
+aihub.json lists it. Speakers become A, B …, and of what is known about a person nothing is taken
+over.
+
+Places are written as lesson 05 and `gemma-ko clean --formats` show them: "content[].sentence"
+is the field "sentence" of each object in the list "content"; "+" joins two places, of "a | b"
+the first that holds text counts.
 """
 
 import functools
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources.aihub_layouts import LAYOUTS, Layout
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
 from gemma_ko_lib.corpus.sources.records import Origin, Passage, iso_date, items, string
 from gemma_ko_lib.corpus.sources.tags import map_dialect, map_sns
@@ -17,6 +25,55 @@ LICENCE = "AI-Hub: no redistribution"
 # Of a list, so many items are looked at to see whether a record has a layout.
 _LOOKED_AT = 3
 _MARKS = {"dialect": map_dialect, "sns": map_sns}
+
+
+# --- Layouts ----------------------------------------------------------------------------
+
+
+class Layout(NamedTuple):
+    """A corpus' register, and where in its records what is.
+
+    Attributes:
+        corpus: its name on AI-Hub.
+        register: see `cleaning.filters.REGISTERS`.
+        text: the place of its text; in a dialogue, of what is said within a turn.
+        needs: fields of which one must be there, too.
+        title: the place of a title, to stand above the text.
+        turns: in a dialogue, the place of the list of turns.
+        speaker: within a turn.
+        each: every piece of text is a document of its own.
+        between: what stands between two pieces of text.
+        marks: that a dialogue's text has, "sns" or "dialect".
+        container: the field of the JSON root that lists the records; "table" for rows of one.
+        path: letters that the name of the file has.
+        about: the metadata: names with their places.
+    """
+
+    corpus: str
+    register: str
+    text: str
+    needs: str = ""
+    title: str = ""
+    turns: str = ""
+    speaker: str = ""
+    each: bool = False
+    between: str = "\n"
+    marks: str = "sns"
+    container: str = ""
+    path: str = ""
+    about: Mapping[str, str] = MappingProxyType({})
+
+    def places(self) -> str:
+        """Where the text is, for people."""
+        text = f"{self.turns}.({self.text})" if self.turns else self.text
+        needs = f", with {self.needs}" if self.needs else ""
+        return f"{self.container + '[].' if self.container else ''}{text}{needs}"
+
+
+# The first that fits: the more a layout asks for, the earlier it stands in the table.
+LAYOUTS = tuple(
+    Layout(**entry) for entry in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+)
 
 
 # --- Places -----------------------------------------------------------------------------
@@ -100,7 +157,11 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
     layout = layout_of(record, origin)
     if layout is None:
         yield _passage(dialogue(_emotion(record)), None, "감성대화", "chat")
-        return
+    else:
+        yield from _laid_out(record, layout, origin)
+
+
+def _laid_out(record: dict, layout: Layout, origin: Origin) -> Iterator[Passage]:
     about = {
         name: next(map(str, _found(record, place, (str, int, float))), "")
         for name, place in layout.about.items()
@@ -136,13 +197,12 @@ def _published(version: str) -> dict:
 
 
 def _dialogue(turns: list[dict], layout: Layout) -> str:
-    def first(turn: dict, written: str):
-        return next(iter(_found(turn, written, (str, int))), "")
+    def at(written: str, turn: dict) -> str:
+        return " ".join(map(str, _found(turn, written, (str, int))))
 
     without_marks = _MARKS[layout.marks]
     return dialogue(
-        (first(turn, layout.speaker), without_marks(str(first(turn, layout.text))))
-        for turn in turns
+        (at(layout.speaker, turn), without_marks(at(layout.text, turn))) for turn in turns
     )
 
 
@@ -180,33 +240,7 @@ def starts_dialogue(row: dict, previous: dict) -> bool:
 
 
 def table_dialogue(rows: list[dict], origin: Origin) -> Passage:
-    """The rows of one dialogue between a customer and a shop (한국어 대화, XLSX)."""
-    said = ((row.get("SPEAKER"), map_sns(string(row.get("SENTENCE")))) for row in rows)
-    domain, category = string(rows[0].get("DOMAIN")), string(rows[0].get("CATEGORY"))
-    return _passage(dialogue(said), None, "한국어 대화", "spoken", domain=domain, category=category)
-
-
-_COMPLAINT = ("고객질문(요청)", "상담사질문(요청)", "고객답변", "상담사답변")
-
-
-def starts_complaint(row: dict, previous: dict) -> bool:
-    """Whether a row opens another call."""
-    return row.get("대화셋일련번호") != previous.get("대화셋일련번호")
-
-
-def complaint(rows: list[dict], origin: Origin) -> Passage:
-    """The rows of one call (민원 콜센터 질의-응답): each has one of four columns filled."""
-    said = (
-        (row.get("화자"), " ".join(filter(None, (string(row.get(field)) for field in _COMPLAINT))))
-        for row in rows
-    )
-    domain, category = string(rows[0].get("도메인")), string(rows[0].get("카테고리"))
-    identifier = rows[0].get("대화셋일련번호")
-    return _passage(
-        dialogue(said),
-        identifier,
-        "민원 콜센터 질의-응답",
-        "spoken",
-        domain=domain,
-        category=category,
-    )
+    """The rows of one dialogue or call, a turn each."""
+    tables = (layout for layout in LAYOUTS if layout.container == "table")
+    layout = next(layout for layout in tables if any(layout.speaker in row for row in rows))
+    return next(_laid_out({"rows": rows}, layout, origin))

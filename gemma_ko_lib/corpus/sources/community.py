@@ -5,8 +5,6 @@ is told by the names it has. Who wrote it is not taken over.
 """
 
 import functools
-import re
-from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.records import (
     SCALARS,
@@ -40,8 +38,6 @@ _PERSONS = frozenset(
     "author author_id author_masked nick nickname user user_id user_name username writer email "
     "작성자 작성자명 글쓴이 닉네임 아이디 이름 성명 이메일 연락처 전화번호".split()
 )
-_SHORT_DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)\.?")  # NSMC: 15.07.08
-
 
 # Beside one of these even a text under a plain name belongs to a published corpus.
 _CORPUS_KEYS = frozenset(
@@ -50,82 +46,47 @@ _CORPUS_KEYS = frozenset(
 )
 
 
-class Columns(NamedTuple):
-    """What the names in a record say about it.
-
-    Attributes:
-        text: names under which the text may be.
-        is_plain: no published corpus has such names.
-        known: corpus and register, as far as the names tell them.
-        date: the name of the date.
-        is_petition: the title belongs to the text.
-        persons: names that hold who wrote it.
-    """
-
-    text: tuple[str, ...]
-    is_plain: bool
-    known: tuple[tuple[str, str], ...]
-    date: str | None
-    is_petition: bool
-    persons: tuple[str, ...]
+def is_plain(record: dict) -> bool:
+    """Whether no published corpus has such names; a document of ours, which names its file, may."""
+    return "source_file" in record or _CORPUS_KEYS.isdisjoint(record)
 
 
 @functools.lru_cache(maxsize=256)
-def columns_of(names: tuple[str, ...]) -> Columns:
-    """Look names up; cached, since a file has one set of them or few.
-
-    A document of ours, which names its file, is read as it was written: its title is in the text.
-    """
-    ours = "source_file" in names
-    corpus, register = next(
-        (found for columns, *found in CORPORA if columns <= set(names)), (None, None)
-    )
-    known = (("corpus", corpus), ("register", register))
-    return Columns(
-        tuple(field for field in TEXT_FIELDS if field in names),
-        ours or _CORPUS_KEYS.isdisjoint(names),
-        tuple((name, value) for name, value in known if value),
-        next((name for name in _DATES if name in names), None),
-        corpus == _PETITIONS and not ours,
-        tuple(_PERSONS & set(names)),
-    )
+def _known(names: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Corpus and register; cached, since a file has one set of names or few."""
+    return next((tuple(found) for its, *found in CORPORA if its <= set(names)), (None, None))
 
 
-def passage(record: dict, columns: Columns) -> Passage | None:
+def passage(record: dict) -> Passage | None:
     """The text of a record; None if there is none as a string under a known name.
 
-    A petition's title stands above its text. The record is used up.
+    A petition's title stands above its text; in a document of ours it does already. The record is
+    used up.
     """
-    for field in columns.text:
-        text = record[field]
-        if type(text) is str:
-            break
-    else:
+    field = next((field for field in TEXT_FIELDS if type(record.get(field)) is str), None)
+    if field is None:
         return None
-    del record[field]
-    identifier = record.pop("id", None)
-    if columns.is_petition and (title := string(record.get("title"))):
+    names = (*record,)
+    text, identifier = record.pop(field), record.pop("id", None)
+    is_petition = _known(names)[0] == _PETITIONS and "source_file" not in record
+    if is_petition and (title := string(record.get("title"))):
         text = f"{title}\n\n{text.strip()}"
-    return Passage(text, identifier_of(identifier), metadata_of(record, columns))
+    return Passage(text, identifier_of(identifier), metadata_of(record, names))
 
 
-def metadata_of(record: dict, columns: Columns) -> dict:
-    """The scalar fields of a record, but for who wrote it; with what its names say."""
-    metadata = {key: value for key, value in record.items() if type(value) in SCALARS}
-    if len(metadata) < len(record):
-        nested = {key: value for key, value in record.items() if type(value) in (list, dict)}
+def metadata_of(record: dict, names: tuple[str, ...]) -> dict:
+    """The scalar fields of a record, but for who wrote it; with what all its names say."""
+    metadata = {
+        key: value
+        for key, value in record.items()
+        if type(value) in SCALARS and key not in _PERSONS
+    }
+    if nested := {key: value for key, value in record.items() if type(value) in (list, dict)}:
         metadata |= unread_fields((nested,))
-    for person in columns.persons:
-        metadata.pop(person, None)
-    for key, value in columns.known:
-        metadata.setdefault(key, value)
-    if columns.date in metadata and (written := _date(metadata[columns.date])):
+    for key, value in zip(("corpus", "register"), _known(names), strict=True):
+        if value:
+            metadata.setdefault(key, value)
+    date = next((name for name in _DATES if name in names), None)
+    if date in metadata and (written := iso_date(metadata[date])):
         metadata["date"] = written
     return metadata
-
-
-@functools.lru_cache(maxsize=4096)
-def _date(value) -> str | None:
-    if isinstance(value, str) and (short := _SHORT_DATE.fullmatch(value)):
-        return f"20{short[1]}-{short[2]}-{short[3]}"
-    return iso_date(value)

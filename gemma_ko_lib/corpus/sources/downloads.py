@@ -4,6 +4,7 @@ What has arrived stands in NAME.part, which only grows; a stopped download goes 
 file gets its name when its checksum is right. So a part is never taken for the whole.
 """
 
+import errno
 import http.client
 import shutil
 import time
@@ -19,6 +20,7 @@ _SECONDS_OF_SILENCE = 20
 _ATTEMPTS = 3  # without a byte between them
 _KEPT_FREE = 50_000_000  # bytes that a download leaves on the disk
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
+_OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
 
 
 class Remote(NamedTuple):
@@ -128,9 +130,9 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
                 reason = f"it answers {error.code} {error.reason}"
                 if error.code not in _BUSY:
                     raise _unreachable(remote, reason, path) from None
-            except _Full as full:
-                raise full.error from None
             except (http.client.HTTPException, OSError) as error:
+                if getattr(error, "errno", None) in _OF_THE_DISK:
+                    raise
                 reason = str(getattr(error, "reason", "") or error or type(error).__name__)
             failures = 0 if file.tell() > before else failures + 1
             if failures == _ATTEMPTS and not before:
@@ -141,13 +143,6 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
                     f"bytes: {reason}. Run the same command again: it goes on from there."
                 )
             time.sleep(failures)
-
-
-class _Full(Exception):
-    """The disk did not take it: no fault of the network's, though both are OSErrors."""
-
-    def __init__(self, error: OSError):
-        self.error = error
 
 
 def _append(file: BinaryIO, remote: Remote, wanted: int, bar: Progress) -> None:
@@ -170,8 +165,5 @@ def _append(file: BinaryIO, remote: Remote, wanted: int, bar: Progress) -> None:
             data = answer.read1(min(_CHUNK, wanted - file.tell()))
             if not data:
                 return
-            try:
-                file.write(data)
-            except OSError as error:
-                raise _Full(error) from None
+            file.write(data)
             bar.update(len(data))

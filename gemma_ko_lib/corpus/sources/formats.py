@@ -1,9 +1,16 @@
 """Which format a record or a table has: the one place that knows them all."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources import aihub, aihub_layouts, community, nikl, translations
+from gemma_ko_lib.corpus.sources import (
+    aihub,
+    community,
+    nikl,
+    records,
+    translations,
+)
 from gemma_ko_lib.corpus.sources.records import (
     NO_FIELDS,
     TEXT_FIELDS,
@@ -57,14 +64,13 @@ def passages_of(
 
 
 def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:
-    columns = community.columns_of((*record,))
-    is_plain = columns.is_plain and not origin.container
-    if is_plain and (passage := community.passage(record, columns)):
+    is_plain = community.is_plain(record) and not origin.container
+    if is_plain and (passage := community.passage(record)):
         return (passage,)
     for accepts, passages in _CORPORA:
         if accepts(record, origin):
             return _with_unread(passages(record, origin), (record,)) or "empty text"
-    if not is_plain and (passage := community.passage(record, columns)):
+    if not is_plain and (passage := community.passage(record)):
         return (passage,)
     for field in TEXT_FIELDS:
         if field in record:
@@ -94,7 +100,7 @@ def _named(record: dict, fields: Fields) -> tuple[Passage] | str:
         text = f"{title}\n\n{text.strip()}"
         metadata["title"] = title
     identifier = record.pop(fields.id or "id", None)
-    metadata |= community.metadata_of(record, community.columns_of((*record,)))
+    metadata |= community.metadata_of(record, (*record,))
     return (Passage(text, identifier_of(identifier), metadata),)
 
 
@@ -114,8 +120,8 @@ class _Table(NamedTuple):
     passage: Callable[[list[dict], Origin], Passage]
 
 
-def _other_file(row: dict, previous: dict) -> bool:
-    return row.get("file_id") != previous.get("file_id")
+def _differ(name: str) -> Callable[[dict, dict], bool]:
+    return lambda row, previous: row.get(name) != previous.get(name)
 
 
 def _other_document(row: dict, previous: dict) -> bool:
@@ -124,8 +130,8 @@ def _other_document(row: dict, previous: dict) -> bool:
 
 
 _TABLES = (
-    _Table(frozenset(("화자", "고객질문(요청)")), aihub.starts_complaint, aihub.complaint),
-    _Table(frozenset(("file_id", "sentence")), _other_file, nikl.unpublished),
+    _Table(frozenset(("화자", "고객질문(요청)")), _differ("대화셋일련번호"), aihub.table_dialogue),
+    _Table(frozenset(("file_id", "sentence")), _differ("file_id"), nikl.unpublished),
     _Table(frozenset(("id", "form")), _other_document, nikl.forms),
     _Table(
         frozenset(("SPEAKER", "SENTENCE", "DOMAIN")), aihub.starts_dialogue, aihub.table_dialogue
@@ -153,54 +159,72 @@ def passages_of_rows(
         origin: of the table.
         fields: names that the user gave.
     """
-    table: _Table | None = None
+    for item in rows:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        tables = () if fields.text else _TABLES
+        table = next((table for table in tables if table.columns <= item[1].keys()), None)
+        rows = chain((item,), rows)
+        yield from _groups(rows, table, origin) if table else _singly(rows, origin, fields)
+        return
+
+
+def _groups(
+    rows: Iterable[tuple[int, dict] | Reject], table: _Table, origin: Origin
+) -> Iterator[tuple[int, Passage] | Reject]:
     group: list[dict] = []
-    refused: list[Reject] | None = []
+    first = size = 0
+    for item in chain(rows, (None,)):
+        if isinstance(item, Reject):
+            yield item
+            continue
+        if group and (item is None or table.starts(item[1], group[-1])):
+            if size > records.LONGEST_RECORD:
+                yield Reject(origin.file, first, records.too_long())
+            else:
+                (passage,) = _with_unread((table.passage(group, origin),), group)
+                yield first, passage
+            group = []
+        if item is None:
+            return
+        number, row = item
+        if not group:
+            first, size = number, 0
+        size += sum(len(value) for value in row.values() if type(value) is str)
+        if size > records.LONGEST_RECORD:
+            group.clear()
+        group.append(row)
+
+
+def _singly(
+    rows: Iterable[tuple[int, dict] | Reject], origin: Origin, fields: Fields
+) -> Iterator[tuple[int, Passage] | Reject]:
     names = (fields.text,) if fields.text else TEXT_FIELDS
-    first = 0
+    refused: list[Reject] | None = []  # all rows so far
     for item in rows:
         if isinstance(item, Reject):
             yield item
             continue
         number, row = item
-        if refused == [] and not group and not fields.text:
-            table = next((table for table in _TABLES if table.columns <= row.keys()), None)
-        if table:
-            refused = None
-            if group and table.starts(row, group[-1]):
-                yield first, _joined(table, group, origin)
-                group = []
-            if not group:
-                first = number
-            group.append(row)
-            continue
         is_empty = any(row.get(name, "") is None for name in names)
         found = passages_of(row, origin, fields)
-        if not isinstance(found, str):
-            if refused:
-                yield from refused
-            refused = None
-            yield from ((number, passage) for passage in found)
-            continue
-        reject = Reject(origin.file, number, found, beginning(" | ".join(map(str, row.values()))))
-        if is_empty and refused is not None:
-            yield from refused
-            refused = None
-        if refused is None:
+        if isinstance(found, str):
+            start = beginning(" | ".join(map(str, row.values())))
+            reject = Reject(origin.file, number, found, start)
+            if refused is not None and not is_empty:
+                refused.append(reject)
+                if len(refused) == _ROWS_THAT_TELL:
+                    yield Reject(origin.file, None, found)
+                    return
+                continue
+        yield from refused or ()
+        refused = None
+        if isinstance(found, str):
             yield reject
-            continue
-        refused.append(reject)
-        if len(refused) == _ROWS_THAT_TELL:
-            yield Reject(origin.file, None, found)
-            return
-    if group:
-        yield first, _joined(table, group, origin)
+        else:
+            yield from ((number, passage) for passage in found)
     yield from refused or ()
-
-
-def _joined(table: _Table, rows: list[dict], origin: Origin) -> Passage:
-    (passage,) = _with_unread((table.passage(rows, origin),), rows)
-    return passage
 
 
 # --- For people -------------------------------------------------------------------------------
@@ -229,7 +253,11 @@ def describe() -> str:
     """What is read, as `gemma-ko clean --formats` prints it."""
     columns = sorted({", ".join(sorted(names)) for names, *_ in community.CORPORA})
     lines = [_KINDS.format(fields=", ".join(TEXT_FIELDS), columns="; ".join(columns))]
-    lines += [f"  {layout.corpus}: {layout.places()}" for layout in aihub_layouts.LAYOUTS]
+    lines += [
+        f"  {layout.corpus}: {layout.places()}"
+        for layout in aihub.LAYOUTS
+        if layout.container != "table"
+    ]
     lines.append(
         "  감성대화: talk.content {HS01, SS01 …}, or the table of 사람문장1, 시스템문장1 …"
     )

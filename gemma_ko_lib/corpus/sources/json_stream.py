@@ -1,33 +1,37 @@
 """Records of a JSON file, of any size and whatever is broken in it.
 
-A small file is parsed at once. A larger or a damaged one is cut into its records by a
-pattern that knows strings and brackets, in memory that the longest record decides. After
-damage it goes on at the next object that looks like the records before it, so that a
-missing comma, an open string or a stray letter costs the record it stands in.
+A small file is parsed at once. Of a larger or a damaged one, one value after the other is
+parsed, in memory that the longest record decides. After damage it goes on at the next object
+that looks like the records before it, so that a missing comma, an open string or a stray letter
+costs the record it stands in.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from gemma_ko_lib.corpus.sources.json_layouts import (
-    CONTAINERS,
-    IsRecord,
-    lists_records,
-    records_of,
-)
-from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, STRING, Damaged, JsonReader
+from gemma_ko_lib.corpus.sources import records
+from gemma_ko_lib.corpus.sources.json_values import ENDS_EARLY, SHORT, Damaged, JsonReader
 from gemma_ko_lib.corpus.sources.records import Origin, Reject, beginning
 
-_AT_ONCE = 8_000_000
-_FIRST_KEY = re.compile(rb'\{(\s*+)"[^"\\]{0,64}+')
-_STARTS_OBJECTS = re.compile(rb"\[\s*+(?:#[^\n]*+\s*+)*+\{")
-_NEXT_CONTAINER = (
-    rb'"(' + b"|".join(sorted(key.encode() for key in CONTAINERS)) + rb')"\s*+:\s*+\[\s*+(?=\{)'
+IsRecord = Callable[[dict, Origin], bool]
+# Keys of a JSON root under which corpora list their records.
+CONTAINERS = frozenset(
+    "document documents data dataSet dataset data_info dataInfo paragraphs named_entity parallel "
+    "labeled_data".split()
 )
-_TOKENS = re.compile(rb"(" + STRING + rb")\s*+(:)?|[{}\[\]]", re.DOTALL)
+# Lists that belong to one record, whatever their items look like.
+_BODIES = frozenset(
+    "paragraph utterance utterances sentence sentences rows body dialogue title subtitle content "
+    "NE Aspects".split()
+)
+
+_AT_ONCE = 8_000_000
+_FIRST_KEY = re.compile(r'\{(\s*+)"[^"\\]{0,64}+')
+_STARTS_OBJECTS = re.compile(r"\[\s*+(?:#[^\n]*+\s*+)*+\{")
+_NEXT_CONTAINER = rf'"({"|".join(sorted(CONTAINERS))})"\s*+:\s*+\[\s*+(?=\{{)'
 
 
 class Found(NamedTuple):
@@ -74,7 +78,7 @@ def _read(name: str, stream: BinaryIO, is_record) -> Iterator[tuple[object, Orig
     if root is None:
         yield from _Splitter(name, reader, is_record).values()
     else:
-        yield from records_of(root, name, is_record)
+        yield from _records_of(root, name, is_record)
 
 
 class _Splitter:
@@ -86,19 +90,19 @@ class _Splitter:
         self._container, self._about = "", {}
         # Keys of the last good record, and the white space after its bracket.
         self._shape: set[str] = set()
-        self._space: bytes | None = None
+        self._space: str | None = None
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
         reader = self._reader
         while True:
             reader.skip()
-            start = reader.byte()
+            start = reader.character()
             if not start:
                 return
-            if start == b"{":
+            if start == "{":
                 yield from self._root()
-            elif start == b"[":
+            elif start == "[":
                 reader.at += 1
                 self._container, self._about = "", {}
                 yield from self._list()
@@ -113,17 +117,17 @@ class _Splitter:
         reader = self._reader
         reader.at += 1
         about: dict = {}
-        listed = False
+        listed, size = False, 0
         member = before = reader.dropped + reader.at
         while not self._is_over:
             try:
                 reader.skip()
                 before, member = member, reader.dropped + reader.at
-                if reader.byte() == b"}":
+                if reader.character() == "}":
                     reader.at += 1
                     if not listed:
                         self._shape = set(about)
-                        yield from records_of(about, self._name, self._is_record)
+                        yield from _records_of(about, self._name, self._is_record)
                     return
                 key = reader.key()
                 if self._starts_records(key):
@@ -133,11 +137,15 @@ class _Splitter:
                     yield from self._list()
                 else:
                     about[key] = reader.value()
+                    size += reader.dropped + reader.at - member
+                    if size > records.LONGEST_RECORD:
+                        about.clear()
+                        raise Damaged(reader.at, records.too_long())
             except Damaged as damaged:
                 yield self._reject(damaged)
                 if not listed and damaged.reason == ENDS_EARLY:
                     # A bracket too few: what should stand beside it, stands in it.
-                    found = list(records_of(about, self._name, self._is_record))
+                    found = list(_records_of(about, self._name, self._is_record))
                     if found[0][0] is not about:
                         yield from found
                         return
@@ -154,9 +162,9 @@ class _Splitter:
         reader = self._reader
         first = True
         while True:
-            comma = b"," in reader.skip()
-            start = reader.byte()
-            if start == b"]":
+            comma = "," in reader.skip()
+            start = reader.character()
+            if start == "]":
                 reader.at += 1
                 return
             if not start:
@@ -166,14 +174,14 @@ class _Splitter:
             if commas and not comma and not first:
                 yield self._reject(Damaged(reader.at, "broken JSON (a comma is missing)"))
             first = False
-            if start == b"[" and reader.match(_STARTS_OBJECTS):
+            if start == "[" and reader.match(_STARTS_OBJECTS):
                 yield self._reject(Damaged(reader.at, "broken JSON (a list within the list)"))
                 reader.at += 1
                 first = True
                 continue
             space = _FIRST_KEY.match(reader.data, reader.at)
             try:
-                if start != b"{":
+                if start != "{":
                     raise Damaged(reader.at, "broken JSON (an object was expected)")
                 record = reader.value()
             except Damaged as damaged:
@@ -200,15 +208,8 @@ class _Splitter:
 
     def _keys_before(self, position: int) -> set[str]:
         """The keys of the object at `at`, as far as it is whole."""
-        reader = self._reader
-        depth, keys = 0, set()
-        for match in _TOKENS.finditer(reader.data, reader.at, position):
-            if match[1]:
-                if match[2] and depth == 1:
-                    keys.add(match[1][1:-1].decode("utf-8", "replace"))
-            else:
-                depth += 1 if match[0] in b"[{" else -1
-        return keys
+        found = self._reader.tokens(position)
+        return {match[1][1:-1] for match, depth in found if match[2] and depth == 1}
 
     def _find_next(self, keys: set[str], in_list: bool) -> bool:
         """Move to the next object that looks like a record; False if there is none.
@@ -221,10 +222,10 @@ class _Splitter:
             in_list: the list of records has begun.
         """
         reader = self._reader
-        spacing = rb"\s*+" if self._space is None else re.escape(self._space)
-        start = rb"\{" + spacing + rb'"'
+        spacing = r"\s*+" if self._space is None else re.escape(self._space)
+        start = rf'\{{{spacing}"'
         if not in_list and not self._shape:
-            start += rb"|" + _NEXT_CONTAINER
+            start += f"|{_NEXT_CONTAINER}"
         pattern = re.compile(start)
         while True:
             match = pattern.search(reader.data, reader.at)
@@ -237,7 +238,7 @@ class _Splitter:
                 continue
             reader.at = match.start()
             if match.lastindex:
-                self._container, reader.at = match[1].decode(), match.end()
+                self._container, reader.at = match[1], match.end()
                 return True
             if self._is_like_a_record(keys):
                 return True
@@ -262,4 +263,66 @@ class _Splitter:
         if not match or key in CONTAINERS:
             return match is not None
         first = reader.object_ahead(match.end() - 1 - reader.at)
-        return first is not None and lists_records(key, first, self._name, self._is_record)
+        return first is not None and _lists_records(key, first, self._name, self._is_record)
+
+
+# --- Where in a parsed file its records are --------------------------------------------------
+
+
+def _records_of(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
+    """The records in a parsed file, each with where it stood.
+
+    Args:
+        root: what was parsed.
+        file: its name.
+        is_record: whether some format knows a record.
+    """
+    if isinstance(root, list):
+        yield from ((item, Origin(file)) for item in root)
+        return
+    listed = _record_lists(root, file, is_record) if isinstance(root, dict) else []
+    if not listed:
+        yield from _single_record(root, file, is_record)
+        return
+    about = {key: value for key, value in root.items() if key not in listed}
+    for key in listed:
+        yield from ((item, Origin(file, key, about)) for item in root[key])
+
+
+def _record_lists(root: dict, file: str, is_record: IsRecord) -> list[str]:
+    lists = {key: value[0] for key, value in root.items() if _is_list_of_objects(value)}
+    listed = [key for key in lists if key in CONTAINERS]
+    if listed or is_record(root, Origin(file)):
+        return listed
+    return [key for key, first in lists.items() if _lists_records(key, first, file, is_record)]
+
+
+def _single_record(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
+    if isinstance(root, dict) and not is_record(root, Origin(file)):
+        objects = {key: value for key, value in root.items() if isinstance(value, dict)}
+        lists = {
+            key
+            for key, value in objects.items()
+            if any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value)
+        }
+        single = {
+            key for key in objects.keys() - lists if is_record(objects[key], Origin(file, key))
+        }
+        if lists or single:
+            about = {key: root[key] for key in root if key not in lists | single}
+            for key, value in objects.items():
+                if key in lists:
+                    yield from _records_of(value, file, is_record)
+                elif key in single:
+                    yield value, Origin(file, key, about)
+            return
+    yield root, Origin(file)
+
+
+def _lists_records(key: str, first: dict, file: str, is_record: IsRecord) -> bool:
+    """Whether a list under an unknown key is one of records, by its first object."""
+    return key not in _BODIES and is_record(first, Origin(file, key))
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)

@@ -1,10 +1,13 @@
 """JSON values out of a stream, one at a time, in memory that the longest decides.
 
-A value is cut out by a pattern that knows strings and brackets and then parsed; a damaged
-one raises `Damaged` with the place of the damage, and the reader stays in front of it.
+Python's parser says where a value ends, or what is wrong with it and where; a damaged one raises
+`Damaged` with the place of the damage, and the reader stays in front of it.
 """
 
+import codecs
+import json
 import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import orjson
@@ -16,29 +19,30 @@ ENDS_EARLY = "the file ends within a record or list; what came before was kept"
 CHUNK = 1 << 22
 # Enough for what stands between two values.
 SHORT = 4096
-# How far an object may reach that is only tried.
-_TRIED_BYTES = 1 << 22
-_DEPTH = 12
-_UNDECIDED = object()
+# How far an object may reach that is only tried, and how deep its brackets.
+_TRIED, _DEPTH = 1 << 22, 12
 
-STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 
-def _nested(depth: int) -> bytes:
+def _nested(depth: int) -> str:
     # Possessive throughout: a failed match is given up at once. One pattern around the other:
     # its length grows with the depth.
-    inner = rb'[^"{}\[\]]++|' + STRING
-    pattern = rb"(?!)"
+    inner = rf'[^"{{}}\[\]]++|{_STRING}'
+    pattern = "(?!)"
     for _ in range(depth):
-        pattern = rb"[\[{](?:" + inner + rb"|" + pattern + rb")*+[\]}]"
+        pattern = rf"[\[{{](?:{inner}|{pattern})*+[\]}}]"
     return pattern
 
 
 _NESTED = re.compile(_nested(_DEPTH), re.DOTALL)
-_SCALAR = re.compile(STRING + rb"|[-+.\w]++", re.DOTALL)
-_BETWEEN = re.compile(rb"(?:[\s,]++|#[^\n]*+)*+")
-_BRACKETS = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
-_KEY = re.compile(rb"(" + STRING + rb")\s*+:\s*+", re.DOTALL)
+_BETWEEN = re.compile(r"(?:[\s,]++|#[^\n]*+)*+")
+# A key has a colon behind it.
+_TOKEN = re.compile(rf"({_STRING})\s*+(:)?|[{{}}\[\]]", re.DOTALL)
+_KEY = re.compile(rf"({_STRING})\s*+:\s*+", re.DOTALL)
+# What a parser stops at where the text is cut: its end, or the beginning of a word or number.
+_CUT = re.compile(r'[^\]},:"]{0,16}\Z')
+_NO_UTF8 = re.compile("[\udc80-\udcff]")  # how the decoder hands on such bytes
 
 
 class Damaged(Exception):
@@ -65,35 +69,37 @@ class JsonReader:
         data: what was read and is still needed.
         at: the place in it.
         ended: there is no more.
-        dropped: bytes that came before the data.
+        dropped: characters that came before the data.
     """
 
     def __init__(self, stream: BinaryIO):
         self._stream, self._lines_before, self.dropped = stream, 0, 0
-        self.data, self.at, self.ended = b"", 0, False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self.data, self.at, self.ended = "", 0, False
 
     def more(self) -> bool:
         """Forget what lies before `at` and read on; False at the end of the stream."""
         if self.ended:
             return False
         self.dropped += self.at
-        self._lines_before += self.data.count(b"\n", 0, self.at)
+        self._lines_before += self.data.count("\n", 0, self.at)
         rest = self.data[self.at :]
         # At least as much as there is: a record that does not end is not tried too often.
         wanted, pieces = max(CHUNK, len(rest)), [rest]
         while wanted > 0 and (piece := self._stream.read1(min(wanted, CHUNK))):
-            pieces.append(piece)
+            pieces.append(self._decoder.decode(piece))
             wanted -= len(piece)
         self.ended = wanted > 0
-        self.data, self.at = b"".join(pieces), 0
-        return len(pieces) > 1
+        pieces.append(self._decoder.decode(b"", self.ended))
+        self.data, self.at = "".join(pieces), 0
+        return len(self.data) > len(rest)
 
     def line(self, position: int) -> int:
         """Number of the line that a position in the data is in."""
-        return self._lines_before + self.data.count(b"\n", 0, position) + 1
+        return self._lines_before + self.data.count("\n", 0, position) + 1
 
-    def byte(self) -> bytes:
-        """The byte at `at`; b"" at the end."""
+    def character(self) -> str:
+        """The character at `at`; "" at the end."""
         return self.data[self.at : self.at + 1]
 
     def match(self, pattern: re.Pattern) -> re.Match | None:
@@ -104,7 +110,7 @@ class JsonReader:
             if self.ended or rest > SHORT or not self.more():
                 return match
 
-    def skip(self) -> bytes:
+    def skip(self) -> str:
         """Move over white space, commas and "#" comments, and return them."""
         match = self.match(_BETWEEN)
         self.at = match.end()
@@ -118,12 +124,12 @@ class JsonReader:
         """
         match = self.match(_KEY)
         if not match:
-            reason = "broken JSON (a key was expected)" if self.byte() else ENDS_EARLY
+            reason = "broken JSON (a key was expected)" if self.character() else ENDS_EARLY
             raise Damaged(self.at, reason)
         try:
-            key = orjson.loads(match[1])
-        except orjson.JSONDecodeError as error:
-            raise Damaged(self.at, f"broken JSON ({error.msg})") from None
+            key = scrub(DECODER.decode(match[1]))
+        except ValueError as error:
+            raise Damaged(self.at, f"broken JSON ({error})") from None
         self.at = match.end()
         return key
 
@@ -134,68 +140,40 @@ class JsonReader:
             Damaged: it is damaged, or longer than a record may be.
         """
         while True:
-            is_nested = self.byte() in (b"{", b"[")
-            match = (_NESTED if is_nested else _SCALAR).match(self.data, self.at)
-            if match and (is_nested or self.ended or match.end() < len(self.data)):
-                try:
-                    value = orjson.loads(match[0])
-                except orjson.JSONDecodeError:
-                    return self._lenient_value(match.end(), True)
-                self.at = match.end()
-                return value
-            if len(self.data) - self.at > records.LONGEST_RECORD:
+            try:
+                value, end = DECODER.raw_decode(self.data, self.at)
+                if odd := _NO_UTF8.search(self.data, self.at, end):
+                    raise Damaged(odd.start(), "not UTF-8 (in this record)", end)
+                if self.ended or end < len(self.data):
+                    value = scrub(value)
+                    self.at = end
+                    return value
+            except RecursionError:
+                ends = (token.end() for token, depth in self.tokens() if not depth)
+                end = next(ends, None)
+                if end or self.ended:
+                    raise Damaged(self.at, "broken JSON (nested too deep)", end) from None
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or _CUT.match(self.data, error.pos)
+                if self.ended or not is_cut:
+                    reason = ENDS_EARLY if is_cut else f"broken JSON ({error.msg})"
+                    raise Damaged(error.pos, reason) from None
+            if len(self.data[self.at :].encode("utf-8", "replace")) > records.LONGEST_RECORD:
                 raise Damaged(self.at, records.too_long())
-            value = self._lenient_value(None, self.ended)
-            if value is not _UNDECIDED:
-                return value
             self.more()
 
-    def _lenient_value(self, end: int | None, is_all: bool) -> object:
-        """Python's parser says what is wrong and where, and takes more than the standard.
-
-        Args:
-            end: of the value, if the brackets say so.
-            is_all: nothing that follows could still complete it.
-        """
-        data = self.data[self.at : end]
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            if is_all or error.start < len(data) - 4:
-                place = self.at + error.start
-                raise Damaged(place, f"not UTF-8 ({error.reason})", end) from None
-            text = data.decode("utf-8", "ignore")
-        try:
-            value, stop = DECODER.raw_decode(text)
-            value = scrub(value)
-        except RecursionError:
-            end = self._end_of_brackets()
-            if end is None and not is_all:
-                return _UNDECIDED
-            raise Damaged(self.at, "broken JSON (nested too deep)", end) from None
-        except ValueError as error:
-            is_cut = error.pos > len(text) - 16 or error.msg.startswith("Unterminated")
-            if is_cut and not is_all:
-                return _UNDECIDED
-            reason = ENDS_EARLY if is_cut and end is None else f"broken JSON ({error.msg})"
-            raise Damaged(self.at + len(text[: error.pos].encode()), reason) from None
-        self.at += len(text[:stop].encode())
-        return value
-
-    def _end_of_brackets(self) -> int | None:
-        """Where what is opened at `at` is closed; None if the data does not reach so far."""
+    def tokens(self, end: int | None = None) -> Iterator[tuple[re.Match, int]]:
+        """Strings and brackets from `at` on, with how many brackets are open behind each."""
         depth = 0
-        for match in _BRACKETS.finditer(self.data, self.at):
-            depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
-            if not depth:
-                return match.end()
-        return None
+        for match in _TOKEN.finditer(self.data, self.at, len(self.data) if end is None else end):
+            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+            yield match, depth
 
     def object_ahead(self, distance: int = 0) -> dict | None:
-        """The object so many bytes after `at`, if it is whole; `at` stays."""
+        """The object so many characters after `at`, if it is whole; `at` stays."""
         while True:
             match = _NESTED.match(self.data, self.at + distance)
-            if match or self.ended or len(self.data) - self.at - distance > _TRIED_BYTES:
+            if match or self.ended or len(self.data) - self.at - distance > _TRIED:
                 break
             self.more()
         try:

@@ -6,8 +6,10 @@ of its own. Which corpus it is, its metadata say; where they do not, the name of
 the letters that a file's id starts with.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from gemma_ko_lib.corpus.sources.dialogues import dialogue
@@ -35,16 +37,8 @@ class _Corpus(NamedTuple):
 
 
 # The first that fits: "구어" would also fit the minutes and the daily conversations.
-_CORPORA = (
-    _Corpus("국회 회의록", "spoken", "국회", "KPARLTY", "(?!)"),
-    _Corpus("일상 대화", "spoken", "일상 ?대화", "DIALOGUE", "(?!)"),
-    _Corpus("온라인 대화", "chat", "온라인 ?대화", "_OM_", "(?!)"),
-    _Corpus("온라인 게시 자료", "community", "온라인 ?게시", "_OPM_", "(?!)"),
-    _Corpus("메신저", "chat", "메신저", "MESSENGER", "M[DM]RW"),
-    _Corpus("신문", "news", "신문", "NEWSPAPER", "N[WLPIZ]RW"),
-    _Corpus("문어", "book", "문어", "WRITTEN", "W[ABCZ]RW"),
-    _Corpus("구어", "spoken", "구어", "SPOKEN", "S[ABED]RW"),
-    _Corpus("웹", "community", "웹", "NIKL_?WEB", "E[BPSR]RW"),
+_CORPORA = tuple(
+    _Corpus(**entry) for entry in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 )
 _OTHER = _Corpus("기타", "", "", "", "")
 # Kinds of web page: blogs and reviews are registers of their own.
@@ -88,9 +82,8 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
 
 
 def _text(record: dict, corpus: _Corpus) -> str:
-    if "utterance" in record:
+    if turns := items(record.get("utterance")):
         spoken = corpus.register != "chat"
-        turns = items(record["utterance"])
         return dialogue((turn.get("speaker_id"), _said(turn, spoken)) for turn in turns)
     body = items(record.get("paragraph")) or items(record.get("sentence"))
     forms = [map_nikl(_form(part)) for part in body]

@@ -116,6 +116,8 @@ def _read(
         yield Reject(name, None, "empty file")
     elif kind == "not text":
         yield Reject(name, None, f"not text ({sniffing.extension(name) or 'no extension'})")
+    elif kind == "xml":
+        yield Reject(name, None, "XML of an unknown kind; make text, JSON or a table of it first")
     elif kind == "zip":
         yield from _read_zip(file, reading)
     elif kind in ("xlsx", "parquet"):

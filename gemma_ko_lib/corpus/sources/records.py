@@ -189,14 +189,18 @@ def mapping(value) -> dict:
 
 
 _DATE = re.compile(r"\s*((?:19|20)\d\d)(?:[-./년]?\s*(\d{1,2})(?:[-./월]?\s*(\d{1,2}))?)?")
+_SHORT_DATE = re.compile(r"\d\d\.\d\d\.\d\d\.?")  # NSMC
 
 
 def iso_date(value) -> str | None:
     """Write a date as 2019-11-28, 2019-11 or 2019; None if it is none.
 
-    Example: "20191128 15:04" → "2019-11-28"; "2021년 3월" → "2021-03".
+    Example: "20191128 15:04" → "2019-11-28"; "2021년 3월" → "2021-03"; "15.07.08" → "2015-07-08".
     """
-    match = _DATE.match(str(value)) if isinstance(value, str | int | datetime.date) else None
+    if not isinstance(value, str | int | datetime.date):
+        return None
+    written = str(value)
+    match = _DATE.match(f"20{written}" if _SHORT_DATE.fullmatch(written) else written)
     if not match:
         return None
     year, month, day = match.groups()

@@ -49,11 +49,15 @@ def read_sheets(file: BinaryIO) -> Iterator[tuple[str, Iterator[tuple[int, list[
         element.get("Id"): element.get("Target", "")
         for element in _elements(book, "xl/_rels/workbook.xml.rels", "Relationship")
     }
+    read: set[str] = set()
     for sheet in _elements(book, "xl/workbook.xml", "sheet"):
         relation = next((value for key, value in sheet.items() if key.endswith("}id")), "")
         target = targets.get(relation, "")
         path = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-        yield sheet.get("name", ""), _rows(book, path, strings, dates)
+        # A small book can list the same sheet a million times.
+        if path not in read:
+            read.add(path)
+            yield sheet.get("name", ""), _rows(book, path, strings, dates)
 
 
 def _old_sheets(file: BinaryIO) -> Iterator[tuple[str, Iterator[tuple[int, list[str]]]]]:

@@ -24,7 +24,7 @@ _MAGIC = (
     (b"\xff\xd8\xff", "not text"),
     (b"GIF8", "not text"),
     (b"RIFF", "not text"),
-    (b"ID3", "not text"),
+    *((b"ID3" + version, "not text") for version in (b"\2", b"\3", b"\4")),
 )
 # Where the first bytes say nothing, as in a damaged file, these names do.
 _NAMED = {".zip": "zip", ".xlsx": "xlsx", ".xls": "xlsx", ".parquet": "parquet"}
@@ -37,7 +37,8 @@ NOT_TEXT = frozenset(
     ".mp3 .mp4 .m4a .pcm .flac .avi .mov .exe .dll .py .js .css .ttf .lnk .db .ini".split()
 )
 _JSON_START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\{\]])')
-_HTML_START = re.compile(rb"\s*(?:<\?xml[^<>]{0,200}>\s*)?<(?:!doctype html|html)\b", re.IGNORECASE)
+_XML_START = re.compile(rb"\s*(?:<\?xml\b[^<>]{0,200}>)?\s*")
+_HTML_START = re.compile(rb"<(?:!doctype html|html)\b", re.IGNORECASE)
 _HANGUL, _NOT_ASCII = re.compile("[가-힣]"), re.compile("[^\x00-\x7f]")
 _NOT_ASCII_BYTE = re.compile(rb"[\x80-\xff]")
 # 5⇥배송이 빨라요: a rating and a review, without a header.
@@ -58,7 +59,7 @@ def kind_of(head: bytes, name: str) -> str:
 
     Returns:
         "gzip", "zstd", "bzip2", "xz", "zip", "xlsx", "parquet", "warc", "html", "mediawiki",
-        "json", "jsonl", "table", "text", "empty", or "not text".
+        "xml", "json", "jsonl", "table", "text", "empty", or "not text".
     """
     if not head:
         return "empty"
@@ -89,10 +90,13 @@ def _kind_of_text(head: bytes, suffix: str) -> str:
         return "json" if is_one else "jsonl"
     if suffix == ".json" or _JSON_START.match(head):
         return "jsonl" if _is_object(first) and _starts_object(lines[1:]) else "json"
-    if _HTML_START.match(head):
+    start = _XML_START.match(head)
+    if _HTML_START.match(head, start.end()) or suffix in (".html", ".htm"):
         return "html"
-    if head.lstrip().startswith(b"<mediawiki"):
+    if head.startswith(b"<mediawiki", start.end()):
         return "mediawiki"
+    if b"<?xml" in start[0] or suffix == ".xml":
+        return "xml"
     if suffix in (".csv", ".tsv") or is_table(head.decode("utf-8", "replace")):
         return "table"
     return "text"

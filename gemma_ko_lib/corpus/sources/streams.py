@@ -134,46 +134,27 @@ def xml_elements(stream: BinaryIO, *tags: str) -> Iterator[ElementTree.Element]:
         ParseError: it is no XML, or cut.
         ValueError: there is more than a record may have before one of them ends.
     """
-    limited = _Limited(stream, records.LONGEST_RECORD)
+    parser = ElementTree.XMLPullParser(("start", "end"))
     opened: list[ElementTree.Element] = []
-    for event, element in ElementTree.iterparse(limited, ("start", "end")):
-        if event == "start":
-            opened.append(element)
-            continue
-        opened.pop()
-        if element.tag.rpartition("}")[2] in tags:
-            yield element
-            limited.start_again()
-            if opened:
-                opened[-1].clear()
-
-
-class _Limited:
-    """A stream that refuses to be read on and on for one thing.
-
-    Args:
-        stream: bytes.
-        longest: bytes that may be read before `start_again`.
-    """
-
-    def __init__(self, stream: BinaryIO, longest: int):
-        self._stream, self._longest, self._read = stream, longest, 0
-
-    def start_again(self) -> None:
-        """The next thing begins."""
-        self._read = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """As many bytes as wanted.
-
-        Raises:
-            ValueError: there were too many.
-        """
-        data = self._stream.read(size)
-        self._read += len(data)
-        if self._read > self._longest:
-            raise ValueError(f"too long for a record ({self._longest:,} bytes)")
-        return data
+    size = 0
+    while True:
+        data = stream.read(_CHUNK)
+        parser.feed(data) if data else parser.close()
+        size += len(data)
+        for event, element in parser.read_events():
+            if event == "start":
+                opened.append(element)
+                continue
+            opened.pop()
+            if element.tag.rpartition("}")[2] in tags:
+                yield element
+                size = 0
+                if opened:
+                    opened[-1].clear()
+        if size > records.LONGEST_RECORD:
+            raise ValueError(f"too long for a record ({records.LONGEST_RECORD:,} bytes)")
+        if not data:
+            return
 
 
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:

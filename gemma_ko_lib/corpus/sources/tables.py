@@ -5,19 +5,20 @@ reads Excel's own.
 """
 
 import csv
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams
+from gemma_ko_lib.corpus.sources import records, sheets, sniffing, streams, zips
 from gemma_ko_lib.corpus.sources.records import Reject
 
 _CHUNK = 1 << 20
 # A quoted cell longer than this was never closed.
 _LONGEST_ROW = 4_000_000
 # Stands for what was left out of a line that does not end.
-_TOO_LONG = b"\0"
+_TOO_LONG = "\0"
 # Tables without a header that are known by their shape.
 _RATED = ("rating", "review")
 
@@ -43,7 +44,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
         yield Reject(name, None, "no rows in the table")
         return
     delimiter = sniffing.delimiter_of(line)
-    columns = sniffing.split_header(line)
+    columns = _distinct(sniffing.split_header(line))
     if sniffing.RATED_LINE.fullmatch(line):
         columns, quoted = list(_RATED), False
     else:
@@ -58,7 +59,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             continue
         found += 1
         reason = ""
-        if "\0" in text or len(text) > _LONGEST_ROW:
+        if _TOO_LONG in text or len(text) > _LONGEST_ROW:
             reason = f"too long for a row ({_LONGEST_ROW:,} characters)"
         elif not fits:
             reason = "broken row (a quote without its partner)"
@@ -93,7 +94,7 @@ class _Lines:
     """Text of a stream, given out by line, or by row where quotes join lines."""
 
     def __init__(self, stream: BinaryIO):
-        self._stream, self._rest, self._ended = stream, b"", False
+        self._stream = io.TextIOWrapper(stream, "utf-8", "replace", newline="")
         self._text, self._at, self._number = "", 0, 1
 
     def peek(self) -> str | None:
@@ -129,27 +130,20 @@ class _Lines:
         return number, text.rstrip("\r\n"), pattern is None or match is not None
 
     def _more(self) -> bool:
-        while not self._ended:
-            data = self._stream.read1(_CHUNK)
-            self._ended = not data
-            data = self._rest + data
-            # Whole lines only: a character may be cut.
-            cut = len(data) if self._ended else data.rfind(b"\n") + 1
-            self._rest = data[cut:]
-            if len(self._rest) > records.LONGEST_RECORD:
-                self._rest = self._rest[:_CHUNK] + _TOO_LONG
-            if cut:
-                self._text = self._text[self._at :] + data[:cut].decode("utf-8", "replace")
-                self._at = 0
-                return True
-        return False
+        if data := self._stream.read(_CHUNK):
+            rest = self._text[self._at :]
+            if len(rest) > _LONGEST_ROW and "\n" not in rest:
+                rest = rest[:_CHUNK] + _TOO_LONG
+            self._text, self._at = rest + data, 0
+        return bool(data)
 
 
 # --- Excel ----------------------------------------------------------------------------
 
 
 def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
-    """The rows of all sheets; the first row with two names or more is a sheet's header.
+    """The rows of all sheets; the first row with two names or more is a sheet's header, or one
+    alone that texts have.
 
     Args:
         name: of the file.
@@ -174,14 +168,25 @@ def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
 
 def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] = []
+    before: list[str] = []  # the last row with one cell: a title, or the header of one column
     for number, cells in rows:
-        if columns:
-            if any(cells):
-                # A row ends with its last cell that is filled.
-                cells = cells + [""] * (len(columns) - len(cells))
-                yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
-        elif sum(map(bool, cells)) > 1:
-            columns = cells
+        filled = sum(map(bool, cells))
+        if not columns and filled == 1 and any(name in records.TEXT_FIELDS for name in before):
+            columns = before
+        if columns and filled:
+            # A row ends with its last cell that is filled.
+            cells = cells + [""] * (len(columns) - len(cells))
+            yield number, {c: v for c, v in zip(columns, cells, strict=False) if c}
+        elif filled > 1:
+            columns = _distinct(cells)
+        elif filled:
+            before = cells
+
+
+def _distinct(columns: list[str]) -> list[str]:
+    """Names of columns, the second of a name with its number: both are kept."""
+    numbered = zips.numbered(columns)
+    return [own if name else "" for name, own in zip(columns, numbered, strict=True)]
 
 
 def _short(error: Exception) -> str:
@@ -193,6 +198,7 @@ def _short(error: Exception) -> str:
 
 # A batch has at most so many rows and, as the file says, so many bytes.
 _BATCH_ROWS, _BATCH_BYTES = 256, 8_000_000
+_VALUE_BYTES = 4
 
 
 def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
@@ -208,23 +214,27 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     packed = file.seek(0, os.SEEK_END)
     number = unpacked = 0
     try:
+        metadata = pyarrow.parquet.read_metadata(file)
         # A text that many rows share stays one text until its row is read.
-        names = pyarrow.parquet.read_schema(file).names
-        table = pyarrow.parquet.ParquetFile(file, read_dictionary=names)
+        texts = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
+        table = pyarrow.parquet.ParquetFile(file, metadata=metadata, read_dictionary=texts)
         for group in range(table.num_row_groups):
-            for batch in table.iter_batches(_rows_at_once(table.metadata, group, packed), [group]):
-                step = batch.num_rows if _decoded_bytes(batch) < _BATCH_BYTES else 1
-                for start in range(0, batch.num_rows, step):
-                    for row in batch.slice(start, step).to_pylist():
+            for batch in table.iter_batches(_rows_at_once(metadata, group, packed), [group]):
+                is_small = _decoded_bytes(batch.columns) < _BATCH_BYTES
+                step = batch.num_rows if is_small else 1
+                for start in range(0, batch.num_rows, step or 1):
+                    rows = batch.slice(start, step)
+                    size = _decoded_bytes(rows.columns)
+                    unpacked += size
+                    if streams.is_bomb(unpacked, packed):
+                        raise ValueError("it unpacks to far more than text does")
+                    if size > records.LONGEST_RECORD:
                         number += 1
-                        size = sum(len(value) for value in row.values() if type(value) is str)
-                        unpacked += size
-                        if streams.is_bomb(unpacked, packed):
-                            raise ValueError("it unpacks to far more than text does")
-                        if size > records.LONGEST_RECORD:
-                            yield Reject(name, number, records.too_long())
-                        else:
-                            yield number, row
+                        yield Reject(name, number, records.too_long())
+                        continue
+                    for row in rows.to_pylist():
+                        number += 1
+                        yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
         yield Reject(name, number + 1, reason)
@@ -236,21 +246,31 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
 def _rows_at_once(metadata, group: int, packed: int) -> int:
     """Rows of a group to decode at a time, by the size that the file claims."""
     found = metadata.row_group(group)
-    if streams.is_bomb(found.total_byte_size, packed):
-        raise ValueError(f"{found.total_byte_size:,} bytes in {packed:,}: no text packs so well")
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (found.total_byte_size + 1)))
+    # A value that is the same again and again takes no byte in the file, but some in memory.
+    values = sum(found.column(n).num_values for n in range(found.num_columns))
+    size = found.total_byte_size + _VALUE_BYTES * values
+    if streams.is_bomb(size, packed):
+        raise ValueError(f"{size:,} bytes in {packed:,}: no text packs so well")
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // (size + 1)))
 
 
-def _decoded_bytes(batch) -> int:
-    """Bytes of a batch, at most, once every row has its own copy of a shared text."""
+def _decoded_bytes(columns: Iterable) -> int:
+    """Bytes of Arrow arrays once every row has its own copy of a shared text."""
     import pyarrow
     import pyarrow.compute
 
     found = 0
-    for column in batch.columns:
+    for column in columns:
         if isinstance(column, pyarrow.DictionaryArray):
-            lengths = pyarrow.compute.binary_length(column.dictionary)
-            found += len(column) * (pyarrow.compute.max(lengths).as_py() or 0)
+            lengths = pyarrow.compute.binary_length(column.dictionary).take(column.indices)
+            found += pyarrow.compute.sum(lengths).as_py() or 0
+        elif isinstance(column, pyarrow.StructArray):
+            found += _decoded_bytes(column.flatten())
+        elif isinstance(column, pyarrow.MapArray):
+            inside = slice(column.offsets[0].as_py(), column.offsets[-1].as_py())
+            found += _decoded_bytes((column.keys[inside], column.items[inside]))
+        elif pyarrow.types.is_nested(column.type):
+            found += _decoded_bytes((column.flatten(),))
         else:
             found += column.nbytes
     return found

@@ -30,7 +30,9 @@ _BLOCKS = frozenset(
 )
 # A comment, a tag, text, or a bracket that is none of them. One pass: it takes linear time.
 _TOKEN = re.compile(
-    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|<!?(/?)([A-Za-z][A-Za-z0-9:]*+)[^<>]*+>|([^<]++|<)"
+    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
+    r"|<!?(/?)([A-Za-z][A-Za-z0-9:]*+)(?:[^<>=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')?)*+>"
+    r"|([^<]++|<)"
 )
 
 

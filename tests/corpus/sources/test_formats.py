@@ -48,6 +48,18 @@ def test_newspaper_has_its_headline_above_the_paragraphs(read, formats_dir):
     }
 
 
+def test_an_empty_list_of_utterances_hides_no_paragraphs(tmp_path, read):
+    record = {
+        "id": "WARW1.1",
+        "metadata": {},
+        "utterance": [],
+        "paragraph": [{"form": "문단이다."}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"document": [record]}))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["문단이다."], [])
+
+
 def test_written_text_is_its_paragraphs(read, formats_dir):
     (document,), _ = read(formats_dir / "nikl/NIKL_WRITTEN_v1.2")
     assert len(document.text.split("\n")) == 3

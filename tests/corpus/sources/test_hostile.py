@@ -6,12 +6,13 @@ import io
 import json
 import lzma
 import os
+import re
 import zipfile
 
 import pytest
 
 from gemma_ko_lib.corpus.documents import find_files_and_notes, read_records
-from gemma_ko_lib.corpus.sources import files, formats, records, streams
+from gemma_ko_lib.corpus.sources import files, formats, records, streams, tables
 from tests.corpus.sources.test_kinds import _MAIN, _WORKBOOK, parquet, xlsx
 
 RECORD = '{"text": "가람의 글"}\n'
@@ -244,6 +245,19 @@ def test_one_far_cell_takes_no_memory(tmp_path, read):
     assert (document.id, document.text, rejects) == ("7", "첫 줄", [])
 
 
+def test_a_sheet_that_a_book_lists_twice_is_read_once(tmp_path, read):
+    data = io.BytesIO(xlsx([["id", "text"], ["1", "첫 줄"]]))
+    with zipfile.ZipFile(data) as book, zipfile.ZipFile(tmp_path / "a.xlsx", "w") as twice:
+        for name in book.namelist():
+            content = book.read(name)
+            if name == "xl/workbook.xml":
+                (listed,) = re.findall(rb"<sheet .*?/>", content)
+                content = content.replace(listed, listed * 3)
+            twice.writestr(name, content)
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 줄"], [])
+
+
 def test_a_sheet_knows_shared_texts_dates_and_numbers(tmp_path, read):
     parts = {
         "xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}"><si><t>text</t></si><si><r><t>두 </t></r>'
@@ -308,17 +322,55 @@ def test_rows_that_share_one_long_text_stay_within_memory(tmp_path, read, monkey
     assert (found, len(rejects)) == ([], rows)
 
 
+@pytest.mark.parametrize("within", ["list", "structure", "map"])
+def test_texts_shared_within_a_row_stay_within_memory_too(tmp_path, read, monkeypatch, within):
+    import pyarrow
+
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1_000_000)
+    shared = ["긴 글 " * 25_000] * 50
+    values = {"list": shared, "structure": {"in": shared}, "map": [("in", t) for t in shared]}
+    kind = pyarrow.map_(pyarrow.string(), pyarrow.string()) if within == "map" else None
+    more = pyarrow.array([[], values[within]] if within == "list" else [None, values[within]], kind)
+    (tmp_path / "a.parquet").write_bytes(parquet({"text": ["앞", "뒤"], "more": more}))
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line, reject.reason[:8]) == (["앞"], 2, "too long")
+
+
+def test_values_that_take_no_byte_in_a_parquet_file_are_counted(tmp_path, read):
+    import pyarrow
+
+    nothing = pyarrow.ListArray.from_arrays([0, 5_000_000], pyarrow.nulls(5_000_000, "int8"))
+    (tmp_path / "a.parquet").write_bytes(parquet({"text": ["글"], "more": nothing}))
+    found, (reject,) = read(tmp_path)
+    assert (found, "no text packs so well" in reject.reason) == ([], True)
+
+
 def test_a_line_of_a_table_that_does_not_end_is_refused(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(records, "LONGEST_RECORD", 3_000_000)
+    monkeypatch.setattr(tables, "_LONGEST_ROW", 1_100_000)
     (tmp_path / "a.csv").write_text("id,text\n1,가\n2," + "끝없는 칸 " * 500_000 + "\n3,나\n")
     found, (reject,) = read(tmp_path)
     assert (texts(found), reject.line) == (["가", "나"], 3)
     assert reject.reason.startswith("too long for a row")
 
 
-def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
-    from gemma_ko_lib.corpus.sources import tables
+def test_many_open_quotes_take_linear_time(tmp_path, read):
+    # With the rest of the table copied for each row, these would take minutes in a longer table.
+    (tmp_path / "a.csv").write_text("id,text\n" + '1,"열린\n' * 40_000)
+    found, rejects = read(tmp_path)
+    assert (found, len(rejects)) == ([], 40_000)
 
+
+def test_rows_of_one_document_without_end_cost_their_document(tmp_path, read, monkeypatch):
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
+    rows = [("a", "앞의 글"), *[("b", "끝없는 글 " * 20)] * 30, ("c", "뒤의 글")]
+    table = "file_id,sentence\n" + "\n".join(map(",".join, rows))
+    (tmp_path / "a.csv").write_text(table)
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.line) == (["앞의 글", "뒤의 글"], 3)
+    assert reject.reason.startswith("too long for a document")
+
+
+def test_what_no_reader_foresaw_costs_its_file(tmp_path, read, monkeypatch):
     def broken(name, stream):
         yield 1, {"text": "첫 줄"}
         raise KeyError("열")

@@ -66,6 +66,23 @@ def test_a_file_may_be_one_record_and_a_document_may_be_an_object(at_once):
     assert (found.record, found.origin.root["id"]) == (inner, "SBRW1")
 
 
+@pytest.mark.parametrize("at_once", [0, 1 << 20])
+def test_every_record_and_every_list_of_them_within_an_object_is_read(at_once):
+    reviews = {str(n): {"RawText": f"{n}번 리뷰"} for n in range(3)}
+    found, _ = split(json.dumps({"version": 1, **reviews}), at_once)
+    assert [item.record for item in found] == list(reviews.values())
+    assert {item.origin.root["version"] for item in found} == {1}
+    parts = {"train": {"data": [{"n": 1}]}, "test": {"data": [{"n": 2}]}}
+    assert found_records(json.dumps(parts), at_once=at_once) == [{"n": 1}, {"n": 2}]
+
+
+def test_an_object_too_long_for_memory_is_given_up(monkeypatch):
+    monkeypatch.setattr(records, "LONGEST_RECORD", 2000)
+    monkeypatch.setattr(json_values, "CHUNK", 500)
+    found, rejects = split(json.dumps({f"key {n}": "값" for n in range(500)}))
+    assert (found, rejects[0].reason[:8]) == ([], "too long")
+
+
 def test_objects_side_by_side_are_records_each():
     data = '{"a": 1}\n{"a": 2}\n\n{\n "a": 3}'
     assert found_records(data) == [{"a": 1}, {"a": 2}, {"a": 3}]

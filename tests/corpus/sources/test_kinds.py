@@ -159,6 +159,22 @@ def test_a_sheet_gives_what_its_csv_gives(tmp_path, read, formats_dir, name, in_
     assert found[0].metadata["corpus"] == expected[0].metadata["corpus"]
 
 
+def test_a_sheet_of_one_column_is_a_table(tmp_path, read):
+    rows = [["모은 댓글"], ["댓글"], ["첫 댓글이다"], ["둘째 댓글이다"]]
+    (tmp_path / "a.xlsx").write_bytes(xlsx(rows))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 댓글이다", "둘째 댓글이다"], [])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_two_columns_of_one_name_are_both_kept(tmp_path, read, name):
+    rows = [["id", "text", "text", "", ""], ["1", "첫 글", "고친 글", "", ""]]
+    data = xlsx(rows) if name == "a.xlsx" else "\n".join(map(",".join, rows)).encode()
+    (tmp_path / name).write_bytes(data)
+    (document,), _ = read(tmp_path)
+    assert (document.text, document.metadata["text (2)"]) == ("첫 글", "고친 글")
+
+
 def test_a_damaged_sheet_is_named(tmp_path, read):
     (tmp_path / "a.xlsx").write_bytes(xlsx([["원문", "번역문"]])[:-40])
     found, (reject,) = read(tmp_path / "a.xlsx")
@@ -206,6 +222,16 @@ def test_parquet_is_read_row_by_row(tmp_path, read, in_zip):
     assert found[0].metadata["label"] == 1
 
 
+def test_parquet_may_hold_lists_and_structures_beside_the_text(tmp_path, read):
+    said = [{"text": "밥 먹었어?", "speaker": "1"}, {"text": "아직.", "speaker": "2"}]
+    (tmp_path / "a.parquet").write_bytes(
+        parquet({"text": ["첫 글"], "tags": [["가", "나"]], "about": [{"year": 2031}]})
+    )
+    (tmp_path / "b.parquet").write_bytes(parquet({"utterances": [said]}))
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["첫 글", "A: 밥 먹었어?\nB: 아직."], [])
+
+
 def test_a_damaged_parquet_file_is_named(tmp_path, read):
     (tmp_path / "a.parquet").write_bytes(parquet({"text": ["글"]})[:-8])
     found, (reject,) = read(tmp_path / "a.parquet")
@@ -219,6 +245,34 @@ PAGE = (
     "그 가운데 새벽에 여는 곳은 두 곳뿐이다.\n"
     "가장 오래된 집은 1988년부터 같은 화덕을 쓴다 & 지금도 단팥빵만 판다."
 )
+
+
+def test_a_text_about_id3_is_no_recording(tmp_path, read):
+    (tmp_path / "a.txt").write_text("ID3 태그에는 곡의 이름이 있다.")
+    (tmp_path / "b.dat").write_bytes(b"ID3\x03\0\0")
+    found, (reject,) = read(tmp_path)
+    assert (texts(found), reject.reason) == (["ID3 태그에는 곡의 이름이 있다."], "not text (.dat)")
+
+
+def test_a_page_is_known_by_its_name_whatever_it_begins_with(tmp_path, read):
+    (tmp_path / "a.htm").write_text("<!-- saved from a site -->\n<html><p>글이다.</p></html>")
+    (tmp_path / "b.html").write_text("<div><p>조각이다.</p><script>var a</script></div>")
+    found, rejects = read(tmp_path)
+    assert (texts(found), rejects) == (["글이다.", "조각이다."], [])
+
+
+def test_a_bracket_within_an_attribute_ends_no_tag(tmp_path, read):
+    page = '<html><p title="a > b">글이다.<img alt = \'x > y\'> <b id=5">"굵은" 글</b></p></html>'
+    (tmp_path / "a.html").write_text(page)
+    (document,), _ = read(tmp_path)
+    assert document.text == '글이다. "굵은" 글'
+
+
+@pytest.mark.parametrize("start", ["<?xml version='1.0' encoding='utf-8'?>\n", ""])
+def test_xml_that_no_reader_knows_is_no_plain_text(tmp_path, read, start):
+    (tmp_path / "a.xml").write_text(f"{start}<corpus><s>가람의 글</s></corpus>")
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason[:22]) == ([], "XML of an unknown kind")
 
 
 def test_a_page_is_its_paragraphs(read, formats_dir):

@@ -224,7 +224,7 @@ def test_a_full_disk_is_said_before_and_while_it_fills(mirror, monkeypatch):
             fetch("open:nsmc")
 
     def no_space(*args):
-        raise downloads._Full(OSError(28, "No space left on device"))
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(downloads, "_append", no_space)
     with pytest.raises(UserError, match=r"Cannot write .*No space left.*GEMMA_KO_CACHE"):

@@ -84,7 +84,9 @@ DUMP = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/">
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_dump_gives_its_articles(tmp_path, read, packed):
     path = tmp_path / ("pages.xml.bz2" if packed else "pages.xml")
-    path.write_bytes(bz2.compress(DUMP.encode()) if packed else DUMP.encode())
+    dump = DUMP.encode()
+    declared = b"<?xml version='1.0' encoding='utf-8'?>\n" + dump
+    path.write_bytes(bz2.compress(declared) if packed else dump)
     (document,), rejects = read(path)
     assert document.text == "물레는 실을 잣는 틀이다.\n\n쓰임\n솜에서 실을 뽑는다."
     assert (document.id, document.metadata["title"], rejects) == ("1", "물레", [])
