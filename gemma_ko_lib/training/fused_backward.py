@@ -105,7 +105,8 @@ def forward(decoder: Decoder, params: dict, batch: dict) -> Kept:
         preferred_element_type=jnp.float32,
     )
     at_target = soft_capped(at_target, decoder.soft_cap)
-    tokens = batch["loss_weights"].sum()
+    # A row may be the last token of a document, which predicts nothing.
+    tokens = jnp.maximum(batch["loss_weights"].sum(), 1)
     return Kept(
         batch=batch,
         inputs=inputs,

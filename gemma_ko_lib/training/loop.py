@@ -134,13 +134,15 @@ def make_update(loss_sum: LossSum, optimizer: optax.GradientTransformation, mesh
         if jax.tree.leaves(rest)[0].shape[0]:
             totals, _ = jax.lax.scan(add_micro_batch, totals, rest)
         loss, weight, gradient = totals
+        # The only row of an update may be the last token of a document, which predicts nothing.
+        divisor = jnp.maximum(weight, 1)
         # By a product: compilers repeat it wherever the gradient is read, but store a quotient.
-        per_token = 1 / (weight * factor)
+        per_token = 1 / (divisor * factor)
         gradient = jax.tree.map(lambda g: g * per_token.astype(g.dtype), gradient)
         norm = optax.tree.norm(gradient)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer, params)
         changed = optax.apply_updates(params, changes), optimizer_state
-        figures = {"loss": loss / weight, "gradient_norm": norm, "tokens": weight}
+        figures = {"loss": loss / divisor, "gradient_norm": norm, "tokens": weight}
         if loss_scale is not None:
             finite = jnp.isfinite(norm)
             # Without this batch, then: an update of no change.

@@ -74,6 +74,14 @@ def test_micro_batches_make_the_same_update_as_one_batch():
         np.testing.assert_allclose(state.params[name], value, atol=2e-4, err_msg=name)
 
 
+def test_a_row_that_predicts_nothing_is_no_end_of_the_run():
+    batch = _batch(rows=1, accumulation=1)
+    batch["loss_weights"] *= 0
+    state, figures = _updated(make_model("gemma1-mqa"), batch)
+    assert figures == {"loss": 0, "gradient_norm": 0, "tokens": 0}
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(state.params))
+
+
 def test_the_update_is_compiled_once():
     model = make_model("gemma2")
     optimizer = adamw(learning_rate_schedule(1e-2, 10, 0))
