@@ -151,7 +151,7 @@ def _from_gguf_package(cached: Path, dtype: str) -> Model:
     try:
         _keep(model, terms, cached)
     except UserError as error:  # it can be used all the same
-        why = str(error).partition(" (")[0]
+        why = re.split(r" \(|\. Give ", str(error))[0]  # without a remedy that is not one here
         print(
             f"The converted model is not kept, and will be converted again: {why}. GEMMA_KO_CACHE "
             "in the environment names another folder for it.",
