@@ -213,7 +213,7 @@ def _add_finetune(commands) -> None:
         default=(),
         metavar="PATH",
         help="leave out conversations that hold a piece of these evaluation sets: files, or "
-        "folders of them, of which files for training (*train*) are left out",
+        "folders of them, of which files for training (train…) are left out",
     )
 
 

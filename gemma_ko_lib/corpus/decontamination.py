@@ -92,7 +92,9 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
                         trivial.add((size, value))
     sizes = Counter(set_of)
     trivial |= {
-        gram for gram, its in items_of.items() if _is_common([set_of[i] for i in its], sizes)
+        gram
+        for gram, its in items_of.items()
+        if len(its) > _COMMON_ITEMS and _is_common([set_of[i] for i in its], sizes)
     }
     grams = {gram: items for gram, items in items_of.items() if gram not in trivial}
     long = {gram: items for gram, items in grams.items() if gram[0] >= FEWEST_WORDS}

@@ -145,9 +145,8 @@ def run_course(
             )
 
         numbered = list(enumerate(paths, start=1))
-        if (
-            jobs > 1
-        ):  # begun first, the longest ones do not keep one job busy when the others are done
+        if jobs > 1:
+            # Begun first, the longest ones do not keep one job busy when the others are done.
             took = {r["notebook"]: r["seconds"] for r in recorded_runs() if r["profile"] == profile}
             numbered.sort(key=lambda its: -took.get(its[1].stem, 0))
         pool = concurrent.futures.ThreadPoolExecutor(jobs)

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+# A disk's, not a network's.
+OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 # What no free space would mend.
 _OF_THE_PLACE = {
     getattr(errno, name) for name in "EACCES EPERM EROFS EEXIST ENOTDIR EISDIR EBUSY".split()

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import errno
 import hashlib
 import json
 import os
@@ -13,9 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime.errors import UserError, disk_error, disk_errors
+from gemma_ko_lib.runtime.errors import OF_WRITING, UserError, disk_error, disk_errors
 
-_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
 
@@ -57,7 +55,7 @@ def whole_file(path: str | Path, mode: str = "w"):
         os.replace(temporary, path)
     except OSError as error:
         # What the block reads, from the network for one, has errors of its own.
-        if of_block and error.errno not in _OF_WRITING:
+        if of_block and error.errno not in OF_WRITING:
             raise
         raise disk_error(path, error) from error
     finally:

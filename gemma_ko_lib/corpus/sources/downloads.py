@@ -4,7 +4,6 @@ What has arrived stands in NAME.part, which only grows; a stopped download goes 
 file gets its name when its checksum is right. So a part is never taken for the whole.
 """
 
-import errno
 import http.client
 import shutil
 import time
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from gemma_ko_lib.runtime import Progress, UserError, only_process, sha256_of
+from gemma_ko_lib.runtime.errors import OF_WRITING
 
 _CHUNK = 1 << 16
 _SECONDS_OF_SILENCE = 20
 _ATTEMPTS = 3  # without a byte between them
 _KEPT_FREE = 50_000_000  # bytes that a download leaves on the disk
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
-_OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
 
 
 class Remote(NamedTuple):
@@ -131,7 +130,7 @@ def _fill(file: BinaryIO, remote: Remote, path: Path, wanted: int, quiet: bool) 
                 if error.code not in _BUSY:
                     raise _unreachable(remote, reason, path) from None
             except (http.client.HTTPException, OSError) as error:
-                if getattr(error, "errno", None) in _OF_THE_DISK:
+                if getattr(error, "errno", None) in OF_WRITING:
                     raise
                 reason = str(getattr(error, "reason", "") or error or type(error).__name__)
             failures = 0 if file.tell() > before else failures + 1

@@ -4,13 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from gemma_ko_lib.corpus.sources import (
-    aihub,
-    community,
-    nikl,
-    records,
-    translations,
-)
+from gemma_ko_lib.corpus.sources import aihub, community, nikl, records, translations
 from gemma_ko_lib.corpus.sources.records import (
     NO_FIELDS,
     TEXT_FIELDS,
