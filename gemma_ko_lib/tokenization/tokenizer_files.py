@@ -12,6 +12,8 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 from gemma_ko_lib import runtime
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import (
@@ -200,6 +202,8 @@ def open_gguf(path: str | Path):
         reads = 0
 
         def _get(self, offset, dtype, count=1, override_order=None):
+            if not self.reads:  # a slice of np.memmap takes much longer than one of an array
+                self.data = np.asarray(self.data)
             self.reads += 1
             found = super()._get(offset, dtype, count, override_order)
             if len(found) < int(count):
