@@ -1,14 +1,17 @@
 """Models of a few thousand parameters, in every shape of the family."""
 
+import functools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-# Tiny models spend their time in the compiler, and their numbers do not depend on its effort;
-# what one test has compiled, the next, another worker or a subprocess need not compile again.
+# Tiny models spend their time in the compiler, and their numbers do not depend on its effort: on
+# CPUs these two take a third of the time of either alone. What one test has compiled, the next,
+# another worker or a subprocess need not compile again.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled-tests"
 )
@@ -47,7 +50,7 @@ TINY = {
             "sliding_window_size": 4,
         },
     ),
-    # Eight layers: one group of six and a tail of two.
+    # Eight layers: the sixth is global, as every sixth is.
     "gemma3": (
         "Gemma3Backbone",
         {
@@ -66,11 +69,10 @@ TINY = {
 
 def on_eight_devices(script: str):
     """Run a script where JAX sees eight CPU devices; what its last line prints, as JSON."""
-    flags = "--xla_force_host_platform_device_count=8"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": "8"},
         capture_output=True,
         text=True,
     )
@@ -109,6 +111,14 @@ def random_weights(decoder, seed: int = 0) -> dict:
     }
 
 
+@functools.cache
+def _decoder(kind: str, config: str):
+    """A decoder that all tests share: to build one takes longer than most tests do."""
+    from gemma_ko_lib import models
+
+    return models.Decoder(models.build_backbone(kind, json.loads(config), "float32"))
+
+
 def make_model(shape: str, seed: int = 0, tokenizer=None):
     """A tiny `Model` with random weights."""
     from gemma_ko_lib import models
@@ -116,7 +126,7 @@ def make_model(shape: str, seed: int = 0, tokenizer=None):
     kind, config = TINY[shape]
     if tokenizer:
         config = {**config, "vocabulary_size": len(tokenizer.vocabulary)}
-    decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
+    decoder = _decoder(kind, json.dumps(config))
     return models.Model(shape, kind, config, decoder, random_weights(decoder, seed), tokenizer)
 
 
@@ -141,17 +151,3 @@ def _own_cache(tmp_path, monkeypatch):
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})
-
-
-@pytest.fixture(autouse=True)
-def _compiler_effort(request):
-    """Tests marked `optimised` compile as users' programs do."""
-    if not request.node.get_closest_marker("optimised"):
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    low = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
-    jax.config.update("jax_disable_most_optimizations", low)

@@ -160,11 +160,11 @@ def runs(tmp_path_factory, tiny_tokenizer):
 
 
 def _start(folder: Path, how: str, devices: int, **environment) -> subprocess.Popen:
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment |= {"PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": str(devices)}
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_SCRIPT), str(folder), how],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, **environment},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
