@@ -302,6 +302,18 @@ def test_a_folder_of_something_else_is_not_touched(road, capsys):
     assert (mine / "mine.txt").read_text("utf-8") == "일기"
 
 
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"settings": {}, "seconds": 1}'])
+def test_a_damaged_note_is_named_with_the_remedy(note, road, capsys):
+    note_file = road.parent / "out" / "steps" / "clean.json"
+    note_file.parent.mkdir(parents=True)
+    note_file.write_text(note, "utf-8")
+    for how in ([], ["--plan"]):
+        assert cli.main(["road", str(road), "-o", str(road.parent / "out"), *how]) == 1
+        said = capsys.readouterr().err
+        assert str(note_file) in said and "Delete it and move clean away" in said
+    assert note_file.read_text("utf-8") == note
+
+
 def test_rejects_of_a_step_are_told_also_when_it_was_done_before(road, capsys):
     (road.parent / "texts" / "b.jsonl").write_text('{"text": "끊긴', "utf-8")
     road.write_text(HEAD[: HEAD.index("vocabulary")].replace("MODEL", "./tiny"), "utf-8")

@@ -75,17 +75,32 @@ def _road(arguments) -> int | None:
 
 # --- What is there -------------------------------------------------------------------
 
+_NOTED = {"settings", "seconds", "finished", "started"}
+
 
 def _record_path(step) -> Path:
     return Path("steps") / (step.output.removesuffix(".json").replace("/", "-") + ".json")
 
 
 def _record(step) -> dict:
-    """What a step has noted: its settings, seconds, whether it is finished; or nothing."""
+    """What a step has noted: its settings, seconds, whether it is finished; or nothing.
+
+    Raises:
+        UserError: the note is damaged.
+    """
+    path = _record_path(step)
     try:
-        return read_json_object(_record_path(step))
+        record = read_json_object(path)
+        if missing := _NOTED - record.keys():
+            raise ValueError(f"has no {', '.join(sorted(missing))}")
     except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path.absolute()}, the road's note on {step.name}, cannot be read: it {error}. "
+            f"Delete it and move {step.output} away; the step then runs anew."
+        ) from None
+    return record
 
 
 def _looked_at(steps):

@@ -100,7 +100,8 @@ def read_documents(inputs: str | Path | Iterable[str | Path]) -> Iterator["Docum
     if rejects:
         place = first.file if first.line is None else f"{first.file}:{first.line}"
         reason = mask_pii(first.reason)  # it names keys, which without a header are data
-        said = f"{rejects:,} records left out; the first, {place}: {reason}"
+        records = "record" if rejects == 1 else "records"
+        said = f"{rejects:,} {records} left out; the first, {place}: {reason}"
         print(printable(said), file=sys.stderr)
 
 

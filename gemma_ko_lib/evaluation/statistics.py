@@ -100,6 +100,9 @@ def paired_difference(first, second, clusters=None) -> tuple[float, tuple[float,
         clusters: the cluster of each item where items come in clusters, as from
             `SuiteResult.clusters`; see `cluster_interval`.
 
+    Returns:
+        The mean and its interval, which is None of one item or one cluster.
+
     Raises:
         ValueError: not the same number of items.
     """
@@ -107,5 +110,5 @@ def paired_difference(first, second, clusters=None) -> tuple[float, tuple[float,
     if first.shape != second.shape:
         raise ValueError(f"{len(first)} and {len(second)} items cannot be paired")
     change = second - first
-    span = interval(change) if clusters is None else cluster_interval(change, clusters)
-    return float(change.mean()), span
+    clusters = range(len(change)) if clusters is None else clusters
+    return float(change.mean()), cluster_interval(change, clusters)

@@ -5,6 +5,7 @@ All blocks of a Gemma have weights of the same shapes. They are stacked and run 
 they are told apart by data. What is changed in KerasHub's blocks stands in `keras_hub_blocks`.
 """
 
+import functools
 import json
 import re
 
@@ -20,6 +21,9 @@ from gemma_ko_lib.runtime import UserError
 
 Params = dict[str, jax.Array]
 
+# After so many layers all kinds have come: every second of a Gemma 2 is global, of a 3 every sixth.
+_PERIOD = 6
+
 
 class Decoder:
     """A backbone as a pure function of its weights.
@@ -29,12 +33,19 @@ class Decoder:
 
     Args:
         backbone: a KerasHub GemmaBackbone or text-only Gemma3Backbone.
+        num_layers: of the model, where the backbone has only its first layers; these are repeated.
+
+    Attributes:
+        blocks: KerasHub's decoder blocks, in order.
     """
 
-    def __init__(self, backbone):
+    def __init__(self, backbone, num_layers: int | None = None):
         keras_hub_blocks.check(backbone)
         self.backbone = backbone
+        built = backbone.transformer_layers
+        self.blocks = [built[i % len(built)] for i in range(num_layers or len(built))]
         config = {key: value for key, value in backbone.get_config().items() if key != "name"}
+        config["num_layers"] = len(self.blocks)
         self._computes = type(backbone).__name__, json.dumps(config, sort_keys=True, default=str)
 
     def __eq__(self, other):
@@ -42,11 +53,6 @@ class Decoder:
 
     def __hash__(self):
         return hash(self._computes)
-
-    @property
-    def blocks(self) -> list:
-        """KerasHub's decoder blocks, in order."""
-        return self.backbone.transformer_layers
 
     # --- weights ---
 
@@ -245,7 +251,9 @@ def canonical_name(variable) -> str:
     )
 
 
-def build_decoder(kind: str, config: dict, dtype: str, name: str = "") -> Decoder:
+def build_decoder(
+    kind: str, config: dict, dtype: str, name: str = "", *, all_layers: bool = True
+) -> Decoder:
     """The decoder of a configuration, whose variables have shapes but no memory behind them.
 
     Args:
@@ -253,12 +261,16 @@ def build_decoder(kind: str, config: dict, dtype: str, name: str = "") -> Decode
         config: the backbone's arguments, as in `models.CONFIGS`.
         dtype: Keras dtype policy.
         name: of the model, for the message.
+        all_layers: whether KerasHub's backbone is built whole, which takes it half a second, and
+            can be given weights.
 
     Raises:
         UserError: no such model can be built.
     """
     try:
-        return Decoder(build_backbone(kind, config, dtype))
+        layers = config["num_layers"]
+        built = layers if all_layers else min(layers, _PERIOD)
+        return Decoder(build_backbone(kind, {**config, "num_layers": built}, dtype), layers)
     except UserError:  # another KerasHub; it says what to install
         raise
     except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
@@ -267,3 +279,20 @@ def build_decoder(kind: str, config: dict, dtype: str, name: str = "") -> Decode
             f"{said} {kind} can be built of its configuration ({type(error).__name__}: "
             f"{str(error).splitlines()[0]:.200})."
         ) from error
+
+
+def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
+    """A model without weights, for shapes and compilers; for equal arguments the same object.
+
+    Args:
+        kind, config, dtype: as for `build_decoder`.
+
+    Raises:
+        UserError: no such model can be built.
+    """
+    return _abstract_decoder(kind, tuple(config.items()), dtype)
+
+
+@functools.cache
+def _abstract_decoder(kind: str, config: tuple, dtype: str) -> Decoder:
+    return build_decoder(kind, dict(config), dtype, all_layers=False)

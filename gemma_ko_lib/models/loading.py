@@ -12,7 +12,7 @@ import jax
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import decoder as decoders
 from gemma_ko_lib.models.belonging import MODEL, read_description
-from gemma_ko_lib.models.configs import CONFIGS, build_backbone, preset_name, shape_of
+from gemma_ko_lib.models.configs import CONFIGS, preset_name, shape_of
 from gemma_ko_lib.models.gguf_weights import (
     GEMMA_NOTICE,
     convert_package,
@@ -106,8 +106,9 @@ def parameter_count(name: str | Path) -> int:
         >>> parameter_count("gemma3_270m")
         268098176
     """
-    backbone = build_backbone(*read_shape(name)[1:])
-    return sum(math.prod(variable.shape) for variable in backbone.variables)
+    _, kind, config = read_shape(name)
+    shapes = decoders.abstract_decoder(kind, config, "float32").shapes()
+    return sum(math.prod(x.shape) for x in shapes.values())
 
 
 def _from_files(files: list[Path], *parts) -> Model:

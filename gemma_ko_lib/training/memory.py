@@ -6,7 +6,6 @@ a step is estimated from the model's shapes. `plan` searches with these figures 
 """
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import AbstractMesh
 
 from gemma_ko_lib.models import keras_hub_blocks
-from gemma_ko_lib.models.decoder import Decoder, build_decoder, of_blocks
+from gemma_ko_lib.models.decoder import Decoder, of_blocks
 from gemma_ko_lib.models.sharding import BLOCKS
 from gemma_ko_lib.runtime import Accelerator
 from gemma_ko_lib.training.loss import CHUNK_TOKENS
@@ -22,25 +21,6 @@ from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching
 
 GIB = 2**30
-
-
-def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
-    """A model without weights; for equal shapes the same object.
-
-    Args:
-        kind: KerasHub backbone class.
-        config: the backbone's arguments, as in `models.CONFIGS`.
-        dtype: Keras dtype policy.
-
-    Raises:
-        UserError: no such model can be built.
-    """
-    return _abstract_decoder(kind, tuple(config.items()), dtype)
-
-
-@functools.cache  # Keras takes half a second to build one
-def _abstract_decoder(kind: str, config: tuple, dtype: str) -> Decoder:
-    return build_decoder(kind, dict(config), dtype)
 
 
 def mesh_of(machine: Accelerator) -> AbstractMesh:
@@ -80,8 +60,7 @@ class Estimate:
 
     def __init__(self, decoder: Decoder, method: Method, mesh):
         state, frozen = method.abstract(decoder, mesh)
-        backbone, shapes = decoder.backbone, decoder.shapes()
-        blocks = backbone.transformer_layers
+        backbone, blocks, shapes = decoder.backbone, decoder.blocks, decoder.shapes()
         self._fsdp, self._tensor = mesh.shape["fsdp"], mesh.shape["tensor"]
         self._compute = jnp.dtype(decoder.compute_dtype).itemsize
         self._product = jnp.dtype(decoder.product_dtype).itemsize

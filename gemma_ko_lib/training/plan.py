@@ -13,12 +13,12 @@ import re
 import shlex
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.models.decoder import Decoder, abstract_decoder
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.training import step_compiler
-from gemma_ko_lib.training.memory import GIB, Estimate, Need, abstract_decoder, mesh_of
+from gemma_ko_lib.training.memory import GIB, Estimate, Need, mesh_of
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching, RunSize
 from gemma_ko_lib.training.step_compiler import Compiled, Step

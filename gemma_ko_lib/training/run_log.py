@@ -140,8 +140,8 @@ class Watch:
 
 def _stop(what: str, step: int, rows: np.ndarray) -> UserError:
     return UserError(
-        f"{what} at update {step}. The batch is rows {', '.join(map(str, rows.tolist()))} of the "
-        "token shards: look at them with tokenization.open_shards(folder)[row]. Earlier "
-        "checkpoints are whole; go on with --resume and a lower learning rate, or without those "
-        "rows."
+        f"{what} at update {step}. The batch is rows {', '.join(map(str, rows.tolist()))} of what "
+        "is trained on (token shards show theirs by tokenization.open_shards(folder)[row]). "
+        "Earlier checkpoints are whole; go on with --resume and a lower learning rate, or without "
+        "those rows."
     )

@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
+from gemma_ko_lib.models.decoder import abstract_decoder
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.tokenization.packing import ARRAYS
-from gemma_ko_lib.training.memory import abstract_decoder, bytes_on_one_device
+from gemma_ko_lib.training.memory import bytes_on_one_device
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
 from gemma_ko_lib.training.size import Batching

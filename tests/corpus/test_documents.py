@@ -155,6 +155,8 @@ def test_reading_documents_only_tells_what_was_left_out(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(
         "2 records left out; the first, a.jsonl:1: broken JSON"
     )
+    list(read_documents(write(tmp_path / "b.jsonl", "{", line("글"))))
+    assert capsys.readouterr().err.startswith("1 record left out; the first, b.jsonl:1: ")
 
 
 def test_a_missing_path_is_an_error(tmp_path):

@@ -342,6 +342,10 @@ def test_a_comparison_of_items_that_share_frames_is_one_of_frames():
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])
 
 
+def test_one_item_says_nothing_of_another():
+    assert evaluation.paired_difference([0.0], [1.0]) == (1.0, None)
+
+
 def test_two_right_of_two_are_no_certainty():
     low, high = share_interval([1, 1])
     assert 0.3 < low < 0.4 and high == 1

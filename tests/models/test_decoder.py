@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models.decoder import project
+from gemma_ko_lib.models import keras_hub_blocks
+from gemma_ko_lib.models.decoder import abstract_decoder, build_decoder, project
 from tests.conftest import TINY, make_model, random_weights
 
 
@@ -154,6 +155,17 @@ def test_logits_of_bfloat16_are_sums_in_float32():
     assert logits.dtype == jnp.float32
     exact = np.asarray(hidden, "float32") @ np.asarray(table, "float32").T
     np.testing.assert_allclose(logits, exact, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["nano", "gemma_2b_en", "gemma2_2b_en", "gemma3_270m"])
+def test_an_abstract_decoder_has_the_layers_of_the_whole_one(name):
+    kind, config = models.CONFIGS[name]
+    whole = build_decoder(kind, config, "float32")
+    abstract = abstract_decoder(kind, config, "float32")
+    assert abstract == whole and abstract.shapes() == whole.shapes()
+    assert len(abstract.backbone.transformer_layers) == min(6, config["num_layers"])
+    kinds = [[keras_hub_blocks._kind(b) for b in x.blocks] for x in (abstract, whole)]
+    assert kinds[0] == kinds[1]
 
 
 def test_decoders_that_compute_the_same_are_equal_and_others_are_not():

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models import gguf_weights, keras_hub_blocks, loading
+from gemma_ko_lib.models import decoder, gguf_weights, keras_hub_blocks, loading
 from gemma_ko_lib.models.belonging import all_finite
 from gemma_ko_lib.models.configs import SIZES
 from gemma_ko_lib.models.layouts import SETTINGS
@@ -207,7 +207,7 @@ def test_a_file_that_is_none_ends_in_a_sentence(name, what, tiny_model, tmp_path
 def test_what_to_install_instead_of_another_keras_hub_is_not_cut_off(
     tiny_model, tmp_path, monkeypatch
 ):
-    from gemma_ko_lib.training import memory, plan
+    from gemma_ko_lib.training import plan
 
     tiny_model.save(tmp_path)
 
@@ -215,7 +215,7 @@ def test_what_to_install_instead_of_another_keras_hub_is_not_cut_off(
         raise UserError(f"The block is not built as the course expects ({'x' * 300}). Install …")
 
     monkeypatch.setattr(keras_hub_blocks, "check", moved)
-    memory._abstract_decoder.cache_clear()
+    decoder._abstract_decoder.cache_clear()
     for ask in (models.load, lambda path: plan.plan(str(path), "t4")):
         with pytest.raises(UserError, match="^The block .*Install …$"):
             ask(tmp_path)

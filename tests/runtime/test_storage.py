@@ -20,6 +20,12 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["report.json"]
 
 
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path):
+    (tmp_path / "by open").touch()
+    write_whole(tmp_path / "whole", "text")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "by open").stat().st_mode
+
+
 def test_a_full_disk_names_the_file_and_the_remedy(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
