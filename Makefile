@@ -31,7 +31,7 @@ DEV         := $(VENV)/.made-dev
 FULL        := $(VENV)/.made-full
 REAL        := $(VENV)/.made-real
 PIN         := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
-IS_TESTED   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+IS_TESTED   := import sys; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 14))
 
 ifneq ($(UV),)
 INSTALL     := "$(UV)" pip install --python $(BIN)/python
@@ -115,9 +115,9 @@ constraints:  ## write constraints.txt with the newest versions (needs uv)
 	  "# The versions that the course is tested with, for Python 3.11-3.13 and every extra but CUDA." \
 	  "# Made from pyproject.toml by \`make constraints\`; then run \`make test\`." \
 	  > build/constraints.txt
-	@"$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11 $(PINNED) \
+	@"$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11.5 $(PINNED) \
 	  --fork-strategy fewest --no-header --no-annotate >> build/constraints.txt
-	@for version in 3.11 3.12 3.13; do \
+	@for version in 3.11.5 3.12 3.13; do \
 	  "$(UV)" pip compile pyproject.toml --quiet --python-version $$version $(PINNED) \
 	    -c build/constraints.txt > /dev/null || exit 1; \
 	  echo "Python $$version: resolves"; \
@@ -140,7 +140,7 @@ $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 	  python=3.12; \
 	fi; \
 	if [ -z "$$python" ]; then \
-	  { echo "Gemma-Ko needs Python 3.11, 3.12 or 3.13. Tried:"; \
+	  { echo "Gemma-Ko needs Python 3.11 (from 3.11.5), 3.12 or 3.13. Tried:"; \
 	    for candidate in $(CANDIDATES); do \
 	      echo "  $$candidate: $$("$$candidate" --version 2>/dev/null || echo 'not found')"; \
 	    done; \
