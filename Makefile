@@ -62,15 +62,15 @@ course: $(LEARNER)  ## run every notebook; read course-output/report.html afterw
 FASTER      := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 AS_USUAL    := XLA_FLAGS= JAX_DISABLE_MOST_OPTIMIZATIONS=0
 PYTEST      := $(BIN)/python -m pytest
-SPEED       := not real and not slow
+TESTS       := not real and not slow
 
 test: lint  ## check style, run the tests, run every notebook from nothing
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "$(SPEED) and not optimised"
-	$(AS_USUAL) $(PYTEST) -n $(WORKERS) -m "$(SPEED) and optimised"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "$(TESTS) and not optimised"
+	$(AS_USUAL) $(PYTEST) -n $(WORKERS) -m "$(TESTS) and optimised"
 	rm -rf build/test-course
 	$(FASTER) $(BIN)/gemma-ko course --profile smoke --jobs $(JOBS) --timeout 1200 -o build/test-course
 
-test-full: SPEED := not real
+test-full: TESTS := not real
 test-full: $(FULL) test  ## the same with Ray, lm-eval and the slow tests
 
 lint: $(DEV)
