@@ -157,7 +157,7 @@ def test_logits_of_bfloat16_are_sums_in_float32():
     np.testing.assert_allclose(logits, exact, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["nano", "gemma_2b_en", "gemma2_2b_en", "gemma3_270m"])
+@pytest.mark.parametrize("name", models.CONFIGS)
 def test_an_abstract_decoder_has_the_layers_of_the_whole_one(name):
     kind, config = models.CONFIGS[name]
     whole = build_decoder(kind, config, "float32")
