@@ -1,21 +1,26 @@
 """Models of a few thousand parameters, in every shape of the family."""
 
 import functools
+import gc
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-# Tiny models spend their time in the compiler, and their numbers do not depend on its effort: on
-# CPUs these two take a third of the time of either alone. What one test has compiled, the next,
-# another worker or a subprocess need not compile again.
+# Tiny models spend their time in tracing and compiling, and their numbers do not depend on the
+# compiler's effort. On CPUs the first two together take a third of the time of either alone; one
+# part for the code generator and no tracebacks beside the operations take a fifth of the rest.
+# What one test has compiled, the next, another worker or a subprocess need not compile again.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled-tests"
 )
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import numpy as np
@@ -78,6 +83,12 @@ def on_eight_devices(script: str):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def pytest_collection_finish():
+    """The modules that were imported stay: a full collection need not go through them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
