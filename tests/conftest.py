@@ -1,6 +1,5 @@
 """Models of a few thousand parameters, in every shape of the family."""
 
-import functools
 import gc
 import json
 import os
@@ -104,6 +103,19 @@ def texts_of(language: str, split: str = "all") -> list[str]:
     return [record["text"] for record in read_samples(language, split)]
 
 
+class SameKey:
+    """Stands for `nnx.Rngs` where a model's shapes alone are asked for.
+
+    Flax 0.12 asks a traced counter for its sharding, and JAX goes through all of the trace for the
+    message that it has none: seconds, for a model of 38 layers.
+    """
+
+    def params(self):
+        import jax
+
+        return jax.random.key(0)
+
+
 SENTENCES = [
     "The library opens at nine and closes at six.",
     "A heavy rain fell on the village all night long.",
@@ -122,14 +134,6 @@ def random_weights(decoder, seed: int = 0) -> dict:
     }
 
 
-@functools.cache
-def _decoder(kind: str, config: str):
-    """A decoder that all tests share: to build one takes longer than most tests do."""
-    from gemma_ko_lib import models
-
-    return models.Decoder(models.build_backbone(kind, json.loads(config), "float32"))
-
-
 def make_model(shape: str, seed: int = 0, tokenizer=None):
     """A tiny `Model` with random weights."""
     from gemma_ko_lib import models
@@ -137,7 +141,7 @@ def make_model(shape: str, seed: int = 0, tokenizer=None):
     kind, config = TINY[shape]
     if tokenizer:
         config = {**config, "vocabulary_size": len(tokenizer.vocabulary)}
-    decoder = _decoder(kind, json.dumps(config))
+    decoder = models.build_decoder(kind, config, "float32")
     return models.Model(shape, kind, config, decoder, random_weights(decoder, seed), tokenizer)
 
 

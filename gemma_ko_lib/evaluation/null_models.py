@@ -16,8 +16,8 @@ from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.choices import Score, encode_pairs, score_continuations
 from gemma_ko_lib.evaluation.items import Suite
 from gemma_ko_lib.evaluation.results import SuiteResult, judge
-from gemma_ko_lib.models.configs import CONFIGS, build_backbone
-from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.models.configs import CONFIGS
+from gemma_ko_lib.models.decoder import build_decoder
 from gemma_ko_lib.models.model import Model
 
 SEEDS = 5
@@ -96,8 +96,16 @@ def _frequencies(tokenizer) -> Counter:
 
 def _random_model(tokenizer, pieces: int, seed: int) -> Model:
     """A Gemma 2 of two blocks that has learnt nothing, with room for some pieces."""
-    # Few sizes, so that small suites share what is compiled.
-    kind, config, decoder = _small_decoder(max(512, 1 << (pieces - 1).bit_length()))
+    kind, config = CONFIGS["nano"]
+    config = {
+        **config,
+        # Few sizes, so that small suites share what is compiled.
+        "vocabulary_size": max(512, 1 << (pieces - 1).bit_length()),
+        "num_layers": 2,
+        "hidden_dim": _HIDDEN,
+        "intermediate_dim": 4 * _HIDDEN,
+    }
+    decoder = build_decoder(kind, config, "float32")
     rng = np.random.default_rng(seed)
     params = {
         name: np.zeros(spec.shape, "float32")  # norms: a scale of 1 + 0
@@ -106,16 +114,3 @@ def _random_model(tokenizer, pieces: int, seed: int) -> Model:
         for name, spec in decoder.shapes().items()
     }
     return Model(f"random weights {seed}", kind, config, decoder, params, tokenizer)
-
-
-@functools.lru_cache(maxsize=4)  # what is compiled for one decoder serves all seeds and suites
-def _small_decoder(pieces: int):
-    kind, config = CONFIGS["nano"]
-    config = {
-        **config,
-        "vocabulary_size": pieces,
-        "num_layers": 2,
-        "hidden_dim": _HIDDEN,
-        "intermediate_dim": 4 * _HIDDEN,
-    }
-    return kind, config, Decoder(build_backbone(kind, config, "float32"))

@@ -6,7 +6,7 @@ folder; `parameter_count` counts without allocating; `mesh` and `place` put weig
 
 from gemma_ko_lib.models.adapters import Lora, add_adapters, merge
 from gemma_ko_lib.models.configs import CONFIGS, build_backbone
-from gemma_ko_lib.models.decoder import Decoder, project, stack, unstack
+from gemma_ko_lib.models.decoder import Decoder, build_decoder, project, stack, unstack
 from gemma_ko_lib.models.embeddings import change_vocabulary
 from gemma_ko_lib.models.loading import load, parameter_count
 from gemma_ko_lib.models.model import Model, assemble
@@ -23,6 +23,7 @@ __all__ = [
     "as_plain_lora",
     "assemble",
     "build_backbone",
+    "build_decoder",
     "change_vocabulary",
     "dequantize",
     "load",

@@ -7,7 +7,6 @@ they are told apart by data. What is changed in KerasHub's blocks stands in `ker
 
 import functools
 import json
-import re
 
 import jax
 import jax.numpy as jnp
@@ -218,11 +217,8 @@ def unstack(params: Params) -> dict[str, np.ndarray]:
     flat = {}
     for name, value in params.items():
         array = np.asarray(value)  # in host memory: no copy, and neither is a part of it
-        if name.startswith(BLOCKS):
-            inside = name.removeprefix(BLOCKS)
-            flat |= {f"decoder_block_{i}/{inside}": part for i, part in enumerate(array)}
-        else:
-            flat[name] = array
+        parts = array if name.startswith(BLOCKS) else [array]
+        flat |= zip(names_in_files(name, len(parts)), parts, strict=True)
     return flat
 
 
@@ -236,41 +232,38 @@ def stack(flat: dict[str, np.ndarray], decoder: Decoder) -> Params:
         KeyError: a weight is missing.
     """
     params = {}
-    for name, variables in decoder.variables_by_name().items():
-        arrays = [flat.pop(canonical_name(variable)) for variable in variables]
+    for name, shape in decoder.shapes().items():
+        arrays = [flat.pop(one) for one in names_in_files(name, len(decoder.blocks))]
         params[name] = jnp.asarray(
-            np.stack(arrays) if name.startswith(BLOCKS) else arrays[0], variables[0].dtype
+            np.stack(arrays) if name.startswith(BLOCKS) else arrays[0], shape.dtype
         )
     return params
 
 
-def canonical_name(variable) -> str:
-    """A variable's path without the names that Keras puts in front of it."""
-    return re.sub(
-        r"^.*?(?=(decoder_block_\d+|token_embedding|final_normalization)/)", "", variable.path
-    )
+def names_in_files(name: str, num_layers: int) -> list[str]:
+    """KerasHub's names of a weight: one of each block for what is stacked over them."""
+    if not name.startswith(BLOCKS):
+        return [name]
+    return [f"decoder_block_{i}/{name.removeprefix(BLOCKS)}" for i in range(num_layers)]
 
 
-def build_decoder(
-    kind: str, config: dict, dtype: str, name: str = "", *, all_layers: bool = True
-) -> Decoder:
-    """The decoder of a configuration, whose variables have shapes but no memory behind them.
+def build_decoder(kind: str, config: dict, dtype: str, name: str = "") -> Decoder:
+    """The decoder of a configuration; for equal arguments the same object.
+
+    Of its blocks it has the first six, which its layers are in turn: it can compute with the
+    weights of all layers, and cannot hold them.
 
     Args:
         kind: KerasHub backbone class.
         config: the backbone's arguments, as in `models.CONFIGS`.
         dtype: Keras dtype policy.
         name: of the model, for the message.
-        all_layers: whether KerasHub's backbone is built whole, which takes it half a second, and
-            can be given weights.
 
     Raises:
         UserError: no such model can be built.
     """
     try:
-        layers = config["num_layers"]
-        built = layers if all_layers else min(layers, _PERIOD)
-        return Decoder(build_backbone(kind, {**config, "num_layers": built}, dtype), layers)
+        return _build_decoder(kind, tuple(sorted(config.items())), dtype)
     except UserError:  # another KerasHub; it says what to install
         raise
     except Exception as error:  # Keras and JAX raise a dozen types for impossible numbers
@@ -281,18 +274,9 @@ def build_decoder(
         ) from error
 
 
-def abstract_decoder(kind: str, config: dict, dtype: str) -> Decoder:
-    """A model without weights, for shapes and compilers; for equal arguments the same object.
-
-    Args:
-        kind, config, dtype: as for `build_decoder`.
-
-    Raises:
-        UserError: no such model can be built.
-    """
-    return _abstract_decoder(kind, tuple(config.items()), dtype)
-
-
-@functools.cache
-def _abstract_decoder(kind: str, config: tuple, dtype: str) -> Decoder:
-    return build_decoder(kind, dict(config), dtype, all_layers=False)
+@functools.lru_cache(maxsize=64)
+def _build_decoder(kind: str, settings: tuple, dtype: str) -> Decoder:
+    config = dict(settings)
+    layers = config["num_layers"]
+    backbone = build_backbone(kind, {**config, "num_layers": min(layers, _PERIOD)}, dtype)
+    return Decoder(backbone, layers)

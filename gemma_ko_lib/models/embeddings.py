@@ -5,8 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from gemma_ko_lib.models.configs import build_backbone
-from gemma_ko_lib.models.decoder import Decoder
+from gemma_ko_lib.models.decoder import build_decoder
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.models.sharding import EMBEDDING
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
@@ -63,7 +62,7 @@ def change_vocabulary(
         model,
         name=tokenizer.name,
         config=config,
-        decoder=Decoder(build_backbone(model.kind, config, model.decoder.dtype_policy)),
+        decoder=build_decoder(model.kind, config, model.decoder.dtype_policy),
         params={**model.params, EMBEDDING: jnp.asarray(rows)},
         tokenizer=tokenizer,
         digest="",

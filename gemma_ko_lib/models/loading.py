@@ -107,7 +107,7 @@ def parameter_count(name: str | Path) -> int:
         268098176
     """
     _, kind, config = read_shape(name)
-    shapes = decoders.abstract_decoder(kind, config, "float32").shapes()
+    shapes = decoders.build_decoder(kind, config, "float32").shapes()
     return sum(math.prod(x.shape) for x in shapes.values())
 
 

@@ -26,8 +26,8 @@ from gemma_ko_lib.models.belonging import (
     read_description,
     unreadable,
 )
-from gemma_ko_lib.models.configs import check_config
-from gemma_ko_lib.models.sharding import EMBEDDING
+from gemma_ko_lib.models.configs import build_backbone, check_config
+from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer, read_proto
 
@@ -90,9 +90,10 @@ class Model:
         return jax.device_put(params, jax.local_devices()[0])
 
     def keras_backbone(self):
-        """The KerasHub backbone with the current weights in it, for KerasHub's own methods."""
-        self.decoder.write_weights(self.params)
-        return self.decoder.backbone
+        """A KerasHub backbone with the current weights in it, for KerasHub's own methods."""
+        backbone = build_backbone(self.kind, self.config, self.decoder.dtype_policy)
+        decoders.Decoder(backbone).write_weights(self.params)
+        return backbone
 
 
 # --- its folder ---
@@ -188,9 +189,9 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
         )
     decoder = decoders.build_decoder(kind, config, dtype, name)
     expected = {
-        decoders.canonical_name(variable): tuple(variable.shape)
-        for variables in decoder.variables_by_name().values()
-        for variable in variables
+        one: spec.shape[key.startswith(BLOCKS) :]
+        for key, spec in decoder.shapes().items()
+        for one in decoders.names_in_files(key, len(decoder.blocks))
     }
     for key in sorted(expected.keys() | shapes.keys()):
         found, wanted = shapes.get(key, "none"), expected.get(key, "none")

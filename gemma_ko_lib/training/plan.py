@@ -13,7 +13,7 @@ import re
 import shlex
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.decoder import Decoder, abstract_decoder
+from gemma_ko_lib.models.decoder import Decoder, build_decoder
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.runtime import Accelerator, UserError
@@ -240,7 +240,7 @@ def _estimated(
     What a compiler has refused may fit by the estimate; a plan then has to be `below` its bytes.
     """
     dtype = dtype or method.dtype(machine)
-    estimate = _estimate(abstract_decoder(*shape, dtype), method, machine)
+    estimate = _estimate(build_decoder(*shape, dtype), method, machine)
     batching = None
     for batching in _cuts(method, size, machine):
         need = estimate.need(batching)

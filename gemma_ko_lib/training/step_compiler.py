@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gemma_ko_lib import runtime
-from gemma_ko_lib.models.decoder import abstract_decoder
+from gemma_ko_lib.models.decoder import build_decoder
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.models.sharding import batch_sharding
 from gemma_ko_lib.runtime import Accelerator, UserError
@@ -196,7 +196,7 @@ def abstract_update(step: Step, mesh):
     """
     method, batching = step.method, step.batching
     _, *shape = read_shape(step.model)
-    decoder = abstract_decoder(*shape, step.dtype)
+    decoder = build_decoder(*shape, step.dtype)
     schedule = learning_rate_schedule(1e-5, steps=1000, warmup_steps=100)
     update = method.update(decoder, schedule, mesh=mesh, rematerialise=batching.rematerialise)
     state, frozen = method.abstract(decoder, mesh)

@@ -34,7 +34,7 @@ _NORMS = {
 def _model() -> models.Model:
     kind, config = models.CONFIGS["gemma3_270m"]
     config = {**config, "vocabulary_size": VOCABULARY}
-    decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
+    decoder = models.build_decoder(kind, config, "float32")
     generator = np.random.default_rng(0)
     params = {
         name: jnp.asarray(0.02 * generator.standard_normal(spec.shape, "float32"))

@@ -82,7 +82,7 @@ def _keras_hub(causal_lm, context: int, rows: int):
 def measure() -> list[tuple[str, str]]:
     """Rows of what and how much."""
     kind, hub = models.CONFIGS[NAME]
-    decoder = models.Decoder(models.build_backbone(kind, hub, "float32"))
+    decoder = models.build_decoder(kind, hub, "float32")
     generator = np.random.default_rng(0)
     params = {
         name: jnp.asarray(0.02 * generator.standard_normal(spec.shape, "float32"))

@@ -32,7 +32,7 @@ EMBEDDING = "token_embedding/embeddings"
 
 def _with(model: models.Model, dtype: str) -> models.Model:
     """The same weights under another policy."""
-    decoder = models.Decoder(models.build_backbone(model.kind, model.config, dtype))
+    decoder = models.build_decoder(model.kind, model.config, dtype)
     kinds = decoder.shapes()
     params = {name: jnp.asarray(w, kinds[name].dtype) for name, w in model.params.items()}
     return dataclasses.replace(model, decoder=decoder, params=params)

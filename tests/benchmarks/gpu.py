@@ -60,7 +60,7 @@ SECONDS = 540  # what is not begun by then is left to the next run
 def _random_model(name: str, dtype: str) -> models.Model:
     """A model of a shape, with small random weights that were drawn on the device."""
     kind, config = shape_of(name)
-    decoder = models.Decoder(models.build_backbone(kind, config, dtype))
+    decoder = models.build_decoder(kind, config, dtype)
 
     def draw(key):
         shapes = decoder.shapes()

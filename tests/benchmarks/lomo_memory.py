@@ -8,7 +8,7 @@ is that of an update: its arguments and temporaries.
 import jax
 from jax.sharding import Mesh
 
-from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models import CONFIGS, build_decoder
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.size import Batching
 from gemma_ko_lib.training.step_compiler import Step, abstract_update
@@ -27,7 +27,7 @@ def _peak(method: str) -> int:
 
 def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure)."""
-    decoder = Decoder(build_backbone(*CONFIGS[MODEL], "float32"))
+    decoder = build_decoder(*CONFIGS[MODEL], "float32")
     weights = sum(x.size * x.dtype.itemsize for x in decoder.shapes().values())
     peaks = {method: _peak(method) for method in ("full", "lomo", "adalomo")}
     rows = [

@@ -94,7 +94,7 @@ def _keras_hub_fit(weights, tokens):
 
 def measure(tunix: str | None = None) -> list[tuple[str, str]]:
     """Rows of (what, figure); `tunix` is a Python interpreter that has google-tunix."""
-    decoder = models.Decoder(models.build_backbone("GemmaBackbone", SHAPE, "float32"))
+    decoder = models.build_decoder("GemmaBackbone", SHAPE, "float32")
     weights, tokens = _weights(decoder), _tokens()
     runs = {
         "ours, query and value": _ours(decoder, weights, tokens, ("query", "value")),

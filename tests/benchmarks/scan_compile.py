@@ -10,7 +10,7 @@ import time
 
 import jax
 
-from gemma_ko_lib.models import CONFIGS, Decoder, build_backbone
+from gemma_ko_lib.models import CONFIGS, Decoder, build_decoder
 from gemma_ko_lib.models.decoder import of_blocks
 from gemma_ko_lib.models.sharding import BLOCKS
 from gemma_ko_lib.training import chunked_cross_entropy, make_update, next_token_loss
@@ -72,9 +72,9 @@ def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure)."""
     jax.config.update("jax_enable_compilation_cache", False)
     # The first program of a process also starts the compiler; neither of the two shall pay that.
-    first = Decoder(build_backbone(*CONFIGS["nano"], "float32"))
+    first = build_decoder(*CONFIGS["nano"], "float32")
     _seconds(next_token_loss(first, rematerialise=True), first.shapes())
-    decoder = Decoder(build_backbone(*CONFIGS[MODEL], "float32"))
+    decoder = build_decoder(*CONFIGS[MODEL], "float32")
     scanned = _seconds(next_token_loss(decoder, rematerialise=True), decoder.shapes())
     unrolled = _seconds(*_unrolled(decoder))
     return [

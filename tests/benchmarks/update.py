@@ -22,7 +22,7 @@ TURNS = 5
 
 def _ours(rank: int):
     """A function that does one update, of all weights where the rank is 0."""
-    decoder = models.Decoder(models.build_backbone(KIND, SHAPE, "float32"))
+    decoder = models.build_decoder(KIND, SHAPE, "float32")
     generator = np.random.default_rng(0)
     params = {
         name: 0.02 * generator.standard_normal(shape.shape, "float32")

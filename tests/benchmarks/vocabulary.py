@@ -25,7 +25,7 @@ TURNS = 3
 def _model(pieces: int) -> models.Model:
     kind, config = models.CONFIGS[NAME]
     config = {**config, "vocabulary_size": pieces}
-    decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
+    decoder = models.build_decoder(kind, config, "float32")
     generator = np.random.default_rng(0)
     params = {
         name: jax.device_put(0.02 * generator.standard_normal(shape.shape, "float32"))

@@ -41,7 +41,7 @@ def empty(config):
 def loaded(shape, seed=0):
     """KerasHub's configuration, random weights by its names, and our model with them."""
     kind, hub = SHAPES[shape]
-    decoder = models.Decoder(models.build_backbone(kind, hub, "float32"))
+    decoder = models.build_decoder(kind, hub, "float32")
     generator = np.random.default_rng(seed)
     params = {
         name: generator.normal(0, 0.3, spec.shape).astype("float32")

@@ -17,6 +17,7 @@ from gemma_ko_lib.from_scratch.paligemma import (
 )
 from gemma_ko_lib.models.keras_hub import keras_hub
 from gemma_ko_lib.runtime import UserError
+from tests.conftest import SameKey
 
 run = nnx.jit(lambda model, *inputs: model(*inputs))
 SHAPES = {
@@ -57,7 +58,7 @@ def both(shape):
         name: 0.3 * random.normal(size=leaf.shape).astype("float32")
         for name, leaf in jax.eval_shape(published_shapes).items()
     }
-    ours = nnx.eval_shape(lambda: PaliGemma(vision, language, nnx.Rngs(0)))
+    ours = nnx.eval_shape(lambda: PaliGemma(vision, language, SameKey()))
     gemma1.load_weights(ours, weights, keras_hub_name)
     return weights, ours
 
@@ -138,7 +139,7 @@ def test_patches_go_row_by_row_and_lose_nothing():
 
 def test_parameters_are_those_published():
     language = gemma1.Config(257_152, 18, 2048, 16_384, 8, 1, 256)
-    model = nnx.eval_shape(lambda: PaliGemma(VisionConfig(), language, nnx.Rngs(0)))
+    model = nnx.eval_shape(lambda: PaliGemma(VisionConfig(), language, SameKey()))
     counted = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(nnx.state(model)))
     assert counted == 2_923_335_408
     assert [VisionConfig(image_size=n).num_patches for n in (224, 448, 896)] == [256, 1024, 4096]

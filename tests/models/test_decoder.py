@@ -7,7 +7,7 @@ import pytest
 
 from gemma_ko_lib import models
 from gemma_ko_lib.models import keras_hub_blocks
-from gemma_ko_lib.models.decoder import abstract_decoder, build_decoder, project
+from gemma_ko_lib.models.decoder import project
 from tests.conftest import TINY, make_model, random_weights
 
 
@@ -141,7 +141,7 @@ def test_gemma_2_27b_scales_its_queries_by_d_model_over_heads():
     normal = {**config, "query_head_dim_normalize": True}
     tokens, results = _tokens(1, 8), []
     for c in (config, normal):
-        decoder = models.Decoder(models.build_backbone("GemmaBackbone", c, "float32"))
+        decoder = models.build_decoder("GemmaBackbone", c, "float32")
         weights = random_weights(decoder)
         results.append(jax.jit(decoder.hidden)(weights, tokens, np.ones_like(tokens)))
     assert np.abs(results[0] - results[1]).max() > 1e-3
@@ -158,13 +158,13 @@ def test_logits_of_bfloat16_are_sums_in_float32():
 
 
 @pytest.mark.parametrize("name", models.CONFIGS)
-def test_an_abstract_decoder_has_the_layers_of_the_whole_one(name):
+def test_six_blocks_in_turn_are_the_layers_of_the_whole_backbone(name):
     kind, config = models.CONFIGS[name]
-    whole = build_decoder(kind, config, "float32")
-    abstract = abstract_decoder(kind, config, "float32")
-    assert abstract == whole and abstract.shapes() == whole.shapes()
-    assert len(abstract.backbone.transformer_layers) == min(6, config["num_layers"])
-    kinds = [[keras_hub_blocks._kind(b) for b in x.blocks] for x in (abstract, whole)]
+    whole = models.Decoder(models.build_backbone(kind, config, "float32"))
+    built = models.build_decoder(kind, config, "float32")
+    assert built == whole and built.shapes() == whole.shapes()
+    assert len(built.backbone.transformer_layers) == min(6, config["num_layers"])
+    kinds = [[keras_hub_blocks._kind(b) for b in x.blocks] for x in (built, whole)]
     assert kinds[0] == kinds[1]
 
 

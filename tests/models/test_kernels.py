@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gemma_ko_lib import models
-from gemma_ko_lib.models import configs, keras_hub, kernels
+from gemma_ko_lib.models import keras_hub, kernels
 from gemma_ko_lib.training import next_token_loss
 from tests.conftest import TINY, make_model
 
@@ -20,7 +20,7 @@ _BATCH = {
 
 
 def _decoder(model, dtype: str) -> models.Decoder:
-    return models.Decoder(configs.build_backbone(model.kind, model.config, dtype))
+    return models.build_decoder(model.kind, model.config, dtype)
 
 
 def _loss(decoder):
@@ -96,7 +96,7 @@ def test_the_residual_stream_passes_what_float16_holds(monkeypatch):
     assert all(np.isfinite(g).all() for g in gradient.values())
 
     monkeypatch.setattr(keras_hub, "dtype_policy", lambda name: name)
-    null = _decoder(model, "mixed_float16")
+    null = models.Decoder(models.build_backbone(model.kind, model.config, "mixed_float16"))
     assert np.isinf(first_block(null)).any() and not np.isfinite(hidden(null)).all()
 
 

@@ -36,10 +36,7 @@ def test_steps_equal_the_full_pass(shape):
     np.testing.assert_allclose(found, expected, atol=2e-4)
     slots = [cache.slots for cache in caches]
     window = model.config.get("sliding_window_size", 9 + STEPS)
-    local = [
-        bool(block.attention.use_sliding_window_attention)
-        for block in model.decoder.backbone.transformer_layers
-    ]
+    local = [bool(block.attention.use_sliding_window_attention) for block in model.decoder.blocks]
     assert slots == [window if here else 9 + STEPS for here in local]
 
 

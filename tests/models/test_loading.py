@@ -215,7 +215,7 @@ def test_what_to_install_instead_of_another_keras_hub_is_not_cut_off(
         raise UserError(f"The block is not built as the course expects ({'x' * 300}). Install …")
 
     monkeypatch.setattr(keras_hub_blocks, "check", moved)
-    decoder._abstract_decoder.cache_clear()
+    decoder._build_decoder.cache_clear()
     for ask in (models.load, lambda path: plan.plan(str(path), "t4")):
         with pytest.raises(UserError, match="^The block .*Install …$"):
             ask(tmp_path)

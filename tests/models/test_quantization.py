@@ -45,7 +45,7 @@ def test_no_weight_moves_by_more_than_half_a_step(bits, steps):
 
 def test_bytes_of_the_kernels_beside_bfloat16():
     kind, config = models.CONFIGS["gemma2_2b_en"]
-    shapes = models.Decoder(models.build_backbone(kind, config, "bfloat16")).shapes()
+    shapes = models.build_decoder(kind, config, "bfloat16").shapes()
 
     def kernel_bytes(weights):
         return sum(w.size * w.dtype.itemsize for n, w in weights.items() if "kernel" in n)
@@ -60,7 +60,7 @@ def test_bytes_of_the_kernels_beside_bfloat16():
 @pytest.mark.parametrize("bits", (8, 4))
 def test_a_step_never_holds_the_model_in_float(bits):
     config = {**TINY["gemma2"][1], "num_layers": 10}
-    decoder = models.Decoder(models.build_backbone("GemmaBackbone", config, "float32"))
+    decoder = models.build_decoder("GemmaBackbone", config, "float32")
     frozen, adapters = jax.eval_shape(lambda p: add_adapters(p, Lora(2, 2)), decoder.shapes())
 
     def gradient(frozen, adapters):

@@ -11,6 +11,7 @@ from jax.sharding import AbstractMesh, NamedSharding
 from gemma_ko_lib import models
 from gemma_ko_lib.from_scratch import recurrent_gemma
 from gemma_ko_lib.models.sharding import _spec
+from tests.conftest import SameKey
 
 _KIND, _GEMMA_2B = models.CONFIGS["gemma_2b_en"]
 SHAPES = {name: config for name, config in models.CONFIGS.items() if name != "nano"} | {
@@ -26,8 +27,8 @@ RECURRENT = {
 
 def _weights(name: str) -> dict:
     if name in SHAPES:
-        return models.Decoder(models.build_backbone(*SHAPES[name], "float32")).shapes()
-    model = nnx.eval_shape(lambda: recurrent_gemma.RecurrentGemma(RECURRENT[name], nnx.Rngs(0)))
+        return models.build_decoder(*SHAPES[name], "float32").shapes()
+    model = nnx.eval_shape(lambda: recurrent_gemma.RecurrentGemma(RECURRENT[name], SameKey()))
     leaves = nnx.to_flat_state(nnx.state(model))
     return {recurrent_gemma.published_name(path): leaf for path, leaf in leaves}
 

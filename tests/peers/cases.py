@@ -30,7 +30,7 @@ def base(shape: str, tokenizer) -> models.Model:
     """The untouched model of a shape."""
     kind, config = SHAPES[shape]
     config = {**config, "vocabulary_size": len(tokenizer.vocabulary)}
-    decoder = models.Decoder(models.build_backbone(kind, config, "float32"))
+    decoder = models.build_decoder(kind, config, "float32")
     return models.Model(shape, kind, config, decoder, random_weights(decoder), tokenizer)
 
 

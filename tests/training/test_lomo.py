@@ -192,7 +192,7 @@ def test_no_two_blocks_have_their_gradients_at_the_same_time():
         "intermediate_dim": 1024,
         "vocabulary_size": 2048,
     }
-    decoder = models.Decoder(models.build_backbone("GemmaBackbone", config, "float32"))
+    decoder = models.build_decoder("GemmaBackbone", config, "float32")
     params = decoder.shapes()
     weights = sum(x.size * x.dtype.itemsize for x in params.values())
     state = jax.eval_shape(functools.partial(lomo_state, adaptive=True), params)
@@ -227,7 +227,7 @@ def test_bfloat16_weights_learn_like_float32_masters_only_if_rounded_stochastica
         ("nearest", "bfloat16", False),
     ):
         kind, config = TINY["gemma1-mqa"]
-        decoder = models.Decoder(models.build_backbone(kind, config, dtype))
+        decoder = models.build_decoder(kind, config, dtype)
         update = make_lomo_update(
             decoder, lambda step: 3e-4, adaptive=True, stochastic_rounding=stochastic
         )

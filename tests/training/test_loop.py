@@ -500,8 +500,8 @@ def test_a_run_with_float16_products_goes_as_in_float32_and_keeps_its_scale(
     tiny_model, shards, tmp_path
 ):
     train(tiny_model, shards, CONFIG, tmp_path / "exact", quiet=True)
-    backbone = models.build_backbone(tiny_model.kind, tiny_model.config, "mixed_float16")
-    narrow = dataclasses.replace(tiny_model, decoder=models.Decoder(backbone))
+    decoder = models.build_decoder(tiny_model.kind, tiny_model.config, "mixed_float16")
+    narrow = dataclasses.replace(tiny_model, decoder=decoder)
     for steps in (6, 12):  # the second time from the checkpoint of update 6
         its = dataclasses.replace(CONFIG, steps=steps)
         train(narrow, shards, its, tmp_path / "run", resume=steps == 12, quiet=True)

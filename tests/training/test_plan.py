@@ -13,7 +13,7 @@ from gemma_ko_lib.cli import _parser
 from gemma_ko_lib.cli.training_commands import _method, _size
 from gemma_ko_lib.models import CONFIGS, change_vocabulary, parameter_count
 from gemma_ko_lib.models.configs import loadable_presets, shape_of
-from gemma_ko_lib.models.decoder import abstract_decoder
+from gemma_ko_lib.models.decoder import build_decoder
 from gemma_ko_lib.runtime import Accelerator, UserError
 from gemma_ko_lib.tokenization import cut_to_texts
 from gemma_ko_lib.training import (
@@ -35,7 +35,7 @@ ONE = Accelerator("cpu", "one device", 1, 2**40)
 
 
 def _estimate(model: str, method: Method, machine: Accelerator) -> Estimate:
-    decoder = abstract_decoder(*CONFIGS[model], method.dtype(machine))
+    decoder = build_decoder(*CONFIGS[model], method.dtype(machine))
     return Estimate(decoder, method, mesh_of(machine))
 
 
@@ -115,7 +115,7 @@ def test_a_t4_multiplies_in_float16_and_the_plan_counts_both_formats():
     )
     kind, config = shape_of("gemma3_270m")
     exact, narrow, frozen = (
-        Estimate(abstract_decoder(kind, config, dtype), method, mesh_of(DEVICES["t4"]))
+        Estimate(build_decoder(kind, config, dtype), method, mesh_of(DEVICES["t4"]))
         for dtype, method in (
             ("float32", Method()),
             ("mixed_float16", Method()),
@@ -157,7 +157,7 @@ def test_a_trainer_cuts_an_update_as_the_plan_says():
     for method in (Method("full"), Method("lora", base="int8"), Method("lomo")):
         found = plan.plan("gemma3_270m", "t4", method, RunSize(update_tokens=8192, length=512))
         kind, config = shape_of("gemma3_270m")
-        decoder = abstract_decoder(kind, config, found.dtype)
+        decoder = build_decoder(kind, config, found.dtype)
         model = dataclasses.replace(make_model("gemma2"), kind=kind, config=config, decoder=decoder)
         assert fitting_batching(model, method, found.size, machine) == found.batching
 
@@ -293,7 +293,7 @@ def test_a_shape_that_cannot_be_built_ends_in_a_sentence(error, monkeypatch):
 
     monkeypatch.setattr("gemma_ko_lib.models.decoder.build_backbone", fail)
     with pytest.raises(UserError, match=f"No GemmaBackbone can be built .*{error}"):
-        abstract_decoder("GemmaBackbone", {"num_layers": 10**9}, "float32")
+        build_decoder("GemmaBackbone", {"num_layers": 10**9}, "float32")
 
 
 # --- compilers ---
