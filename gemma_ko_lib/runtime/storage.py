@@ -29,8 +29,8 @@ def samples_dir() -> Path:
     return checkout if checkout.is_dir() else package / "data_samples"
 
 
-_UMASK = os.umask(0o077)  # it can only be read by setting another
-os.umask(_UMASK)
+UMASK = os.umask(0o077)  # it can only be read by setting another
+os.umask(UMASK)
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def whole_file(path: str | Path, mode: str = "w"):
             of_block = False
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp's are for their owner only
+        os.chmod(temporary, 0o666 & ~UMASK)  # mkstemp's are for their owner only
         os.replace(temporary, path)
     except OSError as error:
         # What the block reads, from the network for one, has errors of its own.

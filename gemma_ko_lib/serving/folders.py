@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
 from gemma_ko_lib.runtime.errors import nearest_existing
+from gemma_ko_lib.runtime.storage import UMASK
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
@@ -56,7 +57,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        part.chmod(0o755)
+        part.chmod(0o777 & ~UMASK)  # mkdtemp's are for their owner only
         yield part
         os.replace(part, path)
     except OSError as error:

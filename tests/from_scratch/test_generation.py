@@ -39,7 +39,7 @@ def test_every_cached_step_equals_the_full_pass(shape):
 def test_local_layers_keep_their_window_and_no_more():
     _, _, model = loaded("gemma3")
     lengths = np.array([9])
-    _, caches = prefill(model, tokens_of(1, 9), lengths, 100)
+    _, caches = nnx.eval_shape(lambda m: gemma.prefill(m, tokens_of(1, 9), lengths, 100), model)
     assert [cache.keys.shape[1] for cache in caches] == [4] * 5 + [100] + [4] * 2
 
 

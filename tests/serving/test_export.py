@@ -292,3 +292,10 @@ def test_a_gguf_file_does_not_replace_what_stands_beside_it(tmp_path, capsys):
     (tmp_path / "nano-q8_0.gguf").unlink()  # to have room
     assert main([*arguments, "--type", "q4_0"]) == 0  # with a card of its own
     assert "nano-q4_0.gguf" in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_a_folder_may_be_read_by_whom_the_umask_lets(tmp_path):
+    (tmp_path / "by mkdir").mkdir()
+    with folders.new_folder(tmp_path / "whole") as part:
+        (part / "file").touch()
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "by mkdir").stat().st_mode
