@@ -76,7 +76,13 @@ class Decoder:
         }
 
     def write_weights(self, params: Params) -> None:
-        """Put weights back into the KerasHub backbone, so that its own methods see them."""
+        """Put weights into the KerasHub backbone, so that its own methods see them.
+
+        Raises:
+            ValueError: the backbone has no place for those of all layers, see `build_decoder`.
+        """
+        if len(self.backbone.transformer_layers) < len(self.blocks):
+            raise ValueError(f"the backbone has not all {len(self.blocks)} layers")
         for name, variables in self.variables_by_name().items():
             for index, variable in enumerate(variables):
                 value = params[name][index] if name.startswith(BLOCKS) else params[name]

@@ -157,6 +157,15 @@ def test_logits_of_bfloat16_are_sums_in_float32():
     np.testing.assert_allclose(logits, exact, atol=1e-4)
 
 
+def test_weights_of_all_layers_are_not_put_into_a_backbone_of_six():
+    model = make_model("gemma3")
+    with pytest.raises(ValueError, match="not all 8 layers"):
+        model.decoder.write_weights(model.params)
+    by_name = models.unstack(model.params)
+    for variable in model.keras_backbone().variables:
+        np.testing.assert_array_equal(variable, by_name[variable.path], err_msg=variable.path)
+
+
 @pytest.mark.parametrize("name", models.CONFIGS)
 def test_six_blocks_in_turn_are_the_layers_of_the_whole_backbone(name):
     kind, config = models.CONFIGS[name]
