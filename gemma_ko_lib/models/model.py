@@ -189,7 +189,7 @@ def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> deco
         )
     decoder = decoders.build_decoder(kind, config, dtype, name)
     expected = {
-        one: spec.shape[key.startswith(BLOCKS) :]
+        one: spec.shape[1:] if key.startswith(BLOCKS) else spec.shape
         for key, spec in decoder.shapes().items()
         for one in decoders.names_in_files(key, len(decoder.blocks))
     }
