@@ -11,7 +11,7 @@ from gemma_ko_lib import cli
 from gemma_ko_lib.cli.options import PARTIAL
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving.folders import new_folder
-from tests.conftest import SENTENCES
+from tests.conftest import SENTENCES, on_eight_devices
 
 
 @pytest.fixture
@@ -245,6 +245,31 @@ def test_a_model_of_no_numbers_has_no_accuracy(monkeypatch, tmp_path, capsys):
         assert cli.main(["evaluate", "--model", "nano", *what, "--json"]) == 1
         said = capsys.readouterr()
         assert said.out == "" and "figures of nano are not finite" in said.err
+
+
+def test_a_model_that_one_device_has_no_room_for_is_measured_on_all_of_them(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("비가 내렸다. The rain fell all night.", "utf-8")
+    script = f"""
+import contextlib, dataclasses, io, json
+from gemma_ko_lib import cli, models, runtime
+machine, place, devices, found = runtime.accelerator(), models.place, set(), []
+def placed(params, mesh):
+    params = place(params, mesh)
+    devices.add(len(params["token_embedding/embeddings"].devices()))
+    return params
+models.place = placed
+for memory in (10**12, 9 * 10**6):  # nano has 6 MB of weights
+    runtime.accelerator = lambda: dataclasses.replace(machine, memory_bytes=memory)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        cli.main(["evaluate", "--model", "nano", "--text", {str(text)!r}, "--json"])
+    found.append(json.loads(said.getvalue())["bits_per_byte"])
+print(json.dumps([found, sorted(devices)]))
+"""
+    (whole, spread), devices = on_eight_devices(script)
+    assert devices == [1, 8]
+    assert spread == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.parametrize(("shots", "given"), [([], {}), (["--shots", "3"], {"num_fewshot": 3})])

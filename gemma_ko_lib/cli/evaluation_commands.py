@@ -222,9 +222,13 @@ def drawn(suite, count: int | None):
 
 
 def _placed_model(name: str):
-    from gemma_ko_lib import models
+    """A model on the first device; in parts on all of them, where that one would be half full."""
+    from gemma_ko_lib import models, runtime
 
     with stdout_to_stderr():
         model = models.load(name)
-    model.params = models.place(model.params)
+    machine = runtime.accelerator()
+    size = sum(weight.nbytes for weight in model.params.values())
+    spread = machine.count > 1 and machine.memory_bytes and 2 * size > machine.memory_bytes
+    model.params = models.place(model.params, models.make_mesh() if spread else None)
     return model
