@@ -9,17 +9,7 @@ import sys
 import threading
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.cli import (
-    corpus_commands,
-    course_commands,
-    evaluation_commands,
-    export_commands,
-    road_commands,
-    serving_commands,
-    tokenization_commands,
-    training_commands,
-    vocabulary_commands,
-)
+from gemma_ko_lib.cli import road_commands, stages
 from gemma_ko_lib.runtime import UserError, lasting_streams, printable
 
 # What a path can meet wherever it is used: no right to it, too long, a full disk.
@@ -92,16 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gemma-ko {__version__}")
     parser.set_defaults(run=lambda arguments: parser.print_help())
     commands = parser.add_subparsers(metavar="COMMAND")
-    for stage in (
-        course_commands,
-        corpus_commands,
-        tokenization_commands,
-        vocabulary_commands,
-        training_commands,
-        evaluation_commands,
-        export_commands,
-        serving_commands,
-        road_commands,
-    ):
-        stage.add(commands)
+    stages.add(commands)
+    road_commands.add(commands)
     return parser

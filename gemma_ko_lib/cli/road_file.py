@@ -11,15 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from gemma_ko_lib.cli import (
-    corpus_commands,
-    evaluation_commands,
-    export_commands,
-    serving_commands,
-    tokenization_commands,
-    training_commands,
-    vocabulary_commands,
-)
+from gemma_ko_lib.cli import stages
 from gemma_ko_lib.corpus.sources.open_corpora import is_open
 from gemma_ko_lib.runtime import UserError, did_you_mean
 
@@ -51,11 +43,7 @@ _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parsers of the commands that a road is made of, by name."""
     commands = argparse.ArgumentParser(prog="gemma-ko").add_subparsers()
-    for stage in (
-        *(corpus_commands, tokenization_commands, vocabulary_commands, training_commands),
-        *(evaluation_commands, export_commands, serving_commands),
-    ):
-        stage.add(commands)
+    stages.add(commands)
     return commands.choices
 
 
