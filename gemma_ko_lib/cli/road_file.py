@@ -260,13 +260,6 @@ class _Reader:
         needed = {"clean": "inputs", "finetune": "data"}.get(name)
         if needed and not found.values.get(needed):
             self._fail(node, name, f"'{needed}' is missing: the files to read.")
-        places = {
-            "clean": ["-o", "DIR", "--", "INPUT"],
-            "vocabulary": ["--model", "M", "-o", "DIR"],
-            "evaluate": ["--model", "M"] + ["--suite", "korean"] * ("suite" not in fields),
-            "finetune": ["--model", "M", "-o", "DIR"],
-            "serve": ["-o", "DIR", "--", "M"],
-        }.get(name, ["--model", "M", "--data", "DIR", "-o", "DIR"])
 
         def refuse(message: str):
             found = re.search(r"argument (?:-\w/)?--([\w-]+)", message)
@@ -275,8 +268,10 @@ class _Reader:
             said = message.partition(": ")[2] if key in fields else message
             self._fail(at, f"{name}.{key}" if key in fields else name, f"{said}.")
 
+        for each in (*parser._actions, *parser._mutually_exclusive_groups):
+            each.required = False  # the road adds what a command needs
         parser.error = refuse
-        parser.parse_args([*found.options(), *places])
+        parser.parse_args(found.options())
         if name == "evaluate":
             self._check_suites(found.values.get("suite", []), fields)
         if "type" in fields:  # else it would be told at the end of the road
