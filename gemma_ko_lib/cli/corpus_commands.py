@@ -113,6 +113,12 @@ def add(commands) -> None:
     )
 
 
+_bytes = with_unit(
+    {"kB": 1e3, "MB": 1e6, "GB": 1e9},
+    "a number of documents or bytes from 1; write 5000 or 20MB",
+)
+
+
 def _limit(text: str):
     """Documents (5000) or bytes (500kB, 20MB, 1GB)."""
     from gemma_ko_lib.corpus.sources.open_corpora import Limit
@@ -120,9 +126,7 @@ def _limit(text: str):
     try:
         return Limit(documents=whole(1)(text))
     except argparse.ArgumentTypeError:
-        units = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
-        wanted = "a number of documents or bytes from 1; write 5000 or 20MB"
-        return Limit(bytes=max(1, int(with_unit(text, units, wanted))))
+        return Limit(bytes=max(1, int(_bytes(text))))
 
 
 class _Formats(argparse.Action):

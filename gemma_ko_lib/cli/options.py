@@ -37,87 +37,76 @@ def print_json(value) -> None:
 # --- numbers; one out of range is refused here ---
 
 
-def whole(low: int, high: int | None = None):
-    """A type of whole numbers from `low` on, up to `high`."""
+def number(read, holds, wanted: str):
+    """A type of numbers, for argparse.
 
-    def whole(text: str) -> int:
-        with contextlib.suppress(ValueError):
-            if low <= (value := int(text)) <= (math.inf if high is None else high):
+    Args:
+        read: makes a number of what was typed, or raises ValueError or OverflowError.
+        holds: whether it is in range.
+        wanted: what it should have been, for the message.
+    """
+
+    def checked(text: str):
+        with contextlib.suppress(ValueError, OverflowError):
+            if holds(value := read(text)):
                 return value
-        until = "" if high is None else f" to {high}"
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low}{until}")
+        raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
 
-    return whole
+    return checked
+
+
+def whole(low: int, high: float = math.inf):
+    """A type of whole numbers from `low` on, up to `high`."""
+    until = "" if high == math.inf else f" to {high}"
+    return number(int, lambda value: low <= value <= high, f"a whole number from {low}{until}")
+
+
+def with_unit(units: dict[str, float], wanted: str):
+    """A type of numbers above 0 with a unit behind them, without which they are refused.
+
+    Args:
+        units: what each stands for, in the order in which they are looked for.
+        wanted: what it should have been, for the message.
+    """
+
+    def read(text: str) -> float:
+        for unit, factor in units.items():
+            if text.lower().endswith(unit.lower()):
+                return float(text[: -len(unit)]) * factor
+        raise ValueError
+
+    return number(read, _is_positive, wanted)
+
+
+def _is_positive(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _tokens(text: str) -> int:
+    unit = {"k": 1024, "m": 10**6, "b": 10**9}.get(text[-1:].lower())
+    digits = (text[:-1] if unit else text).replace("_", "").replace(",", "")
+    return round(float(digits) * (unit or 1))
 
 
 SEED = whole(0, 2**32 - 1)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan  # which no range holds
-
-
-def positive(text: str) -> float:
-    """A number above 0."""
-    if not 0 < (value := _number(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
-    return value
-
-
-def share(text: str) -> float:
-    """A share from 0 up to, not including, 1."""
-    if not 0 <= (value := _number(text)) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 up to, not including, 1")
-    return value
+positive = number(float, _is_positive, "a number above 0")
+share = number(float, lambda value: 0 <= value < 1, "a share from 0 up to, not including, 1")
+# Tokens: 20000, 64k (65,536), 20M, 1B.
+count = number(_tokens, lambda n: n >= 1, "a number of tokens from 1; write 20000, 64k or 20M")
+# Bytes, and seconds.
+size = with_unit({"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
+duration = with_unit({"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
 
 
 def share_or_file(text: str) -> float | str:
     """A share between 0 and 1, or the path of a file."""
-    if math.isnan(value := _number(text)):
+    try:
+        value = float(text)
+    except ValueError:
         return text
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is neither a share between 0 and 1 nor a file")
     return value
-
-
-def count(text: str) -> int:
-    """A number of tokens from 1: 20000, 64k (65,536), 20M, 1B."""
-    unit = {"k": 1024, "m": 10**6, "b": 10**9}.get(text[-1:].lower())
-    number = (text[:-1] if unit else text).replace("_", "").replace(",", "")
-    with contextlib.suppress(ValueError, OverflowError):
-        if (value := round(float(number) * (unit or 1))) >= 1:
-            return value
-    raise argparse.ArgumentTypeError(
-        f"'{text}' is not a number of tokens from 1; write 20000, 64k or 20M"
-    )
-
-
-def size(text: str) -> float:
-    """Bytes: 600MB, 1.5GB."""
-    return with_unit(text, {"MB": 1e6, "GB": 1e9}, "a size; write 600MB or 1.5GB")
-
-
-def duration(text: str) -> float:
-    """Seconds: 2s, 500ms."""
-    return with_unit(text, {"ms": 1e-3, "s": 1.0}, "a time; write 2s or 500ms")
-
-
-def with_unit(text: str, units: dict[str, float], wanted: str) -> float:
-    """A number above 0 with its unit behind it, times what the unit stands for.
-
-    Args:
-        text: as it was typed.
-        units: by name, in the order in which they are looked for.
-        wanted: what it should have been, for the message.
-    """
-    for unit, factor in units.items():
-        if text.lower().endswith(unit.lower()):
-            with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
-                return positive(text[: -len(unit)]) * factor
-    raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
 
 
 def evenly(found, count: int | None):
