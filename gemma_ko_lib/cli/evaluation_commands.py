@@ -3,14 +3,7 @@
 import dataclasses
 import math
 
-from gemma_ko_lib.cli.options import (
-    PARTIAL,
-    command,
-    evenly,
-    print_json,
-    stdout_to_stderr,
-    whole,
-)
+from gemma_ko_lib.cli.options import PARTIAL, command, evenly, print_json, stdout_to_stderr, whole
 from gemma_ko_lib.runtime import UserError
 
 
@@ -140,6 +133,7 @@ def _evaluate_texts(arguments) -> None:
 
 def _evaluate_suites(arguments) -> int:
     from gemma_ko_lib import evaluation
+    from gemma_ko_lib.evaluation.null_models import null_figures
 
     tasks = [n.removeprefix("lm_eval:") for n in arguments.suite if n.startswith("lm_eval:")]
     suites = [
@@ -152,7 +146,7 @@ def _evaluate_suites(arguments) -> int:
         suites = [evaluation.by_letter(suite) for suite in suites]
     if arguments.shots:
         suites = [evaluation.few_shot(suite, arguments.shots) for suite in suites]
-    suites = [drawn(suite, arguments.items) for suite in suites]
+    suites = [suite.drawn(arguments.items) for suite in suites]
     if tasks:  # first, for it may be missing, or not have the task
         from gemma_ko_lib.evaluation import harness
     model = _placed_model(arguments.model)
@@ -173,7 +167,7 @@ def _evaluate_suites(arguments) -> int:
             for task, figures in found["results"].items()
         }
     results = [evaluation.evaluate_suite(model, suite, progress=True) for suite in suites]
-    bands = [_null_band(model.tokenizer, suite) for suite in suites]
+    bands = [null_figures(model.tokenizer, suite) for suite in suites]
     rejects = [line for suite in suites for line in suite.rejects]
     if arguments.json:
         print_json(
@@ -195,30 +189,6 @@ def _evaluate_suites(arguments) -> int:
         for line in rejects:
             print(f"not read: {line}")
     return PARTIAL if rejects else 0
-
-
-def _null_band(tokenizer, suite) -> dict:
-    """What models without the skill get: each of them, and their band by group."""
-    from gemma_ko_lib.evaluation.null_models import band, null_models
-
-    found = null_models(tokenizer, suite)
-    return {
-        "accuracy": {name: result.micro for name, result in found.items()},
-        "by_group": band(list(found.values())),
-    }
-
-
-def drawn(suite, count: int | None):
-    """Draw `count` items of a suite, the same in every run; pairs that have a twin come with it."""
-    import numpy as np
-
-    items = suite.items
-    if not count or count >= len(items):
-        return suite
-    size = 2 if items[0].cluster else 1
-    chosen = np.random.default_rng(0).permutation(len(items) // size)[: max(1, count // size)]
-    kept = tuple(items[size * i + n] for i in sorted(chosen) for n in range(size))
-    return dataclasses.replace(suite, items=kept)
 
 
 def _placed_model(name: str):

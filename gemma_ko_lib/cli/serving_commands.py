@@ -174,7 +174,6 @@ def _add_compare(commands) -> None:
 
 def _compare(arguments) -> None:
     from gemma_ko_lib import evaluation
-    from gemma_ko_lib.cli.evaluation_commands import drawn
     from gemma_ko_lib.serving import compare, engine
 
     suites = [suite for name in arguments.suite for suite in evaluation.load_suites(name)]
@@ -183,7 +182,7 @@ def _compare(arguments) -> None:
             arguments.models,
             threads=arguments.threads or engine.free_cores(),
             documents=arguments.documents,
-            suites=[drawn(suite, arguments.items) for suite in suites],
+            suites=[suite.drawn(arguments.items) for suite in suites],
         )
     found = {"variants": [variant.as_dict() for variant in variants]}
     refused = None

@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from gemma_ko_lib.runtime import UserError, json_object, numbered_records
 
 
@@ -80,6 +82,16 @@ class Suite:
             rejects=self.rejects + split.rejects,
             examples=Examples(split.items, source, by_group),
         )
+
+    def drawn(self, count: int | None) -> "Suite":
+        """Draw some items, the same in every run; pairs that have a twin come with it."""
+        if not count or count >= len(self.items):
+            return self
+        size = 2 if self.items[0].cluster else 1
+        order = np.random.default_rng(0).permutation(len(self.items) // size)
+        chosen = sorted(order[: max(1, count // size)])
+        kept = tuple(self.items[size * i + n] for i in chosen for n in range(size))
+        return dataclasses.replace(self, items=kept)
 
 
 def read_suite(

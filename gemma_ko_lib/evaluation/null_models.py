@@ -86,6 +86,15 @@ def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
     }
 
 
+def null_figures(tokenizer, suite: Suite) -> dict:
+    """What models without the skill get, for JSON: each of them, and their band by group."""
+    found = null_models(tokenizer, suite)
+    return {
+        "accuracy": {name: result.micro for name, result in found.items()},
+        "by_group": band(list(found.values())),
+    }
+
+
 @functools.lru_cache(maxsize=2)
 def _frequencies(tokenizer) -> Counter:
     texts = [

@@ -23,7 +23,6 @@ import numpy as np
 
 from data_samples.makers.recorded import WORK, commands_in, kept_part, save
 from gemma_ko_lib import evaluation, models, runtime, serving
-from gemma_ko_lib.cli.evaluation_commands import drawn
 from gemma_ko_lib.corpus import read_clean
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
@@ -276,7 +275,7 @@ def main() -> None:
     size, name = (TINY, f"{NAME}_tiny") if given.tiny else (Size(), NAME)
     texts, calibration = _texts(given, size)
     suites = {
-        language: drawn(evaluation.load_suites(suite)[0], size.items)
+        language: evaluation.load_suites(suite)[0].drawn(size.items)
         for language, suite in (("ko", "grammar"), ("en", "grammar_en"))
     }
     trained = models.load(given.run, "float32")

@@ -20,11 +20,10 @@ import numpy as np
 from data_samples.makers import recorded
 from data_samples.makers.ngram import NGram
 from gemma_ko_lib import evaluation, models, runtime
-from gemma_ko_lib.cli.evaluation_commands import drawn
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation import writing
 from gemma_ko_lib.evaluation.choices import encode_pairs
-from gemma_ko_lib.evaluation.null_models import band, null_models
+from gemma_ko_lib.evaluation.null_models import null_figures
 from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.models.loading import read_shape
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
@@ -49,7 +48,7 @@ def suites(bench: Path | None, items: int | None) -> dict[str, evaluation.Suite]
     most = {name: BENCH_ITEMS for name in own if "kobest" in name}
     most |= {name: SHOT_ITEMS for name in own if "shots" in name}
     return {
-        name: drawn(suite, min(items or len(suite.items), most.get(name, len(suite.items))))
+        name: suite.drawn(min(items or len(suite.items), most.get(name, len(suite.items))))
         for name, suite in own.items()
     }
 
@@ -159,13 +158,6 @@ def controls(tokenizer, folder: Path, asked: dict, documents: int | None) -> dic
         found = iter(ngram().score(encode_pairs(tokenizer(), flat)))
         return [[next(found) for _ in its] for its in choices]
 
-    def unskilled(suite) -> dict:
-        found = null_models(tokenizer(), suite)
-        return {
-            "accuracy": {name: result.micro for name, result in found.items()},
-            "by_group": band(list(found.values())),
-        }
-
     def bits(language: str) -> dict:
         texts = [record["text"] for record in read_samples(language, "held_out")][:documents]
         pairs = [([tokenizer().bos_id], ids) for ids in encode_documents(tokenizer(), texts)]
@@ -181,7 +173,9 @@ def controls(tokenizer, folder: Path, asked: dict, documents: int | None) -> dic
     return {
         "ngram": _asked_and_read(folder, asked, score, bits, "ngram "),
         "null_models": {
-            key: kept(folder / f"null {key}.json", lambda suite=suite: unskilled(suite))
+            key: kept(
+                folder / f"null {key}.json", lambda suite=suite: null_figures(tokenizer(), suite)
+            )
             for key, suite in asked.items()
         },
     }

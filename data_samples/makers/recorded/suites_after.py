@@ -18,7 +18,7 @@ import numpy as np
 from data_samples.makers import recorded
 from data_samples.makers.recorded.suites import SHOT_ITEMS, SHOTS, figures, kept, suites
 from gemma_ko_lib import evaluation, models, runtime
-from gemma_ko_lib.evaluation.null_models import band, null_models
+from gemma_ko_lib.evaluation.null_models import null_figures
 from gemma_ko_lib.evaluation.statistics import cluster_interval
 
 NAME = "suites_after"
@@ -53,7 +53,7 @@ def judge(before: str, after: str, folder: Path, asked: dict) -> dict:
             found[name][when] = kept(part, lambda suite=suite, score=score: figures(suite, score))
 
     def unskilled(suite) -> dict:
-        return {"band": band(list(null_models(model().tokenizer, suite).values()))[""]}
+        return {"band": null_figures(model().tokenizer, suite)["by_group"][""]}
 
     for name, suite in asked.items():
         null = kept(folder / f"{name} null.json", lambda suite=suite: unskilled(suite))
