@@ -1,4 +1,4 @@
-"""What the commands share: their parsers, numbers, exit codes, and a clean stdout."""
+"""What the commands share: their parsers, numbers, times, exit codes, and a clean stdout."""
 
 import argparse
 import contextlib
@@ -121,3 +121,10 @@ def evenly(found, count: int | None):
 def stdout_to_stderr():
     """Keep notices and download bars out of the JSON on stdout."""
     return contextlib.redirect_stdout(sys.stderr)
+
+
+def seconds_text(seconds: float) -> str:
+    """A time for people: 42 s, 7 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

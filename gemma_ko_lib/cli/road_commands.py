@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from gemma_ko_lib.cli.options import PARTIAL, command
+from gemma_ko_lib.cli.options import PARTIAL, command, seconds_text
 from gemma_ko_lib.runtime import UserError, only_process, read_json_object, write_json, write_whole
 
 _REPLACED = "replaced"
@@ -147,13 +147,6 @@ def _state(step, settings: dict, record: dict) -> str:
     if changes := _changes(settings, record):
         return "to do again: " + "; ".join(changes)
     return "to do again: its result is gone" if record["finished"] else "goes on"
-
-
-def seconds_text(seconds: float) -> str:
-    """A time for people: 42 s, 7 min, 2.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 # --- Running -------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import shlex
 import time
 from pathlib import Path
 
-from gemma_ko_lib.cli.options import count
+from gemma_ko_lib.cli.options import count, seconds_text
 from gemma_ko_lib.cli.road_file import RoadFile, parsers
 from gemma_ko_lib.cli.road_steps import Road
 from gemma_ko_lib.cli.training_commands import planned
@@ -29,28 +29,21 @@ def describe(file: RoadFile, road: Road, states: list[str]) -> str:
         f"[{number}/{len(road.steps)}] {step.name}: {state}\n$ {step.command}"
         for number, (step, state) in enumerate(zip(road.steps, states, strict=True), 1)
     ]
-    hours = 0.0
+    seconds = 0.0
     for name in ("pretrain", "finetune"):
         if name in road.stations:
             text, more = _training(file, name)
             lines.append(f"{name}: {text}")
-            hours += more
-    if hours:
-        cost = f", {hours * file.hourly_rate:.2f} {file.currency}" if file.hourly_rate else ""
-        lines.append(f"The training takes about {_time(hours)} on this machine{cost}.")
+            seconds += more
+    if seconds:
+        rate = file.hourly_rate
+        cost = f", {seconds / 3600 * rate:.2f} {file.currency}" if rate else ""
+        lines.append(f"The training takes about {seconds_text(seconds)} on this machine{cost}.")
     return "\n".join(lines)
 
 
-def _time(hours: float) -> str:
-    """A rough time in the unit that suits it: 0.0003 hours are "1 s"."""
-    for unit, of_an_hour in (("h", 1), ("min", 60)):
-        if hours * of_an_hour >= 1:
-            return f"{float(f'{hours * of_an_hour:.1g}'):,.0f} {unit}"
-    return f"{hours * 3600:.0f} s"
-
-
 def _training(file: RoadFile, name: str) -> tuple[str, float]:
-    """Whether a training fits, in words, and its hours."""
+    """Whether a training fits, in words, and its seconds."""
     section, shape, parser = file.sections[name], _shape(file), parsers()["plan"]
     known = {option.dest for option in parser._actions}
     options = section.options(but=tuple(section.typed.keys() - known))
@@ -63,7 +56,7 @@ def _training(file: RoadFile, name: str) -> tuple[str, float]:
     tokens = _tokens(file, name)
     if tokens is None:
         return f"{text}; as many tokens as the corpus has", 0.0
-    return f"{text}; about {tokens:,} tokens", tokens * _seconds_a_token(shape) / 3600
+    return f"{text}; about {tokens:,} tokens", tokens * _seconds_a_token(shape)
 
 
 def _shape(file: RoadFile) -> str:
