@@ -58,9 +58,7 @@ def add(commands) -> None:
         help="also apply FineWeb-2's measures, with a morphological analyser (slow)",
     )
     parser.add_argument(
-        "--pii",
-        metavar="HOW",
-        help="personal data: placeholder (the default), surrogate or keep",
+        "--pii", metavar="HOW", help="personal data: placeholder (the default), surrogate or keep"
     )
     parser.add_argument(
         "--urls",
@@ -92,15 +90,10 @@ def add(commands) -> None:
     parser.add_argument("--seed", type=SEED, help="of the surrogates")
     parser.add_argument("--compression", metavar="HOW", help="of the documents: gzip or zstd")
     parser.add_argument(
-        "--show",
-        type=whole(1),
-        metavar="N",
-        help="print N examples of what each rule did",
+        "--show", type=whole(1), metavar="N", help="print N examples of what each rule did"
     )
     parser.add_argument(
-        "--keep-dropped",
-        action="store_true",
-        help="write to dropped/ what is dropped, and why",
+        "--keep-dropped", action="store_true", help="write to dropped/ what is dropped, and why"
     )
     parser.add_argument("--workers", type=whole(1), help="tasks at once")
     parser.add_argument("--executor", help="local, ray or slurm")
@@ -114,8 +107,7 @@ def add(commands) -> None:
 
 
 _bytes = with_unit(
-    {"kB": 1e3, "MB": 1e6, "GB": 1e9},
-    "a number of documents or bytes from 1; write 5000 or 20MB",
+    {"kB": 1e3, "MB": 1e6, "GB": 1e9}, "a number of documents or bytes from 1; write 5000 or 20MB"
 )
 
 
