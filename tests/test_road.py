@@ -109,7 +109,7 @@ def road(tmp_path, tiny_tokenizer):
         (
             "  items: 4",
             "  items: 4\nserve:\n  type: q9",
-            "line 26, serve.type: There is no type 'q9'",
+            "line 26, serve.type: no type 'q9'",
         ),
     ],
 )

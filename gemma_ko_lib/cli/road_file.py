@@ -221,6 +221,8 @@ class _Reader:
     def _section(self, name: str, node) -> Section:
         command, own = _SECTIONS[name]
         parser = self.parsers[command]
+        for each in (*parser._actions, *parser._mutually_exclusive_groups):
+            each.required = False  # the road adds what a command needs
         actions = {
             action.dest: action
             for action in parser._actions  # the only list of a parser's options that there is
@@ -239,10 +241,14 @@ class _Reader:
                 }
                 continue
             words = self._words(value, field, found.files if key in _PATHS else None)
+            self._check_known(key, words, value, field)
             found.values[key] = words
             if key in actions:
                 found.typed[key] = self._typed(actions[key], words, value, field)
-        self._check(name, parser, fields, node, found)
+                self._parse(parser, found.options(), value, field)
+        needed = {"clean": "inputs", "finetune": "data"}.get(name)
+        if needed and not found.values.get(needed):
+            self._fail(node, name, f"'{needed}' is missing: the files to read.")
         return found
 
     def _typed(self, action, words: list[str], node, field: str) -> list[str]:
@@ -255,38 +261,26 @@ class _Reader:
             self._fail(node, field, "one value belongs here, no list.")
         return [option, *words]
 
-    def _check(self, name: str, parser, fields: dict, node, found: Section) -> None:
-        """What the command's own parser says."""
-        needed = {"clean": "inputs", "finetune": "data"}.get(name)
-        if needed and not found.values.get(needed):
-            self._fail(node, name, f"'{needed}' is missing: the files to read.")
+    def _parse(self, parser, options: list[str], node, field: str) -> None:
+        """See what the command's own parser says to options, of which the last is new."""
 
         def refuse(message: str):
-            found = re.search(r"argument (?:-\w/)?--([\w-]+)", message)
-            key = found[1].replace("-", "_") if found else ""
-            at = fields.get(key, node)
-            said = message.partition(": ")[2] if key in fields else message
-            self._fail(at, f"{name}.{key}" if key in fields else name, f"{said}.")
+            self._fail(node, field, re.sub("^argument [^:]*: ", "", f"{message}."))
 
-        for each in (*parser._actions, *parser._mutually_exclusive_groups):
-            each.required = False  # the road adds what a command needs
         parser.error = refuse
-        parser.parse_args(found.options())
-        if name == "evaluate":
-            self._check_suites(found.values.get("suite", []), fields)
-        if "type" in fields:  # else it would be told at the end of the road
-            from gemma_ko_lib.serving.folders import known
-            from gemma_ko_lib.serving.gguf_export import TYPES
+        parser.parse_args(options)
 
-            try:
-                known("type", found.values["type"][0].lower(), TYPES)
-            except UserError as error:
-                self._fail(fields["type"], "serve.type", str(error))
+    def _check_known(self, key: str, words: list[str], node, field: str) -> None:
+        """Refuse names that a command would refuse at the end of the road."""
+        if key == "suite":
+            from gemma_ko_lib.evaluation.suites import NAMES as known
 
-    def _check_suites(self, names: list[str], fields: dict) -> None:
-        from gemma_ko_lib.evaluation.suites import NAMES
+            words = [word for word in words if not word.startswith("lm_eval:")]
+        elif key == "type":
+            from gemma_ko_lib.serving.gguf_export import TYPES as known
 
-        for name in names:
-            if name not in NAMES and not name.startswith("lm_eval:"):
-                hint = did_you_mean(name, NAMES) or f" There are: {', '.join(NAMES)}."
-                self._fail(fields["suite"], "evaluate.suite", f"no suite '{name}'.{hint}")
+            words = [word.lower() for word in words]
+        for word in words if key in ("suite", "type") else ():
+            if word not in known:
+                hint = did_you_mean(word, known) or f" There are: {', '.join(known)}."
+                self._fail(node, field, f"no {key} '{word}'.{hint}")
