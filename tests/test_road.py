@@ -111,6 +111,16 @@ def road(tmp_path, tiny_tokenizer):
             "  items: 4\nserve:\n  type: q9",
             "line 26, serve.type: no type 'q9'",
         ),
+        (
+            "  items: 4",
+            "  items: 4\nserve:\n  answer_tokens: many",
+            "line 26, serve.answer_tokens: 'many' is not a whole number from 1",
+        ),
+        (
+            "  items: 4",
+            "  items: 4\nserve:\n  ask: [-x]",
+            "line 26, serve.ask: expected at least one argument",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_field_and_remedy(road, was, now, said):

@@ -17,19 +17,21 @@ from gemma_ko_lib.runtime import UserError, did_you_mean
 
 # Options that say where things are: the road sets them.
 _OF_THE_ROAD = frozenset("help output resume json model data multi_host".split())
-# Sections, the command of each, and keys beside (or instead of) the command's options.
+# Sections, and the commands whose options are their keys.
 _SECTIONS = {
-    "clean": ("clean", {"inputs"}),
-    "vocabulary": ("vocabulary", set()),
-    "pretrain": ("pretrain", set()),
-    "finetune": ("finetune", {"data"}),
-    "evaluate": ("evaluate", {"data"}),
-    "serve": ("export", {"ask", "answer_tokens"}),
+    "clean": ["clean"],
+    "vocabulary": ["vocabulary"],
+    "pretrain": ["pretrain"],
+    "finetune": ["finetune"],
+    "evaluate": ["evaluate"],
+    "serve": ["export", "chat"],
 }
+# Keys beside those options, or in spite of what the road sets; and options that are no keys.
+_HERE = {"clean": {"inputs"}, "finetune": {"data"}, "evaluate": {"data"}}
 _NOT_HERE = {
     "clean": {"formats", "executor", "slurm"},  # a step ends when its command does
     "evaluate": {"writing"},
-    "serve": {"format"},  # llama.cpp answers
+    "serve": {"format", "context", "threads"},  # llama.cpp answers
     "vocabulary": {"learn_from"},
 }
 _PATHS = frozenset(
@@ -110,6 +112,9 @@ class _Reader:
     def __init__(self, path: Path, folder: Path):
         self.path, self.folder = path, folder
         self.parsers = parsers()
+        for parser in self.parsers.values():
+            for each in (*parser._actions, *parser._mutually_exclusive_groups):
+                each.required = False  # the road adds what a command needs
 
     def read(self) -> RoadFile:
         try:
@@ -219,17 +224,14 @@ class _Reader:
         return [self._place(item, field, files) for item in items]
 
     def _section(self, name: str, node) -> Section:
-        command, own = _SECTIONS[name]
-        parser = self.parsers[command]
-        for each in (*parser._actions, *parser._mutually_exclusive_groups):
-            each.required = False  # the road adds what a command needs
         actions = {
-            action.dest: action
-            for action in parser._actions  # the only list of a parser's options that there is
+            action.dest: (self.parsers[command], action)
+            for command in _SECTIONS[name]
+            for action in self.parsers[command]._actions  # there is no other list of its options
             if action.option_strings
         }
-        out = _OF_THE_ROAD | _NOT_HERE.get(name, set())
-        fields = self._mapping(node, name, {*actions, *own} - (out - own))
+        here, out = _HERE.get(name, set()), _OF_THE_ROAD | _NOT_HERE.get(name, set())
+        fields = self._mapping(node, name, (actions.keys() - out) | here)
         found = Section()
         for key, value in fields.items():
             field = f"{name}.{key}"
@@ -244,8 +246,10 @@ class _Reader:
             self._check_known(key, words, value, field)
             found.values[key] = words
             if key in actions:
-                found.typed[key] = self._typed(actions[key], words, value, field)
-                self._parse(parser, found.options(), value, field)
+                parser, action = actions[key]
+                found.typed[key] = self._typed(action, words, value, field)
+                known = [other for other in found.typed if actions[other][0] is parser]
+                self._parse(parser, found.options(*known), value, field)
         needed = {"clean": "inputs", "finetune": "data"}.get(name)
         if needed and not found.values.get(needed):
             self._fail(node, name, f"'{needed}' is missing: the files to read.")

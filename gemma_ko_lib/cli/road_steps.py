@@ -199,13 +199,11 @@ def _add_evaluations(road: Road, file: RoadFile, add) -> None:
 
 def _add_serving(road: Road, file: RoadFile, add) -> None:
     section = file.sections["serve"]
-    ask = section.values.get("ask", [])
-    tokens = section.values.get("answer_tokens", [])
     for station in dict.fromkeys([BASE, road.last]):
         words = ["export", road.stations[station], "-o", f"serve/{station}", "--format", "gguf"]
-        words += section.options()
+        words += section.options(but=("ask", "answer_tokens"))
         add(f"export, {station}", words, f"serve/{station}", (station,), section.files)
-        if ask:
-            words = ["chat", f"serve/{station}", "--ask", *ask, "--json"]
-            words += ["--answer-tokens", *tokens] if tokens else []
+        if "ask" in section.values:
+            asked, tokens = section.options("ask"), section.options("answer_tokens")
+            words = ["chat", f"serve/{station}", *asked, "--json", *tokens]
             add(f"chat, {station}", words, chat_file(station), (f"export, {station}",))
