@@ -19,6 +19,7 @@ from gemma_ko_lib.evaluation.choices import encode_pairs
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.peft_files import MODULES
 from gemma_ko_lib.tokenization import load_tokenizer
+from tests.benchmarks.random_model import random_model
 
 QUESTIONS, BATCH, VOCABULARY = 12, 8, 32_768
 _NORMS = {
@@ -29,18 +30,6 @@ _NORMS = {
     "attention/query_norm": "self_attn.q_norm",
     "attention/key_norm": "self_attn.k_norm",
 }
-
-
-def _model() -> models.Model:
-    kind, config = models.CONFIGS["gemma3_270m"]
-    config = {**config, "vocabulary_size": VOCABULARY}
-    decoder = models.build_decoder(kind, config, "float32")
-    generator = np.random.default_rng(0)
-    params = {
-        name: jnp.asarray(0.02 * generator.standard_normal(spec.shape, "float32"))
-        for name, spec in decoder.shapes().items()
-    }
-    return models.Model("random", kind, config, decoder, params, load_tokenizer("nano"))
 
 
 def _rows(model: models.Model, pairs, rows: int) -> list[float]:
@@ -125,7 +114,7 @@ def _harness(model: models.Model, pairs):
 
 def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure)."""
-    model = _model()
+    model = random_model("gemma3_270m", load_tokenizer("nano"), vocabulary_size=VOCABULARY)
     (suite,) = evaluation.load_suites("culture")
     items = suite.items[:QUESTIONS]
     pairs = encode_pairs(

@@ -16,6 +16,7 @@ from flax import nnx
 from gemma_ko_lib import evaluation, models
 from gemma_ko_lib.from_scratch import gemma, gemma1, generation, int8
 from gemma_ko_lib.models.keras_hub import keras_hub
+from tests.benchmarks.random_model import random_model
 
 NAME = "gemma3_270m"
 CASES = ((256, 1), (256, 8), (2048, 1), (2048, 8))  # tokens of context, rows
@@ -81,15 +82,9 @@ def _keras_hub(causal_lm, context: int, rows: int):
 
 def measure() -> list[tuple[str, str]]:
     """Rows of what and how much."""
-    kind, hub = models.CONFIGS[NAME]
-    decoder = models.build_decoder(kind, hub, "float32")
-    generator = np.random.default_rng(0)
-    params = {
-        name: jnp.asarray(0.02 * generator.standard_normal(spec.shape, "float32"))
-        for name, spec in decoder.shapes().items()
-    }
-    model = models.Model(NAME, kind, hub, decoder, params, None)
-    by_name = models.unstack(params)
+    model = random_model(NAME)
+    kind, hub = model.kind, model.config
+    by_name = models.unstack(model.params)
     learners = nnx.eval_shape(
         lambda: gemma.Gemma(gemma.config_from_keras_hub(kind, hub), nnx.Rngs(0))
     )

@@ -6,7 +6,6 @@ so that its mood hits them alike. Tunix runs by the interpreter that `--tunix` n
 """
 
 import statistics
-import time
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,7 @@ from gemma_ko_lib.models.keras_hub import keras, keras_hub
 from gemma_ko_lib.training.loop import first_state, make_update
 from gemma_ko_lib.training.loss import next_token_loss
 from gemma_ko_lib.training.optimizer import adamw, learning_rate_schedule
-from tests.benchmarks.peer import Peer
+from tests.benchmarks.peer import Peer, in_turns
 
 SHAPE = {
     "vocabulary_size": 32_000,
@@ -104,14 +103,8 @@ def measure(tunix: str | None = None) -> list[tuple[str, str]]:
     if tunix:
         setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": RANK, "steps": STEPS}
         runs["Tunix PeftTrainer, all seven layers"] = Peer(tunix, "lora_step_tunix.py", setting)
-    seconds = {name: [] for name in runs}
-    for turn in range(TURNS + 1):
-        for name, steps in runs.items():
-            start = time.perf_counter()
-            steps()
-            if turn:  # the first compiles
-                seconds[name].append((time.perf_counter() - start) / STEPS)
-    first = np.array(seconds["ours, query and value"])
+    seconds = {name: taken / STEPS for name, taken in in_turns(runs, TURNS).items()}
+    first = seconds["ours, query and value"]
     what = f"{SHAPE['num_layers']} layers, d {SHAPE['hidden_dim']}, {ROWS} × {LENGTH} tokens"
     rows = [(f"seconds of a LoRA step, rank {RANK}, {what}:", "")]
     for name, taken in seconds.items():

@@ -1,8 +1,12 @@
-"""The other side of a benchmark, in a process of its own that waits for its turn."""
+"""The sides of a benchmark take turns; another one may be in a process of its own."""
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 
 class Peer:
@@ -35,3 +39,22 @@ class Peer:
         """End the program; its memory is free again."""
         self._process.stdin.close()
         self._process.wait()
+
+
+def in_turns(runs: dict[str, Callable], turns: int) -> dict[str, np.ndarray]:
+    """Seconds of each run in each turn, so that the machine's mood hits them alike.
+
+    Args:
+        runs: by name; a `Peer` among them is closed at the end.
+        turns: that count; one before them compiles.
+    """
+    seconds = {name: [] for name in runs}
+    for _ in range(turns + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    for run in runs.values():
+        if isinstance(run, Peer):
+            run.close()
+    return {name: np.array(taken[1:]) for name, taken in seconds.items()}

@@ -6,31 +6,27 @@ them alike; `--torch` names the interpreter of an environment with torch, transf
 """
 
 import statistics
-import time
 
 import numpy as np
 
 from gemma_ko_lib import models
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
-from tests.benchmarks.peer import Peer
+from tests.benchmarks.peer import Peer, in_turns
+from tests.benchmarks.random_model import random_model
 
-KIND, SHAPE = models.CONFIGS["gemma3_270m"]
+NAME = "gemma3_270m"
+SHAPE = models.CONFIGS[NAME][1]
 ROWS, LENGTH, RANK = 2, 256, 16
 TURNS = 5
 
 
 def _ours(rank: int):
     """A function that does one update, of all weights where the rank is 0."""
-    decoder = models.build_decoder(KIND, SHAPE, "float32")
-    generator = np.random.default_rng(0)
-    params = {
-        name: 0.02 * generator.standard_normal(shape.shape, "float32")
-        for name, shape in decoder.shapes().items()
-    }
+    model, generator = random_model(NAME), np.random.default_rng(0)
     method = Method("lora", rank=rank, alpha=rank) if rank else Method("full")
-    update = method.update(decoder, learning_rate_schedule(1e-4, 100, 1))
-    state, frozen = method.begin(params)
+    update = method.update(model.decoder, learning_rate_schedule(1e-4, 100, 1))
+    state, frozen = method.begin(model.params)
     weight = np.ones((1, ROWS, LENGTH), "float32")
 
     def step() -> None:
@@ -50,22 +46,13 @@ def _compare(what: str, rank: int, torch: str | None) -> list[tuple[str, str]]:
         setting = {"shape": SHAPE, "rows": ROWS, "length": LENGTH, "rank": rank}
         library = "PEFT" if rank else "transformers"
         runs[f"{library} on torch, {what}"] = Peer(torch, "update_torch.py", setting)
-    seconds = {name: [] for name in runs}
-    for turn in range(TURNS + 1):
-        for name, step in runs.items():
-            start = time.perf_counter()
-            step()
-            if turn:  # the first compiles
-                seconds[name].append(time.perf_counter() - start)
-    for run in runs.values():
-        if isinstance(run, Peer):
-            run.close()
-    first = np.array(next(iter(seconds.values())))
+    seconds = in_turns(runs, TURNS)
+    first = next(iter(seconds.values()))
     rows = []
     for name, taken in seconds.items():
         figure = f"{min(taken):.2f}; {statistics.median(taken):.2f}"
         rows.append((f"  {name}: least; median of {TURNS}", figure))
-        if taken is not next(iter(seconds.values())):
+        if taken is not first:
             rows.append(("    times ours (median of the turns)", f"{np.median(taken / first):.2f}"))
     return rows
 

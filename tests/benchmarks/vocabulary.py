@@ -15,23 +15,12 @@ import numpy as np
 from gemma_ko_lib import evaluation, models
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
+from tests.benchmarks.random_model import random_model
 
 NAME, PIECES = "gemma3_270m", (262_144, 32_768)
 ROWS, LENGTH, RANK = 2, 256, 16
 CONTEXT, NEW_TOKENS = 256, 64
 TURNS = 3
-
-
-def _model(pieces: int) -> models.Model:
-    kind, config = models.CONFIGS[NAME]
-    config = {**config, "vocabulary_size": pieces}
-    decoder = models.build_decoder(kind, config, "float32")
-    generator = np.random.default_rng(0)
-    params = {
-        name: jax.device_put(0.02 * generator.standard_normal(shape.shape, "float32"))
-        for name, shape in decoder.shapes().items()
-    }
-    return models.Model(NAME, kind, config, decoder, params, None)
 
 
 def _update(model: models.Model, method: Method):
@@ -95,7 +84,7 @@ def _timed(step):
 
 def measure() -> list[tuple[str, str]]:
     """Rows of (what, figure); those of a pair are of the whole and of the cut vocabulary."""
-    whole, cut = map(_model, PIECES)
+    whole, cut = (random_model(NAME, vocabulary_size=pieces) for pieces in PIECES)
     sizes = [sum(weight.size for weight in model.params.values()) for model in (whole, cut)]
     rows = [
         (f"pieces: {PIECES[0]:,}; {PIECES[1]:,}", ""),
