@@ -20,7 +20,7 @@ import numpy as np
 
 from gemma_ko_lib import runtime
 from gemma_ko_lib.evaluation.decoding import generate
-from gemma_ko_lib.evaluation.statistics import paired_difference
+from gemma_ko_lib.evaluation.statistics import interval, paired_difference, share_interval
 from gemma_ko_lib.models.decoder import Decoder
 from gemma_ko_lib.tokenization.packing import PackedRows, next_token_targets
 from gemma_ko_lib.training import Method
@@ -69,6 +69,21 @@ def try_rates(
 def evenly(texts: list[str], size: int) -> list[str]:
     """Texts of about so many bytes, spread over all of them."""
     return texts[:: max(1, sum(len(text.encode()) for text in texts) // size)]
+
+
+def rounded(values: Iterable[float]) -> list[float]:
+    """Figures with the four decimals that a record has of them."""
+    return [round(float(value), 4) for value in values]
+
+
+def share_of(right) -> list[float]:
+    """The share of right answers and the ends of its interval."""
+    return rounded((np.mean(right), *share_interval(right)))
+
+
+def ratio(values, sizes) -> list[float]:
+    """What some texts have together, as bits, over their sizes, and the ends of its interval."""
+    return rounded((np.sum(values) / np.sum(sizes), *interval(values, sizes)))
 
 
 def batch_of(rows: list[PackedRows]) -> dict:

@@ -21,11 +21,19 @@ from pathlib import Path
 import numpy as np
 from datatrove.data import Document
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded import (
+    WORK,
+    commands_in,
+    kept_part,
+    ratio,
+    rounded,
+    save,
+    share_of,
+)
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
-from gemma_ko_lib.evaluation.statistics import cluster_interval, interval, share_interval
+from gemma_ko_lib.evaluation.statistics import cluster_interval
 from gemma_ko_lib.training import LoopConfig, RunSize, pretrain, train
 from gemma_ko_lib.training.plan import size_options
 
@@ -281,12 +289,10 @@ class Maker:
         options = " ".join(run["options"])
         bits = {
             name: {
-                "whole vocabulary": _per_byte(whole[name], some),
-                "before": _per_byte(before["bits"][name], some),
-                "after": _per_byte(after["bits"][name], some),
-                "difference": _per_byte(
-                    np.subtract(after["bits"][name], before["bits"][name]), some
-                ),
+                "whole vocabulary": ratio(whole[name], some),
+                "before": ratio(before["bits"][name], some),
+                "after": ratio(after["bits"][name], some),
+                "difference": ratio(np.subtract(after["bits"][name], before["bits"][name]), some),
                 "documents": len(some),
             }
             for name, some in sizes.items()
@@ -337,14 +343,9 @@ def _bytes(texts: dict[str, list[str]]) -> dict[str, list[int]]:
     return {name: [len(text.encode()) for text in some] for name, some in texts.items()}
 
 
-def _per_byte(bits, sizes) -> list[float]:
-    value = float(np.sum(bits) / np.sum(sizes))
-    return [round(x, 4) for x in (value, *interval(bits, sizes))]
-
-
 def _short(pair, run: dict, start: dict, sizes: dict) -> dict:
     changes = {
-        name: _per_byte(np.subtract(bits, start[name]), sizes[name])
+        name: ratio(np.subtract(bits, start[name]), sizes[name])
         for name, bits in run["bits"].items()
     }
     korean = (changes["reviews"][0] + changes["petitions"][0]) / 2
@@ -359,14 +360,11 @@ def _short(pair, run: dict, start: dict, sizes: dict) -> dict:
 
 
 def _compared(before: dict, after: dict) -> dict:
-    shares = {
-        when: [round(x, 4) for x in (float(np.mean(f["right"])), *share_interval(f["right"]))]
-        for when, f in (("before", before), ("after", after))
-    }
+    shares = {when: share_of(f["right"]) for when, f in (("before", before), ("after", after))}
     change = np.subtract(after["right"], before["right"])
     span = cluster_interval(change, after["clusters"])
     return shares | {
-        "difference": [round(x, 4) for x in (float(change.mean()), *span)],
+        "difference": rounded((change.mean(), *span)),
         "items": len(change),
         "null": {"commonest place": before["null"][0], "by length": before["null"][1]},
     }

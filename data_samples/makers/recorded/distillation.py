@@ -20,7 +20,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from data_samples.makers.recorded import WORK, save, try_rates
+from data_samples.makers.recorded import WORK, rounded, save, try_rates
 from gemma_ko_lib import evaluation, models, runtime, tokenization, training
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.statistics import interval
@@ -398,7 +398,7 @@ def _save(sizes, lab, longer, probes, rates, found, of_teacher, behind, sources)
 def _interval(values) -> list[float]:
     """A mean over texts, with the ends of its interval."""
     values = np.asarray(values)
-    return [round(float(value), 4) for value in (values.mean(), *interval(values))]
+    return rounded((values.mean(), *interval(values)))
 
 
 def _minutes(path: Path) -> float:

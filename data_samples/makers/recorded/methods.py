@@ -20,6 +20,7 @@ from data_samples.makers.recorded import (
     commands_in,
     kept_part,
     rated_update,
+    rounded,
     save,
     try_rates,
 )
@@ -68,7 +69,7 @@ class Comparison:
     def bits(self, texts: list[str], params: dict | None = None) -> list[float]:
         """Bits per byte of texts, with the interval's ends."""
         found = evaluation.bits_per_byte(self.model, texts, params=params, window=256)
-        return _rounded((found.micro, *found.interval))
+        return rounded((found.micro, *found.interval))
 
     def start(self) -> dict:
         """Bits per byte before training."""
@@ -136,7 +137,7 @@ class Comparison:
         return found | {
             "learning_rate": best,
             "tried": {f"{rate:g}": tried[rate] for rate in sorted(tried)},
-            "seconds": _rounded(seconds),
+            "seconds": rounded(seconds),
             "runs": runs,
         }
 
@@ -148,10 +149,6 @@ class Comparison:
 
 def _batch(batch: dict) -> dict:
     return {name: x[None] for name, x in batch.items() if name != "row"}
-
-
-def _rounded(values) -> list[float]:
-    return [round(float(value), 4) for value in values]
 
 
 def main() -> None:

@@ -25,12 +25,13 @@ from data_samples.makers.recorded import (
     evenly,
     kept_part,
     rated_update,
+    ratio,
+    rounded,
     save,
 )
 from gemma_ko_lib import evaluation, models, tokenization
 from gemma_ko_lib.corpus import read_clean
 from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
-from gemma_ko_lib.evaluation.statistics import interval
 from gemma_ko_lib.tokenization.packing import document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 from gemma_ko_lib.training import Method
@@ -232,8 +233,8 @@ class Maker:
             sizes = np.array([len(text.encode()) for text in texts])
             mean, start = some.mean(0), start + len(texts)
             found[name] = {
-                "change": _rounded((mean.sum() / sizes.sum(), *interval(mean, sizes))),
-                "by_seed": _rounded(some.sum(1) / sizes.sum()),
+                "change": ratio(mean, sizes),
+                "by_seed": rounded(some.sum(1) / sizes.sum()),
             }
         return found
 
@@ -281,10 +282,6 @@ class Maker:
 
 def _samples(code: str, split: str) -> list[str]:
     return [r["text"] for r in read_samples(code, split) if r["register"] in REGISTERS]
-
-
-def _rounded(values) -> list[float]:
-    return [round(float(value), 4) for value in values]
 
 
 def main() -> None:

@@ -21,12 +21,20 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.makers.recorded import WORK, commands_in, kept_part, save
+from data_samples.makers.recorded import (
+    WORK,
+    commands_in,
+    kept_part,
+    ratio,
+    rounded,
+    save,
+    share_of,
+)
 from gemma_ko_lib import evaluation, models, runtime, serving
 from gemma_ko_lib.corpus import read_clean
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
-from gemma_ko_lib.evaluation.statistics import cluster_interval, draws, interval, share_interval
+from gemma_ko_lib.evaluation.statistics import cluster_interval, draws
 from gemma_ko_lib.models.importance import column_importance
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
 
@@ -203,34 +211,24 @@ class Measured:
                 for of in (its, start)
             )
             change, chosen = bits - before, draws(len(bits), seed)
-            compared["bits_per_byte"][language] = _per(bits, sizes)
-            compared["change"][language] = _per(change, sizes)
-            compared["percent"][language] = _per(100 * change, before)
+            compared["bits_per_byte"][language] = ratio(bits, sizes)
+            compared["change"][language] = ratio(change, sizes)
+            compared["percent"][language] = ratio(100 * change, before)
             drawn_percents.append(100 * change[chosen].sum(1) / before[chosen].sum(1))
             for register, some in start["bits"][language].items():
                 change = 100 * np.subtract(its["bits"][language][register], some)
-                compared["registers"][register] = _per(change, some)
+                compared["registers"][register] = ratio(change, some)
         for language in self.suites:
             now, then = (of[f"grammar {language}"] for of in (its, start))
-            compared["grammar"][language] = _rounded(
-                np.mean(now["right"]), share_interval(now["right"])
-            )
+            compared["grammar"][language] = share_of(now["right"])
             change = np.subtract(now["right"], then["right"])
-            compared["grammar_change"][language] = _rounded(
-                change.mean(), cluster_interval(change, now["clusters"])
+            compared["grammar_change"][language] = rounded(
+                (change.mean(), *cluster_interval(change, now["clusters"]))
             )
         gap = drawn_percents[0] - drawn_percents[1]
         value = compared["percent"]["ko"][0] - compared["percent"]["en"][0]
-        compared["korean_minus_english"] = _rounded(value, np.percentile(gap, [2.5, 97.5]))
+        compared["korean_minus_english"] = rounded((value, *np.percentile(gap, [2.5, 97.5])))
         return compared
-
-
-def _rounded(value, span) -> list[float]:
-    return [round(float(x), 4) for x in (value, *span)]
-
-
-def _per(values, sizes) -> list[float]:
-    return _rounded(np.sum(values) / np.sum(sizes), interval(values, sizes))
 
 
 def _evenly(texts: list[str], count: int, letters: int) -> list[str]:

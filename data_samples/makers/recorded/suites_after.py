@@ -66,13 +66,12 @@ def judge(before: str, after: str, folder: Path, asked: dict) -> dict:
 def _compared(before: dict, after: dict) -> dict:
     clusters, first = zip(*before["by_item"], strict=True)
     change = np.array([right for _, right in after["by_item"]]) - first
-    difference = [float(change.mean()), *cluster_interval(change, clusters)]
     shares = {
         when: [its["accuracy"], *its["interval"]]
         for when, its in (("before", before), ("after", after))
     }
     return shares | {
-        "difference": [round(value, 4) for value in difference],
+        "difference": recorded.rounded((change.mean(), *cluster_interval(change, clusters))),
         "macro_f1": [before["macro_f1"], after["macro_f1"]],
         "items": before["items"],
         "clusters": before["clusters"],

@@ -25,12 +25,19 @@ import jax
 import numpy as np
 import optax
 
-from data_samples.makers.recorded import WORK, batch_of, commands_in, kept_part, save
+from data_samples.makers.recorded import (
+    WORK,
+    batch_of,
+    commands_in,
+    kept_part,
+    ratio,
+    save,
+    share_of,
+)
 from gemma_ko_lib import evaluation, models, runtime, tokenization
 from gemma_ko_lib.corpus import read_clean, read_documents
 from gemma_ko_lib.corpus.samples import read_samples
 from gemma_ko_lib.evaluation.bits_per_byte import document_nats, token_scorer
-from gemma_ko_lib.evaluation.statistics import interval, share_interval
 from gemma_ko_lib.models import sharding
 from gemma_ko_lib.tokenization.packing import document_ids, pack_documents
 from gemma_ko_lib.tokenization.tokenizer import encode_documents
@@ -237,7 +244,7 @@ class Maker:
                 "ids kept": sum(kept),
                 "same answer, ids kept": int(same[kept].sum()),
                 "same answer, others": int(same[~np.array(kept)].sum()),
-                "right": {n: share(r.right) for n, r in zip(("whole", "cut"), by, strict=True)},
+                "right": {n: share_of(r.right) for n, r in zip(("whole", "cut"), by, strict=True)},
                 "commonest place": by[0].majority,
                 "largest change of a margin, ids kept, nats": round(float(change.max()), 5),
                 "smallest margin, ids kept, nats": round(
@@ -364,16 +371,7 @@ class Maker:
         names, sizes = np.array(self.names[::part]), self.bytes[::part]
         korean = names != "English"
         groups = {name: names == name for name in self.registers} | {"Korean": korean}
-        return {
-            name: [
-                round(float(x), 4)
-                for x in (
-                    values[which].sum() / sizes[which].sum(),
-                    *interval(values[which], sizes[which]),
-                )
-            ]
-            for name, which in groups.items()
-        }
+        return {name: ratio(values[which], sizes[which]) for name, which in groups.items()}
 
     def save(self, vocabularies, seconds, plan, start, by_added, runs, suites, read) -> None:
         """Write the record."""
@@ -536,11 +534,6 @@ def decoding(model):
         return (more - one) / TIMED_TOKENS
 
     return token
-
-
-def share(right) -> list[float]:
-    """A share of right answers with its interval."""
-    return [round(float(x), 4) for x in (np.mean(right), *share_interval(right))]
 
 
 def main() -> None:
