@@ -10,7 +10,7 @@ from gemma_ko_lib.runtime import UserError
 
 def add(commands) -> None:
     """Register the commands of this module."""
-    parser = command(commands, "clean", _clean, "Turn raw files into clean documents for training.")
+    parser = command(commands, _clean)
     parser.argument_default = argparse.SUPPRESS  # the library says what is taken if not given
     parser.add_argument(
         "inputs",
@@ -130,6 +130,7 @@ class _Formats(argparse.Action):
 
 
 def _clean(arguments) -> int:
+    """Turn raw files into clean documents for training."""
     from gemma_ko_lib import corpus
 
     given = vars(arguments)

@@ -14,13 +14,12 @@ def add(commands) -> None:
 
 
 def _add_doctor(commands) -> None:
-    parser = command(
-        commands, "doctor", _doctor, "Show environment, accelerator, dtype and credentials found."
-    )
+    parser = command(commands, _doctor)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def _doctor(arguments) -> None:
+    """Show environment, accelerator, dtype and credentials found."""
     from gemma_ko_lib import runtime
 
     found = runtime.describe()
@@ -46,7 +45,7 @@ def _doctor(arguments) -> None:
 
 
 def _add_course(commands) -> None:
-    parser = command(commands, "course", _course, "Run the notebooks and write a report.")
+    parser = command(commands, _course)
     parser.add_argument("--profile", default="smoke", help="sizes: smoke, cpu, gpu, tpu or auto")
     parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks, e.g. 05 06")
     parser.add_argument("--jobs", type=whole(1), default=1, help="notebooks at once")
@@ -58,6 +57,7 @@ def _add_course(commands) -> None:
 
 
 def _course(arguments) -> int:
+    """Run the notebooks and write a report."""
     from gemma_ko_lib import course
     from gemma_ko_lib.runtime import UserError
 
@@ -85,9 +85,7 @@ def _course(arguments) -> int:
 
 
 def _add_progress(commands) -> None:
-    parser = command(
-        commands, "progress", _progress, "Say which exercises your executed notebooks have passed."
-    )
+    parser = command(commands, _progress)
     parser.add_argument(
         "notebooks", nargs="*", default=["."], help="notebooks, or folders of them (default: here)"
     )
@@ -96,6 +94,7 @@ def _add_progress(commands) -> None:
 
 
 def _progress(arguments) -> None:
+    """Say which exercises your executed notebooks have passed."""
     from gemma_ko_lib.course import learner_progress
 
     lessons = learner_progress.read_progress(arguments.notebooks)

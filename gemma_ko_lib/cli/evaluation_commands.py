@@ -9,9 +9,7 @@ from gemma_ko_lib.runtime import UserError
 
 def add(commands) -> None:
     """Register the command."""
-    parser = command(
-        commands, "evaluate", _evaluate, "Measure a model in bits per byte, or by questions."
-    )
+    parser = command(commands, _evaluate)
     parser.add_argument(
         "--model", required=True, help="nano, gemma3_270m, a preset or a run folder"
     )
@@ -66,6 +64,7 @@ _TAKES = {
 
 
 def _evaluate(arguments) -> int | None:
+    """Measure a model in bits per byte, or by questions."""
     what = next(name for name in _TAKES if getattr(arguments, name))
     for option in dict.fromkeys(option for options in _TAKES.values() for option in options):
         if getattr(arguments, option) and option not in _TAKES[what]:

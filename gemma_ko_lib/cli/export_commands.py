@@ -5,7 +5,7 @@ from gemma_ko_lib.cli.options import command, print_json, stdout_to_stderr
 
 def add(commands) -> None:
     """Register the command."""
-    parser = command(commands, "export", _export, "Write a finished run for other programs.")
+    parser = command(commands, _export)
     parser.add_argument("source", metavar="RUN", help="run folder, or a model's name")
     parser.add_argument("-o", "--output", required=True, help="folder to write to")
     parser.add_argument(
@@ -29,6 +29,7 @@ def add(commands) -> None:
 
 
 def _export(arguments) -> None:
+    """Write a finished run for other programs."""
     from gemma_ko_lib.serving.leaving import export
 
     with stdout_to_stderr():

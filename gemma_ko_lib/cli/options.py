@@ -12,8 +12,12 @@ from gemma_ko_lib.runtime import UserError
 PARTIAL = 3
 
 
-def command(commands, name: str, run, summary: str) -> argparse.ArgumentParser:
-    """Make the parser of one command, which `run(arguments)` carries out."""
+def command(commands, run) -> argparse.ArgumentParser:
+    """Make the parser of one command, which `run(arguments)` carries out.
+
+    The function is called as the command is, with "_" before it; its docstring is the help.
+    """
+    name, summary = run.__name__.removeprefix("_"), run.__doc__
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(run=run)
     return parser

@@ -29,9 +29,7 @@ _REPLACED = "replaced"
 
 def add(commands) -> None:
     """Register the command."""
-    parser = command(
-        commands, "road", _road, "Run the whole road from one file: raw texts to a served model."
-    )
+    parser = command(commands, _road)
     parser.add_argument("file", metavar="ROAD.YAML", help="an example: data_samples/road.yaml")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder for all (the file's name)")
     parser.add_argument(
@@ -40,6 +38,7 @@ def add(commands) -> None:
 
 
 def _road(arguments) -> int | None:
+    """Run the whole road from one file: raw texts to a served model."""
     from gemma_ko_lib.cli.road_file import parsers, read_road
     from gemma_ko_lib.cli.road_steps import road_of
 

@@ -15,9 +15,7 @@ def add(commands) -> None:
 
 
 def _add_serve(commands) -> None:
-    parser = command(
-        commands, "serve", _serve, "Serve models behind an OpenAI-compatible endpoint."
-    )
+    parser = command(commands, _serve)
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="GGUF file, run folder, or a model's name"
     )
@@ -40,6 +38,7 @@ def _add_threads(parser) -> None:
 
 
 def _serve(arguments) -> None:
+    """Serve models behind an OpenAI-compatible endpoint."""
     import asyncio
 
     from gemma_ko_lib.serving import engine, server
@@ -93,7 +92,7 @@ def _serve(arguments) -> None:
 
 
 def _add_chat(commands) -> None:
-    parser = command(commands, "chat", _chat, "Talk with a model in the terminal.")
+    parser = command(commands, _chat)
     parser.add_argument("model", metavar="MODEL", help="GGUF file, run folder, or a model's name")
     parser.add_argument(
         "--context", type=whole(64), default=4096, help="tokens of the whole conversation"
@@ -112,6 +111,7 @@ def _add_chat(commands) -> None:
 
 
 def _chat(arguments) -> None:
+    """Talk with a model in the terminal."""
     import contextlib
     import io
     import signal
@@ -152,9 +152,7 @@ def _chat(arguments) -> None:
 
 
 def _add_compare(commands) -> None:
-    parser = command(
-        commands, "compare", _compare, "Measure what can be served, and choose one of it."
-    )
+    parser = command(commands, _compare)
     parser.add_argument(
         "models", nargs="+", metavar="VARIANT", help="GGUF file, run folder, or a model's name"
     )
@@ -173,6 +171,7 @@ def _add_compare(commands) -> None:
 
 
 def _compare(arguments) -> None:
+    """Measure what can be served, and choose one of it."""
     from gemma_ko_lib import evaluation
     from gemma_ko_lib.serving import compare, engine
 

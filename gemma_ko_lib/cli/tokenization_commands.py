@@ -15,7 +15,7 @@ def add(commands) -> None:
 
 
 def _add_tokens(commands) -> None:
-    parser = command(commands, "tokens", _tokens, "Show what tokenizers make of Korean files.")
+    parser = command(commands, _tokens)
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="texts, in any form that clean takes"
     )
@@ -30,6 +30,7 @@ def _add_tokens(commands) -> None:
 
 
 def _tokens(arguments) -> None:
+    """Show what tokenizers make of Korean files."""
     from gemma_ko_lib.corpus import read_documents
     from gemma_ko_lib.corpus.samples import read_parallel
     from gemma_ko_lib.tokenization import gap_report, load_tokenizer
@@ -61,9 +62,7 @@ def _tokens(arguments) -> None:
 
 
 def _add_pack(commands) -> None:
-    parser = command(
-        commands, "pack", _pack, "Mix documents and pack them into token shards for training."
-    )
+    parser = command(commands, _pack)
     parser.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="folders of gemma-ko clean, or files"
     )
@@ -112,6 +111,7 @@ def _add_pack(commands) -> None:
 
 
 def _pack(arguments) -> None:
+    """Mix documents and pack them into token shards for training."""
     from gemma_ko_lib import tokenization
     from gemma_ko_lib.corpus import sources_of
 

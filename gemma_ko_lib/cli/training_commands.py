@@ -116,9 +116,7 @@ def _draw_curves(run_dir) -> None:
 
 
 def _add_pretrain(commands) -> None:
-    parser = command(
-        commands, "pretrain", _pretrain, "Continue a model's pre-training on cleaned documents."
-    )
+    parser = command(commands, _pretrain)
     parser.add_argument("--data", required=True, help="folder of gemma-ko clean, or of shards")
     _add_run_options(parser, method="full", epochs=1)
     parser.add_argument("--replay", metavar="FILE", help="documents against forgetting (English)")
@@ -132,6 +130,7 @@ def _add_pretrain(commands) -> None:
 
 
 def _pretrain(arguments) -> None:
+    """Continue a model's pre-training on cleaned documents."""
     from gemma_ko_lib.corpus import read_documents
     from gemma_ko_lib.runtime import UserError
     from gemma_ko_lib.training import pretrain
@@ -187,9 +186,7 @@ def _measure(arguments, size):
 
 
 def _add_finetune(commands) -> None:
-    parser = command(
-        commands, "finetune", _finetune, "Teach a model to answer, from a file of conversations."
-    )
+    parser = command(commands, _finetune)
     parser.add_argument(
         "--data", required=True, metavar="FILE", help="JSON lines: prompt and response, or messages"
     )
@@ -218,6 +215,7 @@ def _add_finetune(commands) -> None:
 
 
 def _finetune(arguments) -> int:
+    """Teach a model to answer, from a file of conversations."""
     from gemma_ko_lib.training import finetune
 
     method, size = _method(arguments), _size(arguments)
@@ -246,12 +244,7 @@ def _finetune(arguments) -> int:
 
 
 def _add_plan(commands) -> None:
-    parser = command(
-        commands,
-        "plan",
-        _plan,
-        "Say whether a training fits on a device, where its bytes go, and what to type.",
-    )
+    parser = command(commands, _plan)
     parser.add_argument(
         "--model",
         required=True,
@@ -269,6 +262,7 @@ def _add_plan(commands) -> None:
 
 
 def _plan(arguments) -> None:
+    """Say whether a training fits on a device, where its bytes go, and what to type."""
     from gemma_ko_lib.training.plan import format_plan
 
     found = planned(arguments)

@@ -16,12 +16,7 @@ _DOCUMENTS, _LETTERS = 12, 400  # measured of each group
 
 def add(commands) -> None:
     """Register the command."""
-    parser = command(
-        commands,
-        "vocabulary",
-        _vocabulary,
-        "Cut a model's vocabulary to the pieces that texts use, add Korean pieces, or both.",
-    )
+    parser = command(commands, _vocabulary)
     parser.add_argument("--model", required=True, help="nano, gemma3_270m, a preset or a folder")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="model folder")
     parser.add_argument(
@@ -52,6 +47,7 @@ def add(commands) -> None:
 
 
 def _vocabulary(arguments) -> None:
+    """Cut a model's vocabulary to the pieces that texts use, add Korean pieces, or both."""
     from gemma_ko_lib import models, runtime, tokenization
 
     if bool(arguments.add) != bool(arguments.learn_from):
