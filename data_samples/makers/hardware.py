@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from gemma_ko_lib.models import CONFIGS
-from gemma_ko_lib.runtime import Progress, UserError, samples_dir, whole_file
+from gemma_ko_lib.runtime import Progress, UserError, samples_dir, write_whole
 from gemma_ko_lib.training import plan, step_compiler
 from gemma_ko_lib.training.memory import GIB
 from gemma_ko_lib.training.method import Method
@@ -58,8 +58,7 @@ def save(data: dict) -> None:
             lines = (json.dumps(entry, ensure_ascii=False) for entry in value)
             text = "[\n  " + ",\n  ".join(lines) + "\n ]"
         parts.append(f' "{key}": {text}')
-    with whole_file(DATA) as file:
-        file.write("{\n" + ",\n".join(parts) + "\n}\n")
+    write_whole(DATA, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def stamp(*packages: str) -> dict:
@@ -196,8 +195,7 @@ def write_into(readme: Path, data: dict) -> None:
     if not pattern.search(text):
         raise UserError(f"{readme} has no line '{BEGIN}' with '{END}' after it.")
     section = f"{BEGIN}\n\n{markdown(data)}\n\n{END}"
-    with whole_file(readme) as file:
-        file.write(pattern.sub(lambda _: section, text))
+    write_whole(readme, pattern.sub(lambda _: section, text))
 
 
 def main() -> None:

@@ -14,15 +14,14 @@ from data_samples.makers.notebooks import from_scratch, heads, korean_edition
 from data_samples.makers.notebooks.learner_edition import learner_files
 from data_samples.makers.notebooks.stored_outputs import store_outputs
 from gemma_ko_lib.course.notebook_files import notebooks_dir
-from gemma_ko_lib.runtime import whole_file
+from gemma_ko_lib.runtime import write_whole
 
 
 def write_changed(files: dict[Path, str]) -> None:
     """Write the files whose text is another, and name them."""
     for path, text in files.items():
         if not path.exists() or path.read_text("utf-8") != text:
-            with whole_file(path) as file:
-                file.write(text)
+            write_whole(path, text)
             print(path.relative_to(heads.ROOT))
 
 

@@ -21,7 +21,7 @@ from data_samples.makers.notebooks.teaching_times import (
 )
 from gemma_ko_lib import profiles
 from gemma_ko_lib.course.notebook_files import find_notebooks, recorded_runs, times_file
-from gemma_ko_lib.runtime import UserError, read_json_object, whole_file
+from gemma_ko_lib.runtime import UserError, read_json_object, write_whole
 
 ROOT = Path(__file__).parents[3]
 _WITHOUT_ACCELERATOR = ("05_korean_corpus",)  # it computes on the CPU on every machine
@@ -175,9 +175,8 @@ def take_times(metrics: Path) -> None:
             taken[name, run["profile"], machine]["sections"] = section_seconds(executed)
     for old in recorded_runs():
         taken.setdefault((old["notebook"], old["profile"], old["machine"]), old)
-    with whole_file(times_file()) as file:
-        lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
-        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+    lines = (json.dumps(taken[key], ensure_ascii=False) for key in sorted(taken))
+    write_whole(times_file(), "[\n" + ",\n".join(lines) + "\n]\n")
 
 
 # --- The README ----------------------------------------------------------------------

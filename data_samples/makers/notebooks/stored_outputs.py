@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from gemma_ko_lib.course.notebook_files import source_sha256
-from gemma_ko_lib.runtime import UserError, whole_file
+from gemma_ko_lib.runtime import UserError, write_whole
 
 MAX_STORED_BYTES = 900_000
 _VOLATILE_CELL_METADATA = ("papermill", "execution", "ExecuteTime", "gemma_ko")
@@ -61,8 +61,7 @@ def store_outputs(executed_dir: str | Path, notebooks_dir: str | Path) -> list[P
         if found:
             problems += [f"{path.name}: {problem}" for problem in found]
             continue
-        with whole_file(path) as file:
-            file.write(text)
+        write_whole(path, text)
         written.append(path)
     if problems:
         raise UserError("Outputs not stored:\n  " + "\n  ".join(problems))

@@ -44,9 +44,8 @@ def kept_part(path: Path, make: Callable) -> dict:
         found = make()
         minutes = (time.monotonic() - began) / 60
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        with runtime.whole_file(path) as file:
-            kept = {"found": found, "minutes": minutes, "peak_bytes": peak}
-            json.dump(kept, file, ensure_ascii=False)
+        kept = {"found": found, "minutes": minutes, "peak_bytes": peak}
+        runtime.write_whole(path, json.dumps(kept, ensure_ascii=False))
         print(f"{path.stem}: {minutes:.1f} minutes, peak {peak / 2**30:.1f} GiB", flush=True)
     return json.loads(path.read_text("utf-8"))
 
@@ -164,7 +163,5 @@ def save(name: str, what: str, minutes: float, **results) -> Path:
         **results,
     }
     path = runtime.samples_dir() / "recorded" / f"{name}.json"
-    with runtime.whole_file(path) as file:
-        json.dump(record, file, ensure_ascii=False, indent=1, allow_nan=False)
-        file.write("\n")
+    runtime.write_json(path, record)
     return path

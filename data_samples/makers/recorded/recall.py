@@ -62,8 +62,7 @@ def main() -> None:
             start = time.monotonic()
             result = train(run, book, edges, rows=32 if tiny else 512)
             result["seconds"] = round(time.monotonic() - start, 1)
-            with runtime.whole_file(path) as file:
-                json.dump(result, file)
+            runtime.write_json(path, result)
         done.append(json.loads(path.read_text("utf-8")))
         print(json.dumps(done[-1]), flush=True)
     if tiny:

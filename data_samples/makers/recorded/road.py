@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from data_samples.makers.recorded import WORK, save
-from gemma_ko_lib.runtime import samples_dir, sha256_of, whole_file
+from gemma_ko_lib.runtime import samples_dir, sha256_of, write_json
 
 _YAML = """\
 model: {model}
@@ -151,8 +151,7 @@ def _run_and_kill(work: Path) -> list[str]:
                 if process.wait() == -signal.SIGKILL:
                     killed.append(step)
                     print(f"--- killed in {step}", flush=True)
-                    with whole_file(note) as file:
-                        json.dump(killed, file)
+                    write_json(note, killed)
                 break
         code = process.wait()
         if code == 0:
