@@ -190,35 +190,32 @@ def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, 
     shape = (BATCH_ROWS, length)
     tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
     until = np.full(shape, 2**30, np.int32)
-    parents: dict[int, int] = {}  # place in the batch -> place among those to project
-    nodes: dict[int, tuple[int, int]] = {}  # place -> (its parent's place above, token)
     for r, row in enumerate(rows):
         n = len(row.tokens)
         tokens[r, :n], segments[r, :n] = row.tokens, 1
         positions[r, :n], until[r, :n] = row.positions, row.visible_until
-        for text, path in row.paths.items():
-            for node in path[starts[text] :]:
-                if r * length + node not in nodes:
-                    parent = parents.setdefault(r * length + row.parents[node], len(parents))
-                    nodes[r * length + node] = (parent, row.tokens[node])
-    places = _padded(list(parents))
-    asked = _padded([parent for parent, _ in nodes.values()])
-    targets = _padded([token for _, token in nodes.values()])
+    # Of each token that is scored: its text, the place that predicts it, and its id.
+    scored = [
+        (text, r * length + row.parents[node], row.tokens[node])
+        for r, row in enumerate(rows)
+        for text, path in row.paths.items()
+        for node in path[starts[text] :]
+    ]
+    owners, parents, targets = np.array(scored).T
+    places, asked = np.unique(parents, return_inverse=True)  # many choices follow one token
     tree = TokenTree(positions, until)
-    nats, greedy = score(params, tokens, segments, tree, places, asked, targets)
-    order = {place: i for i, place in enumerate(nodes)}
+    nats, greedy = score(params, tokens, segments, tree, *map(_padded, (places, asked, targets)))
     nats, greedy = np.asarray(nats, np.float64), np.asarray(greedy)
-    for r, row in enumerate(rows):
-        for text, path in row.paths.items():
-            its = [order[r * length + node] for node in path[starts[text] :]]
-            yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
+    for text in starts:
+        its = np.flatnonzero(owners == text)
+        yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
 
 
-def _padded(values: list[int]) -> np.ndarray:
+def _padded(values: np.ndarray) -> np.ndarray:
     """Pad to the next power of two of chunks, so that few shapes are compiled."""
     chunks = -(-len(values) // CHUNK_TOKENS)
     size = CHUNK_TOKENS * (1 << (chunks - 1).bit_length())
-    return np.pad(np.array(values, np.int32), (0, size - len(values)))
+    return np.pad(values.astype(np.int32), (0, size - len(values)))
 
 
 @functools.lru_cache(maxsize=8)
