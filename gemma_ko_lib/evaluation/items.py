@@ -150,8 +150,10 @@ def choices_of(record: dict, count: int) -> list[str]:
 
 
 def label_of(record: dict, field: str, count: int) -> int:
-    """Read the index of the right one of `count` choices."""
+    """Read the index of the right one of `count` choices, a number or, in a table, its digits."""
     value = record[field]
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
     if not isinstance(value, int) or not 0 <= value < count:
         raise ValueError(f"{field} is {value!r}, not a number from 0 to {count - 1}")
     return value

@@ -46,7 +46,7 @@ def read_kobest(
             suite = read_suite(f"kobest_{task}", files[0], to_item, labels=True)
             if examples and (trained := _files(folder, task, training=True)):
                 split = read_suite(suite.name, trained[0], to_item)
-                suite = suite.with_examples(split, _shown(trained[0], folder))
+                suite = suite.with_examples(split, str(trained[0].relative_to(folder)))
             suites.append(suite)
     if not suites:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
@@ -55,11 +55,6 @@ def read_kobest(
             f"(such as BoolQ/{', BoolQ/'.join(_SPLITS)})."
         )
     return suites
-
-
-def _shown(file: Path, folder: Path) -> str:
-    file, folder = file.resolve(), folder.resolve()
-    return str(file.relative_to(folder)) if file.is_relative_to(folder) else file.name
 
 
 def _files(data: Path, task: str, training: bool = False) -> list[Path]:
@@ -113,8 +108,6 @@ def _published(read: Callable[[dict], Item]) -> Callable[[dict], Item]:
             record["label"] = {"true": 1, "false": 0}.get(str(answer).lower(), answer)
             if str(answer) in ("1", "2") and "1" in columns:
                 record["label"] = int(answer) - 1
-        if isinstance(record.get("label"), str) and record["label"].isdecimal():
-            record["label"] = int(record["label"])
         return read(record)
 
     return item
