@@ -6,8 +6,7 @@ is on disk, and the order is computed, not stored.
 """
 
 import hashlib
-import os
-import struct
+import itertools
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +18,6 @@ from gemma_ko_lib.runtime import disk_errors
 
 _BUFFER_BYTES = 1 << 20
 _POSITIONS_AT_ONCE = 4096
-_ID_BYTES = 4
-_INDEX_ENTRY = struct.Struct("3q")  # where a piece's ids start and end, bytes of text
 
 
 class Piece(NamedTuple):
@@ -51,7 +48,7 @@ class TokenSpool:
         self.pieces = self.tokens = self.documents = 0
         # Pieces are small, so many are written at once.
         self._waiting_ids = bytearray()
-        self._waiting_index = array("q")  # see _INDEX_ENTRY
+        self._waiting_index = array("q")  # where a piece's ids start and end, bytes of text
 
     def add(self, piece: Piece) -> None:
         """Add a piece.
@@ -90,19 +87,17 @@ class TokenSpool:
             tokens: the most to take; less than one piece of it is left over.
             key: decides the order; it must contain the seed.
         """
-        left, epoch = tokens, 0
-        with open(self._ids, "rb") as ids, open(self._index, "rb") as entries:
-            while True:
-                for number in permutation(self.pieces, f"{key}/{epoch}"):
-                    offset = number * _INDEX_ENTRY.size
-                    entry = os.pread(entries.fileno(), _INDEX_ENTRY.size, offset)
-                    start, end, text_bytes = _INDEX_ENTRY.unpack(entry)
-                    left -= end - start
-                    if left < 0:
-                        return
-                    some = os.pread(ids.fileno(), (end - start) * _ID_BYTES, start * _ID_BYTES)
-                    yield Piece(np.frombuffer(some, np.int32), text_bytes)
-                epoch += 1
+        left = tokens
+        # Mapped: only what is looked at gets into memory. Views of a plain array cost less.
+        ids = np.asarray(np.memmap(self._ids, np.int32, "r"))
+        index = np.asarray(np.memmap(self._index, np.int64, "r")).reshape(-1, 3)
+        for epoch in itertools.count():
+            for number in permutation(self.pieces, f"{key}/{epoch}"):
+                start, end, text_bytes = index[number].tolist()
+                left -= end - start
+                if left < 0:
+                    return
+                yield Piece(ids[start:end], text_bytes)
 
 
 # --- A random order that is not stored ----------------------------------------------------
