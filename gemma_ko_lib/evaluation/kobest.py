@@ -82,7 +82,6 @@ _COLUMNS = {
     "ID": "id",
     "Text": "paragraph",
     "Question": "question",
-    "sentence": "premise",
     "1": "alternative_1",
     "2": "alternative_2",
     "Target": "word",
@@ -122,7 +121,8 @@ def _copa(record: dict) -> Item:
     asked = record["ask"] if "ask" in record else record["question"]
     connector = {"원인": "왜냐하면", "결과": "그래서"}[asked.strip()]
     choices = tuple(f" {choice}" for choice in choices_of(record, 2))
-    prompt = f"{text_of(record, 'premise')}  {connector}"
+    premise = text_of(record, "premise" if "premise" in record else "sentence")
+    prompt = f"{premise}  {connector}"
     return Item(str(record["id"]), prompt, choices, label_of(record, "label", 2), "copa")
 
 
