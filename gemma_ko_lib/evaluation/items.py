@@ -138,12 +138,8 @@ def text_of(record: dict, field: str) -> str:
 
 
 def choices_of(record: dict, count: int) -> list[str]:
-    """Read `count` different choices, given as one list or under KoBEST's published names."""
-    if "choices" in record:
-        found = record["choices"]
-    else:
-        names = {2: "alternative_{}", 4: "ending_{}"}[count]
-        found = [record[names.format(n + 1)] for n in range(count)]
+    """Read `count` different choices, given as one list."""
+    found = record["choices"]
     if len(found) != count or len(set(found)) != count or not all(map(str.strip, found)):
         raise ValueError(f"{found} are not {count} different choices")
     return found
