@@ -231,14 +231,11 @@ def _scorer(decoder):
     def score(hidden, embedding, places, asked, targets):
         hidden, cap = hidden[places], decoder.soft_cap
 
-        def project_chunk(h):
+        def predict(h):
             logits = project(h, embedding, cap)
-            return jax.nn.logsumexp(logits, axis=-1), jnp.argmax(logits, axis=-1)
+            return jax.nn.logsumexp(logits), jnp.argmax(logits)
 
-        log_z, likeliest = jax.tree.map(
-            jnp.ravel,
-            jax.lax.map(project_chunk, hidden.reshape(-1, CHUNK_TOKENS, hidden.shape[-1])),
-        )
+        log_z, likeliest = jax.lax.map(predict, hidden, batch_size=CHUNK_TOKENS)
         rows = embedding[targets].astype(hidden.dtype)
         logit = jnp.einsum("nd,nd->n", hidden[asked], rows, preferred_element_type=jnp.float32)
         return soft_capped(logit, cap) - log_z[asked], likeliest[asked] == targets
