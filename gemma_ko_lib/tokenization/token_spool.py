@@ -10,7 +10,6 @@ import itertools
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,20 +19,10 @@ _BUFFER_BYTES = 1 << 20
 _POSITIONS_AT_ONCE = 4096
 
 
-class Piece(NamedTuple):
-    """A document, or a part of one that is longer than a row.
-
-    Attributes:
-        ids: int32 [n].
-        text_bytes: UTF-8 bytes of the document, with its first piece; 0 with the others.
-    """
-
-    ids: np.ndarray
-    text_bytes: int
-
-
 class TokenSpool:
     """The spooled pieces of one group: `add` them all, `close`, then `draw`.
+
+    A piece is a document, or a part of one that is longer than a row.
 
     Args:
         folder: where the files go.
@@ -50,18 +39,22 @@ class TokenSpool:
         self._waiting_ids = bytearray()
         self._waiting_index = array("q")  # where a piece's ids start and end, bytes of text
 
-    def add(self, piece: Piece) -> None:
+    def add(self, ids: np.ndarray, text_bytes: int) -> None:
         """Add a piece.
+
+        Args:
+            ids: int32 [n].
+            text_bytes: UTF-8 bytes of the document, with its first piece; 0 with the others.
 
         Raises:
             UserError: the disk is full.
         """
         start = self.tokens
         self.pieces += 1
-        self.tokens += len(piece.ids)
-        self.documents += piece.text_bytes > 0
-        self._waiting_ids += piece.ids.data
-        self._waiting_index.extend((start, self.tokens, piece.text_bytes))
+        self.tokens += len(ids)
+        self.documents += text_bytes > 0
+        self._waiting_ids += ids.data
+        self._waiting_index.extend((start, self.tokens, text_bytes))
         if len(self._waiting_ids) > _BUFFER_BYTES:
             self.close()
 
@@ -77,7 +70,7 @@ class TokenSpool:
         self._waiting_ids.clear()
         del self._waiting_index[:]
 
-    def draw(self, tokens: int, key: str) -> Iterator[Piece]:
+    def draw(self, tokens: int, key: str) -> Iterator[tuple[np.ndarray, int]]:
         """Take pieces in a random order until the next would go beyond `tokens`.
 
         Each piece comes once before any comes a second time: pieces are taken in whole epochs,
@@ -86,6 +79,9 @@ class TokenSpool:
         Args:
             tokens: the most to take; less than one piece of it is left over.
             key: decides the order; it must contain the seed.
+
+        Yields:
+            ids and text_bytes, as they were added.
         """
         left = tokens
         # Mapped: only what is looked at gets into memory. Views of a plain array cost less.
@@ -97,7 +93,7 @@ class TokenSpool:
                 left -= end - start
                 if left < 0:
                     return
-                yield Piece(ids[start:end], text_bytes)
+                yield ids[start:end], text_bytes
 
 
 # --- A random order that is not stored ----------------------------------------------------
