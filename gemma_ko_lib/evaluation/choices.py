@@ -85,13 +85,8 @@ def encode_pairs(tokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list
 
     White space at the end of a prompt goes to the continuation, where tokenizers put it.
     """
-    moved = []
-    for prompt, continuation in pairs:
-        kept = prompt.rstrip()
-        moved.append((kept, prompt[len(kept) :] + continuation))
-    before = encode_documents(tokenizer, [prompt for prompt, _ in moved])
-    together = [prompt + continuation for prompt, continuation in moved]
-    whole = encode_documents(tokenizer, together)
+    before = encode_documents(tokenizer, [prompt.rstrip() for prompt, _ in pairs])
+    whole = encode_documents(tokenizer, [prompt + continuation for prompt, continuation in pairs])
     return [
         ([tokenizer.bos_id, *prompt], ids[len(prompt) :])
         for prompt, ids in zip(before, whole, strict=True)
