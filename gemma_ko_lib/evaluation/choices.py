@@ -123,10 +123,9 @@ def score_continuations(
     with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
-            starts = {i: len(pairs[i][0]) for row in batch for i in row.paths}
-            for i, found in _score_rows(score, params, batch, length, starts):
+            for i, found in _score_rows(score, params, batch, length, pairs):
                 scores[i] = found
-            bar.update(len(starts))
+            bar.update(sum(len(row.paths) for row in batch))
     return scores
 
 
@@ -135,12 +134,11 @@ class _Row:
     """A tree of texts, depth first.
 
     Attributes:
-        tokens, parents, positions, visible_until: of each node.
+        tokens, positions, visible_until: of each node.
         paths: text -> the nodes of its tokens.
     """
 
     tokens: list[int] = dataclasses.field(default_factory=list)
-    parents: list[int] = dataclasses.field(default_factory=list)
     positions: list[int] = dataclasses.field(default_factory=list)
     visible_until: list[int] = dataclasses.field(default_factory=list)
     paths: dict[int, list[int]] = dataclasses.field(default_factory=dict)
@@ -158,16 +156,13 @@ def _plant(texts: list[list[int]]) -> list[_Row]:
         if not rows or len(row.tokens) + len(text) - shared > limit:
             row, path, shared = _Row(), [], 0
             rows.append(row)
-        end = len(row.tokens)
+        end, new = len(row.tokens), len(text) - shared
         for node in path[shared:]:
             row.visible_until[node] = end
-        path = path[:shared]
-        for position in range(shared, len(text)):
-            row.tokens.append(text[position])
-            row.parents.append(path[-1] if path else -1)
-            row.positions.append(position)
-            row.visible_until.append(2**30)  # until another text leaves this branch
-            path.append(len(row.tokens) - 1)
+        row.tokens += text[shared:]
+        row.positions += range(shared, len(text))
+        row.visible_until += [2**30] * new  # until another text leaves this branch
+        path = [*path[:shared], *range(end, end + new)]
         row.paths[index] = path
         previous = text
     return rows
@@ -180,28 +175,27 @@ def _common(a: list[int], b: list[int]) -> int:
     return min(len(a), len(b))
 
 
-def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, int]):
+def _score_rows(score, params, rows: list[_Row], length: int, pairs):
     """Yield (text, Score) for the texts in some rows."""
     shape = (BATCH_ROWS, length)
     tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
     until = np.full(shape, 2**30, np.int32)
+    scored = []  # of each token of a continuation: its text, the place that predicts it, its id
     for r, row in enumerate(rows):
         n = len(row.tokens)
         tokens[r, :n], segments[r, :n] = row.tokens, 1
         positions[r, :n], until[r, :n] = row.positions, row.visible_until
-    # Of each token that is scored: its text, the place that predicts it, and its id.
-    scored = [
-        (text, r * length + row.parents[node], row.tokens[node])
-        for r, row in enumerate(rows)
-        for text, path in row.paths.items()
-        for node in path[starts[text] :]
-    ]
-    owners, parents, targets = np.array(scored).T
-    places, asked = np.unique(parents, return_inverse=True)  # many choices follow one token
+        for text, path in row.paths.items():
+            before, continuation = pairs[text]
+            predicting = path[len(before) - 1 : -1]
+            for node, token in zip(predicting, continuation, strict=True):
+                scored.append((text, r * length + node, token))
+    owners, predicting, targets = np.array(scored).T
+    places, asked = np.unique(predicting, return_inverse=True)  # many choices follow one token
     tree = TokenTree(positions, until)
     nats, greedy = score(params, tokens, segments, tree, *map(_padded, (places, asked, targets)))
     nats, greedy = np.asarray(nats, np.float64), np.asarray(greedy)
-    for text in starts:
+    for text in np.unique(owners).tolist():
         its = np.flatnonzero(owners == text)
         yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
 
