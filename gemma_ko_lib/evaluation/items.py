@@ -103,7 +103,8 @@ def read_suite(
     Raises:
         UserError: the file is missing, or holds nothing readable.
     """
-    items, rejects, seen = [], [], set()
+    items: dict[str, Item] = {}
+    rejects = []
     try:
         for number, record in numbered_records(path, parse):
             try:
@@ -112,21 +113,19 @@ def read_suite(
                 record.setdefault("id", str(number))
                 if (item := to_item(record)) is None:
                     continue
-                if item.id in seen:
+                if item.id in items:
                     raise ValueError(f"a second item with the id {item.id}")
+                items[item.id] = item
             except KeyError as error:
                 rejects.append(f"{path.name}, line {number}: no field {error}")
             except (ValueError, TypeError, AttributeError) as error:
                 rejects.append(f"{path.name}, line {number}: {error}")
-            else:
-                seen.add(item.id)
-                items.append(item)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
     if not items:
         why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
         raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
-    return Suite(name, tuple(items), per_character, labels, tuple(rejects))
+    return Suite(name, tuple(items.values()), per_character, labels, tuple(rejects))
 
 
 def text_of(record: dict, field: str) -> str:
