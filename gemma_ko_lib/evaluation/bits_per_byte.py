@@ -123,7 +123,24 @@ def bits_per_byte(
         progress=progress,
     )
     sizes = np.array([len(text.encode("utf-8")) for text in texts])
-    return _summary(nats / math.log(2), sizes, registers, sum(map(len, encoded)))
+    bits, register_of = nats / math.log(2), np.array(registers, object)
+
+    def micro(chosen=slice(None)) -> float:
+        return float(bits[chosen].sum() / sizes[chosen].sum())
+
+    return BitsPerByte(
+        micro=micro(),
+        macro=float(np.mean(bits / sizes)),
+        interval=interval(bits, sizes) if len(bits) > 1 else None,
+        documents=len(bits),
+        bytes=int(sizes.sum()),
+        tokens=sum(map(len, encoded)),
+        by_register={
+            register: micro(register_of == register)
+            for register in sorted(set(registers) if any(registers) else ())
+        },
+        by_document=tuple(zip(bits.tolist(), sizes.tolist(), strict=True)),
+    )
 
 
 def document_nats(
@@ -228,25 +245,3 @@ def token_scorer(decoder):
         return token_nll(hidden, embedding, targets, soft_cap=decoder.soft_cap)
 
     return score
-
-
-def _summary(
-    bits: np.ndarray, sizes: np.ndarray, registers: Sequence[str], tokens: int
-) -> BitsPerByte:
-    def micro(chosen) -> float:
-        return float(bits[chosen].sum() / sizes[chosen].sum())
-
-    register_of = np.array(registers, object)
-    return BitsPerByte(
-        micro=micro(slice(None)),
-        macro=float(np.mean(bits / sizes)),
-        interval=interval(bits, sizes) if len(bits) > 1 else None,
-        documents=len(bits),
-        bytes=int(sizes.sum()),
-        tokens=tokens,
-        by_register={
-            register: micro(register_of == register)
-            for register in sorted(set(registers) if any(registers) else ())
-        },
-        by_document=tuple(zip(bits.tolist(), sizes.tolist(), strict=True)),
-    )

@@ -85,13 +85,8 @@ def encode_pairs(tokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list
 
     White space at the end of a prompt goes to the continuation, where tokenizers put it.
     """
-    moved = []
-    for prompt, continuation in pairs:
-        kept = prompt.rstrip()
-        moved.append((kept, prompt[len(kept) :] + continuation))
-    before = encode_documents(tokenizer, [prompt for prompt, _ in moved])
-    together = [prompt + continuation for prompt, continuation in moved]
-    whole = encode_documents(tokenizer, together)
+    before = encode_documents(tokenizer, [prompt.rstrip() for prompt, _ in pairs])
+    whole = encode_documents(tokenizer, [prompt + continuation for prompt, continuation in pairs])
     return [
         ([tokenizer.bos_id, *prompt], ids[len(prompt) :])
         for prompt, ids in zip(before, whole, strict=True)
@@ -128,10 +123,9 @@ def score_continuations(
     with Progress(len(pairs), "Scoring", "texts", quiet=not progress) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
-            starts = {i: len(pairs[i][0]) for row in batch for i in row.paths}
-            for i, found in _score_rows(score, params, batch, length, starts):
+            for i, found in _score_rows(score, params, batch, length, pairs):
                 scores[i] = found
-            bar.update(len(starts))
+            bar.update(sum(len(row.paths) for row in batch))
     return scores
 
 
@@ -140,12 +134,11 @@ class _Row:
     """A tree of texts, depth first.
 
     Attributes:
-        tokens, parents, positions, visible_until: of each node.
+        tokens, positions, visible_until: of each node.
         paths: text -> the nodes of its tokens.
     """
 
     tokens: list[int] = dataclasses.field(default_factory=list)
-    parents: list[int] = dataclasses.field(default_factory=list)
     positions: list[int] = dataclasses.field(default_factory=list)
     visible_until: list[int] = dataclasses.field(default_factory=list)
     paths: dict[int, list[int]] = dataclasses.field(default_factory=dict)
@@ -163,16 +156,13 @@ def _plant(texts: list[list[int]]) -> list[_Row]:
         if not rows or len(row.tokens) + len(text) - shared > limit:
             row, path, shared = _Row(), [], 0
             rows.append(row)
-        end = len(row.tokens)
+        end, new = len(row.tokens), len(text) - shared
         for node in path[shared:]:
             row.visible_until[node] = end
-        path = path[:shared]
-        for position in range(shared, len(text)):
-            row.tokens.append(text[position])
-            row.parents.append(path[-1] if path else -1)
-            row.positions.append(position)
-            row.visible_until.append(2**30)  # until another text leaves this branch
-            path.append(len(row.tokens) - 1)
+        row.tokens += text[shared:]
+        row.positions += range(shared, len(text))
+        row.visible_until += [2**30] * new  # until another text leaves this branch
+        path = [*path[:shared], *range(end, end + new)]
         row.paths[index] = path
         previous = text
     return rows
@@ -185,40 +175,36 @@ def _common(a: list[int], b: list[int]) -> int:
     return min(len(a), len(b))
 
 
-def _score_rows(score, params, rows: list[_Row], length: int, starts: dict[int, int]):
+def _score_rows(score, params, rows: list[_Row], length: int, pairs):
     """Yield (text, Score) for the texts in some rows."""
     shape = (BATCH_ROWS, length)
     tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
     until = np.full(shape, 2**30, np.int32)
-    parents: dict[int, int] = {}  # place in the batch -> place among those to project
-    nodes: dict[int, tuple[int, int]] = {}  # place -> (its parent's place above, token)
+    scored = []  # of each token of a continuation: its text, the place that predicts it, its id
     for r, row in enumerate(rows):
         n = len(row.tokens)
         tokens[r, :n], segments[r, :n] = row.tokens, 1
         positions[r, :n], until[r, :n] = row.positions, row.visible_until
         for text, path in row.paths.items():
-            for node in path[starts[text] :]:
-                if r * length + node not in nodes:
-                    parent = parents.setdefault(r * length + row.parents[node], len(parents))
-                    nodes[r * length + node] = (parent, row.tokens[node])
-    places = _padded(list(parents))
-    asked = _padded([parent for parent, _ in nodes.values()])
-    targets = _padded([token for _, token in nodes.values()])
+            before, continuation = pairs[text]
+            predicting = path[len(before) - 1 : -1]
+            for node, token in zip(predicting, continuation, strict=True):
+                scored.append((text, r * length + node, token))
+    owners, predicting, targets = np.array(scored).T
+    places, asked = np.unique(predicting, return_inverse=True)  # many choices follow one token
     tree = TokenTree(positions, until)
-    nats, greedy = score(params, tokens, segments, tree, places, asked, targets)
-    order = {place: i for i, place in enumerate(nodes)}
+    nats, greedy = score(params, tokens, segments, tree, *map(_padded, (places, asked, targets)))
     nats, greedy = np.asarray(nats, np.float64), np.asarray(greedy)
-    for r, row in enumerate(rows):
-        for text, path in row.paths.items():
-            its = [order[r * length + node] for node in path[starts[text] :]]
-            yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
+    for text in np.unique(owners).tolist():
+        its = np.flatnonzero(owners == text)
+        yield text, Score(float(nats[its].sum()), len(its), bool(greedy[its].all()))
 
 
-def _padded(values: list[int]) -> np.ndarray:
+def _padded(values: np.ndarray) -> np.ndarray:
     """Pad to the next power of two of chunks, so that few shapes are compiled."""
     chunks = -(-len(values) // CHUNK_TOKENS)
     size = CHUNK_TOKENS * (1 << (chunks - 1).bit_length())
-    return np.pad(np.array(values, np.int32), (0, size - len(values)))
+    return np.pad(values.astype(np.int32), (0, size - len(values)))
 
 
 @functools.lru_cache(maxsize=8)
@@ -234,14 +220,11 @@ def _scorer(decoder):
     def score(hidden, embedding, places, asked, targets):
         hidden, cap = hidden[places], decoder.soft_cap
 
-        def project_chunk(h):
+        def predict(h):
             logits = project(h, embedding, cap)
-            return jax.nn.logsumexp(logits, axis=-1), jnp.argmax(logits, axis=-1)
+            return jax.nn.logsumexp(logits), jnp.argmax(logits)
 
-        log_z, likeliest = jax.tree.map(
-            jnp.ravel,
-            jax.lax.map(project_chunk, hidden.reshape(-1, CHUNK_TOKENS, hidden.shape[-1])),
-        )
+        log_z, likeliest = jax.lax.map(predict, hidden, batch_size=CHUNK_TOKENS)
         rows = embedding[targets].astype(hidden.dtype)
         logit = jnp.einsum("nd,nd->n", hidden[asked], rows, preferred_element_type=jnp.float32)
         return soft_capped(logit, cap) - log_z[asked], likeliest[asked] == targets

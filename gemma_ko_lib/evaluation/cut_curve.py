@@ -144,25 +144,21 @@ def _scorer(decoder, ids: np.ndarray, sizes: Sequence[int]):
     def score(params, token_ids, segment_ids):
         embedding = params["token_embedding/embeddings"]
         hidden = decoder.hidden(params, token_ids, segment_ids)
-        width = hidden.shape[-1]
         parts = [embedding[jnp.asarray(part)] for part in np.split(ids, sizes)]
         target_rows = embedding[jnp.roll(token_ids, -1, axis=-1)].astype(hidden.dtype)
 
-        def of_chunk(chunk):
-            h, rows = chunk
-            at_target = jax.vmap(lambda x, row: project(x, row[None], decoder.soft_cap))(h, rows)
-            log_z, columns = jnp.full((len(h), 1), -jnp.inf), []
+        def of_position(position):
+            h, row = position
+            (at_target,) = project(h, row[None], decoder.soft_cap)
+            log_z, scores = -jnp.inf, []
             for part in parts:
                 logits = project(h, part, decoder.soft_cap)
-                log_z = jnp.logaddexp(log_z, jax.nn.logsumexp(logits, axis=-1, keepdims=True))
-                columns.append(log_z - at_target)
-            return jnp.concatenate(columns, axis=-1)
+                log_z = jnp.logaddexp(log_z, jax.nn.logsumexp(logits))
+                scores.append(log_z - at_target)
+            return jnp.stack(scores)
 
-        chunks = [
-            jnp.pad(x, ((0, -len(x) % _CHUNK), (0, 0))).reshape(-1, _CHUNK, width)
-            for x in (hidden.reshape(-1, width), target_rows.reshape(-1, width))
-        ]
-        scores = jax.lax.map(of_chunk, chunks).reshape(-1, len(parts))
-        return scores[: token_ids.size].reshape(*token_ids.shape, len(parts))
+        positions = [x.reshape(-1, x.shape[-1]) for x in (hidden, target_rows)]
+        scores = jax.lax.map(of_position, positions, batch_size=_CHUNK)
+        return scores.reshape(*token_ids.shape, len(parts))
 
     return score

@@ -115,7 +115,8 @@ def read_suite(
     Raises:
         UserError: the file is missing, or holds nothing readable.
     """
-    items, rejects, seen = [], [], set()
+    items: dict[str, Item] = {}
+    rejects = []
     try:
         for number, record in numbered_records(path, parse):
             try:
@@ -124,21 +125,19 @@ def read_suite(
                 record.setdefault("id", str(number))
                 if (item := to_item(record)) is None:
                     continue
-                if item.id in seen:
+                if item.id in items:
                     raise ValueError(f"a second item with the id {item.id}")
+                items[item.id] = item
             except KeyError as error:
                 rejects.append(f"{path.name}, line {number}: no field {error}")
             except (ValueError, TypeError, AttributeError) as error:
                 rejects.append(f"{path.name}, line {number}: {error}")
-            else:
-                seen.add(item.id)
-                items.append(item)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({error}); the suite {name} needs it.") from None
     if not items:
         why = f" (the first of {len(rejects)} lines: {rejects[0]})" if rejects else ""
         raise UserError(f"{path} has no item for the suite {name}{why}; check the file's format.")
-    return Suite(name, tuple(items), per_character, labels, tuple(rejects))
+    return Suite(name, tuple(items.values()), per_character, labels, tuple(rejects))
 
 
 def text_of(record: dict, field: str) -> str:
@@ -150,20 +149,18 @@ def text_of(record: dict, field: str) -> str:
 
 
 def choices_of(record: dict, count: int) -> list[str]:
-    """Read `count` different choices, given as one list or under KoBEST's published names."""
-    if "choices" in record:
-        found = record["choices"]
-    else:
-        names = {2: "alternative_{}", 4: "ending_{}"}[count]
-        found = [record[names.format(n + 1)] for n in range(count)]
+    """Read `count` different choices, given as one list."""
+    found = record["choices"]
     if len(found) != count or len(set(found)) != count or not all(map(str.strip, found)):
         raise ValueError(f"{found} are not {count} different choices")
     return found
 
 
 def label_of(record: dict, field: str, count: int) -> int:
-    """Read the index of the right one of `count` choices."""
+    """Read the index of the right one of `count` choices, a number or, in a table, its digits."""
     value = record[field]
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
     if not isinstance(value, int) or not 0 <= value < count:
         raise ValueError(f"{field} is {value!r}, not a number from 0 to {count - 1}")
     return value

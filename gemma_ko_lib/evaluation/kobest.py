@@ -4,8 +4,9 @@ Prompts and choices are those of the harness' tasks of the same names, so that f
 compared; a space stands between a prompt and its choice.
 """
 
+import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_ko_lib.evaluation.items import Item, Suite, choices_of, label_of, read_suite, text_of
@@ -42,11 +43,11 @@ def read_kobest(
             raise UserError(f"{data} has several files for {task}: {found}. Leave one of them.")
         if files:
             # KoBEST publishes macro F1 of all five, with the answer's place as the class.
-            to_item = _published(_ITEMS[task])
+            to_item = functools.partial(_item, task=task)
             suite = read_suite(f"kobest_{task}", files[0], to_item, labels=True)
             if examples and (trained := _files(folder, task, training=True)):
                 split = read_suite(suite.name, trained[0], to_item)
-                suite = suite.with_examples(split, _shown(trained[0], folder))
+                suite = suite.with_examples(split, str(trained[0].relative_to(folder)))
             suites.append(suite)
     if not suites:
         wanted = ", ".join(f"*{task}*.jsonl" for task in tasks)
@@ -55,11 +56,6 @@ def read_kobest(
             f"(such as BoolQ/{', BoolQ/'.join(_SPLITS)})."
         )
     return suites
-
-
-def _shown(file: Path, folder: Path) -> str:
-    file, folder = file.resolve(), folder.resolve()
-    return str(file.relative_to(folder)) if file.is_relative_to(folder) else file.name
 
 
 def _files(data: Path, task: str, training: bool = False) -> list[Path]:
@@ -82,89 +78,57 @@ _SPLITS = ("test.tsv", "test.jsonl", "dev.tsv", "validation.jsonl")
 _TRAINING = ("train.tsv", "train.jsonl")
 _TRAINED = re.compile(r"(?<![a-z])train(?![a-z])")
 
-# Columns of the published TSV files -> the fields of the hub's edition.
+_YES_OR_NO = ("아니오", "예")
+# Of each task the question, and its choices, or how many an item has of its own.
+_TASKS = {
+    "boolq": ("{paragraph} 질문: {question} 답변: ", _YES_OR_NO),
+    "copa": ("{premise}  {connector}", 2),
+    "hellaswag": ("문장: {context}", 4),
+    "sentineg": ("문장: {sentence} 긍부정:", ("부정", "긍정")),
+    "wic": (
+        "문장1: {context_1} 문장2: {context_2} 두 문장에서 {word}가 같은 뜻으로 쓰였나?",
+        _YES_OR_NO,
+    ),
+}
+KOBEST = tuple(_TASKS)
+
+# Columns of the published TSV files, and other spellings -> the fields of the hub's edition.
 _COLUMNS = {
-    "ID": "id",
-    "Text": "paragraph",
-    "Question": "question",
-    "sentence": "premise",
-    "1": "alternative_1",
-    "2": "alternative_2",
-    "Target": "word",
-    "SENTENCE1": "context_1",
-    "SENTENCE2": "context_2",
-    "Label": "label",
+    "boolq": {"Text": "paragraph", "Question": "question"},
+    "copa": {"sentence": "premise", "ask": "question"},
+    "hellaswag": {},
+    "sentineg": {"Text": "sentence"},
+    "wic": {
+        "Target": "word",
+        "SENTENCE1": "context_1",
+        "SENTENCE2": "context_2",
+        "s1": "context_1",
+        "s2": "context_2",
+    },
 }
+_COLUMNS_OF_ALL = {"ID": "id", "Label": "label", "Answer": "label", "ANSWER": "label"}
+_NUMBERED_CHOICES = ("alternative_{}", "ending_{}", "choice{}", "{}")
 
 
-def _published(read: Callable[[dict], Item]) -> Callable[[dict], Item]:
-    """The same for a record with the published columns, too."""
-
-    def item(record: dict) -> Item:
-        columns = record
-        record = {_COLUMNS.get(name, name): value for name, value in columns.items()}
-        if "Text" in columns and "Question" not in columns:
-            record["sentence"] = columns["Text"]  # SentiNeg's; BoolQ's is a paragraph
-        if "choice1" in columns:
-            record["choices"] = [columns[f"choice{n}"] for n in range(1, 5)]
-        answer = next((columns[name] for name in ("Answer", "ANSWER") if name in columns), None)
-        if answer is not None:
-            # COPA counts its alternatives from 1.
-            record["label"] = {"true": 1, "false": 0}.get(str(answer).lower(), answer)
-            if str(answer) in ("1", "2") and "1" in columns:
-                record["label"] = int(answer) - 1
-        if isinstance(record.get("label"), str) and record["label"].isdecimal():
-            record["label"] = int(record["label"])
-        return read(record)
-
-    return item
-
-
-def _boolq(record: dict) -> Item:
-    prompt = f"{text_of(record, 'paragraph')} 질문: {text_of(record, 'question')} 답변: "
-    return _yes_or_no(record, prompt, ("아니오", "예"), "boolq")
-
-
-def _copa(record: dict) -> Item:
-    asked = record["ask"] if "ask" in record else record["question"]
-    connector = {"원인": "왜냐하면", "결과": "그래서"}[asked.strip()]
-    choices = tuple(f" {choice}" for choice in choices_of(record, 2))
-    prompt = f"{text_of(record, 'premise')}  {connector}"
-    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 2), "copa")
-
-
-def _hellaswag(record: dict) -> Item:
-    choices = tuple(f" {choice}" for choice in choices_of(record, 4))
-    prompt = f"문장: {text_of(record, 'context')}"
-    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 4), "hellaswag")
-
-
-def _sentineg(record: dict) -> Item:
-    prompt = f"문장: {text_of(record, 'sentence')} 긍부정:"
-    return _yes_or_no(record, prompt, ("부정", "긍정"), "sentineg")
-
-
-def _wic(record: dict) -> Item:
-    first, second = (
-        text_of(record, name if name in record else other)
-        for name, other in (("s1", "context_1"), ("s2", "context_2"))
+def _item(columns: dict, task: str) -> Item:
+    names = _COLUMNS_OF_ALL | _COLUMNS[task]
+    record = {names.get(name, name): value for name, value in columns.items()}
+    prompt, choices = _TASKS[task]
+    if isinstance(choices, int):
+        for name in _NUMBERED_CHOICES:
+            if name.format(1) in columns:
+                record["choices"] = [columns[name.format(n + 1)] for n in range(choices)]
+        choices = choices_of(record, choices)
+    if task == "copa":
+        record["connector"] = {"원인": "왜냐하면", "결과": "그래서"}[record["question"].strip()]
+        if "1" in columns:  # the published table, which counts its choices from 1
+            record["label"] = {"1": 0, "2": 1}.get(str(record["label"]), record["label"])
+    record["label"] = {"true": 1, "false": 0}.get(str(record["label"]).lower(), record["label"])
+    texts = {field: text_of(record, field) for field in re.findall(r"{(\w+)}", prompt)}
+    return Item(
+        str(record["id"]),
+        prompt.format(**texts),
+        tuple(f" {choice}" for choice in choices),
+        label_of(record, "label", len(choices)),
+        task,
     )
-    word = text_of(record, "word")
-    prompt = f"문장1: {first} 문장2: {second} 두 문장에서 {word}가 같은 뜻으로 쓰였나?"
-    return _yes_or_no(record, prompt, ("아니오", "예"), "wic")
-
-
-def _yes_or_no(record: dict, prompt: str, words: tuple[str, str], group: str) -> Item:
-    choices = tuple(f" {word}" for word in words)
-    return Item(str(record["id"]), prompt, choices, label_of(record, "label", 2), group)
-
-
-_ITEMS = {
-    "boolq": _boolq,
-    "copa": _copa,
-    "hellaswag": _hellaswag,
-    "sentineg": _sentineg,
-    "wic": _wic,
-}
-
-KOBEST = tuple(_ITEMS)

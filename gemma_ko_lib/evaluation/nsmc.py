@@ -42,8 +42,7 @@ def _columns(line: str) -> dict:
     fields = line.split("\t")
     if len(fields) != len(_COLUMNS):
         raise ValueError(f"{len(fields)} columns, not the three of {', '.join(_COLUMNS)}, by tabs")
-    record = dict(zip(_COLUMNS, fields, strict=True))
-    return record | {"label": {"0": 0, "1": 1}.get(record["label"], record["label"])}
+    return dict(zip(_COLUMNS, fields, strict=True))
 
 
 def _item(record: dict) -> Item | None:

@@ -8,7 +8,7 @@ a frequency table prefers the commoner word, and likelihood itself prefers what 
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,35 +41,27 @@ def null_models(
     """
     flat = [(item.prompt, choice) for item in suite.items for choice in item.choices]
     pairs = encode_pairs(tokenizer, flat)
-
-    def by_item(found: Iterable) -> list[list]:
-        found = iter(found)
-        return [[next(found) for _ in item.choices] for item in suite.items]
-
-    ids = by_item(ids for _, ids in pairs)
     counts = _frequencies(tokenizer)
     total = sum(counts.values()) + len(tokenizer.vocabulary)
-    nats = {
-        "fewest tokens": lambda tokens: -float(len(tokens)),
-        "unigram": lambda tokens: sum(math.log((counts[t] + 1) / total) for t in tokens),
-    }
-    found = {
-        name: judge(
-            suite, [[Score(of(tokens), len(tokens), False) for tokens in its] for its in ids]
-        )
-        for name, of in nats.items()
+    scores = {
+        "fewest tokens": [Score(-float(len(ids)), len(ids), False) for _, ids in pairs],
+        "unigram": [
+            Score(sum(math.log((counts[t] + 1) / total) for t in ids), len(ids), False)
+            for _, ids in pairs
+        ],
     }
     # Their vocabulary is what the suite has: no other piece is ever scored, and a row of logits for
     # each of Gemma 3's 262,144 would cost more than the model that is measured.
-    kept, places = np.unique(np.concatenate([[*a, *b] for a, b in pairs]), return_inverse=True)
-    ends = np.cumsum([len(a) + len(b) for a, b in pairs])
-    renamed = [
-        (its[: len(before)].tolist(), its[len(before) :].tolist())
-        for (before, _), its in zip(pairs, np.split(places, ends[:-1]), strict=True)
-    ]
+    kept = sorted({token for before, ids in pairs for token in [*before, *ids]})
+    place = {token: i for i, token in enumerate(kept)}
+    renamed = [([place[t] for t in before], [place[t] for t in ids]) for before, ids in pairs]
     for seed in range(first_seed, first_seed + seeds):
-        scores = score_continuations(_random_model(tokenizer, len(kept), seed), renamed)
-        found[f"random weights {seed}"] = judge(suite, by_item(scores))
+        model = _random_model(tokenizer, len(kept), seed)
+        scores[f"random weights {seed}"] = score_continuations(model, renamed)
+    found = {}
+    for name, flat_scores in scores.items():
+        its = iter(flat_scores)
+        found[name] = judge(suite, [[next(its) for _ in item.choices] for item in suite.items])
     return found
 
 

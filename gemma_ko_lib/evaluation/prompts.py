@@ -73,50 +73,43 @@ def few_shot(suite: Suite, shots: int, seed: int = 0) -> Suite:
     if not all(item.prompt for item in suite.items):
         raise UserError(f"{suite.name} has minimal pairs, which are not asked after examples.")
     if suite.examples:
-        return _after_others(suite, shots, seed)
-    if shots >= len(suite.items):
+        items, before = suite.items, _from_split(suite, shots, seed)
+        source = f"the training split, {suite.examples.source}, drawn with seed {seed}"
+    elif shots >= len(suite.items):
         raise UserError(
             f"{suite.name} has {len(suite.items)} items, too few for {shots} examples "
             "and a question."
         )
-    chosen = [(2 * n + 1) * len(suite.items) // (2 * shots) for n in range(shots)]
-    examples = [suite.items[place] for place in chosen]
-    before = _solved(examples)
+    else:
+        chosen = [(2 * n + 1) * len(suite.items) // (2 * shots) for n in range(shots)]
+        examples = [suite.items[place] for place in chosen]
+        items = [item for item in suite.items if item not in examples]
+        before = dict.fromkeys((item.group for item in items), _solved(examples))
+        source = "items of the tested file, evenly spaced, which are not asked"
     items = tuple(
-        dataclasses.replace(item, prompt=before + item.prompt)
-        for item in suite.items
-        if item not in examples
+        dataclasses.replace(item, prompt=before[item.group] + item.prompt) for item in items
     )
-    source = "items of the tested file, evenly spaced, which are not asked"
     return dataclasses.replace(suite, items=items, shots=shots, shots_from=source)
 
 
-def _after_others(suite: Suite, shots: int, seed: int) -> Suite:
-    """After examples of the training split."""
+def _from_split(suite: Suite, shots: int, seed: int) -> dict[str, str]:
+    """Examples of the training split, by the group that is asked after them."""
     asked = {item.prompt for item in suite.items}
+    others = [item for item in suite.examples.items if item.prompt not in asked]
     by_group = suite.examples.by_group
     before = {}
-    for group in {item.group: None for item in suite.items} if by_group else [None]:
-        others = [
-            item
-            for item in suite.examples.items
-            if item.prompt not in asked and group in (None, item.group)
-        ]
-        if len(others) < shots:
+    for group in dict.fromkeys(item.group for item in suite.items):
+        its = [item for item in others if item.group == group] if by_group else others
+        if len(its) < shots:
             where = f" for {group}" if by_group else ""
             raise UserError(
-                f"{suite.name} has {len(others)} examples{where} in {suite.examples.source}, too "
+                f"{suite.name} has {len(its)} examples{where} in {suite.examples.source}, too "
                 f"few for --shots {shots}. Ask for fewer, or leave those files out of --data: "
                 "then examples are taken from the tested file."
             )
-        chosen = np.random.default_rng(seed).choice(len(others), shots, replace=False)
-        before[group] = _solved([others[place] for place in chosen])
-    items = tuple(
-        dataclasses.replace(item, prompt=before[item.group if by_group else None] + item.prompt)
-        for item in suite.items
-    )
-    source = f"the training split, {suite.examples.source}, drawn with seed {seed}"
-    return dataclasses.replace(suite, items=items, shots=shots, shots_from=source)
+        chosen = np.random.default_rng(seed).choice(len(its), shots, replace=False)
+        before[group] = _solved([its[place] for place in chosen])
+    return before
 
 
 def _solved(examples: Sequence[Item]) -> str:

@@ -255,29 +255,21 @@ def pack_conversations(
             continue
         if kept < len(turns):
             shortened.append(index)
-        pieces.append((np.array(ids, np.int32), np.array(trained)))
+        # What is packed is twice the id, and one more where it is trained: so each keeps its mark.
+        pieces.append(2 * np.array(ids, np.int32) + np.array(trained))
     if not pieces:
         raise UserError(
             f"None of {len(conversations)} conversations fits into rows of {length} tokens; take "
             "longer rows."
         )
-    flat_ids, flat_trained = (np.concatenate(x) for x in zip(*pieces, strict=True))
-    ends = np.cumsum([len(ids) for ids, _ in pieces])
-    # What is packed is places in the flat arrays, so that ids and marks stay together.
-    places = (np.arange(end - len(ids), end) for (ids, _), end in zip(pieces, ends, strict=True))
-    rows = list(pack_documents(places, length))
-    place = np.concatenate([row.token_ids for row in rows])
-    segment_ids = np.concatenate([row.segment_ids for row in rows])
-    filled = segment_ids > 0
-    token_ids = np.where(filled, flat_ids[place], tokenizer.pad_id).astype(np.int32)
-    trained = filled & flat_trained[place]
-    targets = np.roll(token_ids, -1, axis=-1)
+    rows = list(pack_documents(pieces, length, 2 * tokenizer.pad_id))
+    token_ids, trained = np.divmod(np.concatenate([row.token_ids for row in rows]), 2)
     weights = np.roll(trained, -1, axis=-1)
-    weights[:, -1] = False  # the row's first token follows nothing
+    weights[:, -1] = 0  # the row's first token follows nothing
     return ConversationRows(
         token_ids,
-        segment_ids,
-        targets,
+        np.concatenate([row.segment_ids for row in rows]),
+        np.roll(token_ids, -1, axis=-1),
         weights.astype(np.float32),
         tuple(too_long),
         tuple(shortened),

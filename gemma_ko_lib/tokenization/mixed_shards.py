@@ -20,7 +20,7 @@ from gemma_ko_lib.tokenization.framing import framed_documents
 from gemma_ko_lib.tokenization.mixture import Mixture, apportion, group_of, language_of, shares
 from gemma_ko_lib.tokenization.packing import pack_documents, split_long
 from gemma_ko_lib.tokenization.shards import check_is_for_shards, write_rows
-from gemma_ko_lib.tokenization.token_spool import Piece, TokenSpool
+from gemma_ko_lib.tokenization.token_spool import TokenSpool
 from gemma_ko_lib.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _spool(
                 groups[name] = TokenSpool(scratch, f"{len(groups):03d}")
             text_bytes = len(text.encode("utf-8"))
             for piece in split_long(ids, length):
-                groups[name].add(Piece(piece, text_bytes))
+                groups[name].add(piece, text_bytes)
                 text_bytes = 0
             bar.update()
     for group in groups.values():
@@ -250,13 +250,14 @@ def _interleave(
         if piece is None:
             heapq.heappop(turns)
             continue
+        ids, text_bytes = piece
         count = drawn[name]
-        count["documents"] += piece.text_bytes > 0
-        count["bytes"] += piece.text_bytes
-        count["tokens"] += len(piece.ids)
+        count["documents"] += text_bytes > 0
+        count["bytes"] += text_bytes
+        count["tokens"] += len(ids)
         heapq.heapreplace(turns, (count["tokens"] / wanted[name], name, pieces))
-        bar.update(len(piece.ids))
-        yield piece.ids
+        bar.update(len(ids))
+        yield ids
 
 
 def _describe(groups, wanted, drawn, mixture: Mixture, left_out: Counter) -> dict:

@@ -6,6 +6,7 @@ counts, and each file's SHA-256. A folder without a manifest is not a set of sha
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -89,10 +90,16 @@ def write_rows(
         for path in folder.iterdir():
             if _SHARD_FILE.fullmatch(path.name):
                 path.unlink()
-    files, total_rows, filled = [], 0, 0
+    rows, files, total_rows, filled = iter(rows), [], 0, 0
     tokens = np.empty((rows_per_shard, length), np.int32)
     segments = np.empty_like(tokens)
-    for number, count in enumerate(_fill(rows, tokens, segments)):
+    for number in itertools.count():
+        count = 0
+        for row in itertools.islice(rows, rows_per_shard):
+            tokens[count], segments[count] = row.token_ids[0], row.segment_ids[0]
+            count += 1
+        if not count:
+            break
         total_rows += count
         filled += int((segments[:count] > 0).sum())
         for kind, array in (("tokens", tokens), ("segments", segments)):
@@ -137,19 +144,6 @@ def _framed(texts, tokenizer: Tokenizer, counts: dict) -> Iterator[np.ndarray]:
         counts["bytes"] += len(text.encode("utf-8"))
         counts["tokens"] += len(document)
         yield document
-
-
-def _fill(rows: Iterable[PackedRows], tokens: np.ndarray, segments: np.ndarray) -> Iterator[int]:
-    """Fill the same two arrays again and again, and yield how many of their rows are new."""
-    count = 0
-    for row in rows:
-        tokens[count], segments[count] = row.token_ids[0], row.segment_ids[0]
-        count += 1
-        if count == len(tokens):
-            yield count
-            count = 0
-    if count:
-        yield count
 
 
 def _write_array(path: Path, array: np.ndarray) -> dict:

@@ -6,12 +6,10 @@ is on disk, and the order is computed, not stored.
 """
 
 import hashlib
-import os
-import struct
+import itertools
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,24 +17,12 @@ from gemma_ko_lib.runtime import disk_errors
 
 _BUFFER_BYTES = 1 << 20
 _POSITIONS_AT_ONCE = 4096
-_ID_BYTES = 4
-_INDEX_ENTRY = struct.Struct("3q")  # where a piece's ids start and end, bytes of text
-
-
-class Piece(NamedTuple):
-    """A document, or a part of one that is longer than a row.
-
-    Attributes:
-        ids: int32 [n].
-        text_bytes: UTF-8 bytes of the document, with its first piece; 0 with the others.
-    """
-
-    ids: np.ndarray
-    text_bytes: int
 
 
 class TokenSpool:
     """The spooled pieces of one group: `add` them all, `close`, then `draw`.
+
+    A piece is a document, or a part of one that is longer than a row.
 
     Args:
         folder: where the files go.
@@ -51,20 +37,24 @@ class TokenSpool:
         self.pieces = self.tokens = self.documents = 0
         # Pieces are small, so many are written at once.
         self._waiting_ids = bytearray()
-        self._waiting_index = array("q")  # see _INDEX_ENTRY
+        self._waiting_index = array("q")  # where a piece's ids start and end, bytes of text
 
-    def add(self, piece: Piece) -> None:
+    def add(self, ids: np.ndarray, text_bytes: int) -> None:
         """Add a piece.
+
+        Args:
+            ids: int32 [n].
+            text_bytes: UTF-8 bytes of the document, with its first piece; 0 with the others.
 
         Raises:
             UserError: the disk is full.
         """
         start = self.tokens
         self.pieces += 1
-        self.tokens += len(piece.ids)
-        self.documents += piece.text_bytes > 0
-        self._waiting_ids += piece.ids.data
-        self._waiting_index.extend((start, self.tokens, piece.text_bytes))
+        self.tokens += len(ids)
+        self.documents += text_bytes > 0
+        self._waiting_ids += ids.data
+        self._waiting_index.extend((start, self.tokens, text_bytes))
         if len(self._waiting_ids) > _BUFFER_BYTES:
             self.close()
 
@@ -80,7 +70,7 @@ class TokenSpool:
         self._waiting_ids.clear()
         del self._waiting_index[:]
 
-    def draw(self, tokens: int, key: str) -> Iterator[Piece]:
+    def draw(self, tokens: int, key: str) -> Iterator[tuple[np.ndarray, int]]:
         """Take pieces in a random order until the next would go beyond `tokens`.
 
         Each piece comes once before any comes a second time: pieces are taken in whole epochs,
@@ -89,20 +79,21 @@ class TokenSpool:
         Args:
             tokens: the most to take; less than one piece of it is left over.
             key: decides the order; it must contain the seed.
+
+        Yields:
+            ids and text_bytes, as they were added.
         """
-        left, epoch = tokens, 0
-        with open(self._ids, "rb") as ids, open(self._index, "rb") as entries:
-            while True:
-                for number in permutation(self.pieces, f"{key}/{epoch}"):
-                    offset = number * _INDEX_ENTRY.size
-                    entry = os.pread(entries.fileno(), _INDEX_ENTRY.size, offset)
-                    start, end, text_bytes = _INDEX_ENTRY.unpack(entry)
-                    left -= end - start
-                    if left < 0:
-                        return
-                    some = os.pread(ids.fileno(), (end - start) * _ID_BYTES, start * _ID_BYTES)
-                    yield Piece(np.frombuffer(some, np.int32), text_bytes)
-                epoch += 1
+        left = tokens
+        # Mapped: only what is looked at gets into memory. Views of a plain array cost less.
+        ids = np.asarray(np.memmap(self._ids, np.int32, "r"))
+        index = np.asarray(np.memmap(self._index, np.int64, "r")).reshape(-1, 3)
+        for epoch in itertools.count():
+            for number in permutation(self.pieces, f"{key}/{epoch}"):
+                start, end, text_bytes = index[number].tolist()
+                left -= end - start
+                if left < 0:
+                    return
+                yield ids[start:end], text_bytes
 
 
 # --- A random order that is not stored ----------------------------------------------------

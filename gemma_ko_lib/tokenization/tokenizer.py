@@ -153,26 +153,27 @@ class SentencePieceTokenizer:
 
 
 class TokenizerJson:
-    """A Hugging Face tokenizer.json file, read by the `tokenizers` library."""
+    """A Hugging Face tokenizer.json, read by the `tokenizers` library.
 
-    def __init__(self, path: str | Path, name: str | None = None):
+    Args:
+        content: the bytes of the file.
+        name: how to call it in reports.
+    """
+
+    def __init__(self, content: bytes, name: str = "tokenizer.json"):
         import tokenizers
 
-        self.name = name or str(path)
+        self.name = name
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_buffer(read_proto(path))
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(content)
             self._tokenizer.encode("한글 and Latin")  # some faults show only here
             largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-        except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror}.") from None
-        except UserError:
-            raise
         except Exception as error:  # the Rust side raises plain Exception for any bad file
-            raise UserError(f"{path} is not a tokenizer.json file ({error!s:.200}).") from None
+            raise UserError(f"{name} is not a tokenizer.json file ({error!s:.200}).") from None
         if largest < 0:
-            raise UserError(f"{path} has no pieces: it is no tokenizer of any text.")
+            raise UserError(f"{name} has no pieces: it is no tokenizer of any text.")
         if largest > _LARGEST_ID:
-            raise UserError(f"{path} has a piece with the id {largest:,}: no vocabulary has.")
+            raise UserError(f"{name} has a piece with the id {largest:,}: no vocabulary has.")
         self.bos_id = self._special("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>")
         self.eos_id = self._special("<eos>", "</s>", "<|end_of_text|>", "<|endoftext|>")
         self.pad_id = self._special("<pad>", "<unk>", default=0)

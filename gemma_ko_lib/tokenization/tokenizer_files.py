@@ -65,15 +65,14 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
 
 
 def _from_file(path: Path, name: str) -> Tokenizer:
-    if path.suffix == ".json":
-        return TokenizerJson(path, name)
     if path.suffix == ".gguf":
         return SentencePieceTokenizer(sentencepiece_from_gguf(open_gguf(path), path), name)
     try:
-        proto = read_proto(path)
+        content = read_proto(path)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
-    tokenizer = SentencePieceTokenizer(proto, str(path))  # an error names the file
+    kind = TokenizerJson if path.suffix == ".json" else SentencePieceTokenizer
+    tokenizer = kind(content, str(path))  # an error names the file
     tokenizer.name = name
     return tokenizer
 

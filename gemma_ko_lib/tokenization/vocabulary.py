@@ -63,20 +63,15 @@ class _Learner:
         self._places: dict[tuple, set[int]] = collections.defaultdict(set)
         for index, word in enumerate(self._words):
             self._count(index, word, +1)
-        self._queue = [(-self._saving(c), c) for c in self._counts if self._saving(c) > 0]
-        heapq.heapify(self._queue)
-
-    def _candidates(self, word: _Word):
-        yield from ((symbol,) for symbol in word)
-        yield from itertools.pairwise(word)
+        self._queue: list[tuple[int, tuple]] = []
+        self._push(self._counts)
 
     def _count(self, index: int, word: _Word, sign: int) -> set[tuple]:
-        touched = set()
-        for candidate in self._candidates(word):
+        candidates = [*((symbol,) for symbol in word), *itertools.pairwise(word)]
+        for candidate in candidates:
             self._counts[candidate] += sign * self._frequencies[index]
             self._places[candidate].add(index)
-            touched.add(candidate)
-        return touched
+        return set(candidates)
 
     def _cost(self, symbol: str) -> int:
         return 1 if symbol in self._known else len(symbol.encode("utf-8"))

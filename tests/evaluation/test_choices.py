@@ -63,12 +63,14 @@ def test_scores_equal_those_of_each_text_alone(shape, monkeypatch):
 
 
 def test_a_common_beginning_is_computed_once():
-    rows = choices._plant([[2, 5, 6, 7], [2, 5, 6, 8], [2, 5, 9], [2, 5, 6, 7, 1]])
+    texts = [[2, 5, 6, 7], [2, 5, 6, 8], [2, 5, 9], [2, 5, 6, 7, 1]]
+    rows = choices._plant(texts)
     assert len(rows) == 1 and len(rows[0].tokens) == 7
-    tokens, parents = np.array(rows[0].tokens), rows[0].parents
+    tokens, positions = np.array(rows[0].tokens), np.array(rows[0].positions)
     for text, path in rows[0].paths.items():
-        assert [parents[node] for node in path] == [-1, *path[:-1]], text
-    assert tokens[rows[0].paths[3]].tolist() == [2, 5, 6, 7, 1]
+        assert tokens[path].tolist() == texts[text]
+        assert positions[path].tolist() == list(range(len(path))) and path == sorted(path)
+    assert len(rows[0].paths) == len(texts)
 
 
 def test_examples_longer_than_a_row_are_not_computed_for_every_question(monkeypatch):

