@@ -7,7 +7,6 @@ XML is read from a stream by the element, in memory that the longest decides.
 """
 
 import bz2
-import codecs
 import io
 import lzma
 import zipfile
@@ -159,15 +158,8 @@ def xml_elements(stream: BinaryIO, *tags: str) -> Iterator[ElementTree.Element]:
 
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
     """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-
-    def next_piece(size: int) -> bytes:
-        piece = b""
-        while not piece and (data := stream.read1(size)):
-            piece = decoder.decode(data).encode()
-        return piece or decoder.decode(b"", final=True).encode()
-
-    return stream_of(next_piece, [])
+    text = io.TextIOWrapper(stream, encoding, "replace", newline="")
+    return stream_of(lambda size: text.read(size).encode(), [])
 
 
 def checked(packed: zipfile.ZipExtFile, checksum: int, damage: list[Exception]) -> BinaryIO:
