@@ -395,10 +395,10 @@ def test_lists_of_numbers_where_a_corpus_has_a_word_cost_nothing(tmp_path, read)
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_what_no_format_foresaw_costs_its_record(tmp_path, read, monkeypatch, name):
-    def accepts(record, origin):
-        return "odd" in record and record["odd"]["열"]
+    def passages(record, origin):
+        return record["odd"]["열"] if "odd" in record else None
 
-    monkeypatch.setattr(formats, "_CORPORA", ((accepts, None), *formats._CORPORA))
+    monkeypatch.setattr(formats, "_CORPORA", (passages, *formats._CORPORA))
     lines = f'{{"odd": {{}}}}\n{RECORD.strip()}'
     (tmp_path / name).write_text(f"[{lines.replace(chr(10), ',')}]" if name == "a.json" else lines)
     found, (reject,) = read(tmp_path)
