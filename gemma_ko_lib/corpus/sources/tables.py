@@ -31,6 +31,7 @@ Row = tuple[int, dict]
 # --- CSV and TSV ------------------------------------------------------------------------
 
 
+@records.rejects_empty("no rows in the table")
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of a delimited text; a row that does not fit is rejected alone.
 
@@ -41,7 +42,6 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     while (line := lines.peek()) is not None and (not line.strip() or line.startswith("#")):
         lines.take(None)
     if line is None:
-        yield Reject(name, None, "no rows in the table")
         return
     delimiter = sniffing.delimiter_of(line)
     columns = _distinct(sniffing.split_header(line))
@@ -52,12 +52,10 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
         quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
         lines.take(None)
     pattern = _row_pattern(delimiter) if quoted else None
-    found = 0
     while row := lines.take(pattern):
         number, text, fits = row
         if not text.strip():
             continue
-        found += 1
         reason = ""
         if _TOO_LONG in text or len(text) > _LONGEST_ROW:
             reason = f"too long for a row ({_LONGEST_ROW:,} characters)"
@@ -73,8 +71,6 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             yield Reject(name, number, reason, records.beginning(text).strip())
         else:
             yield number, dict(zip(columns, map(str.strip, cells), strict=False))
-    if not found:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _row_pattern(delimiter: str) -> re.Pattern:
@@ -141,6 +137,7 @@ class _Lines:
 # --- Excel ----------------------------------------------------------------------------
 
 
+@records.rejects_empty("no rows in the table")
 def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of all sheets; the first row with two names or more is a sheet's header, or one
     alone that texts have.
@@ -149,21 +146,14 @@ def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
         name: of the file.
         file: seekable.
     """
-    found = 0
     try:
         for title, rows in sheets.read_sheets(file):
             try:
-                for row in _named_rows(rows):
-                    found += 1
-                    yield row
+                yield from _named_rows(rows)
             except sheets.DAMAGED as error:
                 yield Reject(name, None, f"damaged sheet ('{title}': {_short(error)})")
-                found += 1
     except sheets.DAMAGED as error:
         yield Reject(name, None, f"damaged Excel file ({_short(error)})")
-        return
-    if not found:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
@@ -201,6 +191,7 @@ _BATCH_ROWS, _BATCH_BYTES = 256, 8_000_000
 _VALUE_BYTES = 4
 
 
+@records.rejects_empty("no rows in the table")
 def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of a Parquet file, a few megabytes in memory at a time.
 
@@ -238,9 +229,6 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
         yield Reject(name, number + 1, reason)
-        return
-    if not number:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _rows_at_once(metadata, group: int, packed: int) -> int:

@@ -120,6 +120,7 @@ def _are_sentences(lines: list[str]) -> bool:
 # --- Reading --------------------------------------------------------------------------------
 
 
+@records.rejects_empty("empty text")
 def read_text(
     name: str, stream: BinaryIO, by: str
 ) -> Iterator[tuple[int | None, Passage] | Reject | Note]:
@@ -133,14 +134,10 @@ def read_text(
     if by == "file":
         yield _whole_text(name, stream.read(records.LONGEST_RECORD + 1))
         return
-    found = 0
     for part in _parts(bounded_lines(stream), _STEPS[by]):
-        found += 1
         yield part.document(name)
         if part.remark and not part.problem:
             yield Reject(name, part.number, part.remark)
-    if not found:
-        yield Reject(name, None, "empty text")
 
 
 def _whole_text(name: str, data: bytes) -> tuple[None, Passage] | Reject:
