@@ -29,8 +29,8 @@ _BODIES = frozenset(
 )
 
 _AT_ONCE = 8_000_000
-_FIRST_KEY = re.compile(r'\{(\s*+)"[^"\\]{0,64}+')
 _STARTS_OBJECTS = re.compile(r"\[\s*+(?:#[^\n]*+\s*+)*+\{")
+_NEXT_OBJECT = r'\{\s*+"'
 _NEXT_CONTAINER = rf'"({"|".join(sorted(CONTAINERS))})"\s*+:\s*+\[\s*+(?=\{{)'
 
 
@@ -88,9 +88,7 @@ class _Splitter:
         self._name, self._reader, self._is_record = name, reader, is_record
         self._is_over = False  # nothing was found after the last damage
         self._container, self._about = "", {}
-        # Keys of the last good record, and the white space after its bracket.
-        self._shape: set[str] = set()
-        self._space: str | None = None
+        self._shape: set[str] = set()  # keys of the last good record
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
@@ -179,7 +177,6 @@ class _Splitter:
                 reader.at += 1
                 first = True
                 continue
-            space = _FIRST_KEY.match(reader.data, reader.at)
             try:
                 if start != "{":
                     raise Damaged(reader.at, "broken JSON (an object was expected)")
@@ -196,7 +193,7 @@ class _Splitter:
                     return
                 first = True
                 continue
-            self._shape, self._space = set(record), space[1] if space else None
+            self._shape = set(record)
             yield record, Origin(self._name, self._container, self._about)
 
     def _reject(self, damaged: Damaged) -> Reject:
@@ -222,8 +219,7 @@ class _Splitter:
             in_list: the list of records has begun.
         """
         reader = self._reader
-        spacing = r"\s*+" if self._space is None else re.escape(self._space)
-        start = rf'\{{{spacing}"'
+        start = _NEXT_OBJECT
         if not in_list and not self._shape:
             start += f"|{_NEXT_CONTAINER}"
         pattern = re.compile(start)
