@@ -114,10 +114,10 @@ def _passage(data: bytes, kind: str, identifier: str | None = None, **about) -> 
     return without_unknown(Passage(text, identifier, about))
 
 
-def html_passage(name: str, data: bytes) -> Passage | Reject:
+def read_html(name: str, stream: BinaryIO) -> Iterator[tuple[None, Passage] | Reject]:
     """A saved page."""
-    found = _passage(data, "html")
-    return Reject(name, None, found) if isinstance(found, str) else found
+    found = _passage(stream.read(LONGEST_RECORD + 1), "html")
+    yield Reject(name, None, found) if isinstance(found, str) else (None, found)
 
 
 @rejects_empty("no pages in the WARC")
