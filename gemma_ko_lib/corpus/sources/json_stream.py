@@ -158,7 +158,7 @@ class _Splitter:
 
     def _list(self, commas: bool = True) -> Iterator[tuple[object, Origin] | Reject]:
         reader = self._reader
-        first = True
+        follows = False  # on a record, and a comma parts the two
         while True:
             comma = "," in reader.skip()
             start = reader.character()
@@ -169,13 +169,12 @@ class _Splitter:
                 if commas and not self._container:
                     yield self._reject(Damaged(reader.at, ENDS_EARLY))
                 return
-            if commas and not comma and not first:
+            if commas and follows and not comma:
                 yield self._reject(Damaged(reader.at, "broken JSON (a comma is missing)"))
-            first = False
+            follows = False
             if start == "[" and reader.match(_STARTS_OBJECTS):
                 yield self._reject(Damaged(reader.at, "broken JSON (a list within the list)"))
                 reader.at += 1
-                first = True
                 continue
             try:
                 if start != "{":
@@ -191,9 +190,8 @@ class _Splitter:
                 if not self._find_next(keys, in_list=True):
                     self._is_over = True
                     return
-                first = True
                 continue
-            self._shape = set(record)
+            self._shape, follows = set(record), True
             yield record, Origin(self._name, self._container, self._about)
 
     def _reject(self, damaged: Damaged) -> Reject:
