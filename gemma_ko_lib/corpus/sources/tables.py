@@ -19,8 +19,6 @@ _CHUNK = 1 << 20
 _LONGEST_ROW = 4_000_000
 # Stands for what was left out of a line that does not end.
 _TOO_LONG = "\0"
-# Tables without a header that are known by their shape.
-_RATED = ("rating", "review")
 
 # Petitions are longer than the 131,072 characters that csv allows a cell.
 csv.field_size_limit(_LONGEST_ROW)
@@ -46,7 +44,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     delimiter = sniffing.delimiter_of(line)
     columns = _distinct(sniffing.split_header(line))
     if sniffing.RATED_LINE.fullmatch(line):
-        columns, quoted = list(_RATED), False
+        columns, quoted = ["rating", "review"], False  # a table without a header
     else:
         is_csv = sniffing.extension(name) == ".csv"  # also with one column, without delimiters
         quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
