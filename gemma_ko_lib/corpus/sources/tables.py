@@ -19,6 +19,7 @@ _CHUNK = 1 << 20
 _LONGEST_ROW = 4_000_000
 # Stands for what was left out of a line that does not end.
 _TOO_LONG = "\0"
+_LINE = re.compile(r"[^\n]*+\n?")
 
 # Petitions are longer than the 131,072 characters that csv allows a cell.
 csv.field_size_limit(_LONGEST_ROW)
@@ -38,7 +39,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     """
     lines = _Lines(stream)
     while (line := lines.peek()) is not None and (not line.strip() or line.startswith("#")):
-        lines.take(None)
+        lines.take()
     if line is None:
         return
     delimiter = sniffing.delimiter_of(line)
@@ -48,8 +49,8 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     else:
         is_csv = sniffing.extension(name) == ".csv"  # also with one column, without delimiters
         quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
-        lines.take(None)
-    pattern = _row_pattern(delimiter) if quoted else None
+        lines.take()
+    pattern = _row_pattern(delimiter) if quoted else _LINE
     while row := lines.take(pattern):
         number, text, fits = row
         if not text.strip():
@@ -98,30 +99,23 @@ class _Lines:
         line = self._text[self._at : end if end >= 0 else None]
         return line.rstrip("\r") if line or end >= 0 else None
 
-    def take(self, pattern: re.Pattern | None) -> tuple[int, str, bool] | None:
+    def take(self, pattern: re.Pattern = _LINE) -> tuple[int, str, bool] | None:
         """Number and text of the next row, and whether it fits the pattern; None at the end.
 
         What does not fit is given out by line, so that the rows below are read.
         """
-        line = self.peek()
-        if line is None:
+        if self.peek() is None:
             return None
-        match = None
-        while pattern:
+        while True:
             match = pattern.match(self._text, self._at)
             if match and match.end() < len(self._text):
                 break
             if len(self._text) - self._at > _LONGEST_ROW or not self._more():
                 break
-        number, start = self._number, self._at
-        if match:
-            self._at = match.end()
-        else:
-            end = self._text.find("\n", start)
-            self._at = end + 1 if end >= 0 else len(self._text)
-        self._number += self._text.count("\n", start, self._at)
-        text = match[0] if match else line
-        return number, text.rstrip("\r\n"), pattern is None or match is not None
+        row = match or _LINE.match(self._text, self._at)
+        number, self._at = self._number, row.end()
+        self._number += row[0].count("\n")
+        return number, row[0].rstrip("\r\n"), match is not None
 
     def _more(self) -> bool:
         if data := self._stream.read(_CHUNK):
