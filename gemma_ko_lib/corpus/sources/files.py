@@ -112,12 +112,12 @@ def _walk(folder: Path, left_out: LeftOut) -> Iterator[tuple[Path, str]]:
             reason = "a run's lists, and what it held out or dropped; give those by their own paths"
             left_out["not text", shown(parent), reason] += len(others)
             files, folders[:] = read, []
-        for name in filter(_is_hidden, files + folders):
+        for name in filter(_is_hidden, folders):
             _leave_out(shown(os.path.join(parent, name)), left_out)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in sorted(files):
             file = os.path.join(parent, name)
-            if not _is_hidden(name) and not _leave_out(shown(file), left_out):
+            if not _leave_out(shown(file), left_out):
                 yield Path(file), shown(file)
 
 

@@ -17,7 +17,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,9 +180,7 @@ def _lines(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[
 
 def _first_lines(remote: Remote, path: Path, wanted: int, quiet: bool) -> tuple[Path, int, int]:
     """A file that holds the first lines, how many they are, and where they end."""
-    asked = 0
-    while True:
-        asked += _STEP
+    for asked in count(_STEP, _STEP):
         part = download(remote, path, asked, quiet)
         with open(part, "rb") as file:
             lines = list(map(len, islice(file, wanted)))
