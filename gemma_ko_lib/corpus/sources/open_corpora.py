@@ -10,13 +10,12 @@ GEMMA_KO_MIRROR/NAME/FILE instead; HF_ENDPOINT does the same for the hub.
 
 import difflib
 import functools
-import importlib
 import json
 import math
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +78,7 @@ class Source(NamedTuple):
     source: str
     address: str
     register: str = ""
-    files: tuple[dict, ...] = ()
+    files: Sequence[dict] = ()
     header_lines: int = 0
 
     @property
@@ -103,10 +102,7 @@ def is_open(given: str | Path) -> bool:
 def corpora() -> dict[str, Source]:
     """The corpora of the table, by name."""
     table = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-    return {
-        name: Source(OPEN + name, **entry | {"files": tuple(entry.get("files", ()))})
-        for name, entry in table.items()
-    }
+    return {name: Source(OPEN + name, **entry) for name, entry in table.items()}
 
 
 def fetch(given: str, limit: Limit = EVERYTHING, quiet: bool = False) -> list[InputFile]:
@@ -306,15 +302,16 @@ def _list(address: str) -> tuple[str, list[str]]:
     return parent, names
 
 
-_READERS = {".parquet": "parquet.ParquetReader", ".jsonl": "jsonl.JsonlReader"}
-_READERS |= {".json": _READERS[".jsonl"], ".csv": "csv.CsvReader"}
+_READERS = {".parquet": "ParquetReader", ".csv": "CSVReader"}
+_READERS |= {".jsonl": "JsonlReader", ".json": "JsonlReader"}
 
 
 def _write_rows(parent: str, name: str, path: Path, limit: Limit, bar: Progress) -> None:
-    module, reader = _READERS[sniffing.extension(name)].split(".")
-    module = importlib.import_module(f"datatrove.pipeline.readers.{module}")
+    from datatrove.pipeline import readers
+
     documents = -1 if limit.documents is None else limit.documents
-    reader = getattr(module, reader)(parent, limit=documents, adapter=_whole_row)
+    new_reader = getattr(readers, _READERS[sniffing.extension(name)])
+    reader = new_reader(parent, limit=documents, adapter=_whole_row)
     written = 0
     with whole_file(path) as file:
         for row in reader.read_files_shard([name]):
