@@ -27,7 +27,13 @@ _ZSTD_PIECE = 1 << 10
 # like: they harm nobody.
 HIGHEST_RATIO = 200
 _HARMLESS_BYTES = 16_000_000
-PACKED = frozenset(("gzip", "bzip2", "xz", "zstd"))
+_DECODERS: dict[str, Callable] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+PACKED = frozenset(_DECODERS)
 # What a stream raises where its bytes are damaged.
 DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -89,15 +95,9 @@ def stream_of(next_piece: Callable[[int], bytes], damage: list[Exception]) -> Bi
 
 def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
     """The content of a packed stream of a kind in `PACKED`, checked to its end."""
-    new = {
-        "gzip": lambda: zlib.decompressobj(wbits=31),
-        "bzip2": bz2.BZ2Decompressor,
-        "xz": lzma.LZMADecompressor,
-        "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
-    }[kind]
     # zstandard's object takes no limit.
     limit = () if kind == "zstd" else (BUFFER,)
-    pieces = _unpack(stream, new, limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
+    pieces = _unpack(stream, _DECODERS[kind], limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
     return stream_of(lambda size: next(pieces, b""), damage)
 
 
@@ -110,7 +110,9 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
         decoder = new()
         while not decoder.eof:
             if not data and getattr(decoder, "needs_input", True):
-                raise EOFError
+                data = stream.read1(size)
+                if not data:
+                    raise EOFError
             packed += len(data)
             piece = decoder.decompress(data, *limit)
             unpacked += len(piece)
@@ -120,8 +122,6 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
                 yield piece
             data = getattr(decoder, "unconsumed_tail", b"")
             packed -= len(data)
-            if not data and not decoder.eof and getattr(decoder, "needs_input", True):
-                data = stream.read1(size)
         packed -= len(decoder.unused_data)
         data = decoder.unused_data or stream.read1(size)
 
