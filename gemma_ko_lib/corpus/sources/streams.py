@@ -105,8 +105,12 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
     """What a file packs, in one member or several; each must have its end."""
     packed = unpacked = 0
     data = stream.read1(size)
-    # Tapes are padded with zeros.
-    while data := data.lstrip(b"\0"):
+    while data:
+        # Tapes are padded with zeros.
+        data = data.lstrip(b"\0")
+        if not data:
+            data = stream.read1(size)
+            continue
         decoder = new()
         while not decoder.eof:
             if not data and getattr(decoder, "needs_input", True):

@@ -131,6 +131,14 @@ def test_a_packed_file_is_known_by_more_than_its_first_member(tmp_path, read, su
     assert len(read(tmp_path)[0]) == 300
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_what_follows_padding_is_read(tmp_path, read, suffix):
+    whole = PACK[suffix](LINES)
+    (tmp_path / f"a.jsonl.{suffix}").write_bytes(whole + b"\0" * 200_000 + whole + b"\0" * 512)
+    found, rejects = read(tmp_path)
+    assert (len(found), rejects) == (40_000, [])
+
+
 def test_a_zstd_file_cut_between_two_blocks_is_no_whole_file(tmp_path, read):
     import zstandard
 
