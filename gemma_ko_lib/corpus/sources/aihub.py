@@ -12,7 +12,7 @@ the first that holds text counts.
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -117,10 +117,16 @@ def _found(record, written: str, kinds: tuple = (str,), most: int | None = None)
 # --- Records ----------------------------------------------------------------------------
 
 
-def layout_of(record: dict, origin: Origin) -> Layout | None:
-    """The layout that a record has."""
-    candidates = _candidates((*record,))
-    return next((layout for layout in candidates if _fits(layout, record, origin)), None)
+def passages(record: dict, origin: Origin) -> Iterable[Passage] | None:
+    """The text of a record: one document, or one for each dialogue or reading passage; None if it
+    has none of the layouts.
+    """
+    for layout in _candidates((*record,)):
+        if _fits(layout, record, origin):
+            return _laid_out(record, layout, origin)
+    if turns := _emotion(record):
+        return (_passage(dialogue(turns), None, "감성대화", "chat"),)
+    return None
 
 
 @functools.lru_cache(maxsize=256)
@@ -145,20 +151,6 @@ def _fits(layout: Layout, record: dict, origin: Origin) -> bool:
         and (not layout.needs or any(keys[0] in item for (keys,) in _place(layout.needs)))
         for item in found
     )
-
-
-def accepts(record: dict, origin: Origin) -> bool:
-    """Whether a record has one of the layouts."""
-    return layout_of(record, origin) is not None or bool(_emotion(record))
-
-
-def passages(record: dict, origin: Origin) -> Iterator[Passage]:
-    """The text of a record: one document, or one for each dialogue or reading passage."""
-    layout = layout_of(record, origin)
-    if layout is None:
-        yield _passage(dialogue(_emotion(record)), None, "감성대화", "chat")
-    else:
-        yield from _laid_out(record, layout, origin)
 
 
 def _laid_out(record: dict, layout: Layout, origin: Origin) -> Iterator[Passage]:

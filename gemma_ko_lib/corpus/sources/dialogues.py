@@ -8,28 +8,26 @@ about who they are. Each line has its label: when cleaning takes a line out, the
 still has its speaker. One speaker alone needs none.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import count, product
 from string import ascii_uppercase
 
 
 def dialogue(turns: Iterable[tuple[object, str]]) -> str:
     """Write (speaker, utterance) pairs as a text; utterances without text are left out."""
-    labels: dict[str, str] = {}
+    unused = _labels()
+    labels: defaultdict[str, str] = defaultdict(lambda: next(unused))
     said = []
     for speaker, utterance in turns:
         if line := " ".join(utterance.split()):
-            label = labels.setdefault(str(speaker), speaker_label(len(labels)))
-            said.append((label, line))
+            said.append((labels[str(speaker)], line))
     if len(labels) < 2:
         return "\n".join(line for _, line in said)
     return "\n".join(f"{label}: {line}" for label, line in said)
 
 
-def speaker_label(number: int) -> str:
+def _labels() -> Iterator[str]:
     """A, B … Z, AA, AB …: the minutes of an assembly have more than 26 speakers."""
-    label = ""
-    while number >= 0:
-        number, letter = divmod(number, 26)
-        label = ascii_uppercase[letter] + label
-        number -= 1
-    return label
+    for length in count(1):
+        yield from map("".join, product(ascii_uppercase, repeat=length))

@@ -36,13 +36,13 @@ class Remote(NamedTuple):
     sha256: str
 
 
-def download(remote: Remote, path: Path, first: int | None = None, quiet: bool = False) -> Path:
+def download(remote: Remote, path: Path, first: int, quiet: bool) -> Path:
     """Bring a file, or its first bytes at least, to where it is kept.
 
     Args:
         remote: the file.
         path: where it is kept.
-        first: bytes that are wanted; all when None.
+        first: bytes that are wanted; all of them if the file has no more.
         quiet: show no progress.
 
     Returns:
@@ -52,7 +52,7 @@ def download(remote: Remote, path: Path, first: int | None = None, quiet: bool =
         UserError: no network, no such address, a cut connection, a full disk, or a file with
             another checksum. What to do is said.
     """
-    wanted = remote.bytes if first is None else min(first, remote.bytes)
+    wanted = min(first, remote.bytes)
     part = path.with_name(f"{path.name}.part")
     if path.exists():
         _check(remote, path, "Remove it, and run the command again to fetch it anew.")

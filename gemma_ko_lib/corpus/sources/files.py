@@ -112,12 +112,12 @@ def _walk(folder: Path, left_out: LeftOut) -> Iterator[tuple[Path, str]]:
             reason = "a run's lists, and what it held out or dropped; give those by their own paths"
             left_out["not text", shown(parent), reason] += len(others)
             files, folders[:] = read, []
-        for name in filter(_is_hidden, files + folders):
+        for name in filter(_is_hidden, folders):
             _leave_out(shown(os.path.join(parent, name)), left_out)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in sorted(files):
             file = os.path.join(parent, name)
-            if not _is_hidden(name) and not _leave_out(shown(file), left_out):
+            if not _leave_out(shown(file), left_out):
                 yield Path(file), shown(file)
 
 
@@ -208,31 +208,30 @@ def _members(archive: InputFile, left_out: LeftOut) -> Iterator[InputFile]:
 # --- Twins ----------------------------------------------------------------------------
 
 # 원천데이터, [원천], 02.라벨링데이터; TS1.zip, TL_게임.zip, VS_01.zip.
-_SOURCES_OR_LABELS = re.compile(r"^[\d._\-() \[]*(원천|라벨)(?:링)?_?(?:데이터)?")
-_SPLIT_PREFIX = re.compile(r"^\[?([TV])([SL])(?=[\d_.\-\s\]]|$)")
+_SIDE = re.compile(
+    r"[\d._\-() \[]*(원천|라벨)(?:링)?_?(?:데이터)?|\[?([TV])([SL])(?=[\d_.\-\s\]]|$)"
+)
+_SIDES = {"S": "원천", "L": "라벨"}
 _EDITION = re.compile(r"[_-](json|csv)(?=[_.\-]|$)", re.IGNORECASE)
+_IN_ZIP = re.compile(r".*?\.zip(?=/|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def _without_twins(
     files: list[InputFile], has_text: Callable[[InputFile], bool], left_out: LeftOut
 ) -> list[InputFile]:
     twins: dict[int, str] = {}  # number of a file → why it is left out
-    sides: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    editions: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    # Place → side or edition → numbers of its files.
+    places: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, file in enumerate(files):
-        if found := _side(file.name):
-            place, side = found
-            sides[place][side].append(number)
-        for place, edition in _editions(file.name):
-            editions[place][edition].append(number)
-    for found in sides.values():
+        for place, which in (*_side(file.name), *_editions(file.name)):
+            places[place][which].append(number)
+    for found in places.values():
         if {"원천", "라벨"} <= found.keys():
             if has_text(files[found["라벨"][0]]):
                 reason = "the labelled files hold the same texts"
                 twins |= dict.fromkeys(_labelled(found, files), reason)
             else:
                 twins |= dict.fromkeys(found["라벨"], "labels without text")
-    for found in editions.values():
         if {"json", "csv"} <= found.keys():
             twins |= dict.fromkeys(found["csv"], "the JSON edition is read")
     for number, reason in twins.items():
@@ -250,22 +249,18 @@ def _stem(name: str) -> str:
     return os.path.splitext(name.rpartition("/")[2])[0]
 
 
-def _side(name: str) -> tuple[str, str] | None:
-    """A place that sources and labels of one corpus share, and which of them this is."""
+def _side(name: str) -> Iterator[tuple[str, str]]:
+    """The place that sources and labels of one corpus share, and which of them this is."""
     parts = name.split("/")
     side, deepest = None, 0
     for number, part in enumerate(parts):
-        if match := _SOURCES_OR_LABELS.match(part):
-            side, deepest = match[1], number
-            parts[number] = part[match.end() :]
-        elif match := _SPLIT_PREFIX.match(part):
-            side, deepest = ("원천" if match[2] == "S" else "라벨"), number
-            parts[number] = f"{match[1]}{part[match.end() :]}"
-    if side is None:
-        return None
-    if deepest == len(parts) - 1:
-        parts[-1] = os.path.splitext(parts[-1])[0]
-    return "/".join(parts[: deepest + 1]), side
+        if match := _SIDE.match(part):
+            side, deepest = match[1] or _SIDES[match[3]], number
+            parts[number] = f"{match[2] or ''}{part[match.end() :]}"
+    if side:
+        if deepest == len(parts) - 1:
+            parts[-1] = os.path.splitext(parts[-1])[0]
+        yield "/".join(parts[: deepest + 1]), side
 
 
 def _editions(name: str) -> Iterator[tuple[str, str]]:
@@ -282,8 +277,5 @@ def _editions(name: str) -> Iterator[tuple[str, str]]:
 
 def _top(name: str) -> str:
     """The zip that a file is in, or else its folder."""
-    parts = name.split("/")
-    for number, part in enumerate(parts):
-        if part.lower().endswith(".zip"):
-            return "/".join(parts[: number + 1])
-    return "/".join(parts[:-1]) or name
+    in_zip = _IN_ZIP.match(name)
+    return in_zip[0] if in_zip else name.rpartition("/")[0] or name

@@ -19,19 +19,15 @@ from gemma_ko_lib.corpus.sources.records import (
     without_unknown,
 )
 
-# Whether a corpus knows a record, and its texts. In the order in which they are asked.
-_CORPORA = (
-    (aihub.accepts, aihub.passages),
-    (nikl.accepts, nikl.passages),
-    (translations.accepts, translations.passages),
-)
+# The texts of a record that a corpus knows, or None; in the order in which they are asked.
+_CORPORA = (aihub.passages, nikl.passages, translations.passages)
 _LONGEST_NAME = 60
 
 
 def is_corpus_record(record: dict, origin: Origin) -> bool:
     """Whether a format of a published corpus has records with such keys."""
     try:
-        return any(accepts(record, origin) for accepts, _ in _CORPORA)
+        return any(passages(record, origin) is not None for passages in _CORPORA)
     except Exception:  # `passages_of` says why
         return False
 
@@ -61,9 +57,9 @@ def _found(record: dict, origin: Origin) -> Iterable[Passage] | str:
     is_plain = community.is_plain(record) and not origin.container
     if is_plain and (passage := community.passage(record)):
         return (passage,)
-    for accepts, passages in _CORPORA:
-        if accepts(record, origin):
-            return _with_unread(passages(record, origin), (record,)) or "empty text"
+    for passages in _CORPORA:
+        if (found := passages(record, origin)) is not None:
+            return _with_unread(found, (record,)) or "empty text"
     if not is_plain and (passage := community.passage(record)):
         return (passage,)
     for field in TEXT_FIELDS:

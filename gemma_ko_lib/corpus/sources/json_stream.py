@@ -29,8 +29,8 @@ _BODIES = frozenset(
 )
 
 _AT_ONCE = 8_000_000
-_FIRST_KEY = re.compile(r'\{(\s*+)"[^"\\]{0,64}+')
 _STARTS_OBJECTS = re.compile(r"\[\s*+(?:#[^\n]*+\s*+)*+\{")
+_NEXT_OBJECT = r'\{\s*+"'
 _NEXT_CONTAINER = rf'"({"|".join(sorted(CONTAINERS))})"\s*+:\s*+\[\s*+(?=\{{)'
 
 
@@ -78,7 +78,7 @@ def _read(name: str, stream: BinaryIO, is_record) -> Iterator[tuple[object, Orig
     if root is None:
         yield from _Splitter(name, reader, is_record).values()
     else:
-        yield from _records_of(root, name, is_record)
+        yield from _records_of(root, Origin(name), is_record)
 
 
 class _Splitter:
@@ -88,9 +88,7 @@ class _Splitter:
         self._name, self._reader, self._is_record = name, reader, is_record
         self._is_over = False  # nothing was found after the last damage
         self._container, self._about = "", {}
-        # Keys of the last good record, and the white space after its bracket.
-        self._shape: set[str] = set()
-        self._space: str | None = None
+        self._shape: set[str] = set()  # keys of the last good record
 
     def values(self) -> Iterator[tuple[object, Origin] | Reject]:
         """Everything that stands side by side in the file: mostly one object or list."""
@@ -127,7 +125,7 @@ class _Splitter:
                     reader.at += 1
                     if not listed:
                         self._shape = set(about)
-                        yield from _records_of(about, self._name, self._is_record)
+                        yield from _records_of(about, Origin(self._name), self._is_record)
                     return
                 key = reader.key()
                 if self._starts_records(key):
@@ -145,7 +143,7 @@ class _Splitter:
                 yield self._reject(damaged)
                 if not listed and damaged.reason == ENDS_EARLY:
                     # A bracket too few: what should stand beside it, stands in it.
-                    found = list(_records_of(about, self._name, self._is_record))
+                    found = list(_records_of(about, Origin(self._name), self._is_record))
                     if found[0][0] is not about:
                         yield from found
                         return
@@ -160,7 +158,7 @@ class _Splitter:
 
     def _list(self, commas: bool = True) -> Iterator[tuple[object, Origin] | Reject]:
         reader = self._reader
-        first = True
+        follows = False  # on a record, and a comma parts the two
         while True:
             comma = "," in reader.skip()
             start = reader.character()
@@ -171,15 +169,13 @@ class _Splitter:
                 if commas and not self._container:
                     yield self._reject(Damaged(reader.at, ENDS_EARLY))
                 return
-            if commas and not comma and not first:
+            if commas and follows and not comma:
                 yield self._reject(Damaged(reader.at, "broken JSON (a comma is missing)"))
-            first = False
+            follows = False
             if start == "[" and reader.match(_STARTS_OBJECTS):
                 yield self._reject(Damaged(reader.at, "broken JSON (a list within the list)"))
                 reader.at += 1
-                first = True
                 continue
-            space = _FIRST_KEY.match(reader.data, reader.at)
             try:
                 if start != "{":
                     raise Damaged(reader.at, "broken JSON (an object was expected)")
@@ -194,9 +190,8 @@ class _Splitter:
                 if not self._find_next(keys, in_list=True):
                     self._is_over = True
                     return
-                first = True
                 continue
-            self._shape, self._space = set(record), space[1] if space else None
+            self._shape, follows = set(record), True
             yield record, Origin(self._name, self._container, self._about)
 
     def _reject(self, damaged: Damaged) -> Reject:
@@ -222,8 +217,7 @@ class _Splitter:
             in_list: the list of records has begun.
         """
         reader = self._reader
-        spacing = r"\s*+" if self._space is None else re.escape(self._space)
-        start = rf'\{{{spacing}"'
+        start = _NEXT_OBJECT
         if not in_list and not self._shape:
             start += f"|{_NEXT_CONTAINER}"
         pattern = re.compile(start)
@@ -269,54 +263,43 @@ class _Splitter:
 # --- Where in a parsed file its records are --------------------------------------------------
 
 
-def _records_of(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
-    """The records in a parsed file, each with where it stood.
+def _records_of(
+    root: object, origin: Origin, is_record: IsRecord
+) -> Iterator[tuple[object, Origin]]:
+    """The records in a parsed value, each with where it stood.
 
     Args:
-        root: what was parsed.
-        file: its name.
+        root: a file's value, or a member of it.
+        origin: where it stood.
         is_record: whether some format knows a record.
     """
     if isinstance(root, list):
-        yield from ((item, Origin(file)) for item in root)
+        yield from ((item, origin) for item in root)
         return
-    listed = _record_lists(root, file, is_record) if isinstance(root, dict) else []
-    if not listed:
-        yield from _single_record(root, file, is_record)
+    parts = _parts(root, origin, is_record) if isinstance(root, dict) else {}
+    if not parts:
+        yield root, origin
         return
-    about = {key: value for key, value in root.items() if key not in listed}
-    for key in listed:
-        yield from ((item, Origin(file, key, about)) for item in root[key])
+    about = {key: value for key, value in root.items() if key not in parts}
+    for key, part in parts.items():
+        yield from _records_of(part, Origin(origin.file, key, about), is_record)
 
 
-def _record_lists(root: dict, file: str, is_record: IsRecord) -> list[str]:
-    lists = {key: value[0] for key, value in root.items() if _is_list_of_objects(value)}
-    listed = [key for key in lists if key in CONTAINERS]
-    if listed or is_record(root, Origin(file)):
-        return listed
-    return [key for key, first in lists.items() if _lists_records(key, first, file, is_record)]
-
-
-def _single_record(root: object, file: str, is_record: IsRecord) -> Iterator[tuple[object, Origin]]:
-    if isinstance(root, dict) and not is_record(root, Origin(file)):
-        objects = {key: value for key, value in root.items() if isinstance(value, dict)}
-        lists = {
-            key
-            for key, value in objects.items()
-            if any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value)
-        }
-        single = {
-            key for key in objects.keys() - lists if is_record(objects[key], Origin(file, key))
-        }
-        if lists or single:
-            about = {key: root[key] for key in root if key not in lists | single}
-            for key, value in objects.items():
-                if key in lists:
-                    yield from _records_of(value, file, is_record)
-                elif key in single:
-                    yield value, Origin(file, key, about)
-            return
-    yield root, Origin(file)
+def _parts(root: dict, origin: Origin, is_record: IsRecord) -> dict[str, object]:
+    """The members of an object that are records or hold some; {} if it is one record itself."""
+    file = origin.file
+    lists = {key: value for key, value in root.items() if _is_list_of_objects(value)}
+    known = {key: value for key, value in lists.items() if key in CONTAINERS}
+    if known or is_record(root, origin):
+        return known
+    known = {k: v for k, v in lists.items() if _lists_records(k, v[0], file, is_record)}
+    objects = {key: value for key, value in root.items() if isinstance(value, dict)}
+    return known or {
+        key: value
+        for key, value in objects.items()
+        if is_record(value, Origin(file, key))
+        or any(name in CONTAINERS and _is_list_of_objects(value[name]) for name in value)
+    }
 
 
 def _lists_records(key: str, first: dict, file: str, is_record: IsRecord) -> bool:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import orjson
-
 from gemma_ko_lib.corpus.sources import records
 from gemma_ko_lib.corpus.sources.lines import DECODER, scrub
 
@@ -177,7 +175,6 @@ class JsonReader:
                 break
             self.more()
         try:
-            found = orjson.loads(match[0]) if match else None
-        except orjson.JSONDecodeError:
+            return DECODER.decode(match[0]) if match else None
+        except ValueError:
             return None
-        return found if isinstance(found, dict) else None

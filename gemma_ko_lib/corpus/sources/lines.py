@@ -18,6 +18,7 @@ def _integer(digits: str) -> int | float:
 DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_int=_integer, strict=False)
 
 
+@records.rejects_empty("no records in the file")
 def read_lines(
     name: str, stream: BinaryIO, fields: Fields
 ) -> Iterator[tuple[int, Passage] | Reject]:
@@ -31,11 +32,9 @@ def read_lines(
         fields: names that the user gave.
     """
     origin = Origin(name)
-    found = 0
     for number, line in bounded_lines(stream):
         if line.isspace() or line.startswith(b"#"):
             continue
-        found += 1
         record = _object(line)
         is_object = type(record) is dict
         passages = formats.passages_of(record, origin, fields) if is_object else record
@@ -44,8 +43,6 @@ def read_lines(
             continue
         for passage in passages:
             yield number, passage
-    if not found:
-        yield Reject(name, None, "no records in the file")
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -51,8 +51,14 @@ _EDITION = re.compile(r"NIKL[^/]*?(20[12]\d|v\d\.\d)", re.IGNORECASE)
 # --- JSON -----------------------------------------------------------------------------
 
 
-def accepts(record: dict, origin: Origin) -> bool:
-    """Whether a record is a document of 모두의 말뭉치."""
+def passages(record: dict, origin: Origin) -> Iterable[Passage] | None:
+    """One passage a document: title and paragraphs, or one utterance a line; None if the record
+    is none of 모두의 말뭉치.
+    """
+    return _passages(record, origin) if _is_document(record) else None
+
+
+def _is_document(record: dict) -> bool:
     for body in _BODIES:
         if isinstance(found := record.get(body), list):
             return _is_body(body, record, found)
@@ -66,15 +72,14 @@ def _is_body(body: str, record: dict, found: list) -> bool:
     if not isinstance(first, dict):
         return False
     if body == "document":
-        return any(accepts(inner, Origin("")) for inner in items(found[:3]))
+        return any(map(_is_document, items(found[:3])))
     return "form" in first or "original_form" in first
 
 
-def passages(record: dict, origin: Origin) -> Iterator[Passage]:
-    """One passage a document: title and paragraphs, or one utterance a line."""
+def _passages(record: dict, origin: Origin) -> Iterator[Passage]:
     if isinstance(record.get("document"), list):
         for inner in items(record["document"]):
-            yield from passages(inner, origin)
+            yield from _passages(inner, origin)
         return
     identifier = string(record.get("id"))
     corpus, metadata = _describe(record, identifier, origin)
@@ -171,7 +176,7 @@ def forms(rows: list[dict], origin: Origin) -> Passage:
     first = rows[0]
     body = "utterance" if "speaker_id" in first else "paragraph"
     document = {"id": document_of(first), body: rows, "metadata": first}
-    return next(passages(document, origin))
+    return next(_passages(document, origin))
 
 
 def document_of(row: dict) -> str:

@@ -10,13 +10,13 @@ GEMMA_KO_MIRROR/NAME/FILE instead; HF_ENDPOINT does the same for the hub.
 
 import difflib
 import functools
-import importlib
 import json
+import math
 import os
 import re
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ class Source(NamedTuple):
     source: str
     address: str
     register: str = ""
-    files: tuple[dict, ...] = ()
+    files: Sequence[dict] = ()
     header_lines: int = 0
 
     @property
@@ -102,10 +102,7 @@ def is_open(given: str | Path) -> bool:
 def corpora() -> dict[str, Source]:
     """The corpora of the table, by name."""
     table = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-    return {
-        name: Source(OPEN + name, **entry | {"files": tuple(entry.get("files", ()))})
-        for name, entry in table.items()
-    }
+    return {name: Source(OPEN + name, **entry) for name, entry in table.items()}
 
 
 def fetch(given: str, limit: Limit = EVERYTHING, quiet: bool = False) -> list[InputFile]:
@@ -156,34 +153,30 @@ def _look_up(given: str) -> Source:
 
 
 def _lines(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[Path]:
-    documents, room = limit
+    documents, room = limit.documents, limit.bytes or math.inf
     for file in source.files:
         remote = Remote(source.address + file["name"], file["bytes"], file["sha256"])
         path = folder / file["name"]
-        if documents is None and (room is None or room >= remote.bytes):
-            yield download(remote, path, quiet=quiet)
-            room = None if room is None else room - remote.bytes
-        elif room is not None:
-            part = download(remote, path, room, quiet)
-            if end := _end_of_line(part, room):
-                yield _beginning(part, folder / limit.folder / path.name, end)
-            elif room == limit.bytes:  # there is no file before this one
-                raise UserError(f"The first line of {path.name} has more bytes; take more.")
-            return
-        else:
+        if documents is not None:
             part, lines, end = _first_lines(remote, path, documents + source.header_lines, quiet)
             documents -= lines - source.header_lines
-            whole = part == path and end == remote.bytes
+        else:
+            asked = min(room, remote.bytes)
+            part = download(remote, path, asked, quiet)
+            end = asked if asked == remote.bytes else _end_of_line(part, asked)
+            if not end and room == limit.bytes:  # there is no file before this one
+                raise UserError(f"The first line of {path.name} has more bytes; take more.")
+            room -= asked
+        if end:
+            whole = end == remote.bytes
             yield part if whole else _beginning(part, folder / limit.folder / path.name, end)
-        if documents == 0 or room == 0:
+        if 0 in (documents, room):
             return
 
 
 def _first_lines(remote: Remote, path: Path, wanted: int, quiet: bool) -> tuple[Path, int, int]:
     """A file that holds the first lines, how many they are, and where they end."""
-    asked = 0
-    while True:
-        asked += _STEP
+    for asked in count(_STEP, _STEP):
         part = download(remote, path, asked, quiet)
         with open(part, "rb") as file:
             lines = list(map(len, islice(file, wanted)))
@@ -267,7 +260,7 @@ def _rows(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[P
     if (folder / _DONE).exists():
         yield from (folder / name for name in json.loads((folder / _DONE).read_text("utf-8")))
         return
-    documents, room = limit
+    documents, room = limit.documents, limit.bytes or math.inf
     paths: list[Path] = []
     try:
         with (
@@ -284,9 +277,8 @@ def _rows(source: Source, folder: Path, limit: Limit, quiet: bool) -> Iterator[P
                 if documents is not None:
                     with open(path, "rb") as file:
                         documents -= sum(1 for _ in file)
-                if room is not None:
-                    room -= path.stat().st_size
-                if documents == 0 or (room is not None and room <= _SMALLEST_REST):
+                room -= path.stat().st_size
+                if documents == 0 or room <= _SMALLEST_REST:
                     break
             write_whole(folder / _DONE, json.dumps([path.name for path in paths]))
     except UserError:
@@ -310,20 +302,21 @@ def _list(address: str) -> tuple[str, list[str]]:
     return parent, names
 
 
-_READERS = {".parquet": "parquet.ParquetReader", ".jsonl": "jsonl.JsonlReader"}
-_READERS |= {".json": _READERS[".jsonl"], ".csv": "csv.CsvReader"}
+_READERS = {".parquet": "ParquetReader", ".csv": "CSVReader"}
+_READERS |= {".jsonl": "JsonlReader", ".json": "JsonlReader"}
 
 
 def _write_rows(parent: str, name: str, path: Path, limit: Limit, bar: Progress) -> None:
-    module, reader = _READERS[sniffing.extension(name)].split(".")
-    module = importlib.import_module(f"datatrove.pipeline.readers.{module}")
+    from datatrove.pipeline import readers
+
     documents = -1 if limit.documents is None else limit.documents
-    reader = getattr(module, reader)(parent, limit=documents, adapter=_whole_row)
+    new_reader = getattr(readers, _READERS[sniffing.extension(name)])
+    reader = new_reader(parent, limit=documents, adapter=_whole_row)
     written = 0
     with whole_file(path) as file:
         for row in reader.read_files_shard([name]):
             size = len(row.text.encode("utf-8", "replace")) + 1
-            if limit.bytes is not None and written and written + size > limit.bytes:
+            if written and written + size > limit.bytes:
                 break
             file.write(row.text + "\n")
             written += size

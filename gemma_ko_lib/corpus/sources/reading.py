@@ -127,8 +127,7 @@ def _read(
     elif kind == "warc":
         yield from web.read_warc(name, stream)
     elif kind == "html":
-        found = web.html_passage(name, stream.read(records.LONGEST_RECORD + 1))
-        yield found if isinstance(found, Reject) else (None, found)
+        yield from web.read_html(name, stream)
     elif kind == "mediawiki":
         yield from wiki.read_dump(name, stream)
     else:

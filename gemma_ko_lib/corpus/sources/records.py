@@ -1,9 +1,10 @@
 """What readers hand on: passages of text, and rejects where no text was to be had."""
 
 import datetime
+import functools
 import re
 import string as letters
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
@@ -40,6 +41,21 @@ class Reject(NamedTuple):
     line: int | None
     reason: str
     start: str = ""
+
+
+def rejects_empty(reason: str) -> Callable:
+    """Makes a reader, which takes a file's name first, reject a file that it finds nothing in."""
+
+    def decorate(read: Callable[..., Iterator]) -> Callable[..., Iterator]:
+        @functools.wraps(read)
+        def items(name: str, *arguments) -> Iterator:
+            found = read(name, *arguments)
+            yield next(found, Reject(name, None, reason))
+            yield from found
+
+        return items
+
+    return decorate
 
 
 class Note(NamedTuple):

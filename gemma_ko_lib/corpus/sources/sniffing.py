@@ -40,7 +40,7 @@ _JSON_START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\{\]])')
 _XML_START = re.compile(rb"\s*(?:<\?xml\b[^<>]{0,200}>)?\s*")
 _HTML_START = re.compile(rb"<(?:!doctype html|html)\b", re.IGNORECASE)
 _HANGUL, _NOT_ASCII = re.compile("[가-힣]"), re.compile("[^\x00-\x7f]")
-_NOT_ASCII_BYTE = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII_LINE = re.compile(rb"^([^\n\x80-\xff]*+[\x80-\xff][^\n]*+)(\n?)", re.MULTILINE)
 # 5⇥배송이 빨라요: a rating and a review, without a header.
 RATED_LINE = re.compile(r"-?\d{1,2}(?:\.\d)?\t[^\t]+")
 
@@ -150,14 +150,10 @@ def encoding_of(head: bytes) -> str | None:
             return encoding
     if b"\x00" in head:
         return None
-    found = _NOT_ASCII_BYTE.search(head)
-    if not found:
+    line = _NOT_ASCII_LINE.search(head)
+    if not line or _decoded(line[1], "utf-8", is_whole=bool(line[2])) is not None:
         return "utf-8"
-    end = head.find(b"\n", found.start())
-    line = head[head.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else None]
-    if _decoded(line, "utf-8", is_whole=end >= 0) is not None:
-        return "utf-8"
-    return "cp949" if is_cp949(line) else None
+    return "cp949" if is_cp949(line[1]) else None
 
 
 def _decoded(data: bytes, encoding: str, is_whole: bool) -> str | None:

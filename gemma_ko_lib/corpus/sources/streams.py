@@ -7,7 +7,6 @@ XML is read from a stream by the element, in memory that the longest decides.
 """
 
 import bz2
-import codecs
 import io
 import lzma
 import zipfile
@@ -28,7 +27,13 @@ _ZSTD_PIECE = 1 << 10
 # like: they harm nobody.
 HIGHEST_RATIO = 200
 _HARMLESS_BYTES = 16_000_000
-PACKED = frozenset(("gzip", "bzip2", "xz", "zstd"))
+_DECODERS: dict[str, Callable] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+PACKED = frozenset(_DECODERS)
 # What a stream raises where its bytes are damaged.
 DAMAGED_STREAM = (EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -90,15 +95,9 @@ def stream_of(next_piece: Callable[[int], bytes], damage: list[Exception]) -> Bi
 
 def unpacked(stream: BinaryIO, kind: str, damage: list[Exception]) -> BinaryIO:
     """The content of a packed stream of a kind in `PACKED`, checked to its end."""
-    new = {
-        "gzip": lambda: zlib.decompressobj(wbits=31),
-        "bzip2": bz2.BZ2Decompressor,
-        "xz": lzma.LZMADecompressor,
-        "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
-    }[kind]
     # zstandard's object takes no limit.
     limit = () if kind == "zstd" else (BUFFER,)
-    pieces = _unpack(stream, new, limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
+    pieces = _unpack(stream, _DECODERS[kind], limit, _ZSTD_PIECE if kind == "zstd" else _CHUNK)
     return stream_of(lambda size: next(pieces, b""), damage)
 
 
@@ -106,12 +105,18 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
     """What a file packs, in one member or several; each must have its end."""
     packed = unpacked = 0
     data = stream.read1(size)
-    # Tapes are padded with zeros.
-    while data := data.lstrip(b"\0"):
+    while data:
+        # Tapes are padded with zeros.
+        data = data.lstrip(b"\0")
+        if not data:
+            data = stream.read1(size)
+            continue
         decoder = new()
         while not decoder.eof:
             if not data and getattr(decoder, "needs_input", True):
-                raise EOFError
+                data = stream.read1(size)
+                if not data:
+                    raise EOFError
             packed += len(data)
             piece = decoder.decompress(data, *limit)
             unpacked += len(piece)
@@ -121,8 +126,6 @@ def _unpack(stream: BinaryIO, new: Callable, limit: tuple, size: int) -> Iterato
                 yield piece
             data = getattr(decoder, "unconsumed_tail", b"")
             packed -= len(data)
-            if not data and not decoder.eof and getattr(decoder, "needs_input", True):
-                data = stream.read1(size)
         packed -= len(decoder.unused_data)
         data = decoder.unused_data or stream.read1(size)
 
@@ -159,15 +162,8 @@ def xml_elements(stream: BinaryIO, *tags: str) -> Iterator[ElementTree.Element]:
 
 def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
     """Text of another encoding as UTF-8; what does not fit becomes U+FFFD."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-
-    def next_piece(size: int) -> bytes:
-        piece = b""
-        while not piece and (data := stream.read1(size)):
-            piece = decoder.decode(data).encode()
-        return piece or decoder.decode(b"", final=True).encode()
-
-    return stream_of(next_piece, [])
+    text = io.TextIOWrapper(stream, encoding, "replace", newline="")
+    return stream_of(lambda size: text.read(size).encode(), [])
 
 
 def checked(packed: zipfile.ZipExtFile, checksum: int, damage: list[Exception]) -> BinaryIO:

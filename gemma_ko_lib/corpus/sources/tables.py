@@ -19,8 +19,7 @@ _CHUNK = 1 << 20
 _LONGEST_ROW = 4_000_000
 # Stands for what was left out of a line that does not end.
 _TOO_LONG = "\0"
-# Tables without a header that are known by their shape.
-_RATED = ("rating", "review")
+_LINE = re.compile(r"[^\n]*+\n?")
 
 # Petitions are longer than the 131,072 characters that csv allows a cell.
 csv.field_size_limit(_LONGEST_ROW)
@@ -31,6 +30,7 @@ Row = tuple[int, dict]
 # --- CSV and TSV ------------------------------------------------------------------------
 
 
+@records.rejects_empty("no rows in the table")
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of a delimited text; a row that does not fit is rejected alone.
 
@@ -39,25 +39,22 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
     """
     lines = _Lines(stream)
     while (line := lines.peek()) is not None and (not line.strip() or line.startswith("#")):
-        lines.take(None)
+        lines.take()
     if line is None:
-        yield Reject(name, None, "no rows in the table")
         return
     delimiter = sniffing.delimiter_of(line)
     columns = _distinct(sniffing.split_header(line))
     if sniffing.RATED_LINE.fullmatch(line):
-        columns, quoted = list(_RATED), False
+        columns, quoted = ["rating", "review"], False  # a table without a header
     else:
         is_csv = sniffing.extension(name) == ".csv"  # also with one column, without delimiters
         quoted = delimiter != "\t" or line.startswith('"') or (is_csv and delimiter not in line)
-        lines.take(None)
-    pattern = _row_pattern(delimiter) if quoted else None
-    found = 0
+        lines.take()
+    pattern = _row_pattern(delimiter) if quoted else _LINE
     while row := lines.take(pattern):
         number, text, fits = row
         if not text.strip():
             continue
-        found += 1
         reason = ""
         if _TOO_LONG in text or len(text) > _LONGEST_ROW:
             reason = f"too long for a row ({_LONGEST_ROW:,} characters)"
@@ -73,8 +70,6 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Row | Reject]:
             yield Reject(name, number, reason, records.beginning(text).strip())
         else:
             yield number, dict(zip(columns, map(str.strip, cells), strict=False))
-    if not found:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _row_pattern(delimiter: str) -> re.Pattern:
@@ -104,30 +99,23 @@ class _Lines:
         line = self._text[self._at : end if end >= 0 else None]
         return line.rstrip("\r") if line or end >= 0 else None
 
-    def take(self, pattern: re.Pattern | None) -> tuple[int, str, bool] | None:
+    def take(self, pattern: re.Pattern = _LINE) -> tuple[int, str, bool] | None:
         """Number and text of the next row, and whether it fits the pattern; None at the end.
 
         What does not fit is given out by line, so that the rows below are read.
         """
-        line = self.peek()
-        if line is None:
+        if self.peek() is None:
             return None
-        match = None
-        while pattern:
+        while True:
             match = pattern.match(self._text, self._at)
             if match and match.end() < len(self._text):
                 break
             if len(self._text) - self._at > _LONGEST_ROW or not self._more():
                 break
-        number, start = self._number, self._at
-        if match:
-            self._at = match.end()
-        else:
-            end = self._text.find("\n", start)
-            self._at = end + 1 if end >= 0 else len(self._text)
-        self._number += self._text.count("\n", start, self._at)
-        text = match[0] if match else line
-        return number, text.rstrip("\r\n"), pattern is None or match is not None
+        row = match or _LINE.match(self._text, self._at)
+        number, self._at = self._number, row.end()
+        self._number += row[0].count("\n")
+        return number, row[0].rstrip("\r\n"), match is not None
 
     def _more(self) -> bool:
         if data := self._stream.read(_CHUNK):
@@ -141,6 +129,7 @@ class _Lines:
 # --- Excel ----------------------------------------------------------------------------
 
 
+@records.rejects_empty("no rows in the table")
 def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of all sheets; the first row with two names or more is a sheet's header, or one
     alone that texts have.
@@ -149,21 +138,14 @@ def read_xlsx(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
         name: of the file.
         file: seekable.
     """
-    found = 0
     try:
         for title, rows in sheets.read_sheets(file):
             try:
-                for row in _named_rows(rows):
-                    found += 1
-                    yield row
+                yield from _named_rows(rows)
             except sheets.DAMAGED as error:
                 yield Reject(name, None, f"damaged sheet ('{title}': {_short(error)})")
-                found += 1
     except sheets.DAMAGED as error:
         yield Reject(name, None, f"damaged Excel file ({_short(error)})")
-        return
-    if not found:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _named_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
@@ -201,6 +183,7 @@ _BATCH_ROWS, _BATCH_BYTES = 256, 8_000_000
 _VALUE_BYTES = 4
 
 
+@records.rejects_empty("no rows in the table")
 def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     """The rows of a Parquet file, a few megabytes in memory at a time.
 
@@ -238,9 +221,6 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[Row | Reject]:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = f"damaged Parquet file; what came before was kept ({_short(error)})"
         yield Reject(name, number + 1, reason)
-        return
-    if not number:
-        yield Reject(name, None, "no rows in the table")
 
 
 def _rows_at_once(metadata, group: int, packed: int) -> int:

@@ -49,7 +49,9 @@ def map_nikl(text: str, spoken: bool = False) -> str:
     Example: "&name1&아 ((가자)) {laughing}" → "[이름]아 가자".
     """
     if "&" in text:
-        text = _NIKL_IDENTITY.sub(_nikl_placeholder, text)
+        text = _NIKL_IDENTITY.sub(
+            lambda mark: PLACEHOLDERS[_NIKL_KINDS.get(mark[1], "other")], text
+        )
     if "{" in text:
         text = _NIKL_SYSTEM.sub(" ", text)
     if "((" in text:
@@ -59,10 +61,6 @@ def map_nikl(text: str, spoken: bool = False) -> str:
     if spoken:
         text = _LENGTHENED.sub("", _BROKEN_OFF.sub(r"\1", text))
     return _one_line(text)
-
-
-def _nikl_placeholder(match: re.Match) -> str:
-    return PLACEHOLDERS[_NIKL_KINDS.get(match[1], "other")]
 
 
 def _guess(match: re.Match) -> str:
@@ -92,13 +90,8 @@ def map_sns(text: str) -> str:
     Example: "#@이름#아 사진 봐 #@시스템#사진#" → "[이름]아 사진 봐".
     """
     if "#@" in text:
-        text = _SNS_TAG.sub(_sns_placeholder, text)
+        text = _SNS_TAG.sub(lambda mark: PLACEHOLDERS.get(_SNS_KINDS.get(mark[1]), " "), text)
     return _one_line(text)
-
-
-def _sns_placeholder(match: re.Match) -> str:
-    kind = _SNS_KINDS.get(match[1])
-    return PLACEHOLDERS[kind] if kind else " "
 
 
 # --- AI-Hub: transcripts of speech ----------------------------------------------------

@@ -8,8 +8,9 @@ import dataclasses
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from statistics import median
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from gemma_ko_lib.corpus.sources import records, tags
 from gemma_ko_lib.corpus.sources.lines import bounded_lines
@@ -36,65 +37,45 @@ _WITHIN = re.compile(r"[.?!…] ")
 _FEWEST_BLOCKS = 30
 
 
-class Guess(NamedTuple):
-    """How the documents of a text are parted.
-
-    Attributes:
-        by: one of `records.DOCUMENTS_BY`.
-        note: what the user is told; "" for a plain text.
-    """
-
-    by: str
-    note: str = ""
-
-
-def guess(head: str, is_whole: bool, is_long: bool) -> Guess:
+def guess(head: str, is_whole: bool, is_long: bool) -> tuple[str, str]:
     """Tell from the beginning of a text how its documents are parted.
 
     Args:
         head: its first characters.
         is_whole: nothing follows.
         is_long: the text is too long for one document.
+
+    Returns:
+        One of `records.DOCUMENTS_BY`, and what the user is told of it; "" for a plain text.
     """
     lines = head.split("\n")
     if not is_whole:
         del lines[-1]  # it may be cut
     written = [line for line in lines if line.strip()]
     if not written:
-        return Guess("file")
+        return "file", ""
     if _OPENING.fullmatch(written[0]):
-        return Guess("wikiextractor", "one document for each <doc …>")
+        return "wikiextractor", "one document for each <doc …>"
     if _TITLE.fullmatch(written[0]):
-        return Guess("title", "one document for each line of the form ' = title = '")
+        return "title", "one document for each line of the form ' = title = '"
     if tags.is_speech_transcript(head):
-        return Guess("file")
-    blocks = _blocks(lines)
+        return "file", ""
+    parted = groupby(lines, key=lambda line: bool(line.strip()))
+    blocks = [list(block) for is_written, block in parted if is_written]
     if is_long and len(blocks) > 1:
-        return Guess("blank", "documents parted by blank lines, the file being too long for one")
+        return "blank", "documents parted by blank lines, the file being too long for one"
     if is_long:
-        return Guess("line", "one document a line, the file being too long for one")
+        return "line", "one document a line, the file being too long for one"
     if len(blocks) == 1 and len(written) >= _FEWEST_LINES:
         if _are_documents(written):
-            return Guess("line", "one document a line (--documents-by file, if it is one text)")
-        return Guess("file", "one document of many lines (--documents-by line, if each is one)")
+            return "line", "one document a line (--documents-by file, if it is one text)"
+        return "file", "one document of many lines (--documents-by line, if each is one)"
     if len(blocks) > 2 and median(map(len, blocks)) > 1 and _are_sentences(written):
         if len(blocks) >= _FEWEST_BLOCKS:
             said = "documents parted by blank lines (--documents-by file, if it is one text)"
-            return Guess("blank", said)
-        return Guess(
-            "file", "one document of several blocks (--documents-by blank, if each is one)"
-        )
-    return Guess("file")
-
-
-def _blocks(lines: list[str]) -> list[list[str]]:
-    blocks: list[list[str]] = [[]]
-    for line in lines:
-        if line.strip():
-            blocks[-1].append(line)
-        elif blocks[-1]:
-            blocks.append([])
-    return blocks if blocks[-1] or len(blocks) == 1 else blocks[:-1]
+            return "blank", said
+        return "file", "one document of several blocks (--documents-by blank, if each is one)"
+    return "file", ""
 
 
 def _are_documents(lines: list[str]) -> bool:
@@ -120,6 +101,7 @@ def _are_sentences(lines: list[str]) -> bool:
 # --- Reading --------------------------------------------------------------------------------
 
 
+@records.rejects_empty("empty text")
 def read_text(
     name: str, stream: BinaryIO, by: str
 ) -> Iterator[tuple[int | None, Passage] | Reject | Note]:
@@ -133,14 +115,10 @@ def read_text(
     if by == "file":
         yield _whole_text(name, stream.read(records.LONGEST_RECORD + 1))
         return
-    found = 0
     for part in _parts(bounded_lines(stream), _STEPS[by]):
-        found += 1
         yield part.document(name)
         if part.remark and not part.problem:
             yield Reject(name, part.number, part.remark)
-    if not found:
-        yield Reject(name, None, "empty text")
 
 
 def _whole_text(name: str, data: bytes) -> tuple[None, Passage] | Reject:

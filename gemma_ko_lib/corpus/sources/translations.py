@@ -5,7 +5,7 @@ a "language" where it is not Korean.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gemma_ko_lib.corpus.sources import aihub, nikl
 from gemma_ko_lib.corpus.sources.records import (
@@ -29,13 +29,13 @@ _NUMBERS = ("sid", "sn", "SID", "관리번호", "ID", "id")
 _HANGUL, _KANA, _HAN = re.compile("[가-힣]"), re.compile("[ぁ-ヺ]"), re.compile("[一-鿿]")
 
 
-def accepts(record: dict, origin: Origin) -> bool:
-    """Whether a record has fields for the same text in two languages."""
-    return _sides(record, origin) is not None
+def passages(record: dict, origin: Origin) -> Iterable[Passage] | None:
+    """Each side, called after the pair and its language; None if the record is no pair."""
+    sides = _sides(record, origin)
+    return None if sides is None else _passages(record, sides, origin)
 
 
-def passages(record: dict, origin: Origin) -> Iterator[Passage]:
-    """Each side, called after the pair and its language."""
+def _passages(record: dict, sides: list[tuple[str, str]], origin: Origin) -> Iterator[Passage]:
     numbers = (identifier_of(record.get(field)) for field in _NUMBERS)
     number = next(filter(None, numbers), None)
     about = {
@@ -47,7 +47,7 @@ def passages(record: dict, origin: Origin) -> Iterator[Passage]:
         "pair": number,
         **_source(record, origin),
     }
-    for language, text in _sides(record, origin) or [("ko", "")]:
+    for language, text in sides or [("ko", "")]:
         known = {} if language == "ko" else {"language": language}
         yield Passage(text, number and f"{number}.{language}", about | known)
 

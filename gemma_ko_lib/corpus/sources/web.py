@@ -13,6 +13,7 @@ from gemma_ko_lib.corpus.sources.records import (
     Passage,
     Reject,
     iso_date,
+    rejects_empty,
     too_long,
     without_unknown,
 )
@@ -113,18 +114,19 @@ def _passage(data: bytes, kind: str, identifier: str | None = None, **about) -> 
     return without_unknown(Passage(text, identifier, about))
 
 
-def html_passage(name: str, data: bytes) -> Passage | Reject:
+def read_html(name: str, stream: BinaryIO) -> Iterator[tuple[None, Passage] | Reject]:
     """A saved page."""
-    found = _passage(data, "html")
-    return Reject(name, None, found) if isinstance(found, str) else found
+    found = _passage(stream.read(LONGEST_RECORD + 1), "html")
+    yield Reject(name, None, found) if isinstance(found, str) else (None, found)
 
 
+@rejects_empty("no pages in the WARC")
 def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
     """The pages of a crawl (WARC) or their extracted texts (WET), with their number."""
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
-    number = found = 0
+    number = 0
     try:
         for record in ArchiveIterator(stream):
             number += 1
@@ -132,18 +134,13 @@ def read_warc(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Rej
                 continue
             passage = _warc_passage(record)
             if isinstance(passage, str):
-                found += 1
                 yield Reject(name, None, f"{passage} (record {number:,})")
             elif passage and passage.text:
-                found += 1
                 yield number, passage
     except (ArchiveLoadFailed, ValueError, AttributeError) as error:
         # warcio has no word for a record cut in its header: it fails as it comes.
         reason = f"damaged WARC; what came before was kept (record {number + 1:,}: {error})"
         yield Reject(name, None, reason)
-        return
-    if not found:
-        yield Reject(name, None, "no pages in the WARC")
 
 
 def _is_cut(stream) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
-from gemma_ko_lib.corpus.sources.records import Passage, Reject
+from gemma_ko_lib.corpus.sources.records import Passage, Reject, rejects_empty
 from gemma_ko_lib.corpus.sources.streams import xml_elements
 
 _REDIRECT = re.compile(r"#(?:redirect|넘겨주기)\b\s*:?[^\n]*", re.IGNORECASE)
@@ -170,19 +170,16 @@ def plain_text(text: str) -> str:
 # --- Dumps ------------------------------------------------------------------------------------
 
 
+@rejects_empty("no pages in the dump")
 def read_dump(name: str, stream: BinaryIO) -> Iterator[tuple[int, Passage] | Reject]:
     """The articles of a MediaWiki dump (pages-articles.xml), in their number; of all name spaces
     only the first holds articles.
     """
-    number = 0
     try:
-        for page in xml_elements(stream, "page"):
-            number += 1
+        for number, page in enumerate(xml_elements(stream, "page"), 1):
             field = functools.partial(page.findtext, default="")
             if field("{*}ns", default="0") == "0":
                 text, title = field("{*}revision/{*}text"), field("{*}title")
                 yield number, Passage(text, field("{*}id") or None, {"title": title})
     except (ParseError, ValueError) as error:
         yield Reject(name, None, f"damaged dump; what came before was kept ({error})")
-    if not number:
-        yield Reject(name, None, "no pages in the dump")

@@ -6,6 +6,7 @@ not trusted: sizes, names and links are looked at before anything is read.
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -113,23 +114,19 @@ class _Archive(NamedTuple):
     members: dict[str, zipfile.ZipInfo]
 
 
-# The archive last read and those around it: a list of 100,000 members is not read anew for
-# each of them. By process, since processes that share an open file share its position.
-_open_archives: dict[tuple, _Archive] = {}
-
-
 def _archive(path: str, outer: tuple[str, ...]) -> _Archive:
-    place = (os.getpid(), path, os.stat(path).st_mtime_ns)
-    key = (*place, outer)
-    if key not in _open_archives:
-        around = {(*place, outer[:depth]) for depth in range(len(outer))}
-        for other in _open_archives.keys() - around:
-            _open_archives.pop(other).file.close()
-        file = _open_archive(path, outer)
-        infos = [info for info in file.infolist() if not info.is_dir()]
-        keys = numbered(info.filename for info in infos)
-        _open_archives[key] = _Archive(file, dict(zip(keys, infos, strict=True)))
-    return _open_archives[key]
+    # By process, since processes that share an open file share its position.
+    return _opened(path, outer, os.getpid(), os.stat(path).st_mtime_ns)
+
+
+# A list of 100,000 members is not read anew for each of them. The archive last read and those
+# around it stay open; what the cache drops is closed with it.
+@functools.lru_cache(maxsize=DEEPEST)
+def _opened(path: str, outer: tuple[str, ...], process: int, changed: int) -> _Archive:
+    file = _open_archive(path, outer)
+    infos = [info for info in file.infolist() if not info.is_dir()]
+    keys = numbered(info.filename for info in infos)
+    return _Archive(file, dict(zip(keys, infos, strict=True)))
 
 
 def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:

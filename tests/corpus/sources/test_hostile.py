@@ -131,6 +131,14 @@ def test_a_packed_file_is_known_by_more_than_its_first_member(tmp_path, read, su
     assert len(read(tmp_path)[0]) == 300
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_what_follows_padding_is_read(tmp_path, read, suffix):
+    whole = PACK[suffix](LINES)
+    (tmp_path / f"a.jsonl.{suffix}").write_bytes(whole + b"\0" * 200_000 + whole + b"\0" * 512)
+    found, rejects = read(tmp_path)
+    assert (len(found), rejects) == (40_000, [])
+
+
 def test_a_zstd_file_cut_between_two_blocks_is_no_whole_file(tmp_path, read):
     import zstandard
 
@@ -395,10 +403,10 @@ def test_lists_of_numbers_where_a_corpus_has_a_word_cost_nothing(tmp_path, read)
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_what_no_format_foresaw_costs_its_record(tmp_path, read, monkeypatch, name):
-    def accepts(record, origin):
-        return "odd" in record and record["odd"]["열"]
+    def passages(record, origin):
+        return record["odd"]["열"] if "odd" in record else None
 
-    monkeypatch.setattr(formats, "_CORPORA", ((accepts, None), *formats._CORPORA))
+    monkeypatch.setattr(formats, "_CORPORA", (passages, *formats._CORPORA))
     lines = f'{{"odd": {{}}}}\n{RECORD.strip()}'
     (tmp_path / name).write_text(f"[{lines.replace(chr(10), ',')}]" if name == "a.json" else lines)
     found, (reject,) = read(tmp_path)

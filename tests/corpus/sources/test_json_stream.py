@@ -175,6 +175,12 @@ def test_bytes_that_are_no_utf8_cost_their_record():
     assert reject.reason.startswith("not UTF-8")
 
 
+def test_what_is_against_the_standard_is_read_after_damage_too():
+    bad, good = '{"n": 2 "text": "둘"}', '{"n": NaN, "text": "셋\t줄"}'
+    found, (_,) = split(f'{{"data": [{{"n": 1, "text": "하나"}}, {bad}, {good}, {good}]}}')
+    assert [item.record["text"] for item in found] == ["하나", "셋\t줄", "셋\t줄"]
+
+
 def test_a_damaged_single_record_is_not_read_as_its_parts():
     # Each utterance alone would be a text without its dialogue.
     data = '{"info": {"topic" "취미"}, "utterances": [{"speaker": "1", "text": "네"}]}'

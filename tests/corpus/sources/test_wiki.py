@@ -100,3 +100,9 @@ def test_a_cut_dump_and_a_page_without_end_are_told_once(tmp_path, read, monkeyp
     (tmp_path / "pages.xml").write_text(DUMP.replace("토론</text>", "토론" * 100_000))
     found, (reject,) = read(tmp_path)
     assert (len(found), "too long" in reject.reason) == (1, True)
+
+
+def test_a_dump_without_an_article_is_not_passed_over_in_silence(tmp_path, read):
+    (tmp_path / "pages.xml").write_text(DUMP.replace("<ns>0</ns>", "<ns>10</ns>"))
+    found, (reject,) = read(tmp_path)
+    assert (found, reject.reason) == ([], "no pages in the dump")
