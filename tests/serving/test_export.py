@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_nothing_behind(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(gguf.GGUFWriter, "write_tensor_data", full)
     with pytest.raises(UserError, match="No space left"):
         serving.export_gguf(tiny_model, tmp_path / "tiny.gguf")
-    monkeypatch.setattr("gemma_ko_lib.serving.safetensors_stream._write", full)
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
     with pytest.raises(UserError, match="No space left"):
         serving.export_transformers(tiny_model, tmp_path / "hf")
     assert not list(tmp_path.iterdir())
