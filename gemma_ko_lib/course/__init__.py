@@ -24,17 +24,6 @@ from gemma_ko_lib.runtime import Progress, UserError, printable, write_json
 if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
     from gemma_ko_lib.course.watch import Watch
-
-__all__ = [
-    "CourseResult",
-    "describe_failure",
-    "find_notebooks",
-    "notebooks_dir",
-    "read_recorded",
-    "record",
-    "recorded_metrics",
-    "run_course",
-]
 _METRICS = "metrics.json"
 
 
