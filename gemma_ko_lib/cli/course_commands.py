@@ -78,7 +78,7 @@ def _course(arguments) -> int:
         folder=folder,
     )
     print(f"The report, to open in a browser: {result.report_path}")
-    return result.exit_code
+    return 0 if result.ok else 1
 
 
 # --- progress ---

@@ -45,11 +45,6 @@ class CourseResult:
         return all(notebook.status == "ok" for notebook in self.notebooks)
 
     @property
-    def exit_code(self) -> int:
-        """For the command line: 0, or 1 when a notebook failed."""
-        return 0 if self.ok else 1
-
-    @property
     def metrics_path(self) -> Path:
         return self.output_dir / _METRICS
 
@@ -64,7 +59,6 @@ def run_course(
     jobs: int = 1,
     output_dir: str | Path = "course-output",
     timeout_s: float | None = None,
-    progress: bool = True,
     *,
     folder: Path | None = None,
 ) -> CourseResult:
@@ -81,7 +75,6 @@ def run_course(
         output_dir: where everything goes; metrics.json and report.html there are replaced.
         timeout_s: time limit of one whole notebook, from the start of its kernel; none when
             None, and a cell that takes long is then only reported.
-        progress: report progress on stderr; failures are always reported.
         folder: where the notebooks are; the course's own when None.
 
     Returns:
@@ -130,7 +123,6 @@ def run_course(
                 {"PROFILE": profile, "SEED": 0, "OUTPUT_DIR": str(artefacts)},
                 watches[path],
                 f"[{number}/{len(paths)}] {path.stem}",
-                progress,
             )
 
         numbered = list(enumerate(paths, start=1))
@@ -158,12 +150,7 @@ def run_course(
 
 
 def _run_notebook(
-    path: Path,
-    executed: Path,
-    parameters: dict,
-    watch: "Watch",
-    label: str,
-    progress: bool,
+    path: Path, executed: Path, parameters: dict, watch: "Watch", label: str
 ) -> "NotebookResult":
     import nbformat
     from tqdm import tqdm
@@ -172,7 +159,7 @@ def _run_notebook(
 
     executed.unlink(missing_ok=True)  # a file of an earlier run must not be taken for this one's
     cells = count_code_cells(path)
-    with Progress(cells, label, unit="cells", quiet=not progress) as bar:
+    with Progress(cells, label, unit="cells") as bar:
         watch.on_cell = bar.update
         watch.on_wait = lambda seconds, long: _tell_waiting(bar, watch, seconds, long)
         result = execute_notebook(path, executed, parameters, watch)
@@ -180,12 +167,10 @@ def _run_notebook(
         result.metrics = recorded_metrics(nbformat.read(executed, as_version=4))
     peak = result.peak_memory_bytes
     memory = f", peak memory {peak / 1e6:,.0f} MB" if peak else ""
-    line = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
+    said = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
     if result.status != "ok" and not watch.stopped:
-        failure = describe_failure(result, cells, watch.timeout_s)
-        tqdm.write(printable(f"{line}\n{failure}"), file=sys.stderr)
-    elif progress:
-        tqdm.write(printable(line), file=sys.stderr)
+        said += f"\n{describe_failure(result, cells, watch.timeout_s)}"
+    tqdm.write(printable(said), file=sys.stderr)
     return result
 
 
