@@ -29,6 +29,7 @@ from gemma_ko_lib.runtime.storage import (
     samples_dir,
     sha256_of,
     whole_file,
+    whole_path,
     write_json,
     write_whole,
 )
