@@ -78,17 +78,9 @@ def _serve(arguments) -> None:
             flush=True,
         )
 
-    asyncio.run(
-        server.serve(
-            engines,
-            sockets,
-            queue=arguments.queue,
-            key=key,
-            loopback=server.is_loopback(arguments.host),
-            ui=arguments.ui,
-            ready=ready,
-        )
-    )
+    loopback = server.is_loopback(arguments.host)
+    state = server.State(engines, arguments.queue, key, loopback, arguments.ui)
+    asyncio.run(server.serve(state, sockets, ready))
 
 
 def _add_chat(commands) -> None:
