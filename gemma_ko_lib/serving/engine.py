@@ -116,7 +116,7 @@ def named(models: list[str]) -> dict[str, Path]:
     return {name: find_gguf(model) for name, model in names.items()}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Engine:
     """A loaded model.
 
@@ -127,7 +127,7 @@ class Engine:
         context: tokens of each request, prompt and answer together.
         server: xllamacpp's.
         url: where llama.cpp listens.
-        key: what it wants to hear there.
+        headers: what a request there carries: the key that it wants to hear.
         load_seconds: how long it took to load.
         chat: its file carries Gemma's turn template, as that of a model trained to chat does.
     """
@@ -138,14 +138,9 @@ class Engine:
     context: int
     server: object
     url: str
-    key: str
+    headers: dict[str, str]
     load_seconds: float
     chat: bool
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What a request to the engine carries."""
-        return {"Authorization": f"Bearer {self.key}"}
 
 
 def load(
@@ -198,10 +193,10 @@ def load(
             "than the memory that is free."
         ) from None
     seconds, url = time.monotonic() - started, server.listening_address
-    engine = Engine(name, path, slots, context, server, url, key, seconds, chat=False)
-    shown = httpx.get(f"{url}/props", headers=engine.headers, trust_env=False).json()
+    headers = {"Authorization": f"Bearer {key}"}
+    shown = httpx.get(f"{url}/props", headers=headers, trust_env=False).json()
     # Where a file has no template, llama.cpp takes one of another family of models.
-    engine.chat = TURN in shown["chat_template"]
+    chat = TURN in shown["chat_template"]
     # Rounded up to 256, and never more than the model was trained on.
-    engine.context = shown["default_generation_settings"]["n_ctx"]
-    return engine
+    context = shown["default_generation_settings"]["n_ctx"]
+    return Engine(name, path, slots, context, server, url, headers, seconds, chat)
