@@ -143,6 +143,27 @@ class Engine:
     chat: bool
 
 
+def llama_cpp(what_needs: str):
+    """The module xllamacpp.
+
+    Args:
+        what_needs: the beginning of the sentence that is said where it is missing.
+
+    Raises:
+        UserError: it is missing.
+    """
+    # OpenMP's threads wait for each other by spinning. On a busy machine that takes the cores
+    # from the thread that is waited for; libgomp reads the policy once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import xllamacpp
+    except ImportError:
+        raise UserError(
+            f"{what_needs} llama.cpp: install it with pip install 'gemma-ko[serve]'."
+        ) from None
+    return xllamacpp
+
+
 def load(
     name: str, path: Path, *, slots: int, context: int, threads: int, queue: int, ui: bool = False
 ) -> Engine:
@@ -160,16 +181,9 @@ def load(
     Raises:
         UserError: xllamacpp is missing, or llama.cpp cannot read the file.
     """
-    # OpenMP's threads wait for each other by spinning. On a busy machine that takes the cores
-    # from the thread that is waited for; libgomp reads the policy once, when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        import httpx
-        import xllamacpp
-    except ImportError:
-        raise UserError(
-            "Serving needs llama.cpp: install it with pip install 'gemma-ko[serve]'."
-        ) from None
+    xllamacpp = llama_cpp("Serving needs")
+    import httpx
+
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.model_alias = {name}
