@@ -41,7 +41,10 @@ def _serve(arguments) -> None:
     """Serve models behind an OpenAI-compatible endpoint."""
     import asyncio
 
-    from gemma_ko_lib.serving import engine, server
+    from gemma_ko_lib.serving import engine
+
+    engine.llama_cpp("Serving needs")  # before the rest of the extra is imported
+    from gemma_ko_lib.serving import server
 
     key = os.environ.get("GEMMA_KO_API_KEY", "").strip()  # as a client's header is read
     server.check_exposure(arguments.host, key, arguments.ui)

@@ -6,10 +6,12 @@ import json
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
-
-import httpx
+from typing import TYPE_CHECKING
 
 from gemma_ko_lib.runtime import UserError
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,9 @@ def metrics(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def _client() -> httpx.Client:
+def _client() -> "httpx.Client":
+    import httpx
+
     return httpx.Client(timeout=600, trust_env=False)  # a proxy cannot reach a loopback address
 
 
@@ -74,7 +78,9 @@ def measure_speed(
     return Speed(made / seconds, made / cpu, first)
 
 
-def _ask(http: httpx.Client, url: str, model: str, prompt: str, tokens: int) -> tuple[dict, float]:
+def _ask(
+    http: "httpx.Client", url: str, model: str, prompt: str, tokens: int
+) -> tuple[dict, float]:
     """Tokens of a prompt and its answer, as the server counts them, and seconds to the first."""
     body = {
         "model": model,
