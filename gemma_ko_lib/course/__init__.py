@@ -9,10 +9,12 @@ Notebooks call `record`; `run_course` executes them and leaves in its output fol
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,22 @@ class CourseResult:
         return self.output_dir / "report.html"
 
 
+@contextlib.contextmanager
+def needing_extra(what: str) -> Iterator[None]:
+    """Within it, a package of the extra "course" that is missing is an error that says so.
+
+    Raises:
+        UserError: one is.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(
+            f"{what} needs {error.name}: pip install 'gemma-ko[course]', or in a checkout "
+            "pip install -c constraints.txt -e '.[course]'."
+        ) from None
+
+
 def run_course(
     profile: str = "smoke",
     only: list[str] | None = None,
@@ -84,15 +102,10 @@ def run_course(
         UserError: unknown profile or notebook, an output folder that cannot be used or that
             another run is writing to, or packages of the extra "course" missing.
     """
-    try:
+    with needing_extra("Running the course"):
         from gemma_ko_lib.course.execution import NotebookResult
         from gemma_ko_lib.course.html_report import write_report
         from gemma_ko_lib.course.watch import Watch
-    except ImportError as error:
-        raise UserError(
-            f"Running the course needs {error.name}: pip install 'gemma-ko[course]', or in a "
-            "checkout pip install -c constraints.txt -e '.[course]'."
-        ) from None
 
     if profile != "auto":
         profiles.get(profile)  # a mistyped name fails here, not in fourteen notebooks
