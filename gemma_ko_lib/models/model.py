@@ -113,11 +113,11 @@ def write_tensors(
     """
     import safetensors.numpy
 
-    with runtime.whole_path(path) as part:
+    with runtime.disk_errors(path), runtime.whole_path(path) as part:
         try:
             safetensors.numpy.save_file(weights, part, metadata)
         except safetensors.SafetensorError as error:
-            raise runtime.disk_error(path, OSError(0, str(error))) from error
+            raise OSError(0, str(error)) from error
 
 
 def read_folder(folder: Path, dtype: str, name: str) -> Model:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, did_you_mean, whole_path
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_errors, whole_path
 from gemma_ko_lib.runtime.errors import nearest_existing
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
@@ -50,6 +50,6 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"{path} is there already; give another folder with -o.")
-    with whole_path(path) as part:
+    with disk_errors(path), whole_path(path) as part:
         part.mkdir()
         yield part

@@ -100,7 +100,7 @@ def export_gguf(
     for name, its_type in stored.items():
         shape, size = shapes[name], sizes[name]
         writer.add_tensor_info(names[name], shape, np.dtype("float32"), size, its_type)
-    with runtime.whole_path(path) as part:
+    with runtime.disk_errors(path), runtime.whole_path(path) as part:
         writer.write_header_to_file(part)
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()

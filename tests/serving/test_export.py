@@ -229,6 +229,16 @@ def test_a_full_disk_leaves_nothing_behind(tiny_model, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_any_error_of_writing_a_folder_is_one_of_the_disk(tmp_path):
+    with (
+        pytest.raises(UserError, match="Cannot write .*out: no errno"),  # as HDF5's
+        folders.new_folder(tmp_path / "out") as part,
+    ):
+        (part / "file").touch()
+        raise OSError("no errno")
+    assert not list(tmp_path.iterdir())
+
+
 def test_too_small_a_disk_is_seen_before_anything_is_written(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(folders.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="GB free"):
