@@ -278,8 +278,8 @@ def save_run_curves(run_dir: str | Path) -> Path:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (name, unit) in zip(axes, panels, strict=True):
             points = [(entry["step"], entry[name]) for entry in entries if name in entry]
-            line_curves({name: tuple(zip(*points, strict=True))}, "update", unit, name, ax=axis)
-            axis.set_title(name.replace("_", " "))
+            curve = {name: tuple(zip(*points, strict=True))}
+            line_curves(curve, "update", unit, name.replace("_", " "), ax=axis)
         path = Path(run_dir) / "curves.png"
         write_whole(path, picture(figure))
     return path

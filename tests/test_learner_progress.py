@@ -1,5 +1,8 @@
 """`gemma-ko progress`: what counts as passed, and what does not."""
 
+import os
+import subprocess
+import sys
 from importlib import metadata
 
 import nbformat
@@ -10,6 +13,7 @@ from data_samples.makers.notebooks.learner_edition import learner_notebook
 from gemma_ko_lib import cli
 from gemma_ko_lib.course.learner_progress import read_progress, write_certificate
 from gemma_ko_lib.runtime import UserError
+from tests.conftest import ROOT
 
 
 def source_notebook():
@@ -134,3 +138,18 @@ def test_the_command_reads_the_course_itself(tmp_path, capsys):
     assert cli.main(["progress", str(tmp_path), "-o", str(written), "--name", "민지"]) == 0
     assert "00_start_here" in capsys.readouterr().out
     assert "민지" in written.read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["progress", "course"])
+def test_without_the_extra_a_sentence_says_what_to_install(command, tmp_path):
+    (tmp_path / "nbformat.py").write_text("raise ModuleNotFoundError(name='nbformat')")
+    done = subprocess.run(
+        [sys.executable, "-m", "gemma_ko_lib.cli", command, "-o", str(tmp_path / "out")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "needs nbformat: pip install 'gemma-ko[course]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -78,7 +78,7 @@ def _course(arguments) -> int:
         folder=folder,
     )
     print(f"The report, to open in a browser: {result.report_path}")
-    return result.exit_code
+    return 0 if result.ok else 1
 
 
 # --- progress ---
@@ -95,8 +95,10 @@ def _add_progress(commands) -> None:
 
 def _progress(arguments) -> None:
     """Say which exercises your executed notebooks have passed."""
-    from gemma_ko_lib.course import learner_progress
+    from gemma_ko_lib import course
 
+    with course.needing_extra("This command"):
+        from gemma_ko_lib.course import learner_progress
     lessons = learner_progress.read_progress(arguments.notebooks)
     print(*learner_progress.progress_lines(lessons), sep="\n")
     if arguments.output:

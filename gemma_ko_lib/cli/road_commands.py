@@ -53,12 +53,11 @@ def _road(arguments) -> int | None:
         held = contextlib.nullcontext() if folder.is_dir() else only_process(folder)
         with held, contextlib.chdir(folder):
             return print(describe(file, road, [_state(s, *x) for s, *x in _looked_at(road.steps)]))
+    from gemma_ko_lib import course
     from gemma_ko_lib.cli.road_figures import collect
 
-    try:
+    with course.needing_extra("The report"):
         from gemma_ko_lib.course import road_report
-    except ImportError as error:
-        raise UserError(f"The report needs {error.name}: pip install 'gemma-ko[course]'.") from None
     with only_process(folder), contextlib.chdir(folder):
         print(f"$ cd {folder}", flush=True)
         _run_all(road.steps, parsers())

@@ -41,7 +41,10 @@ def _serve(arguments) -> None:
     """Serve models behind an OpenAI-compatible endpoint."""
     import asyncio
 
-    from gemma_ko_lib.serving import engine, server
+    from gemma_ko_lib.serving import engine
+
+    engine.llama_cpp("Serving needs")  # before the rest of the extra is imported
+    from gemma_ko_lib.serving import server
 
     key = os.environ.get("GEMMA_KO_API_KEY", "").strip()  # as a client's header is read
     server.check_exposure(arguments.host, key, arguments.ui)
@@ -78,17 +81,9 @@ def _serve(arguments) -> None:
             flush=True,
         )
 
-    asyncio.run(
-        server.serve(
-            engines,
-            sockets,
-            queue=arguments.queue,
-            key=key,
-            loopback=server.is_loopback(arguments.host),
-            ui=arguments.ui,
-            ready=ready,
-        )
-    )
+    loopback = server.is_loopback(arguments.host)
+    state = server.State(engines, arguments.queue, key, loopback, arguments.ui)
+    asyncio.run(server.serve(state, sockets, ready))
 
 
 def _add_chat(commands) -> None:

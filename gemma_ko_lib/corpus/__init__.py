@@ -11,18 +11,3 @@ from gemma_ko_lib.corpus.documents import Reject, open_corpus, read_documents, r
 from gemma_ko_lib.corpus.pipeline import clean
 from gemma_ko_lib.corpus.report import format_report
 from gemma_ko_lib.corpus.result_folder import clean_files, read_clean, sources_of
-
-__all__ = [
-    "CleanResult",
-    "CleanSettings",
-    "Reject",
-    "clean",
-    "clean_files",
-    "clean_text",
-    "format_report",
-    "open_corpus",
-    "read_clean",
-    "read_documents",
-    "read_records",
-    "sources_of",
-]

@@ -9,10 +9,12 @@ Notebooks call `record`; `run_course` executes them and leaves in its output fol
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +26,6 @@ from gemma_ko_lib.runtime import Progress, UserError, printable, write_json
 if TYPE_CHECKING:
     from gemma_ko_lib.course.execution import NotebookResult
     from gemma_ko_lib.course.watch import Watch
-
-__all__ = [
-    "CourseResult",
-    "describe_failure",
-    "find_notebooks",
-    "notebooks_dir",
-    "read_recorded",
-    "record",
-    "recorded_metrics",
-    "run_course",
-]
 _METRICS = "metrics.json"
 
 
@@ -56,11 +47,6 @@ class CourseResult:
         return all(notebook.status == "ok" for notebook in self.notebooks)
 
     @property
-    def exit_code(self) -> int:
-        """For the command line: 0, or 1 when a notebook failed."""
-        return 0 if self.ok else 1
-
-    @property
     def metrics_path(self) -> Path:
         return self.output_dir / _METRICS
 
@@ -69,13 +55,28 @@ class CourseResult:
         return self.output_dir / "report.html"
 
 
+@contextlib.contextmanager
+def needing_extra(what: str) -> Iterator[None]:
+    """Within it, a package of the extra "course" that is missing is an error that says so.
+
+    Raises:
+        UserError: one is.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(
+            f"{what} needs {error.name}: pip install 'gemma-ko[course]', or in a checkout "
+            "pip install -c constraints.txt -e '.[course]'."
+        ) from None
+
+
 def run_course(
     profile: str = "smoke",
     only: list[str] | None = None,
     jobs: int = 1,
     output_dir: str | Path = "course-output",
     timeout_s: float | None = None,
-    progress: bool = True,
     *,
     folder: Path | None = None,
 ) -> CourseResult:
@@ -92,7 +93,6 @@ def run_course(
         output_dir: where everything goes; metrics.json and report.html there are replaced.
         timeout_s: time limit of one whole notebook, from the start of its kernel; none when
             None, and a cell that takes long is then only reported.
-        progress: report progress on stderr; failures are always reported.
         folder: where the notebooks are; the course's own when None.
 
     Returns:
@@ -102,15 +102,10 @@ def run_course(
         UserError: unknown profile or notebook, an output folder that cannot be used or that
             another run is writing to, or packages of the extra "course" missing.
     """
-    try:
+    with needing_extra("Running the course"):
         from gemma_ko_lib.course.execution import NotebookResult
         from gemma_ko_lib.course.html_report import write_report
         from gemma_ko_lib.course.watch import Watch
-    except ImportError as error:
-        raise UserError(
-            f"Running the course needs {error.name}: pip install 'gemma-ko[course]', or in a "
-            "checkout pip install -c constraints.txt -e '.[course]'."
-        ) from None
 
     if profile != "auto":
         profiles.get(profile)  # a mistyped name fails here, not in fourteen notebooks
@@ -141,7 +136,6 @@ def run_course(
                 {"PROFILE": profile, "SEED": 0, "OUTPUT_DIR": str(artefacts)},
                 watches[path],
                 f"[{number}/{len(paths)}] {path.stem}",
-                progress,
             )
 
         numbered = list(enumerate(paths, start=1))
@@ -169,12 +163,7 @@ def run_course(
 
 
 def _run_notebook(
-    path: Path,
-    executed: Path,
-    parameters: dict,
-    watch: "Watch",
-    label: str,
-    progress: bool,
+    path: Path, executed: Path, parameters: dict, watch: "Watch", label: str
 ) -> "NotebookResult":
     import nbformat
     from tqdm import tqdm
@@ -183,7 +172,7 @@ def _run_notebook(
 
     executed.unlink(missing_ok=True)  # a file of an earlier run must not be taken for this one's
     cells = count_code_cells(path)
-    with Progress(cells, label, unit="cells", quiet=not progress) as bar:
+    with Progress(cells, label, unit="cells") as bar:
         watch.on_cell = bar.update
         watch.on_wait = lambda seconds, long: _tell_waiting(bar, watch, seconds, long)
         result = execute_notebook(path, executed, parameters, watch)
@@ -191,12 +180,10 @@ def _run_notebook(
         result.metrics = recorded_metrics(nbformat.read(executed, as_version=4))
     peak = result.peak_memory_bytes
     memory = f", peak memory {peak / 1e6:,.0f} MB" if peak else ""
-    line = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
+    said = f"{label}: {result.status}, {result.seconds:,.0f} s{memory}"
     if result.status != "ok" and not watch.stopped:
-        failure = describe_failure(result, cells, watch.timeout_s)
-        tqdm.write(printable(f"{line}\n{failure}"), file=sys.stderr)
-    elif progress:
-        tqdm.write(printable(line), file=sys.stderr)
+        said += f"\n{describe_failure(result, cells, watch.timeout_s)}"
+    tqdm.write(printable(said), file=sys.stderr)
     return result
 
 

@@ -111,19 +111,16 @@ def _join_streams(outputs: list) -> list:
 
     nbclient's own way of doing this takes time in the square of a line's length.
     """
-    pieces, joined = {}, []
+    groups: dict = {}
     for output in outputs:
-        if output.output_type == "stream":
-            if output.name in pieces:
-                pieces[output.name].append(output.text)
-                continue
-            pieces[output.name] = [output.text]
-        joined.append(output)
-    for output in joined:
-        if output.output_type == "stream":
-            lines = "".join(pieces[output.name]).replace("\r\n", "\n").split("\n")
-            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-    return joined
+        key = output.name if output.output_type == "stream" else id(output)
+        groups.setdefault(key, []).append(output)
+    for first, *more in groups.values():
+        if first.output_type == "stream":
+            text = "".join(piece.text for piece in (first, *more))
+            lines = text.replace("\r\n", "\n").split("\n")
+            first.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return [first for first, *_ in groups.values()]
 
 
 class _CourseEngine(Engine):
@@ -166,7 +163,7 @@ def _kernel_environment() -> dict[str, str]:
     inherited = os.environ.get("PYTHONPATH")
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([checkout, inherited] if inherited else [checkout]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [checkout, inherited])),
         # Whatever the shell has set: no windows open, and plots become outputs of their cell.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

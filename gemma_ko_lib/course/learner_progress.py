@@ -7,18 +7,21 @@ machine. Who wrote an answer, and with what help, no notebook shows.
 
 import dataclasses
 import datetime
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 from gemma_ko_lib import __version__
-from gemma_ko_lib.course.exercises import CHECK, MARKER, exercises
 from gemma_ko_lib.course.html_report import fill_page
 from gemma_ko_lib.course.notebook_files import find_notebooks, source_sha256
 from gemma_ko_lib.runtime import UserError, printable, write_whole
 
+CHECK = re.compile(r"# check exercise (\d+): \S")
+MARKER = re.compile(r"^( *)# solution$", re.M)
 # From the least to the best; of several notebooks of a lesson the best result counts.
 STATES = ("not run", "check was changed", "not passed", "passed")
 # nbformat takes other JSON for a notebook, and fails at what that lacks.
@@ -57,11 +60,11 @@ def read_progress(paths: Iterable[str | Path], folder: Path | None = None) -> li
     """
     lessons, owner = [], {}
     for path in find_notebooks(folder=folder):
-        notebook = nbformat.read(path, as_version=4)
-        if found := exercises(notebook):
-            title = next(filter(None, (_title(cell) for cell in notebook.cells)), path.stem)
-            lessons.append(Lesson(path.stem, title, {e.number: "not run" for e in found}))
-            owner |= {source_sha256(e.check.source): (lessons[-1], e.number) for e in found}
+        cells = nbformat.read(path, as_version=4).cells
+        if checks := _checks(cells):
+            title = next(filter(None, map(_title, cells)), path.stem)
+            lessons.append(Lesson(path.stem, title, {number: "not run" for number, _ in checks}))
+            owner |= {source_sha256(cell.source): lessons[-1] for _, cell in checks}
     solved, named = [], list(map(Path, paths))
     for path in _notebooks(named):
         try:
@@ -106,20 +109,27 @@ def _notebooks(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _take(cells: list, owner: dict[str, tuple[Lesson, int]]) -> None:
-    checks = [cell for cell in cells if cell.cell_type == "code" and CHECK.match(cell.source)]
-    known = [owner[key] for cell in checks if (key := source_sha256(cell.source)) in owner]
-    for cell in checks:
-        lesson, number = owner.get(source_sha256(cell.source), (None, None))
-        if lesson is not None:
+def _checks(cells: list[NotebookNode]) -> list[tuple[int, NotebookNode]]:
+    """The cells that check an exercise, each with its number."""
+    found = ((CHECK.match(cell.source), cell) for cell in cells if cell.cell_type == "code")
+    return [(int(match[1]), cell) for match, cell in found if match]
+
+
+def _take(cells: list[NotebookNode], owner: dict[str, Lesson]) -> None:
+    checks = _checks(cells)
+    owners = [owner.get(source_sha256(cell.source)) for _, cell in checks]
+    known = next(filter(None, owners), None)
+    if known is None:
+        return
+    for (number, cell), lesson in zip(checks, owners, strict=True):
+        if lesson is None:
+            lesson, state = known, "check was changed"  # the lesson is known by its other checks
+        elif cell.execution_count is None:
+            state = "not run"
+        else:
             raised = any(output.output_type == "error" for output in cell.outputs)
             state = "not passed" if raised else "passed"
-            if cell.execution_count is None:
-                state = "not run"
-        elif known:  # the lesson is known by its other checks
-            lesson, number = known[0][0], int(CHECK.match(cell.source)[1])
-            state = "check was changed"
-        if lesson is not None and number in lesson.states:
+        if number in lesson.states:
             lesson.states[number] = max(lesson.states[number], state, key=STATES.index)
 
 

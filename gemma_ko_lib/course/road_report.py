@@ -32,7 +32,7 @@ def write(report: dict, folder: Path) -> None:
     }
     page = fill_page(
         "road.html",
-        {"bits": _bits, "share": _share, "change": _change, "span": _span, "printable": printable},
+        {"with_interval": _with_interval, "printable": printable},
         road=report,
         names={name: _STATIONS[name] for name in report["stations"]},
         picture=_picture(report) if report["bits_per_byte"] else "",
@@ -68,28 +68,17 @@ def _png(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _bits(figure: list) -> str:
-    value, low, high = figure
-    return f"{value:.3f}" + _interval(low, high, "{:.3f}–{:.3f}")
+def _with_interval(figure: list, form: str, between: str = "–", factor: float = 1) -> str:
+    """A figure and, where there is one, its interval in brackets, which a narrow table keeps whole.
 
-
-def _share(figure: list) -> str:
-    value, low, high = figure
-    return f"{value:.1%}" + _interval(low, high, "{:.1%}–{:.1%}")
-
-
-def _change(figure: list, form: str, factor: float = 1) -> str:
-    value, low, high = (None if x is None else form % (x * factor) for x in figure)
-    return value + _interval(low, high, "{} to {}")
-
-
-def _interval(low, high, form: str) -> str:
-    """An interval in brackets, which a narrow table does not break."""
-    if low is None:
-        return ""
-    inside = form.format(low, high).replace(" ", "\N{NO-BREAK SPACE}")
-    return f" ({inside})".replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
-
-
-def _span(span: list | None) -> str:
-    return "" if not span else f"{span[0]:.1%}–{span[1]:.1%}"
+    Args:
+        figure: value, low and high; low and high are None without an interval.
+        form: of each of the three.
+        between: stands between low and high.
+        factor: they are shown times this.
+    """
+    value, *ends = (None if x is None else form.format(x * factor) for x in figure)
+    if None in ends:
+        return value
+    inside = between.join(ends).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{value} ({inside})".replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")

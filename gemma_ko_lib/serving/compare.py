@@ -194,19 +194,18 @@ def choose(
         >>> choose([full, small], memory=5e8).reasons[0]
         'full is out: it takes 1,000.00 MB of memory, more than 500.00 MB.'
     """
-    reasons, fitting = [], []
+    reasons, fitting, good = [], [], []
+
+    def leave_out(variant: Variant, why: str) -> None:
+        reasons.append(f"{variant.name} is out: {why}.")
+
     for variant in variants:
-        if memory and variant.peak_memory_bytes > memory:
-            taken, limit = variant.peak_memory_bytes / 1e6, memory / 1e6
-            reasons.append(
-                f"{variant.name} is out: it takes {taken:,.2f} MB of memory, more than "
-                f"{limit:,.2f} MB."
-            )
-        elif latency and variant.first_token_seconds > latency:
-            reasons.append(
-                f"{variant.name} is out: its first token takes {variant.first_token_seconds:.2f} "
-                f"s, more than {latency:g} s."
-            )
+        taken, first = variant.peak_memory_bytes, variant.first_token_seconds
+        if memory and taken > memory:
+            limit = f"more than {memory / 1e6:,.2f} MB"
+            leave_out(variant, f"it takes {taken / 1e6:,.2f} MB of memory, {limit}")
+        elif latency and first > latency:
+            leave_out(variant, f"its first token takes {first:.2f} s, more than {latency:g} s")
         else:
             fitting.append(variant)
     if not fitting:
@@ -214,22 +213,20 @@ def choose(
     if any(variant.bits_per_byte is None for variant in fitting):
         raise UserError("A choice needs the quality of each variant: measure bits per byte too.")
     best = min(variant.bits_per_byte["ko"][0] for variant in fitting)
-    good = []
     for variant in fitting:
         worse = variant.bits_per_byte["ko"][0] / best - 1
         if worse > EQUAL:
-            reasons.append(
-                f"{variant.name} is out: its Korean bits per byte are {worse:.1%} above the best."
-            )
+            leave_out(variant, f"its Korean bits per byte are {worse:.1%} above the best")
         else:
             good.append(variant)
-    taken = max(good, key=lambda variant: variant.letters_per_cpu_second)
-    others = [variant.name for variant in good if variant is not taken]
-    why = f"{taken.name} writes {taken.letters_per_cpu_second:.1f} Korean letters a CPU-second"
-    why += f", more than {', '.join(others)}, which is as good." if len(others) == 1 else ""
-    why += f", more than {', '.join(others)}, which are as good." if len(others) > 1 else ""
-    why += " and is the only one left." if not others else ""
-    return Choice(taken.name, [*reasons, why])
+    chosen = max(good, key=lambda variant: variant.letters_per_cpu_second)
+    why = f"{chosen.name} writes {chosen.letters_per_cpu_second:.1f} Korean letters a CPU-second"
+    if others := [variant.name for variant in good if variant is not chosen]:
+        are = "is" if len(others) == 1 else "are"
+        why += f", more than {', '.join(others)}, which {are} as good."
+    else:
+        why += " and is the only one left."
+    return Choice(chosen.name, [*reasons, why])
 
 
 _COLUMNS = {

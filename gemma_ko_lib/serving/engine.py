@@ -116,7 +116,7 @@ def named(models: list[str]) -> dict[str, Path]:
     return {name: find_gguf(model) for name, model in names.items()}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Engine:
     """A loaded model.
 
@@ -127,7 +127,7 @@ class Engine:
         context: tokens of each request, prompt and answer together.
         server: xllamacpp's.
         url: where llama.cpp listens.
-        key: what it wants to hear there.
+        headers: what a request there carries: the key that it wants to hear.
         load_seconds: how long it took to load.
         chat: its file carries Gemma's turn template, as that of a model trained to chat does.
     """
@@ -138,14 +138,30 @@ class Engine:
     context: int
     server: object
     url: str
-    key: str
+    headers: dict[str, str]
     load_seconds: float
     chat: bool
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What a request to the engine carries."""
-        return {"Authorization": f"Bearer {self.key}"}
+
+def llama_cpp(what_needs: str):
+    """The module xllamacpp.
+
+    Args:
+        what_needs: the beginning of the sentence that is said where it is missing.
+
+    Raises:
+        UserError: it is missing.
+    """
+    # OpenMP's threads wait for each other by spinning. On a busy machine that takes the cores
+    # from the thread that is waited for; libgomp reads the policy once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import xllamacpp
+    except ImportError:
+        raise UserError(
+            f"{what_needs} llama.cpp: install it with pip install 'gemma-ko[serve]'."
+        ) from None
+    return xllamacpp
 
 
 def load(
@@ -165,16 +181,9 @@ def load(
     Raises:
         UserError: xllamacpp is missing, or llama.cpp cannot read the file.
     """
-    # OpenMP's threads wait for each other by spinning. On a busy machine that takes the cores
-    # from the thread that is waited for; libgomp reads the policy once, when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        import httpx
-        import xllamacpp
-    except ImportError:
-        raise UserError(
-            "Serving needs llama.cpp: install it with pip install 'gemma-ko[serve]'."
-        ) from None
+    xllamacpp = llama_cpp("Serving needs")
+    import httpx
+
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.model_alias = {name}
@@ -198,10 +207,10 @@ def load(
             "than the memory that is free."
         ) from None
     seconds, url = time.monotonic() - started, server.listening_address
-    engine = Engine(name, path, slots, context, server, url, key, seconds, chat=False)
-    shown = httpx.get(f"{url}/props", headers=engine.headers, trust_env=False).json()
+    headers = {"Authorization": f"Bearer {key}"}
+    shown = httpx.get(f"{url}/props", headers=headers, trust_env=False).json()
     # Where a file has no template, llama.cpp takes one of another family of models.
-    engine.chat = TURN in shown["chat_template"]
+    chat = TURN in shown["chat_template"]
     # Rounded up to 256, and never more than the model was trained on.
-    engine.context = shown["default_generation_settings"]["n_ctx"]
-    return engine
+    context = shown["default_generation_settings"]["n_ctx"]
+    return Engine(name, path, slots, context, server, url, headers, seconds, chat)

@@ -1,15 +1,12 @@
 """What every export needs: known words, room on the disk, a folder that is whole or not there."""
 
 import contextlib
-import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from gemma_ko_lib.runtime import UserError, did_you_mean, disk_error
+from gemma_ko_lib.runtime import UserError, did_you_mean, disk_errors, whole_path
 from gemma_ko_lib.runtime.errors import nearest_existing
-from gemma_ko_lib.runtime.storage import UMASK
 
 _SPARE = 50_000_000  # bytes, for tokenizers and what else is small
 
@@ -53,15 +50,6 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"{path} is there already; give another folder with -o.")
-    part = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        part.chmod(0o777 & ~UMASK)  # mkdtemp's are for their owner only
+    with disk_errors(path), whole_path(path) as part:
+        part.mkdir()
         yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise disk_error(path, error) from error
-    finally:
-        if part:
-            shutil.rmtree(part, ignore_errors=True)

@@ -5,7 +5,6 @@ rows, the turn template and the tokens that end a text or a turn. Tensors are wr
 """
 
 import math
-import os
 from pathlib import Path
 
 import gguf
@@ -95,15 +94,13 @@ def export_gguf(
     sizes = {name: _bytes(shapes[name], stored[name]) for name in names}
     check_room(path.parent, sum(sizes.values()))
 
-    part = path.with_name(f".{path.name}.part")
     writer = gguf.GGUFWriter(None, arch)
     _add_settings(writer, arch, number, model, kind)
     _add_tokenizer(writer, model, chat)
     for name, its_type in stored.items():
         shape, size = shapes[name], sizes[name]
         writer.add_tensor_info(names[name], shape, np.dtype("float32"), size, its_type)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with runtime.disk_errors(path), runtime.whole_path(path) as part:
         writer.write_header_to_file(part)
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -114,11 +111,6 @@ def export_gguf(
             weighed = importance.get(name) if importance else None
             writer.write_tensor_data(_quantize(rows, its_type, weighed))
         writer.close()
-        os.replace(part, path)
-    except OSError as error:
-        raise runtime.disk_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -41,6 +41,11 @@ FIELDS = {
 }
 
 
+def _client() -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)
+
+
 @dataclasses.dataclass
 class State:
     """What the handlers share.
@@ -62,7 +67,7 @@ class State:
     key: str
     loopback: bool
     ui: bool
-    http: httpx.AsyncClient
+    http: httpx.AsyncClient = dataclasses.field(default_factory=_client)
     busy: Counter = dataclasses.field(default_factory=Counter)
     answered: Counter = dataclasses.field(default_factory=Counter)
     stopping: bool = False

@@ -7,12 +7,11 @@ exports its function; `ctypes` calls it.
 
 import ctypes
 import functools
-import os
 
 import gguf
 import numpy as np
 
-from gemma_ko_lib.runtime import UserError
+from gemma_ko_lib.serving.engine import llama_cpp
 
 _T = gguf.GGMLQuantizationType
 WEIGHED = (_T.Q4_0, _T.Q5_0, _T.Q5_1, _T.Q4_K, _T.Q5_K, _T.Q6_K)  # importance changes these
@@ -73,15 +72,8 @@ def quantize(rows: np.ndarray, its_type: _T, importance: np.ndarray | None = Non
 
 @functools.cache
 def _quantize_chunk():
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in engine.load: the library reads it
-    try:
-        from xllamacpp import xllamacpp
-    except ImportError:
-        raise UserError(
-            "K-quants and --importance need llama.cpp: install it with "
-            "pip install 'gemma-ko[serve]'."
-        ) from None
-    function = ctypes.CDLL(xllamacpp.__file__).ggml_quantize_chunk
+    library = llama_cpp("K-quants and --importance need").xllamacpp.__file__
+    function = ctypes.CDLL(library).ggml_quantize_chunk
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     function.argtypes = (ctypes.c_int, pointer, pointer, count, count, count, pointer)
     function.restype = ctypes.c_size_t

@@ -5,11 +5,9 @@ import signal
 import socket
 from collections.abc import Callable
 
-import httpx
 from tornado import httpserver, netutil, web
 
 from gemma_ko_lib.runtime import UserError
-from gemma_ko_lib.serving.engine import Engine
 from gemma_ko_lib.serving.handlers import (
     CLIENT_SECONDS,
     LONGEST_BODY,
@@ -57,30 +55,15 @@ def check_exposure(host: str, key: str, ui: bool) -> None:
         raise UserError("The page (--ui) sends no key: use it on loopback, without one.")
 
 
-async def serve(
-    engines: dict[str, Engine],
-    sockets: list[socket.socket],
-    *,
-    queue: int,
-    key: str,
-    loopback: bool,
-    ui: bool,
-    ready: Callable[[], None],
-) -> None:
+async def serve(state: State, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
     """Answer until SIGTERM or SIGINT; then end the answers under way. A second signal cuts them.
 
     Args:
-        engines: by name.
+        state: what to serve, and to whom.
         sockets: where to listen.
-        queue: requests that may wait for each engine.
-        key: what a client must send; empty for none.
-        loopback: bound to this machine alone.
-        ui: hand llama.cpp's page on.
         ready: called once clients are answered.
     """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=None, trust_env=False) as http:
-        state = State(engines, queue, key, loopback, ui, http)
+    async with state.http:
         application = web.Application(
             routes(state), default_handler_class=Unknown, default_handler_args={"state": state}
         )

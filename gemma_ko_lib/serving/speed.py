@@ -6,10 +6,12 @@ import json
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
-
-import httpx
+from typing import TYPE_CHECKING
 
 from gemma_ko_lib.runtime import UserError
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,9 @@ def metrics(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def _client() -> httpx.Client:
+def _client() -> "httpx.Client":
+    import httpx
+
     return httpx.Client(timeout=600, trust_env=False)  # a proxy cannot reach a loopback address
 
 
@@ -57,7 +61,7 @@ def measure_speed(
         tokens: of each answer, at most.
 
     Raises:
-        UserError: the server refused a request.
+        UserError: the server refused a request, or left an answer without an end.
     """
     waiting = itertools.cycle(prompts)
     asked = [[next(waiting) for _ in range(answers)] for _ in range(users)]
@@ -68,14 +72,16 @@ def measure_speed(
             pool.map(lambda texts: [_ask(http, url, model, t, tokens) for t in texts], asked)
         )
     seconds, after = time.monotonic() - start, metrics(url)
-    made = sum(count for user in found for count, _ in user)
+    made = sum(usage["completion_tokens"] for user in found for usage, _ in user)
     cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     first = statistics.median(first for user in found for _, first in user)
     return Speed(made / seconds, made / cpu, first)
 
 
-def _ask(http: httpx.Client, url: str, model: str, prompt: str, tokens: int) -> tuple[int, float]:
-    """Tokens of one answer, and seconds to its first."""
+def _ask(
+    http: "httpx.Client", url: str, model: str, prompt: str, tokens: int
+) -> tuple[dict, float]:
+    """Tokens of a prompt and its answer, as the server counts them, and seconds to the first."""
     body = {
         "model": model,
         "prompt": prompt,
@@ -84,15 +90,17 @@ def _ask(http: httpx.Client, url: str, model: str, prompt: str, tokens: int) -> 
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    start, first, made = time.monotonic(), None, 0
+    start, first, usage, line = time.monotonic(), None, None, ""
     with http.stream("POST", f"{url}/completions", json=body) as answer:
         if answer.status_code != 200:
             raise UserError(f"The server refused a request: {answer.read().decode()}")
         for line in answer.iter_lines():
             if line.startswith("data: {"):
                 first = first or time.monotonic() - start
-                made = (json.loads(line[6:]).get("usage") or {}).get("completion_tokens", made)
-    return made, first
+                usage = json.loads(line[6:]).get("usage") or usage
+    if usage is None:
+        raise UserError(f"The server did not end an answer: {line}")
+    return usage, first
 
 
 def count_tokens(url: str, model: str, texts: list[str]) -> int:
@@ -104,14 +112,7 @@ def count_tokens(url: str, model: str, texts: list[str]) -> int:
         texts: each shorter than the context.
 
     Raises:
-        UserError: the server refused one.
+        UserError: as `measure_speed`.
     """
-    tokens = 0
     with _client() as http:
-        for text in texts:
-            body = {"model": model, "prompt": text, "max_tokens": 1}
-            answer = http.post(f"{url}/completions", json=body)
-            if answer.status_code != 200:
-                raise UserError(f"The server refused a request: {answer.text}")
-            tokens += answer.json()["usage"]["prompt_tokens"] - 1
-    return tokens
+        return sum(_ask(http, url, model, text, 1)[0]["prompt_tokens"] - 1 for text in texts)

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
-from gemma_ko_lib.models.belonging import check_finite
+import numpy as np
+
+from gemma_ko_lib import runtime
+from gemma_ko_lib.models.belonging import WEIGHTS, check_finite
 from gemma_ko_lib.models.decoder import unstack
 from gemma_ko_lib.models.layouts import (
     PERIOD,
@@ -15,12 +18,12 @@ from gemma_ko_lib.models.layouts import (
     query_scalar,
     to_rows,
 )
-from gemma_ko_lib.models.model import Model
+from gemma_ko_lib.models.model import Model, write_tensors
 from gemma_ko_lib.serving.folders import check_room, new_folder
-from gemma_ko_lib.serving.safetensors_stream import SHARD_BYTES, Tensor, write_shards
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START
 from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
 
+SHARD_BYTES = 2_000_000_000  # of a shard's matrices there are two copies in memory
 _GENERATING = ("bos_token_id", "eos_token_id", "pad_token_id")
 _TYPES = {
     1: ("gemma", "GemmaForCausalLM"),
@@ -66,14 +69,10 @@ def export_transformers(
     weights = unstack(model.params)
     check_finite(weights, model.name)
     names = foreign_names("transformers", number, model.config["num_layers"])
-    tensors = {
-        theirs: _tensor(ours, weights[ours])
-        for ours, theirs in sorted(names.items(), key=lambda pair: pair[1])
-    }
-    check_room(Path(path), sum(tensor.size for tensor in tensors.values()))
+    check_room(Path(path), sum(weights[name].nbytes for name in names))
     dtype = weights["token_embedding/embeddings"].dtype.name
     with new_folder(path) as folder:
-        write_shards(folder, tensors, shard_bytes)
+        _write_weights(folder, weights, names, shard_bytes)
         model.tokenizer.save(folder / "tokenizer.model")
         write_tokenizer_json(model.tokenizer, folder / "tokenizer.json")
         stops, template = [model.tokenizer.eos_id], ""
@@ -97,8 +96,32 @@ def export_transformers(
     return Path(path)
 
 
-def _tensor(name: str, array) -> Tensor:
-    return Tensor(to_rows(name, array).shape, array.dtype.name, lambda: to_rows(name, array))
+def _write_weights(
+    folder: Path, weights: dict[str, np.ndarray], names: dict[str, str], shard_bytes: int
+) -> None:
+    """Write model.safetensors, or model-00001-of-0000N.safetensors and their index."""
+    shards: list[list[str]] = [[]]
+    filled = 0
+    for name in sorted(names, key=names.get):
+        size = weights[name].nbytes
+        if filled and filled + size > shard_bytes:
+            shards.append([])
+            filled = 0
+        shards[-1].append(name)
+        filled += size
+    places = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"model-{number:05}-of-{len(shards):05}.safetensors" if len(shards) > 1 else WEIGHTS
+        write_tensors(
+            {names[name]: np.ascontiguousarray(to_rows(name, weights[name])) for name in shard},
+            folder / file,
+            {"format": "pt"},
+        )
+        places |= {names[name]: file for name in shard}
+    if len(shards) > 1:
+        total = sum(weights[name].nbytes for name in names)
+        index = {"metadata": {"total_size": total}, "weight_map": places}
+        runtime.write_json(folder / f"{WEIGHTS}.index.json", index)
 
 
 def transformers_config(model: Model, number: int, stops: list[int], dtype: str) -> dict:

@@ -26,28 +26,3 @@ from gemma_ko_lib.tokenization.tokenizer import (
 from gemma_ko_lib.tokenization.tokenizer_files import load_tokenizer
 from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
 from gemma_ko_lib.tokenization.vocabulary import expand_vocabulary, learn_pieces
-
-__all__ = [
-    "Mixture",
-    "PackedRows",
-    "SentencePieceTokenizer",
-    "Tokenizer",
-    "TokenizerJson",
-    "count_pieces",
-    "cut_to_texts",
-    "cut_vocabulary",
-    "expand_vocabulary",
-    "format_mixture",
-    "gap_report",
-    "learn_pieces",
-    "load_tokenizer",
-    "open_shards",
-    "pack_documents",
-    "pack_mixture",
-    "parse_weights",
-    "rank_pieces",
-    "read_sources",
-    "train_tokenizer",
-    "write_shards",
-    "write_tokenizer_json",
-]

@@ -9,22 +9,3 @@ from gemma_ko_lib.training.method import METHODS, Method
 from gemma_ko_lib.training.pretrain import pretrain
 from gemma_ko_lib.training.run import train
 from gemma_ko_lib.training.size import RunSize
-
-__all__ = [
-    "METHODS",
-    "Batches",
-    "LoopConfig",
-    "Method",
-    "RunSize",
-    "answer_loss",
-    "chunked_cross_entropy",
-    "finetune",
-    "make_update",
-    "next_token_loss",
-    "pretrain",
-    "run_loop",
-    "split_conversations",
-    "token_nll",
-    "train",
-    "train_on_answers",
-]

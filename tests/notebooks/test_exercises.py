@@ -13,9 +13,9 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from data_samples.makers.notebooks import heads, learner_edition
+from data_samples.makers.notebooks.exercises import exercises
 from data_samples.makers.notebooks.learner_edition import learner_files, learner_notebook
 from gemma_ko_lib import course
-from gemma_ko_lib.course.exercises import exercises
 from gemma_ko_lib.runtime import UserError
 
 

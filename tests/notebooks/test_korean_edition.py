@@ -102,7 +102,7 @@ def test_both_editions_executed_record_the_same_figures(number, tmp_path):
     recorded = {}
     for name, folder in {"en": course.notebooks_dir(), "ko": FOLDER}.items():
         output = tmp_path / name
-        result = course.run_course(only=[number], output_dir=output, folder=folder, progress=False)
+        result = course.run_course(only=[number], output_dir=output, folder=folder)
         assert result.ok, result.notebooks[0].error
         metrics = result.notebooks[0].metrics
         recorded[name] = {

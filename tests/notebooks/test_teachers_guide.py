@@ -6,10 +6,10 @@ import re
 import nbformat
 import pytest
 
+from data_samples.makers.notebooks import exercises as course_exercises
 from data_samples.makers.notebooks import teaching_times
 from data_samples.makers.notebooks.heads import ROOT
 from gemma_ko_lib import course
-from gemma_ko_lib.course import exercises as course_exercises
 from gemma_ko_lib.course.notebook_files import recorded_runs
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text("utf-8")

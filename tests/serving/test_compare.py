@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from gemma_ko_lib import cli
 from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.serving import compare, engine
+from tests.conftest import ROOT
 
 FULL = compare.Variant(
     name="full",
@@ -117,6 +120,23 @@ def test_a_served_file_is_measured(tiny):
     heading, row = compare.table([variant])
     assert len(heading) == len(row)
     json.dumps(variant.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("command", ["serve", "chat", "compare"])
+def test_without_the_extra_a_sentence_says_what_to_install(command, tiny, tmp_path):
+    for package in ("xllamacpp", "tornado", "httpx"):
+        (tmp_path / f"{package}.py").write_text("raise ModuleNotFoundError")
+    done = subprocess.run(
+        [sys.executable, "-m", "gemma_ko_lib.cli", command, str(tiny / "base.gguf")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "gemma-ko: Serving needs llama.cpp: install it with pip install 'gemma-ko[serve]'.\n"
+    )
 
 
 @pytest.mark.parametrize("limit", [["--memory", "600"], ["--latency", "2"], ["--memory", "0GB"]])

@@ -223,9 +223,19 @@ def test_a_full_disk_leaves_nothing_behind(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(gguf.GGUFWriter, "write_tensor_data", full)
     with pytest.raises(UserError, match="No space left"):
         serving.export_gguf(tiny_model, tmp_path / "tiny.gguf")
-    monkeypatch.setattr("gemma_ko_lib.serving.safetensors_stream._write", full)
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
     with pytest.raises(UserError, match="No space left"):
         serving.export_transformers(tiny_model, tmp_path / "hf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_error_of_writing_a_folder_is_one_of_the_disk(tmp_path):
+    with (
+        pytest.raises(UserError, match="Cannot write .*out: no errno"),  # as HDF5's
+        folders.new_folder(tmp_path / "out") as part,
+    ):
+        (part / "file").touch()
+        raise OSError("no errno")
     assert not list(tmp_path.iterdir())
 
 

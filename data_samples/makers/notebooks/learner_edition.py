@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from gemma_ko_lib.course.exercises import Exercise, exercises
+from data_samples.makers.notebooks.exercises import Exercise, exercises
 from gemma_ko_lib.course.notebook_files import find_notebooks
 from gemma_ko_lib.runtime import UserError
 

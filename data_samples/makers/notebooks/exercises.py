@@ -10,12 +10,10 @@ CONTRIBUTING.md has an example.
 """
 
 import dataclasses
-import re
 
 from nbformat import NotebookNode
 
-CHECK = re.compile(r"# check exercise (\d+): \S")
-MARKER = re.compile(r"^( *)# solution$", re.M)
+from gemma_ko_lib.course.learner_progress import CHECK, MARKER
 
 
 @dataclasses.dataclass(frozen=True)
