@@ -27,9 +27,6 @@ from gemma_ko_lib.training.tracking import check_tracker, tracker
 
 _EVALUATIONS = 10  # of held-out text in a run,
 _UPDATES_BETWEEN = 8  # and at least so many updates apart: a short run would mostly measure
-# A finished run goes on when one of these has grown.
-_MORE = ("size.tokens", "size.epochs")
-_MAY_CHANGE = (*_MORE, "size.learning_rate", "sources")  # "data" says whether the text changed
 
 
 def pretrain(
@@ -104,9 +101,7 @@ def pretrain(
     }
     if sources := _sources_of(data):
         settings["sources"] = sources
-    # A folder is known by what is in it; a preset has its name only.
-    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
+    with claim_run(run_dir, settings, resume) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return run_dir
