@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.belonging import unreadable
+from gemma_ko_lib.models.belonging import TOKENIZER, WEIGHTS, read_notice, read_tensors, readable
 from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
 from gemma_ko_lib.models.layouts import PERIOD, SETTINGS, foreign_names, from_rows, layer_types
 from gemma_ko_lib.runtime import UserError, read_json_object
 from gemma_ko_lib.tokenization.tokenizer import read_proto
 
-_TOKENIZER = "tokenizer.model"
+_WITHOUT = "is a transformers folder without {file}: copy it there"
 _KINDS = {
     "gemma": (1, "gemma_2b_en"),
     "gemma2": (2, "gemma2_2b_en"),
@@ -112,29 +112,15 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
         UserError: another kind of model; a file that is missing or damaged; weights that are not
             those of the configuration.
     """
-    import safetensors
-
     number, kind, config = read_transformers_shape(folder)
     names = foreign_names("transformers", number, config["num_layers"])
+    with readable(folder, f"{_WITHOUT} from the Gemma that this model was made of."):
+        proto = read_proto(folder / TOKENIZER)
     found: dict[str, np.ndarray] = {}
-    try:
-        proto = read_proto(folder / _TOKENIZER)
+    with readable(folder, f"{_WITHOUT} too."):
         for file in _files(folder):
-            with safetensors.safe_open(file, framework="numpy") as tensors:
-                found |= {key: tensors.get_tensor(key) for key in tensors.keys()}
-        notice = folder / "NOTICE"
-        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
-    except FileNotFoundError as error:
-        # safetensors raises it without the file's name.
-        file = Path(str(error.filename or "model.safetensors")).name
-        raise UserError(
-            f"{folder} is a transformers folder without {file}: copy it there"
-            + (" from the Gemma that this model was made of." if file == _TOKENIZER else " too.")
-        ) from None
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    except (ValueError, TypeError, safetensors.SafetensorError) as error:
-        raise UserError(f"{folder} holds a damaged file ({error!s:.200}); copy it again.") from None
+            found |= read_tensors(file)
+        notice = read_notice(folder)
     head, embedding = found.pop("lm_head.weight", None), found.get("model.embed_tokens.weight")
     if not (head is None or embedding is None or np.array_equal(head, embedding)):
         raise UserError(
@@ -160,7 +146,7 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
 def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
-        return [folder / "model.safetensors"]
+        return [folder / WEIGHTS]
     places = read_json_object(index).get("weight_map")
     if not isinstance(places, dict):
         raise ValueError(f"{index.name} has no weight_map")
