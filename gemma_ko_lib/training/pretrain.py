@@ -81,25 +81,20 @@ def pretrain(
             "replay and replay_fraction go together, documents and their share of the tokens; one "
             "of them is missing."
         )
-    if replay and (data / MANIFEST).is_file():
-        raise UserError(
-            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
-            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
-        )
-    size = _fitted_to(data, size)
+    size, files, sources = _look_at(data, size, replay)
     model, mesh = prepare("pretrain", model_name, method, size)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
-        "data": digest_of(_files_of(data)),
+        "data": digest_of(files),
         "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
         "replay_fraction": replay_fraction or None,
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }
-    if sources := _sources_of(data):
+    if sources:
         settings["sources"] = sources
     with claim_run(run_dir, settings, resume) as finished:
         if finished:
@@ -129,35 +124,34 @@ def pretrain(
     return run_dir
 
 
-def _fitted_to(data: Path, size: RunSize) -> RunSize:
-    """Packed rows have a length already."""
+def _look_at(
+    data: Path, size: RunSize, replay: Sequence[str]
+) -> tuple[RunSize, list[Path], list[dict]]:
+    """What is known of the data before it is read.
+
+    Returns:
+        The size of the run, with the length of rows that are packed already; the files whose
+        contents make the data what it is; and the corpora that it comes from, as far as they are
+        known, for the model's card.
+    """
     if not (data / MANIFEST).is_file():
-        return size
-    length = open_shards(data, verify=False).manifest["length"]
+        from gemma_ko_lib.corpus import clean_files, sources_of
+
+        return size, clean_files(data), sources_of([data])
+    if replay:
+        raise UserError(
+            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
+            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
+        )
+    manifest = open_shards(data, verify=False).manifest
+    length = manifest["length"]
     if size.length not in (None, length):
         raise UserError(
             f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "
             f"again with gemma-ko pack --length {size.length}."
         )
-    return dataclasses.replace(size, length=length)
-
-
-def _files_of(data: Path) -> list[Path]:
-    """The files whose contents make the data what it is."""
-    if (data / MANIFEST).is_file():
-        return [data / MANIFEST]  # it holds the digest of each shard
-    from gemma_ko_lib.corpus import clean_files
-
-    return clean_files(data)
-
-
-def _sources_of(data: Path) -> list[dict]:
-    """The corpora that the data comes from, as far as they are known: for the model's card."""
-    if (data / MANIFEST).is_file():
-        return open_shards(data, verify=False).manifest.get("sources", [])
-    from gemma_ko_lib.corpus import sources_of
-
-    return sources_of([data])
+    # The manifest holds the digest of each shard.
+    return dataclasses.replace(size, length=length), [data / MANIFEST], manifest.get("sources", [])
 
 
 def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet) -> Shards:
