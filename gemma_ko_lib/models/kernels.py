@@ -70,11 +70,6 @@ def to_matrix(projection: str, kernel):
     return jnp.moveaxis(kernel, -3, -2).reshape(*stack, d_model, heads * head_dim)
 
 
-def matrix_shape(projection: str, kernel) -> tuple[int, ...]:
-    """Shape of `to_matrix`, without computing it."""
-    return jax.eval_shape(lambda k: to_matrix(projection, k), kernel).shape
-
-
 def from_matrix(projection: str, matrix, shape: tuple[int, ...]):
     """The inverse of `to_matrix`.
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from gemma_ko_lib.runtime import UserError, disk_errors, whole_file
 
+_SPIKE_NATS = 3.0  # how far above its running mean a loss may be, beyond the chance of few tokens
+
 
 class RunLog:
     """metrics.jsonl: one JSON object a line.
@@ -87,14 +89,10 @@ def _step_of(line: str) -> float:
 
 
 class Watch:
-    """Stops a run whose figures or weights are not finite, or whose loss jumps.
+    """Stops a run whose figures or weights are not finite, or whose loss jumps."""
 
-    Args:
-        spike_nats: how far above its running mean a loss may be, beyond the chance of few tokens.
-    """
-
-    def __init__(self, spike_nats: float = 3.0):
-        self._limit, self._mean, self._seen = spike_nats, 0.0, 0
+    def __init__(self):
+        self._mean, self._seen = 0.0, 0
 
     def check(self, step: int, figures: Mapping[str, float], rows: np.ndarray) -> None:
         """Look at the figures of an update, "loss" among them.
@@ -108,7 +106,7 @@ class Watch:
                 raise _stop(f"The {name.replace('_', ' ')} is {value}", step, rows)
         # Losses of single tokens spread by some three nats; four times the error of their mean.
         chance = 4 * 3 / math.sqrt(max(1.0, figures.get("tokens", math.inf)))
-        if self._seen >= 10 and loss > self._mean + self._limit + chance:
+        if self._seen >= 10 and loss > self._mean + _SPIKE_NATS + chance:
             raise _stop(f"The loss jumped from {self._mean:.2f} to {loss:.2f}", step, rows)
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1
