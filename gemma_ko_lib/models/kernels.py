@@ -11,31 +11,20 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
-# In the order a block runs them.
-PROJECTIONS = (
-    "attention/query",
-    "attention/key",
-    "attention/value",
-    "attention/attention_output",
-    "ffw_gating",
-    "ffw_gating_2",
-    "ffw_linear",
-)
-
-
-def layers_of(block) -> dict:
-    """The Keras layers behind `PROJECTIONS`, of one of KerasHub's decoder blocks."""
-    attention = block.attention
-    layers = (
-        attention.query_dense,
-        attention.key_dense,
-        attention.value_dense,
-        attention.output_dense,
-        block.gating_ffw,
-        block.gating_ffw_2,
-        block.ffw_linear,
-    )
-    return dict(zip(PROJECTIONS, layers, strict=True))
+# In the order a block runs them, and the attribute under which KerasHub's attention or block
+# holds each layer.
+OF_ATTENTION = {
+    "attention/query": "query_dense",
+    "attention/key": "key_dense",
+    "attention/value": "value_dense",
+    "attention/attention_output": "output_dense",
+}
+OF_BLOCK = {
+    "ffw_gating": "gating_ffw",
+    "ffw_gating_2": "gating_ffw_2",
+    "ffw_linear": "ffw_linear",
+}
+PROJECTIONS = (*OF_ATTENTION, *OF_BLOCK)
 
 
 def split(name: str) -> tuple[str, str, str] | None:
