@@ -55,21 +55,12 @@ def assemble_package(folder: str | Path) -> Path:
                     shutil.copyfileobj(part, whole, 1 << 20)
     except OSError as error:
         raise disk_error(path, error) from error
-    check_sha256(path, GGUF_SHA256)
-    return path
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Compare a file with its published SHA-256.
-
-    Raises:
-        UserError: they differ.
-    """
-    found = sha256_of(path)
-    if found != expected:
+    if (found := sha256_of(path)) != GGUF_SHA256:
         raise UserError(
-            f"{path.name} has SHA-256 {found[:16]}…, not the published {expected[:16]}…: {_DAMAGED}"
+            f"{path.name} has SHA-256 {found[:16]}…, not the published {GGUF_SHA256[:16]}…: "
+            f"{_DAMAGED}"
         )
+    return path
 
 
 def convert_package() -> tuple[dict[str, np.ndarray], bytes, str]:

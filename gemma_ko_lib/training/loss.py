@@ -166,7 +166,7 @@ def shift_of(dtype) -> int:
     return 1024 if dtype == jnp.float16 else 1
 
 
-def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = CHUNK_TOKENS):
+def token_nll(hidden, embedding, targets, *, soft_cap=None):
     """−log p(target) at every position, in nats.
 
     Args:
@@ -174,12 +174,11 @@ def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = 
         embedding: [vocabulary, d_model].
         targets: int [batch, length].
         soft_cap: cap of the logits, or None.
-        chunk_tokens: positions whose logits exist at the same time.
 
     Returns:
         float32 [batch, length].
     """
-    return _losses(_cross_entropy, soft_cap, chunk_tokens, hidden, embedding, (targets,))
+    return _losses(_cross_entropy, soft_cap, CHUNK_TOKENS, hidden, embedding, (targets,))
 
 
 def _chunks(arrays, chunk_tokens: int):
