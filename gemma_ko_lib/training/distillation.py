@@ -21,7 +21,7 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
 from gemma_ko_lib.training.loop import LoopConfig, LossSum
-from gemma_ko_lib.training.loss import CHUNK_TOKENS, weighted_sum
+from gemma_ko_lib.training.loss import CHUNK_TOKENS, cross_entropy, weighted_sum
 from gemma_ko_lib.training.run import train
 
 _TEACHER = "teacher/"
@@ -115,10 +115,9 @@ def _score(objective, teacher_cap, logits, teacher_hidden, target, teacher_embed
     loss *= share * tau**2
     gradient = share * tau * (jnp.exp(log_student) - wanted)
     if share < 1:
-        log_p = jax.nn.log_softmax(logits)
-        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
-        loss -= (1 - share) * jnp.sum(jnp.where(is_target, log_p, 0), axis=-1)
-        gradient += (1 - share) * (jnp.exp(log_p) - is_target)
+        of_text, its_gradient = cross_entropy(logits, target)
+        loss += (1 - share) * of_text
+        gradient += (1 - share) * its_gradient
     return loss, gradient
 
 

@@ -58,12 +58,12 @@ def chunked_cross_entropy(
         float32 scalar: Σ weight · −log p(target). Divide by Σ weight for the mean.
     """
     return weighted_sum(
-        _cross_entropy, soft_cap, chunk_tokens, hidden, embedding, weights, (targets,)
+        cross_entropy, soft_cap, chunk_tokens, hidden, embedding, weights, (targets,)
     )
 
 
-def _cross_entropy(logits, target):
-    """Cross-entropy and its gradient by the logits."""
+def cross_entropy(logits, target):
+    """Cross-entropy of each position, and its gradient by the logits [positions, vocabulary]."""
     log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
     at_target = jnp.take_along_axis(logits, target[:, None], axis=-1)
     is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
@@ -178,7 +178,7 @@ def token_nll(hidden, embedding, targets, *, soft_cap=None):
     Returns:
         float32 [batch, length].
     """
-    return _losses(_cross_entropy, soft_cap, CHUNK_TOKENS, hidden, embedding, (targets,))
+    return _losses(cross_entropy, soft_cap, CHUNK_TOKENS, hidden, embedding, (targets,))
 
 
 def _chunks(arrays, chunk_tokens: int):
