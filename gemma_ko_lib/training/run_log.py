@@ -1,5 +1,6 @@
 """What a run notes of each update in `metrics.jsonl`, and the figures that stop it."""
 
+import contextlib
 import json
 import math
 import os
@@ -55,10 +56,8 @@ class RunLog:
             self._tracker(figures)
 
     def _kept_lines(self) -> list[str]:
-        if not self._keep_until or not self._path.is_file():
-            return []
-        lines = self._path.read_text("utf-8", errors="replace").splitlines()
-        return [line + "\n" for line in lines if _step_of(line) <= self._keep_until]
+        kept = read_log(self._path.parent) if self._keep_until else []
+        return [json.dumps(line) + "\n" for line in kept if line["step"] <= self._keep_until]
 
     def sync(self) -> None:
         """See that the lines outlive a power cut, as the checkpoint does that comes next."""
@@ -75,17 +74,11 @@ class RunLog:
 
 def read_log(run_dir: str | Path) -> list[dict]:
     """The lines of a run's metrics.jsonl, but for half a line that a killed run may have left."""
-    path = Path(run_dir) / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def _step_of(line: str) -> float:
-    """Of a line of the log; infinity for one that was not written to its end."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+    path, lines = Path(run_dir) / "metrics.jsonl", []
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 class Watch:
