@@ -16,7 +16,7 @@ from gemma_ko_lib.training.hosts import on_first_host
 
 CONFIG, MODEL = "config.json", "model.json"
 _FORMAT = "gemma-ko run 1"
-# A finished run goes on when one of these has grown.
+# A finished run goes on when one of these is another; the loop refuses fewer updates than are done.
 _MORE = {"size.tokens", "size.epochs"}
 _MAY_CHANGE = {*_MORE, "size.learning_rate", "sources"}  # "data" says whether the text changed
 
