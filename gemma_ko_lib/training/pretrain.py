@@ -81,8 +81,11 @@ def pretrain(
             "replay and replay_fraction go together, documents and their share of the tokens; one "
             "of them is missing."
         )
-    size, files, sources = _look_at(data, size, replay)
+    packed = _manifest_of(data, size, replay)
+    if packed:
+        size = dataclasses.replace(size, length=packed["length"])
     model, mesh = prepare("pretrain", model_name, method, size)
+    files, sources = _origin_of(data, packed)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
@@ -124,34 +127,34 @@ def pretrain(
     return run_dir
 
 
-def _look_at(
-    data: Path, size: RunSize, replay: Sequence[str]
-) -> tuple[RunSize, list[Path], list[dict]]:
-    """What is known of the data before it is read.
-
-    Returns:
-        The size of the run, with the length of rows that are packed already; the files whose
-        contents make the data what it is; and the corpora that it comes from, as far as they are
-        known, for the model's card.
-    """
+def _manifest_of(data: Path, size: RunSize, replay: Sequence[str]) -> dict | None:
+    """The manifest of data that is packed already, where the run can read it as it is."""
     if not (data / MANIFEST).is_file():
-        from gemma_ko_lib.corpus import clean_files, sources_of
-
-        return size, clean_files(data), sources_of([data])
+        return None
     if replay:
         raise UserError(
             f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
             "--weight ko=0.8 en=0.2, or give the folder of clean documents."
         )
     manifest = open_shards(data, verify=False).manifest
-    length = manifest["length"]
-    if size.length not in (None, length):
+    if size.length not in (None, manifest["length"]):
         raise UserError(
-            f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "
-            f"again with gemma-ko pack --length {size.length}."
+            f"The rows in {data} are packed with {manifest['length']} tokens each: leave --length "
+            f"out, or pack again with gemma-ko pack --length {size.length}."
         )
-    # The manifest holds the digest of each shard.
-    return dataclasses.replace(size, length=length), [data / MANIFEST], manifest.get("sources", [])
+    return manifest
+
+
+def _origin_of(data: Path, packed: dict | None) -> tuple[list[Path], list[dict]]:
+    """The files whose contents make the data what it is, and the corpora that it comes from.
+
+    The latter, as far as they are known, are for the model's card.
+    """
+    if packed:  # the manifest holds the digest of each shard
+        return [data / MANIFEST], packed.get("sources", [])
+    from gemma_ko_lib.corpus import clean_files, sources_of
+
+    return clean_files(data), sources_of([data])
 
 
 def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet) -> Shards:
