@@ -80,7 +80,8 @@ def add_adapters(params: dict, lora: Lora, seed: int = 0) -> tuple[dict, dict]:
     key = jax.random.key(seed)
     for index, (path, projection) in enumerate(_targeted(params, lora)):
         kernel = _plain_kernel(params, path)
-        *stack, rows, columns = kernels.matrix_shape(projection, kernel)
+        matrix = jax.eval_shape(functools.partial(kernels.to_matrix, projection), kernel)
+        *stack, rows, columns = matrix.shape
         if lora.rank > min(rows, columns):
             raise UserError(
                 f"LoRA's rank {lora.rank} is more than {path} has, a matrix of {rows} × {columns}."

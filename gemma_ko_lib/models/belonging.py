@@ -1,7 +1,9 @@
 """A model folder: what its files are called, and whether they belong together and are sound."""
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +15,71 @@ from gemma_ko_lib.tokenization.tokenizer import SentencePieceTokenizer
 
 FORMAT = "gemma-ko model 1"
 MODEL, WEIGHTS, TOKENIZER = "model.json", "model.safetensors", "tokenizer.model"
+NOTICE = "NOTICE"
+UNFINISHED = (
+    "is not a finished model folder: {file} is missing. If it is a stopped training run, finish it "
+    "with --resume."
+)
 _SPARE_ROWS = 1024  # embeddings may be padded to a round number of rows
 _AT_ONCE = 1 << 20
 
 
-def unreadable(folder: Path, error: OSError) -> UserError:
-    """What it means that a file of a model folder cannot be opened."""
-    # safetensors raises FileNotFoundError without the file's name.
-    file = Path(str(error.filename or WEIGHTS)).name
-    if isinstance(error, FileNotFoundError):
-        return UserError(
-            f"{folder} is not a finished model folder: {file} is missing. If it is a stopped "
-            "training run, finish it with --resume."
-        )
-    return UserError(f"Cannot read {folder / file}: {error.strerror or error}.")
+@contextlib.contextmanager
+def readable(folder: Path, without: str, weights: str = WEIGHTS) -> Iterator[None]:
+    """Within it, a file of a folder that is missing, damaged or not to be read is a `UserError`.
+
+    Args:
+        folder: in which all the files are.
+        without: what a folder is without a file; {file} stands for its name.
+        weights: the file of an error that names none, as safetensors raises them.
+
+    Raises:
+        UserError: a file could not be read.
+    """
+    import safetensors
+
+    try:
+        yield
+    except OSError as error:
+        file = Path(str(error.filename or weights)).name
+        if isinstance(error, FileNotFoundError):
+            raise UserError(f"{folder} {without.format(file=file)}") from None
+        raise UserError(f"Cannot read {folder / file}: {error.strerror or error}.") from None
+    except (ValueError, TypeError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f"{folder} holds a damaged file ({error!s:.200}); make or copy it again."
+        ) from None
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file.
+
+    Raises:
+        ValueError: the path is no file.
+        OSError, TypeError, SafetensorError: it cannot be read, see `readable`.
+    """
+    import safetensors
+
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is not a file")
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}
+
+
+def read_notice(folder: Path) -> str:
+    """The licence notice of a folder, or "" where there is none."""
+    path = folder / NOTICE
+    return path.read_text("utf-8").strip() if path.is_file() else ""
 
 
 def read_description(folder: Path) -> tuple[str, dict, dict | None]:
     """Backbone, its arguments, and the digests of the other files, out of a model.json."""
     path = folder / MODEL
-    try:
-        description = runtime.read_json_object(path)
-    except ValueError as error:
-        raise UserError(f"{path} {error}; make or copy the folder again.") from None
-    except OSError as error:
-        raise unreadable(folder, error) from None
+    with readable(folder, UNFINISHED):
+        try:
+            description = runtime.read_json_object(path)
+        except ValueError as error:
+            raise UserError(f"{path} {error}; make or copy the folder again.") from None
     if description.get("format") != FORMAT:
         raise UserError(
             f"{path} does not describe a model of this version ({FORMAT}); its format is "

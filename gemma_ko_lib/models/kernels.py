@@ -11,31 +11,20 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
-# In the order a block runs them.
-PROJECTIONS = (
-    "attention/query",
-    "attention/key",
-    "attention/value",
-    "attention/attention_output",
-    "ffw_gating",
-    "ffw_gating_2",
-    "ffw_linear",
-)
-
-
-def layers_of(block) -> dict:
-    """The Keras layers behind `PROJECTIONS`, of one of KerasHub's decoder blocks."""
-    attention = block.attention
-    layers = (
-        attention.query_dense,
-        attention.key_dense,
-        attention.value_dense,
-        attention.output_dense,
-        block.gating_ffw,
-        block.gating_ffw_2,
-        block.ffw_linear,
-    )
-    return dict(zip(PROJECTIONS, layers, strict=True))
+# In the order a block runs them, and the attribute under which KerasHub's attention or block
+# holds each layer.
+OF_ATTENTION = {
+    "attention/query": "query_dense",
+    "attention/key": "key_dense",
+    "attention/value": "value_dense",
+    "attention/attention_output": "output_dense",
+}
+OF_BLOCK = {
+    "ffw_gating": "gating_ffw",
+    "ffw_gating_2": "gating_ffw_2",
+    "ffw_linear": "ffw_linear",
+}
+PROJECTIONS = (*OF_ATTENTION, *OF_BLOCK)
 
 
 def split(name: str) -> tuple[str, str, str] | None:
@@ -68,11 +57,6 @@ def to_matrix(projection: str, kernel):
         return kernel.reshape(*stack, heads * head_dim, d_model)
     *stack, heads, d_model, head_dim = kernel.shape
     return jnp.moveaxis(kernel, -3, -2).reshape(*stack, d_model, heads * head_dim)
-
-
-def matrix_shape(projection: str, kernel) -> tuple[int, ...]:
-    """Shape of `to_matrix`, without computing it."""
-    return jax.eval_shape(lambda k: to_matrix(projection, k), kernel).shape
 
 
 def from_matrix(projection: str, matrix, shape: tuple[int, ...]):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
 from gemma_ko_lib.runtime import UserError
 
 
@@ -20,6 +21,12 @@ class Names(NamedTuple):
     gguf: str
 
 
+# Which Gemma -> a preset of that kind, and what other programs call the kind.
+KINDS = {
+    1: Names("gemma_2b_en", "gemma", "gemma"),
+    2: Names("gemma2_2b_en", "gemma2", "gemma2"),
+    3: Names("gemma3_270m", "gemma3_text", "gemma3"),
+}
 SETTINGS = (
     Names("vocabulary_size", "vocab_size", "vocab_size"),
     Names("num_layers", "num_hidden_layers", "block_count"),
@@ -33,6 +40,9 @@ SETTINGS = (
     Names("attention_logit_soft_cap", "attn_logit_softcapping", "attn_logit_softcapping"),
     Names("final_logit_soft_cap", "final_logit_softcapping", "final_logit_softcapping"),
 )
+
+# Of Gemma 2 and 3; who writes them into a Gemma 1's file all the same does not compute with them.
+_NOT_GEMMA1 = {"sliding_window_size", "attention_logit_soft_cap", "final_logit_soft_cap"}
 
 _WHOLE = (
     Names("token_embedding/embeddings", "model.embed_tokens.weight", "token_embd.weight"),
@@ -60,6 +70,31 @@ _GEMMA1 = {"pre_ffw_norm/scale": "post_attention_layernorm"}
 # scaled by 1/√(d_model/heads), and llama.cpp knows these by their number of layers.
 PERIOD = {2: 2, 3: 6}
 LARGEST_LAYERS = {2: 46, 3: 62}
+
+
+def config_of(number: int, found: dict, rotation: tuple, where: str) -> tuple[str, dict]:
+    """KerasHub's backbone class and its arguments, by what another program's file says.
+
+    Args:
+        number: which Gemma.
+        found: settings by KerasHub's names; others are as in all of that Gemma.
+        rotation: of the positions of global layers: kind, factor and base, see `check_rotation`.
+        where: for the message.
+
+    Raises:
+        UserError: a setting that is missing, or that no Gemma has.
+    """
+    kind, config = CONFIGS[KINDS[number].keras]
+    config = {key: value for key, value in config.items() if key not in SIZES} | found
+    if number == 1:
+        config = {key: value for key, value in config.items() if key not in _NOT_GEMMA1}
+    check_config(kind, config, where)
+    factor = check_rotation(number, *rotation, where)
+    if number < 3:
+        config["intermediate_dim"] *= 2  # KerasHub counts both branches
+    else:
+        config["global_rope_scaling_factor"] = factor
+    return kind, config
 
 
 def generation(kind: str, config: dict, name: str) -> int:

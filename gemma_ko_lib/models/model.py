@@ -17,13 +17,17 @@ from gemma_ko_lib.models import decoder as decoders
 from gemma_ko_lib.models.belonging import (
     FORMAT,
     MODEL,
+    NOTICE,
     TOKENIZER,
+    UNFINISHED,
     WEIGHTS,
     check_belong_together,
     check_finite,
     check_vocabulary,
     read_description,
-    unreadable,
+    read_notice,
+    read_tensors,
+    readable,
 )
 from gemma_ko_lib.models.configs import build_backbone, check_config
 from gemma_ko_lib.models.sharding import BLOCKS, EMBEDDING
@@ -67,7 +71,7 @@ class Model:
         write_tensors(weights, folder / WEIGHTS)
         self.tokenizer.save(folder / TOKENIZER)
         if self.notice:
-            runtime.write_whole(folder / "NOTICE", self.notice + "\n")
+            runtime.write_whole(folder / NOTICE, self.notice + "\n")
         description = {
             "format": FORMAT,
             "backbone": self.kind,
@@ -131,49 +135,24 @@ def read_folder(folder: Path, dtype: str, name: str) -> Model:
     Raises:
         UserError: the folder is damaged, or its parts do not belong together.
     """
-    import safetensors
-
     kind, config, sha256 = read_description(folder)
-    for path in (folder / WEIGHTS, folder / TOKENIZER):
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is not a file; copy the folder again.")
-    try:
-        weights_file = safetensors.safe_open(folder / WEIGHTS, framework="numpy")
+    with readable(folder, UNFINISHED):
+        weights = read_tensors(folder / WEIGHTS)
         proto = read_proto(folder / TOKENIZER)
-        notice = folder / "NOTICE"
-        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
         digest = check_belong_together(folder, sha256)
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise UserError(
-            f"{folder} holds a damaged file ({error}); make or copy it again."
-        ) from None
-    with weights_file as file:
-        # Before anything is built: what it costs follows from the file, not from the numbers.
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-        decoder = _build(kind, config, dtype, shapes, name)
-        try:
-            weights = {key: file.get_tensor(key) for key in shapes}
-        except (TypeError, safetensors.SafetensorError) as error:  # a kind of number numpy lacks
-            raise UserError(f"{folder / WEIGHTS} cannot be read ({error}).") from None
-    check_finite(weights, name)
+        notice = read_notice(folder)
     tokenizer = SentencePieceTokenizer(proto, name)
-    check_vocabulary(config, tokenizer, name)
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        params = decoders.stack(weights, decoder)
-    return Model(name, kind, config, decoder, params, tokenizer, notice, digest)
+    model = assemble(name, kind, config, weights, tokenizer, dtype, notice)
+    return dataclasses.replace(model, digest=digest)
 
 
 # --- its parts ---
 
 
-def _build(kind: str, config: dict, dtype: str, shapes: dict, name: str) -> decoders.Decoder:
-    """The decoder of a configuration, when it is that of some weights.
-
-    Args:
-        shapes: of the weights, by KerasHub's names.
-    """
+def _build(kind: str, config: dict, dtype: str, weights: dict, name: str) -> decoders.Decoder:
+    """The decoder of a configuration, when it is that of some weights, by KerasHub's names."""
+    # Before anything is built: what it costs follows from the weights, not from the numbers.
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
     blocks = {match[1] for key in shapes if (match := re.match(r"decoder_block_(\d+)/", key))}
     embedding = shapes.get(EMBEDDING)
     said = config["vocabulary_size"], config["hidden_dim"]
@@ -217,8 +196,7 @@ def assemble(
             tokenizer has another vocabulary.
     """
     check_config(kind, config, name)
-    shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    decoder = _build(kind, config, dtype, shapes, name)
+    decoder = _build(kind, config, dtype, weights, name)
     check_finite(weights, name)
     check_vocabulary(config, tokenizer, name)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):

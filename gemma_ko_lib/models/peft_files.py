@@ -18,7 +18,7 @@ import numpy as np
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models import kernels
 from gemma_ko_lib.models.adapters import Lora, add_adapters
-from gemma_ko_lib.models.belonging import all_finite
+from gemma_ko_lib.models.belonging import all_finite, read_tensors, readable
 from gemma_ko_lib.models.layouts import IN_BLOCK
 from gemma_ko_lib.models.model import write_tensors
 from gemma_ko_lib.runtime import UserError
@@ -157,25 +157,9 @@ def _names(adapters: dict):
 
 
 def _read(folder: Path) -> tuple[dict, dict]:
-    import safetensors
-
-    if (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_file():
-        raise UserError(f"{folder / WEIGHTS} is not a file; copy the adapters again.")
-    try:
+    with readable(folder, "holds no adapters: {file} is missing.", WEIGHTS):
         config = runtime.read_json_object(folder / CONFIG)
-        with safetensors.safe_open(folder / WEIGHTS, framework="numpy") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{folder} holds no adapters: {Path(str(error.filename or WEIGHTS)).name} is missing."
-        ) from None
-    except OSError as error:
-        path = error.filename or folder / WEIGHTS
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, TypeError, safetensors.SafetensorError) as error:
-        raise UserError(
-            f"{folder} holds a damaged file ({error}); make or copy it again."
-        ) from None
+        tensors = read_tensors(folder / WEIGHTS)
     for key, value in tensors.items():
         if not all_finite(value):
             raise UserError(f"{folder / WEIGHTS}: {key} is not all finite numbers; copy it again.")

@@ -4,18 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gemma_ko_lib.models.belonging import unreadable
-from gemma_ko_lib.models.configs import CONFIGS, SIZES, check_config, check_rotation
-from gemma_ko_lib.models.layouts import PERIOD, SETTINGS, foreign_names, from_rows, layer_types
+from gemma_ko_lib.models import layouts
+from gemma_ko_lib.models.belonging import TOKENIZER, WEIGHTS, read_notice, read_tensors, readable
 from gemma_ko_lib.runtime import UserError, read_json_object
 from gemma_ko_lib.tokenization.tokenizer import read_proto
 
-_TOKENIZER = "tokenizer.model"
-_KINDS = {
-    "gemma": (1, "gemma_2b_en"),
-    "gemma2": (2, "gemma2_2b_en"),
-    "gemma3_text": (3, "gemma3_270m"),
-}
+_WITHOUT = "is a transformers folder without {file}: copy it there"
+_NUMBERS = {kind.transformers: number for number, kind in layouts.KINDS.items()}
 
 
 def is_transformers_folder(folder: Path) -> bool:
@@ -35,21 +30,16 @@ def read_transformers_shape(folder: Path) -> tuple[int, str, dict]:
     path = folder / "config.json"
     said = read_json_object(path)
     model_type = said["model_type"]
-    if not isinstance(model_type, str) or model_type not in _KINDS:
+    if not isinstance(model_type, str) or model_type not in _NUMBERS:
         raise UserError(
             f"{path}: model_type is {model_type!r:.80}; text models of the kinds "
-            f"{', '.join(_KINDS)} can be read."
+            f"{', '.join(_NUMBERS)} can be read."
         )
-    number, like = _KINDS[model_type]
-    kind, config = CONFIGS[like]
-    config = {key: value for key, value in config.items() if key not in SIZES}
-    for names in SETTINGS:
-        if names.transformers in said:
-            config[names.keras] = said[names.transformers]
-    if number == 1:
-        for key in ("sliding_window_size", "attention_logit_soft_cap", "final_logit_soft_cap"):
-            config.pop(key, None)
-    check_config(kind, config, str(path))
+    number = _NUMBERS[model_type]
+    found = {
+        one.keras: said[one.transformers] for one in layouts.SETTINGS if one.transformers in said
+    }
+    kind, config = layouts.config_of(number, found, _rotation(said, number, str(path)), str(path))
     if number > 1:
         by_head, by_width = config["head_dim"], config["hidden_dim"] // config["num_query_heads"]
         scalar = said.get("query_pre_attn_scalar", by_head)
@@ -60,17 +50,12 @@ def read_transformers_shape(folder: Path) -> tuple[int, str, dict]:
             )
         if scalar != by_head:
             config["query_head_dim_normalize"] = False
-    factor = _rope_factor(said, number, str(path))
-    if number < 3:
-        config["intermediate_dim"] *= 2  # KerasHub counts both branches
-    else:
-        config["global_rope_scaling_factor"] = factor
     _check_what_all_have(said, number, config["num_layers"], str(path))
     return number, kind, config
 
 
-def _rope_factor(said: dict, number: int, where: str) -> float:
-    """What the positions of global layers are divided by, in the words of transformers 4 or 5."""
+def _rotation(said: dict, number: int, where: str) -> tuple:
+    """How the positions of global layers are rotated, in the words of transformers 4 or 5."""
     found = said.get("rope_parameters") or {}
     if isinstance(found, dict) and number == 3:
         found = found.get("full_attention")
@@ -79,7 +64,7 @@ def _rope_factor(said: dict, number: int, where: str) -> float:
         raise UserError(f"{where}: the scaling of the positions is {found!r:.80}, not an object.")
     kind = found.get("rope_type", found.get("type", "default"))
     base = found.get("rope_theta", said.get("rope_theta"))
-    return check_rotation(number, kind, found.get("factor", 1.0), base, where)
+    return kind, found.get("factor", 1.0), base
 
 
 def _check_what_all_have(said: dict, number: int, layers: int, where: str) -> None:
@@ -90,9 +75,9 @@ def _check_what_all_have(said: dict, number: int, layers: int, where: str) -> No
     """
     wanted = {"hidden_activation": "gelu_pytorch_tanh", "use_bidirectional_attention": False}
     if number > 1:
-        wanted["layer_types"] = layer_types(number, layers)
+        wanted["layer_types"] = layouts.layer_types(number, layers)
     if number == 3:
-        wanted |= {"rope_local_base_freq": 1e4, "sliding_window_pattern": PERIOD[3]}
+        wanted |= {"rope_local_base_freq": 1e4, "sliding_window_pattern": layouts.PERIOD[3]}
     for key, value in wanted.items():
         if said.get(key) not in (None, value):
             raise UserError(
@@ -112,29 +97,15 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
         UserError: another kind of model; a file that is missing or damaged; weights that are not
             those of the configuration.
     """
-    import safetensors
-
     number, kind, config = read_transformers_shape(folder)
-    names = foreign_names("transformers", number, config["num_layers"])
+    names = layouts.foreign_names("transformers", number, config["num_layers"])
+    with readable(folder, f"{_WITHOUT} from the Gemma that this model was made of."):
+        proto = read_proto(folder / TOKENIZER)
     found: dict[str, np.ndarray] = {}
-    try:
-        proto = read_proto(folder / _TOKENIZER)
+    with readable(folder, f"{_WITHOUT} too."):
         for file in _files(folder):
-            with safetensors.safe_open(file, framework="numpy") as tensors:
-                found |= {key: tensors.get_tensor(key) for key in tensors.keys()}
-        notice = folder / "NOTICE"
-        notice = notice.read_text("utf-8").strip() if notice.is_file() else ""
-    except FileNotFoundError as error:
-        # safetensors raises it without the file's name.
-        file = Path(str(error.filename or "model.safetensors")).name
-        raise UserError(
-            f"{folder} is a transformers folder without {file}: copy it there"
-            + (" from the Gemma that this model was made of." if file == _TOKENIZER else " too.")
-        ) from None
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    except (ValueError, TypeError, safetensors.SafetensorError) as error:
-        raise UserError(f"{folder} holds a damaged file ({error!s:.200}); copy it again.") from None
+            found |= read_tensors(file)
+        notice = read_notice(folder)
     head, embedding = found.pop("lm_head.weight", None), found.get("model.embed_tokens.weight")
     if not (head is None or embedding is None or np.array_equal(head, embedding)):
         raise UserError(
@@ -149,7 +120,7 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
         )
     try:
         weights = {
-            ours: from_rows(ours, found.pop(theirs), config["head_dim"])
+            ours: layouts.from_rows(ours, found.pop(theirs), config["head_dim"])
             for ours, theirs in names.items()
         }
     except (ValueError, IndexError) as error:
@@ -160,7 +131,7 @@ def read_transformers(folder: Path) -> tuple[str, dict, dict[str, np.ndarray], b
 def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
-        return [folder / "model.safetensors"]
+        return [folder / WEIGHTS]
     places = read_json_object(index).get("weight_map")
     if not isinstance(places, dict):
         raise ValueError(f"{index.name} has no weight_map")

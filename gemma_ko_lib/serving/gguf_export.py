@@ -13,8 +13,8 @@ import numpy as np
 from gemma_ko_lib import runtime
 from gemma_ko_lib.models.belonging import check_finite
 from gemma_ko_lib.models.decoder import unstack
-from gemma_ko_lib.models.gguf_weights import GGUF_KINDS
 from gemma_ko_lib.models.layouts import (
+    KINDS,
     LARGEST_LAYERS,
     SETTINGS,
     context_length,
@@ -86,7 +86,7 @@ def export_gguf(
     number = generation(model.kind, model.config, model.name)
     _check_scaling(number, model)
     check_finite(weights, model.name)
-    arch = next(name for name, (of, _) in GGUF_KINDS.items() if of == number)
+    arch = KINDS[number].gguf
     layers = model.config["num_layers"]
     names = foreign_names("gguf", number, layers)
     shapes = {name: to_rows(name, weights[name]).shape for name in names}

@@ -9,6 +9,7 @@ from gemma_ko_lib import runtime
 from gemma_ko_lib.models.belonging import WEIGHTS, check_finite
 from gemma_ko_lib.models.decoder import unstack
 from gemma_ko_lib.models.layouts import (
+    KINDS,
     PERIOD,
     SETTINGS,
     context_length,
@@ -25,11 +26,7 @@ from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
 
 SHARD_BYTES = 2_000_000_000  # of a shard's matrices there are two copies in memory
 _GENERATING = ("bos_token_id", "eos_token_id", "pad_token_id")
-_TYPES = {
-    1: ("gemma", "GemmaForCausalLM"),
-    2: ("gemma2", "Gemma2ForCausalLM"),
-    3: ("gemma3_text", "Gemma3ForCausalLM"),
-}
+_ARCHITECTURES = {1: "GemmaForCausalLM", 2: "Gemma2ForCausalLM", 3: "Gemma3ForCausalLM"}
 
 
 def export_transformers(
@@ -134,10 +131,9 @@ def transformers_config(model: Model, number: int, stops: list[int], dtype: str)
         dtype: of the weights.
     """
     config = model.config
-    model_type, architecture = _TYPES[number]
     found = {
-        "architectures": [architecture],
-        "model_type": model_type,
+        "architectures": [_ARCHITECTURES[number]],
+        "model_type": KINDS[number].transformers,
         **{names.transformers: config[names.keras] for names in SETTINGS if names.keras in config},
         "rms_norm_eps": config.get("layer_norm_epsilon", 1e-6),
         "hidden_act": "gelu_pytorch_tanh",

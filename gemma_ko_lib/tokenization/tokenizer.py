@@ -55,15 +55,18 @@ def read_proto(path: str | Path) -> bytes:
     """The bytes of a tokenizer file.
 
     Raises:
-        UserError: it is larger than any tokenizer.
+        UserError: it is no file, or larger than any tokenizer.
         OSError: it cannot be read.
     """
-    size = Path(path).stat().st_size
+    path = Path(path)
+    if path.exists() and not path.is_file():  # of a pipe it would wait for ever
+        raise UserError(f"{path} is not a file; copy it again.")
+    size = path.stat().st_size
     if size > _LARGEST:
         raise UserError(
             f"{path} has {size / 1e6:,.0f} MB, more than a tokenizer ({_LARGEST / 1e6:,.0f} MB)."
         )
-    return Path(path).read_bytes()
+    return path.read_bytes()
 
 
 # Between the bracket and the rest of what would be read as one control token. Pieces for tags

@@ -170,18 +170,18 @@ class Checkpoints:
             UserError: none of the checkpoints is whole; one cannot be read, is another run's
                 or does not fit into memory. All files are as they were.
         """
-        found = on_first_host(self._newest_whole)
-        self._passed_over = found["passed_over"]
-        if found["step"] is None:
+        step, self._passed_over = on_first_host(self._newest_whole)
+        if step is None:
             return None
-        folder = self._folder / str(found["step"])
+        folder = self._folder / str(step)
         about = self._restore(folder, about=ocp.args.JsonRestore())["about"]
         self._check_identity(folder, about, like)
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         restored = self._restore(folder, state=ocp.args.StandardRestore(abstract))
-        return found["step"], restored["state"], about["position"]
+        return step, restored["state"], about["position"]
 
-    def _newest_whole(self) -> dict:
+    def _newest_whole(self) -> tuple[int | None, list[int]]:
+        """The newest whole checkpoint's step, if there is any, and the damaged ones after it."""
         passed_over = []
         for step in reversed(self.steps()):
             folder = self._folder / str(step)
@@ -193,7 +193,7 @@ class Checkpoints:
                     "was changed. See to the disk, then run the same command again."
                 ) from error
             if fault is None:
-                return {"step": step, "passed_over": passed_over}
+                return step, passed_over
             print(f"Passing over the checkpoint {folder}: {fault}.", file=sys.stderr)
             passed_over.append(step)
         if passed_over:
@@ -201,7 +201,7 @@ class Checkpoints:
                 f"None of the {len(passed_over)} checkpoints in {self._folder} is whole. No file "
                 "was changed. Copy a whole one back, or start the run again in another folder."
             )
-        return {"step": None, "passed_over": []}
+        return None, []
 
     def _check_identity(self, folder: Path, about: dict, like) -> None:
         changed = differences(about["shapes"], _shapes(like))

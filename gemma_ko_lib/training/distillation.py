@@ -21,7 +21,7 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.tokenization.shards import Shards
 from gemma_ko_lib.tokenization.tokenizer import fingerprint
 from gemma_ko_lib.training.loop import LoopConfig, LossSum
-from gemma_ko_lib.training.loss import CHUNK_TOKENS, scaled, sum_with_gradients
+from gemma_ko_lib.training.loss import CHUNK_TOKENS, cross_entropy, weighted_sum
 from gemma_ko_lib.training.run import train
 
 _TEACHER = "teacher/"
@@ -81,53 +81,21 @@ def distillation_loss(
         float32 scalar. It does not fall to 0: the least that distillation can reach is the
         entropy of P_T times τ².
     """
-    return _sum_loss(
-        student_hidden,
-        student_embedding,
-        teacher_hidden,
-        teacher_embedding,
-        targets,
-        weights,
-        (objective, student_soft_cap, teacher_soft_cap, chunk_tokens),
-    )
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
-def _sum_loss(*arguments):
-    return _sum_loss_forward(*arguments)[0]
-
-
-def _sum_loss_forward(
-    student_hidden, student_embedding, teacher_hidden, teacher_embedding, targets, weights, settings
-):
-    objective, student_cap, teacher_cap, chunk_tokens = settings
-    teacher_embedding = teacher_embedding.astype(teacher_hidden.dtype)  # once, not in each chunk
-
-    def score(logits, teacher_hidden, target):
-        teacher_logits = project(teacher_hidden, teacher_embedding, teacher_cap)
-        return _score(objective, logits, teacher_logits, target)
-
-    return sum_with_gradients(
-        score,
-        student_hidden,
-        student_embedding,
-        (teacher_hidden, targets),
-        weights,
-        student_cap,
+    return weighted_sum(
+        functools.partial(_score, objective, teacher_soft_cap),
+        student_soft_cap,
         chunk_tokens,
+        student_hidden,
+        student_embedding,
+        weights,
+        (teacher_hidden, targets),
+        (teacher_embedding.astype(teacher_hidden.dtype),),  # once, not in each chunk
     )
 
 
-def _sum_loss_backward(settings, residuals, cotangent):
-    hidden_gradient, embedding_gradient, loss = scaled(residuals, cotangent)
-    return hidden_gradient, embedding_gradient, None, None, None, loss
-
-
-_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
-
-
-def _score(objective: Objective, logits, teacher_logits, target):
+def _score(objective, teacher_cap, logits, teacher_hidden, target, teacher_embedding):
     """Loss of each position and its gradient by the student's logits."""
+    teacher_logits = project(teacher_hidden, teacher_embedding, teacher_cap)
     tau, share = objective.temperature, objective.share
     log_teacher = jax.nn.log_softmax(teacher_logits / tau)
     log_student = jax.nn.log_softmax(logits / tau)
@@ -147,10 +115,9 @@ def _score(objective: Objective, logits, teacher_logits, target):
     loss *= share * tau**2
     gradient = share * tau * (jnp.exp(log_student) - wanted)
     if share < 1:
-        log_p = jax.nn.log_softmax(logits)
-        is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
-        loss -= (1 - share) * jnp.sum(jnp.where(is_target, log_p, 0), axis=-1)
-        gradient += (1 - share) * (jnp.exp(log_p) - is_target)
+        of_text, its_gradient = cross_entropy(logits, target)
+        loss += (1 - share) * of_text
+        gradient += (1 - share) * its_gradient
     return loss, gradient
 
 

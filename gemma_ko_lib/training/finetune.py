@@ -32,9 +32,6 @@ from gemma_ko_lib.training.tracking import check_tracker, tracker
 
 EPOCHS, HELD_OUT, PATIENCE = 3, 0.1, 4
 _EVALUATIONS = 4  # of held-out conversations in an epoch
-# A finished run goes on when one of these has grown.
-_MORE = ("size.tokens", "size.epochs")
-_MAY_CHANGE = (*_MORE, "size.learning_rate")
 
 
 def finetune(
@@ -119,9 +116,7 @@ def finetune(
     }
     if exams:
         settings["decontaminate"] = digest_of(exams)
-    # A folder is known by what is in it; a preset has its name only.
-    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
+    with claim_run(run_dir, settings, resume) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return _stored_summary(run_dir / "summary.json")

@@ -25,7 +25,6 @@ def make_lomo_update(
     *,
     adaptive: bool,
     clip_norm: float | None = None,
-    stochastic_rounding: bool = True,
     mesh=None,
 ) -> Update:
     """Build the jitted update of LOMO or AdaLomo for the loss of pre-training.
@@ -36,8 +35,6 @@ def make_lomo_update(
         adaptive: AdaLomo; else LOMO, whose updates are those of plain SGD.
         clip_norm: the whole gradient is scaled down to this norm. It takes a second backward
             pass: the norm is known only when all gradients have been seen, and let go.
-        stochastic_rounding: of bfloat16 weights, see `round_stochastically`; False rounds to
-            nearest, which swallows small updates.
         mesh: the mesh the weights are on. It holds each weight in its place: left to itself, the
             compiler may move small ones, and the next update would be compiled again.
 
@@ -60,7 +57,7 @@ def make_lomo_update(
         seed = jax.random.fold_in(jax.random.key(0), state.step)
 
         def write(new, old, name, place):
-            if old.dtype != jnp.bfloat16 or not stochastic_rounding:
+            if old.dtype != jnp.bfloat16:
                 return new.astype(old.dtype)
             key = jax.random.fold_in(seed, sorted(params).index(name))
             return round_stochastically(new, jax.random.fold_in(key, place))
@@ -138,7 +135,11 @@ def _zero_moments(name: str, shape: tuple[int, ...]) -> dict:
 
 
 class _Look:
-    """Nothing: for a backward pass that only sums squares."""
+    """Nothing: for a backward pass that only sums squares.
+
+    (`_Sgd` that writes back what was there would take a second embedding: a pass that carries it
+    through a loop copies what the next pass reads.)
+    """
 
     def visit(self, name, weight, gradient, moments, place):
         return weight, moments

@@ -57,54 +57,55 @@ def chunked_cross_entropy(
     Returns:
         float32 scalar: Σ weight · −log p(target). Divide by Σ weight for the mean.
     """
-    return _sum_loss(hidden, embedding, targets, weights, soft_cap, chunk_tokens)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
-def _sum_loss(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
-    nll = token_nll(hidden, embedding, targets, soft_cap=soft_cap, chunk_tokens=chunk_tokens)
-    return jnp.sum(nll * weights)
-
-
-def _sum_loss_forward(hidden, embedding, targets, weights, soft_cap, chunk_tokens):
-    return sum_with_gradients(
-        _cross_entropy, hidden, embedding, (targets,), weights, soft_cap, chunk_tokens
+    return weighted_sum(
+        cross_entropy, soft_cap, chunk_tokens, hidden, embedding, weights, (targets,)
     )
 
 
-def _sum_loss_backward(soft_cap, chunk_tokens, residuals, cotangent):
-    hidden_gradient, embedding_gradient, loss = scaled(residuals, cotangent)
-    return hidden_gradient, embedding_gradient, None, loss
-
-
-_sum_loss.defvjp(_sum_loss_forward, _sum_loss_backward)
-
-
-def _cross_entropy(logits, target):
-    """Cross-entropy and its gradient by the logits."""
+def cross_entropy(logits, target):
+    """Cross-entropy of each position, and its gradient by the logits [positions, vocabulary]."""
     log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
     at_target = jnp.take_along_axis(logits, target[:, None], axis=-1)
     is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1) == target[:, None]
     return (log_z - at_target)[:, 0], jnp.exp(logits - log_z) - is_target
 
 
-def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chunk_tokens):
-    """A weighted sum of losses, and its gradients formed while a chunk's logits are there.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+def weighted_sum(score, soft_cap, chunk_tokens: int, hidden, embedding, weights, others, shared=()):
+    """A weighted sum of losses, whose gradients are formed while a chunk's logits are there.
 
     Args:
-        score: (logits of a chunk [positions, vocabulary], *others of the chunk) -> (loss of each
-            position, its gradient by the logits).
-        hidden: [batch, length, d_model].
-        embedding: [vocabulary, d_model].
-        others: what else `score` needs of each position, arrays [batch, length, …].
-        weights: float [batch, length].
+        score: (logits of a chunk [positions, vocabulary], *others of the chunk, *shared) -> (loss
+            of each position, its gradient by the logits).
         soft_cap: cap of the logits, or None.
         chunk_tokens: positions whose logits exist at the same time.
-
-    Returns:
-        The sum, and its gradients by hidden states, embedding and weights (the latter is each
-        position's loss).
+        hidden: [batch, length, d_model].
+        embedding: [vocabulary, d_model].
+        weights: float [batch, length].
+        others: what else `score` needs of each position, arrays [batch, length, …]; they get no
+            gradient.
+        shared: what it needs for all of them, likewise.
     """
+    loss = _losses(score, soft_cap, chunk_tokens, hidden, embedding, others, shared)
+    return jnp.sum(loss * weights)
+
+
+def _losses(score, soft_cap, chunk_tokens: int, hidden, embedding, others, shared=()):
+    """The loss of each position, [batch, length]; see `weighted_sum`."""
+    compute_embedding = embedding.astype(hidden.dtype)
+
+    def of_chunk(chunk):
+        batch, positions = chunk[0].shape[:2]
+        h, *rest = (x.reshape(batch * positions, *x.shape[2:]) for x in chunk)
+        loss, _ = score(project(h, compute_embedding, soft_cap), *rest, *shared)
+        return split_rows(loss.reshape(batch, positions))
+
+    return _join(jax.lax.map(of_chunk, _chunks((hidden, *others), chunk_tokens)), hidden.shape[1])
+
+
+def _sum_and_gradients(
+    score, soft_cap, chunk_tokens, hidden, embedding, weights, others, shared=()
+):
     chunks = _chunks((hidden, weights, *others), chunk_tokens)
     compute_embedding = embedding.astype(hidden.dtype)
     shift = shift_of(hidden.dtype)
@@ -115,7 +116,7 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
         # gradient by the logits, the largest array there is.
         h, weight, *rest = (x.reshape(batch * positions, *x.shape[2:]) for x in chunk)
         logits = project(h, compute_embedding, soft_cap)
-        loss, gradient = score(logits, *rest)
+        loss, gradient = score(logits, *rest, *shared)
         gradient *= weight[:, None] * shift
         if soft_cap is not None:
             gradient *= 1 - jnp.square(logits / soft_cap)
@@ -144,7 +145,16 @@ def sum_with_gradients(score, hidden, embedding, others, weights, soft_cap, chun
     )
     total, embedding_gradient = totals
     embedding_gradient = (embedding_gradient / shift).astype(embedding.dtype)
+    # The gradient by a weight is its position's loss.
     return total, (hidden_gradient, embedding_gradient, loss)
+
+
+def _times_cotangent(score, soft_cap, chunk_tokens, gradients, cotangent):
+    hidden, embedding, weights = (x * cotangent.astype(x.dtype) for x in gradients)
+    return hidden, embedding, weights, None, None
+
+
+weighted_sum.defvjp(_sum_and_gradients, _times_cotangent)
 
 
 def shift_of(dtype) -> int:
@@ -156,12 +166,7 @@ def shift_of(dtype) -> int:
     return 1024 if dtype == jnp.float16 else 1
 
 
-def scaled(gradients, cotangent):
-    """Gradients of a sum, times the gradient by the sum."""
-    return jax.tree.map(lambda gradient: gradient * cotangent.astype(gradient.dtype), gradients)
-
-
-def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = CHUNK_TOKENS):
+def token_nll(hidden, embedding, targets, *, soft_cap=None):
     """−log p(target) at every position, in nats.
 
     Args:
@@ -169,20 +174,11 @@ def token_nll(hidden, embedding, targets, *, soft_cap=None, chunk_tokens: int = 
         embedding: [vocabulary, d_model].
         targets: int [batch, length].
         soft_cap: cap of the logits, or None.
-        chunk_tokens: positions whose logits exist at the same time.
 
     Returns:
         float32 [batch, length].
     """
-    compute_embedding = embedding.astype(hidden.dtype)
-
-    def score(chunk):
-        h, target = chunk
-        logits = project(h, compute_embedding, soft_cap)
-        at_target = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
-        return jax.nn.logsumexp(logits, axis=-1) - at_target
-
-    return _join(jax.lax.map(score, _chunks((hidden, targets), chunk_tokens)), hidden.shape[1])
+    return _losses(cross_entropy, soft_cap, CHUNK_TOKENS, hidden, embedding, (targets,))
 
 
 def _chunks(arrays, chunk_tokens: int):

@@ -27,9 +27,6 @@ from gemma_ko_lib.training.tracking import check_tracker, tracker
 
 _EVALUATIONS = 10  # of held-out text in a run,
 _UPDATES_BETWEEN = 8  # and at least so many updates apart: a short run would mostly measure
-# A finished run goes on when one of these has grown.
-_MORE = ("size.tokens", "size.epochs")
-_MAY_CHANGE = (*_MORE, "size.learning_rate", "sources")  # "data" says whether the text changed
 
 
 def pretrain(
@@ -84,29 +81,25 @@ def pretrain(
             "replay and replay_fraction go together, documents and their share of the tokens; one "
             "of them is missing."
         )
-    if replay and (data / MANIFEST).is_file():
-        raise UserError(
-            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
-            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
-        )
-    size = _fitted_to(data, size)
+    packed = _manifest_of(data, size, replay)
+    if packed:
+        size = dataclasses.replace(size, length=packed["length"])
     model, mesh = prepare("pretrain", model_name, method, size)
+    files, sources = _origin_of(data, packed)
     settings = {
         "command": "pretrain",
         "model": str(model_name),
         "model_sha256": model.digest,
-        "data": digest_of(_files_of(data)),
+        "data": digest_of(files),
         "replay": hashlib.sha256("\0".join(replay).encode()).hexdigest() if replay else None,
         "replay_fraction": replay_fraction or None,
         "method": method.settings(),
         "size": {k: v for k, v in dataclasses.asdict(size).items() if k != "rows"},
         "seed": seed,
     }
-    if sources := _sources_of(data):
+    if sources:
         settings["sources"] = sources
-    # A folder is known by what is in it; a preset has its name only.
-    may_change = (*_MAY_CHANGE, "model") if model.digest else _MAY_CHANGE
-    with claim_run(run_dir, settings, resume, may_grow=_MORE, may_change=may_change) as finished:
+    with claim_run(run_dir, settings, resume) as finished:
         if finished:
             note(f"{run_dir} is finished already.", quiet)
             return run_dir
@@ -134,35 +127,34 @@ def pretrain(
     return run_dir
 
 
-def _fitted_to(data: Path, size: RunSize) -> RunSize:
-    """Packed rows have a length already."""
+def _manifest_of(data: Path, size: RunSize, replay: Sequence[str]) -> dict | None:
+    """The manifest of data that is packed already, where the run can read it as it is."""
     if not (data / MANIFEST).is_file():
-        return size
-    length = open_shards(data, verify=False).manifest["length"]
-    if size.length not in (None, length):
+        return None
+    if replay:
         raise UserError(
-            f"The rows in {data} are packed with {length} tokens each: leave --length out, or pack "
-            f"again with gemma-ko pack --length {size.length}."
+            f"The rows in {data} are packed already: lay the replay among them with gemma-ko pack "
+            "--weight ko=0.8 en=0.2, or give the folder of clean documents."
         )
-    return dataclasses.replace(size, length=length)
+    manifest = open_shards(data, verify=False).manifest
+    if size.length not in (None, manifest["length"]):
+        raise UserError(
+            f"The rows in {data} are packed with {manifest['length']} tokens each: leave --length "
+            f"out, or pack again with gemma-ko pack --length {size.length}."
+        )
+    return manifest
 
 
-def _files_of(data: Path) -> list[Path]:
-    """The files whose contents make the data what it is."""
-    if (data / MANIFEST).is_file():
-        return [data / MANIFEST]  # it holds the digest of each shard
-    from gemma_ko_lib.corpus import clean_files
+def _origin_of(data: Path, packed: dict | None) -> tuple[list[Path], list[dict]]:
+    """The files whose contents make the data what it is, and the corpora that it comes from.
 
-    return clean_files(data)
+    The latter, as far as they are known, are for the model's card.
+    """
+    if packed:  # the manifest holds the digest of each shard
+        return [data / MANIFEST], packed.get("sources", [])
+    from gemma_ko_lib.corpus import clean_files, sources_of
 
-
-def _sources_of(data: Path) -> list[dict]:
-    """The corpora that the data comes from, as far as they are known: for the model's card."""
-    if (data / MANIFEST).is_file():
-        return open_shards(data, verify=False).manifest.get("sources", [])
-    from gemma_ko_lib.corpus import sources_of
-
-    return sources_of([data])
+    return clean_files(data), sources_of([data])
 
 
 def _shards_for(model, data: Path, run_dir: Path, size, replay, fraction, quiet) -> Shards:

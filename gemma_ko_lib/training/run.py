@@ -15,7 +15,7 @@ from gemma_ko_lib.models.loading import load
 from gemma_ko_lib.models.model import Model
 from gemma_ko_lib.training import plan
 from gemma_ko_lib.training.batches import Batches, PackedData, own_rows
-from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, Update, run_loop
+from gemma_ko_lib.training.loop import LoopConfig, LossSum, Tracker, run_loop
 from gemma_ko_lib.training.method import Method
 from gemma_ko_lib.training.optimizer import learning_rate_schedule
 from gemma_ko_lib.training.size import RunSize, Updates
@@ -96,7 +96,8 @@ def train_weights(
     beside = {**frozen, **(beside or {})}
     schedule = learning_rate_schedule(config.learning_rate, config.steps, config.warmup_steps)
     if loss is None:
-        update = _update(method, model.decoder, mesh, rematerialise, _rates(schedule, config.steps))
+        shared = _shared_update(method, model.decoder, mesh, rematerialise)
+        update = functools.partial(shared, rates=_rates(schedule, config.steps))
     else:
         options = {"loss": loss, "mesh": mesh, "rematerialise": rematerialise}
         update = method.update(model.decoder, schedule, **options)
@@ -116,11 +117,6 @@ def train_weights(
         tracker=tracker,
         quiet=quiet,
     )
-
-
-def _update(method: Method, decoder, mesh, rematerialise, rates: np.ndarray) -> Update:
-    shared = _shared_update(method, decoder, mesh, rematerialise)
-    return lambda state, batch, frozen: shared(state, batch, frozen, rates)
 
 
 @functools.lru_cache(maxsize=2)  # runs that differ by rate, length, seed or data share a program

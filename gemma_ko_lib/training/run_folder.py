@@ -8,7 +8,7 @@ model or a run that does not fit leaves nothing behind. `config.json` holds the 
 import contextlib
 import json
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from gemma_ko_lib.runtime import UserError, only_process, read_json_object, write_json
@@ -16,17 +16,13 @@ from gemma_ko_lib.training.hosts import on_first_host
 
 CONFIG, MODEL = "config.json", "model.json"
 _FORMAT = "gemma-ko run 1"
+# A finished run goes on when one of these is another; the loop refuses fewer updates than are done.
+_MORE = {"size.tokens", "size.epochs"}
+_MAY_CHANGE = {*_MORE, "size.learning_rate", "sources"}  # "data" says whether the text changed
 
 
 @contextlib.contextmanager
-def claim_run(
-    run_dir: str | Path,
-    settings: dict,
-    resume: bool = False,
-    *,
-    may_grow: Collection[str] = (),
-    may_change: Collection[str] = (),
-) -> Iterator[bool]:
+def claim_run(run_dir: str | Path, settings: dict, resume: bool = False) -> Iterator[bool]:
     """Hold a run folder for one run, until its end.
 
     Of several processes the first holds it for all. A new run that fails before it has written
@@ -36,10 +32,10 @@ def claim_run(
         run_dir: the run folder; made where it is not there.
         settings: what decides the run's result, as JSON values; data by content, not by path.
             A dictionary in it is compared entry by entry.
-        resume: go on with the run that is there, or start one.
-        may_grow: settings that a resumed run may raise ("loop.steps" for one in a dictionary):
-            a finished run then goes on. config.json has the new value once that is finished too.
-        may_change: settings that a resumed run may have otherwise; a finished one keeps its own.
+        resume: go on with the run that is there, or start one. It may have more or fewer tokens or
+            epochs ("size.tokens", "size.epochs"): a finished run then goes on, and config.json has
+            the new value once that is finished too. An unfinished one may have another
+            "size.learning_rate", which a finished one keeps, or its model in another place.
 
     Yields:
         Whether the run is finished already.
@@ -56,16 +52,12 @@ def claim_run(
     run_dir = Path(run_dir)
     settings = json.loads(json.dumps({"format": _FORMAT, **settings}))
     with contextlib.ExitStack() as held:
-        claim = _claimed(run_dir, settings, resume, frozenset(may_grow), frozenset(may_change))
-        on_first_host(lambda: held.enter_context(claim))
-        changed = differences(_stored_settings(run_dir) or {}, settings)
-        yield _is_finished(run_dir, changed, may_grow)
+        claim = _claimed(run_dir, settings, resume)
+        yield on_first_host(lambda: held.enter_context(claim))
 
 
 @contextlib.contextmanager
-def _claimed(
-    run_dir: Path, settings: dict, resume: bool, may_grow: frozenset, may_change: frozenset
-):
+def _claimed(run_dir: Path, settings: dict, resume: bool) -> Iterator[bool]:
     _stored_settings(run_dir)  # refuses what is no run before anything is put into it
     with only_process(run_dir):
         stored, finished = _stored_settings(run_dir), False
@@ -80,10 +72,18 @@ def _claimed(
             )
         else:
             changed = differences(stored, settings)
-            finished = _is_finished(run_dir, changed, may_grow)
-            _check_same(run_dir, changed, may_grow, may_change, finished)
+            finished = (run_dir / MODEL).is_file() and changed.keys().isdisjoint(_MORE)
+            # A folder is known by what is in it; a preset has its name only.
+            elsewhere = {"model"} if settings.get("model_sha256") else set()
+            if changed.keys() - _MAY_CHANGE - elsewhere:
+                raise UserError(
+                    f"{run_dir} was started with other settings (was → is):{was_is(changed)}\n"
+                    "Resume with the same ones, or start a new run in another folder."
+                )
+            if changed and not finished:
+                print(f"{run_dir} goes on with (was → is):{was_is(changed)}", file=sys.stderr)
         try:
-            yield
+            yield finished
         except BaseException:
             if stored is None and _has_nothing_but_settings(run_dir):
                 for path in _visible(run_dir):
@@ -91,32 +91,6 @@ def _claimed(
             raise
         if stored != settings and not finished:
             write_json(run_dir / CONFIG, settings)
-
-
-def _is_finished(run_dir: Path, changed: dict[str, tuple], may_grow: Collection[str]) -> bool:
-    return (run_dir / MODEL).is_file() and changed.keys().isdisjoint(may_grow)
-
-
-def _check_same(
-    run_dir: Path,
-    changed: dict[str, tuple],
-    may_grow: frozenset,
-    may_change: frozenset,
-    finished: bool,
-) -> None:
-    grown = {
-        name
-        for name, (was, now) in changed.items()
-        if name in may_grow and isinstance(was, int | float) and now is not None and now > was
-    }
-    shown = was_is(changed)
-    if changed.keys() - grown - may_change:
-        raise UserError(
-            f"{run_dir} was started with other settings (was → is):{shown}\n"
-            "Resume with the same ones, or start a new run in another folder."
-        )
-    if shown and not finished:
-        print(f"{run_dir} goes on with (was → is):{shown}", file=sys.stderr)
 
 
 def was_is(changed: dict[str, tuple]) -> str:

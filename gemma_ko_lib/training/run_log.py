@@ -1,5 +1,6 @@
 """What a run notes of each update in `metrics.jsonl`, and the figures that stop it."""
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gemma_ko_lib.runtime import UserError, disk_errors, whole_file
+
+_SPIKE_NATS = 3.0  # how far above its running mean a loss may be, beyond the chance of few tokens
 
 
 class RunLog:
@@ -53,10 +56,8 @@ class RunLog:
             self._tracker(figures)
 
     def _kept_lines(self) -> list[str]:
-        if not self._keep_until or not self._path.is_file():
-            return []
-        lines = self._path.read_text("utf-8", errors="replace").splitlines()
-        return [line + "\n" for line in lines if _step_of(line) <= self._keep_until]
+        kept = read_log(self._path.parent) if self._keep_until else []
+        return [json.dumps(line) + "\n" for line in kept if line["step"] <= self._keep_until]
 
     def sync(self) -> None:
         """See that the lines outlive a power cut, as the checkpoint does that comes next."""
@@ -73,28 +74,18 @@ class RunLog:
 
 def read_log(run_dir: str | Path) -> list[dict]:
     """The lines of a run's metrics.jsonl, but for half a line that a killed run may have left."""
-    path = Path(run_dir) / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def _step_of(line: str) -> float:
-    """Of a line of the log; infinity for one that was not written to its end."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+    path, lines = Path(run_dir) / "metrics.jsonl", []
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 class Watch:
-    """Stops a run whose figures or weights are not finite, or whose loss jumps.
+    """Stops a run whose figures or weights are not finite, or whose loss jumps."""
 
-    Args:
-        spike_nats: how far above its running mean a loss may be, beyond the chance of few tokens.
-    """
-
-    def __init__(self, spike_nats: float = 3.0):
-        self._limit, self._mean, self._seen = spike_nats, 0.0, 0
+    def __init__(self):
+        self._mean, self._seen = 0.0, 0
 
     def check(self, step: int, figures: Mapping[str, float], rows: np.ndarray) -> None:
         """Look at the figures of an update, "loss" among them.
@@ -108,7 +99,7 @@ class Watch:
                 raise _stop(f"The {name.replace('_', ' ')} is {value}", step, rows)
         # Losses of single tokens spread by some three nats; four times the error of their mean.
         chance = 4 * 3 / math.sqrt(max(1.0, figures.get("tokens", math.inf)))
-        if self._seen >= 10 and loss > self._mean + self._limit + chance:
+        if self._seen >= 10 and loss > self._mean + _SPIKE_NATS + chance:
             raise _stop(f"The loss jumped from {self._mean:.2f} to {loss:.2f}", step, rows)
         self._mean = loss if not self._seen else 0.9 * self._mean + 0.1 * loss
         self._seen += 1

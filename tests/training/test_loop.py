@@ -227,7 +227,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(shards, tm
 def test_a_spike_stops_the_run():
     from gemma_ko_lib.training.run_log import Watch
 
-    watch = Watch(spike_nats=3.0)
+    watch = Watch()
     for step in range(12):
         watch.check(step, {"loss": 4.0}, np.array([step]))
     with pytest.raises(UserError, match="jumped from 4.00 to 9.00 at update 12.*rows 7"):
@@ -237,7 +237,7 @@ def test_a_spike_stops_the_run():
 def test_a_loss_over_few_tokens_may_spread():
     from gemma_ko_lib.training.run_log import Watch
 
-    watch = Watch(spike_nats=3.0)
+    watch = Watch()
     for step in range(12):
         watch.check(step, {"loss": 4.0, "tokens": 16}, np.array([step]))
     watch.check(12, {"loss": 8.0, "tokens": 16}, np.array([7]))
@@ -457,7 +457,7 @@ def test_weights_that_an_update_has_spoiled_are_in_no_checkpoint():
 
     weights = {"scale": np.ones(4, "float32"), "kernel": np.array([1, np.inf], "float32")}
     with pytest.raises(UserError, match="weights kernel are not finite at update 3.*rows 8"):
-        Watch(3.0).check_weights(3, _finite(weights), np.array([8]))
+        Watch().check_weights(3, _finite(weights), np.array([8]))
 
 
 # --- float16 ---

@@ -70,7 +70,9 @@ def test_how_an_update_is_cut_does_not_matter(model_folder, shards_folder, tmp_p
     np.testing.assert_allclose(losses[1], losses[0], atol=1e-5)
 
 
-def test_a_finished_run_goes_on_to_more_tokens(model_folder, shards_folder, tmp_path):
+def test_a_finished_run_goes_on_to_more_tokens_and_never_to_fewer(
+    model_folder, shards_folder, tmp_path
+):
     run = tmp_path / "run"
     options = {"size": SIZE, "quiet": True}
     pretrain(model_folder, shards_folder, run, **options)
@@ -80,6 +82,8 @@ def test_a_finished_run_goes_on_to_more_tokens(model_folder, shards_folder, tmp_
     more = {**options, "size": dataclasses.replace(SIZE, tokens=1024)}
     pretrain(model_folder, shards_folder, run, resume=True, **more)
     assert len(_losses(run)) == pytest.approx(2 * done, abs=1)
+    with pytest.raises(UserError, match="Give as many tokens as before, or more"):
+        pretrain(model_folder, shards_folder, run, resume=True, **options)
 
 
 def test_a_model_that_was_moved_is_the_same_model(model_folder, shards_folder, tmp_path):

@@ -12,7 +12,11 @@ from gemma_ko_lib.runtime import UserError
 from gemma_ko_lib.training.run_folder import claim_run
 from tests.conftest import ROOT
 
-SETTINGS = {"model": "nano", "tokens": 1000, "method": {"name": "lora", "rank": 8, "base": None}}
+SETTINGS = {"model": "nano", "method": {"name": "lora", "rank": 8, "base": None}}
+
+
+def _sized(**size) -> dict:
+    return SETTINGS | {"size": size}
 
 
 def _run(folder, finish=True, **options):
@@ -23,8 +27,8 @@ def _run(folder, finish=True, **options):
     return finished
 
 
-def _tokens(folder) -> int:
-    return json.loads((folder / "config.json").read_text("utf-8"))["tokens"]
+def _size(folder) -> dict:
+    return json.loads((folder / "config.json").read_text("utf-8"))["size"]
 
 
 def test_a_run_is_begun_once_and_resumed_to_its_end(tmp_path):
@@ -49,28 +53,36 @@ def test_other_settings_are_shown_one_a_line(tmp_path):
     assert "start a new run in another folder" in str(raised.value)
 
 
-def test_a_finished_run_goes_on_to_more_and_never_to_less(tmp_path, capsys):
-    run, options = tmp_path / "run", {"resume": True, "may_grow": ["tokens"]}
-    _run(run)
-    with claim_run(run, SETTINGS | {"tokens": 2000}, **options) as finished:
+def test_a_finished_run_goes_on_to_more(tmp_path, capsys):
+    run = tmp_path / "run"
+    _run(run, settings=_sized(tokens=1000, length=64))
+    with claim_run(run, _sized(tokens=2000, length=64), resume=True) as finished:
         assert not finished
-        assert _tokens(run) == 1000  # killed here, the run is the finished one of 1,000 tokens
-    assert "tokens: 1000 → 2000" in capsys.readouterr().err
-    assert _tokens(run) == 2000
-    with pytest.raises(UserError, match="tokens: 2000 → 1500"):
-        _run(run, settings=SETTINGS | {"tokens": 1500}, **options)
-    with pytest.raises(UserError, match="tokens: 2000 → 3000"):
-        _run(run, settings=SETTINGS | {"tokens": 3000}, resume=True)
+        # Killed here, the run is the finished one of 1,000 tokens.
+        assert _size(run)["tokens"] == 1000
+    assert "size.tokens: 1000 → 2000" in capsys.readouterr().err
+    assert _size(run)["tokens"] == 2000
+    with pytest.raises(UserError, match="size.length: 64 → 128"):
+        _run(run, settings=_sized(tokens=2000, length=128), resume=True)
 
 
 def test_a_finished_run_keeps_the_settings_that_it_was_made_with(tmp_path, capsys):
-    run, options = tmp_path / "run", {"resume": True, "may_change": ["rate"]}
-    _run(run, settings=SETTINGS | {"rate": 0.1}, finish=False)
-    _run(run, settings=SETTINGS | {"rate": 0.01}, **options)  # it was stopped, and goes on
+    run = tmp_path / "run"
+    _run(run, settings=_sized(learning_rate=0.1), finish=False)
+    _run(run, settings=_sized(learning_rate=0.01), resume=True)  # it was stopped, and goes on
     assert "rate: 0.1 → 0.01" in capsys.readouterr().err
-    assert _run(run, settings=SETTINGS | {"rate": 0.001}, **options)
-    assert json.loads((run / "config.json").read_text("utf-8"))["rate"] == 0.01
+    assert _run(run, settings=_sized(learning_rate=0.001), resume=True)
+    assert _size(run)["learning_rate"] == 0.01
     assert "goes on" not in capsys.readouterr().err
+
+
+def test_a_model_may_have_been_moved_where_its_content_is_known(tmp_path):
+    known, elsewhere = SETTINGS | {"model_sha256": "1f"}, {"model": "elsewhere"}
+    _run(tmp_path / "known", settings=known)
+    assert _run(tmp_path / "known", settings=known | elsewhere, resume=True)
+    _run(tmp_path / "preset")
+    with pytest.raises(UserError, match='model: "nano" → "elsewhere"'):
+        _run(tmp_path / "preset", settings=SETTINGS | elsewhere, resume=True)
 
 
 def test_a_run_that_fails_before_it_has_written_anything_leaves_no_trace(tmp_path):
