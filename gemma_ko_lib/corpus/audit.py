@@ -7,14 +7,15 @@ Personal data is masked in the examples, and in what was dropped if the run mask
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
-from pathlib import Path
 from typing import TextIO
 
 import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.pii import PiiSpan, find_pii, mask_spans
+from gemma_ko_lib.corpus.result_folder import DROPPED, OUT
 from gemma_ko_lib.corpus.spool import open_packed, write_line
 
 _CHARACTERS = 120
@@ -119,23 +120,23 @@ def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> s
 
 @contextlib.contextmanager
 def dropped_to(
-    folder: Path | None, name: str, rank: int, mask: Callable[[str], str] | None = None
+    block: CountingStep, rank: int, mask: Callable[[str], str] | None = None
 ) -> Iterator[Callable[[Document, str], None]]:
-    """What a task's block drops, in NAME-NNNNN.jsonl.gz of a folder, with the rule's name.
+    """What a task's block drops, in dropped/BLOCK-NNNNN.jsonl.gz, if the settings ask for it.
 
     Args:
-        folder: None to keep nothing.
-        name: of the block.
+        block: whose name, working folder and settings count.
         rank: of the task.
         mask: what takes personal data out of texts that are not masked yet.
 
     Yields:
         A function of a document, as it was before the rule saw it, and the rule.
     """
-    if folder is None:
+    if not block.settings.keep_dropped:
         yield lambda document, rule: None
         return
-    with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
+    folder = block.working_dir / OUT / DROPPED
+    with open_packed(folder / f"{block.name}-{rank:05d}.jsonl.gz") as file:
 
         def drop(document: Document, rule: str) -> None:
             text, metadata = document.text, document.metadata

@@ -23,7 +23,7 @@ from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
-from gemma_ko_lib.corpus.result_folder import HELD_OUT
+from gemma_ko_lib.corpus.result_folder import HELD_OUT, OUT
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
 from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
@@ -49,8 +49,8 @@ class DocumentReader(CountingStep):
     def __init__(
         self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, settings: CleanSettings
     ):
-        super().__init__()
-        self.tasks, self.working_dir, self.settings = tasks, working_dir, settings
+        super().__init__(working_dir, settings)
+        self.tasks = tasks
 
     def count(self, data, rank, counts):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
@@ -109,19 +109,9 @@ class DocumentReader(CountingStep):
 
 
 class Cleaner(CountingStep):
-    """Clean each document and drop those that a filter names.
-
-    Args:
-        working_dir: for examples.
-        settings: of the run.
-        dropped: folder for what is dropped, or None.
-    """
+    """Clean each document and drop those that a filter names."""
 
     name = "clean"
-
-    def __init__(self, working_dir: Path, settings: CleanSettings, dropped: Path | None = None):
-        super().__init__()
-        self.working_dir, self.settings, self.dropped = working_dir, settings, dropped
 
     def count(self, data, rank, counts):
         """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
@@ -134,7 +124,7 @@ class Cleaner(CountingStep):
         sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
             new_lines(self.working_dir, "examples-clean", rank) as file,
-            dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
+            dropped_to(self, rank, _mask_of(settings)) as drop,
         ):
             examples = Examples(file, settings)
             for document in data:
@@ -156,7 +146,7 @@ class Cleaner(CountingStep):
                             examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
-                    is_shown = self.dropped or examples.wants(result.dropped_by)
+                    is_shown = settings.keep_dropped or examples.wants(result.dropped_by)
                     hides_some = is_shown and self._hides_some(text, result.text)
                     examples.add(result.dropped_by, document, result.text if hides_some else text)
                     if hides_some and settings.pii != "keep":
@@ -196,18 +186,9 @@ def _mask_of(
 
 
 class Masker(CountingStep):
-    """Replace personal data in texts, and in what is kept of their records beside them.
-
-    Args:
-        working_dir: for examples.
-        settings: of the run.
-    """
+    """Replace personal data in texts, and in what is kept of their records beside them."""
 
     name = "mask"
-
-    def __init__(self, working_dir: Path, settings: CleanSettings):
-        super().__init__()
-        self.working_dir, self.settings = working_dir, settings
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked in texts by kind."""
@@ -259,28 +240,19 @@ _SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 class CorpusWriter(CountingStep):
     """Write the documents as JSON lines, those that are held out apart.
 
-    A line holds id, text and the document's metadata, flat.
-
-    Args:
-        output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
-        settings: of the run. Where it holds nothing out by a field, the key is the id, without its
-            language: the sides of a translation have one key.
+    A line holds id, text and the document's metadata, flat. The files are documents-NNNNN.jsonl.gz
+    (or .zst) and held_out/ in the working folder's out/. Where the settings hold nothing out by a
+    field, the key is the id, without its language: the sides of a translation have one key.
     """
 
     name = "write"
 
-    def __init__(self, output_folder: Path, settings: CleanSettings):
-        super().__init__()
-        self.output_folder, self.settings = output_folder, settings
-
     def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
         share = self.settings.hold_out
+        out = self.working_dir / OUT
         name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
-        paths = {
-            "kept": self.output_folder / name,
-            "held_out": self.output_folder / HELD_OUT / name,
-        }
+        paths = {"kept": out / name, "held_out": out / HELD_OUT / name}
         files: dict[str, BinaryIO] = {}
         with contextlib.ExitStack() as opened:
             for document in data:

@@ -18,6 +18,8 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import Stats
 from loguru import logger
 
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
+
 _SECONDS_BETWEEN_REPORTS = 1.0
 # One block works on so much text before the next one does: what it needs stays in the cache.
 _CHARACTERS_AT_ONCE = 1 << 13
@@ -34,9 +36,18 @@ def without_log():
 
 
 class CountingStep(PipelineStep):
-    """A block whose counters start afresh with each task and are handed over when it ends."""
+    """A block whose counters start afresh with each task and are handed over when it ends.
+
+    Args:
+        working_dir: of the run, where a block finds what others left there for it.
+        settings: of the run.
+    """
 
     type = "corpus"
+
+    def __init__(self, working_dir: Path, settings: CleanSettings):
+        super().__init__()
+        self.working_dir, self.settings = working_dir, settings
 
     def run(
         self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1

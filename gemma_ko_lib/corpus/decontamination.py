@@ -23,6 +23,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import dropped_to
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
@@ -225,21 +226,21 @@ class Decontaminator(CountingStep):
     Args:
         index: folder of `build_index`.
         working_dir: for the list.
-        dropped: folder for the documents left out, or None.
+        settings: of the run.
     """
 
     name = "decontaminate"
 
-    def __init__(self, index: Path, working_dir: Path, dropped: Path | None = None):
-        super().__init__()
-        self.index, self.working_dir, self.dropped = index, working_dir, dropped
+    def __init__(self, index: Path, working_dir: Path, settings: CleanSettings | None = None):
+        super().__init__(working_dir, settings or CleanSettings())
+        self.index = index
 
     def count(self, data, rank, counts):
         """Counts in and out."""
         names, index, texts = _read(self.index)
         with (
             new_lines(self.working_dir, "contaminated", rank) as file,
-            dropped_to(self.dropped, self.name, rank) as drop,
+            dropped_to(self, rank) as drop,
         ):
             for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
                 hits = _find([document.text for document in batch], words, index, texts)

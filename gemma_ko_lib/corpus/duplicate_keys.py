@@ -17,6 +17,7 @@ from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import Ragged, load_mapped, save_ragged
 
+_FOLDER = "keys"  # of the chunks of all tasks
 SHINGLE_WORDS = 5
 # 16 bands of 6 hashes propose a pair of Jaccard 0.8 with 1 - (1 - 0.8^6)^16 = 99.2%, and one
 # of 0.5 with 22%, which the exact comparison then sorts out. (14 × 8, as in FineWeb-2: 92.4%.)
@@ -35,23 +36,15 @@ _MOST_OPEN = 8192  # lists count twice
 
 
 class DuplicateKeys(CountingStep):
-    """Write every document's keys, and its shingles for the exact comparison.
-
-    Args:
-        folder: where the chunks of all tasks go.
-        near: also look for near duplicates.
-    """
+    """Write every document's keys, and its shingles to compare near duplicates exactly."""
 
     name = "keys"
 
-    def __init__(self, folder: Path, near: bool = True):
-        super().__init__()
-        self.folder, self.near = folder, near
-
     def count(self, data, rank, counts):
         """Counts nothing: nothing is removed here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        chunk = _Chunk(self.folder, rank, self.near)
+        folder = self.working_dir / _FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        chunk = _Chunk(folder, rank, self.settings.duplicates == "near")
         for documents, texts in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
             chunk.add(documents, texts)
             yield from documents
@@ -158,10 +151,10 @@ def _distinct(found: shingles.Shingles) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Chunks:
-    """The chunks that all tasks wrote, mapped from disk."""
+    """The chunks that all tasks of a run wrote into its working folder, mapped from disk."""
 
-    def __init__(self, folder: Path):
-        self.folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    def __init__(self, working_dir: Path):
+        self.folders = sorted(p for p in (working_dir / _FOLDER).iterdir() if p.is_dir())
         numbers = [map(int, path.name.split("-")) for path in self.folders]
         self._first = [document_number(*number) for number in numbers]
         self.first = np.array(self._first, np.uint64)

@@ -32,9 +32,9 @@ from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
 from gemma_ko_lib.corpus.result_folder import (
-    DROPPED,
     LISTS,
     MOVING,
+    OUT,
     PARTIAL,
     REPORT,
     former_files,
@@ -258,32 +258,28 @@ class CorpusRun:
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
         partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        out = partial / "out"
-        dropped = out / DROPPED if settings.keep_dropped else None
         read = [
             blocks.DocumentReader(self.tasks, partial, settings),
-            blocks.Cleaner(partial, settings, dropped),
+            blocks.Cleaner(partial, settings),
         ]
         if settings.pii != "keep":
             read.append(blocks.Masker(partial, settings))
         if settings.decontaminate:
-            read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        write = [blocks.CorpusWriter(out, settings)]
+            read.append(Decontaminator(partial / "evaluation", partial, settings))
+        write = blocks.CorpusWriter(partial, settings)
         if settings.duplicates == "keep":
-            stages = [Stage("clean", [*read, *write], tasks)]
+            stages = [Stage("clean", [*read, write], tasks)]
         else:
-            near = settings.duplicates == "near"
-            keys, matches, spool = partial / "keys", partial / "matches", partial / "spool"
             parts = parts_for(self.input_bytes)
-            match = duplicates.DuplicateMatch(keys, matches, parts, near)
-            resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, settings, dropped)
-            stages = [
-                Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
-                Stage("match", [match], parts),
-                *([Stage("resolve", [resolve], 1)] if near else []),
-                Stage("write", [SpoolReader(spool), left_out, *write], tasks),
-            ]
+            keys, spool = DuplicateKeys(partial, settings), SpoolWriter(partial, settings)
+            match = duplicates.DuplicateMatch(parts, partial, settings)
+            stages = [Stage("clean", [*read, keys, spool], tasks), Stage("match", [match], parts)]
+            if settings.duplicates == "near":
+                resolve = duplicates.DuplicateResolve(partial, settings)
+                stages.append(Stage("resolve", [resolve], 1))
+            left_out = duplicates.DuplicateFilter(partial, settings)
+            read_again = SpoolReader(partial, settings)
+            stages.append(Stage("write", [read_again, left_out, write], tasks))
         return [*stages, Stage("finish", [self], 1)] if finish else stages
 
     def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:
@@ -309,7 +305,7 @@ class CorpusRun:
     def _report(self) -> dict:
         from gemma_ko_lib.corpus.spool import join_lines
 
-        out = self.partial / "out"
+        out = self.partial / OUT
         out.mkdir(exist_ok=True)
         for kind in LISTS:
             if list(self.partial.glob(f"{kind}-*.jsonl")):

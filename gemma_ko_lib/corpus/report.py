@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.result_folder import OUT
 from gemma_ko_lib.runtime import UserError
 
 FORMAT = "gemma-ko clean documents 2"
@@ -31,7 +32,7 @@ def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: l
         UserError: no document has the field to hold out by.
     """
     counts = _merged_counters(partial / "logs")
-    out = partial / "out"
+    out = partial / OUT
     rejects = _summarise_rejects(out / "rejects.jsonl")
     notes = list(_task_records(partial, "notes", tasks))
     read, clean, write = counts["read"], counts["clean"], counts["write"]

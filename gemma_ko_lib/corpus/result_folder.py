@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 LISTS = ("rejects", "duplicates", "contaminated")
 PARTIAL = ".partial"
+OUT = "out"  # in .partial: the new result's files
 # In .partial: the names of the former result's files, which go first; then a sign that they have
 # gone, and that the new ones are being moved.
 _FORMER, MOVING = "former.json", "moving"
@@ -84,10 +85,10 @@ def move_into_place(partial: Path, output_dir: Path) -> None:
             write_whole(partial / _FORMER, json.dumps(names))
         remove_former(output_dir, json.loads((partial / _FORMER).read_text("utf-8")))
         (partial / MOVING).touch()
-    for name in result_files(partial / "out"):
+    for name in result_files(partial / OUT):
         target = output_dir / name
         target.parent.mkdir(exist_ok=True)
-        os.replace(partial / "out" / name, target)
+        os.replace(partial / OUT / name, target)
     os.replace(partial / REPORT, output_dir / REPORT)
 
 

@@ -20,31 +20,18 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus.counting import CountingStep
 
 
-def _spool_file(folder: Path, rank: int) -> Path:
-    return folder / f"spool-{rank:05d}.jsonl.zst"
+def _spool_file(working_dir: Path, rank: int) -> Path:
+    return working_dir / "spool" / f"spool-{rank:05d}.jsonl.zst"
 
 
 class SpoolWriter(CountingStep):
-    """Lay a task's documents aside for a later stage.
-
-    Args:
-        folder: where the spool files of all tasks are.
-    """
+    """Lay a task's documents aside for a later stage."""
 
     name = "spool"
 
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.folder = folder
-
     def count(self, data, rank, counts):
         """Counts nothing: the stage that reads them does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # One call of the compressor per megabyte instead of one per document.
-        with (
-            zstandard.open(_spool_file(self.folder, rank), "wb") as packed,
-            io.BufferedWriter(packed, 1 << 20) as file,
-        ):
+        with open_packed(_spool_file(self.working_dir, rank)) as file:
             for document in data:
                 record = [document.id, document.text, document.metadata]
                 file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
@@ -52,21 +39,13 @@ class SpoolWriter(CountingStep):
 
 
 class SpoolReader(CountingStep):
-    """Take a task's documents up again, in the order in which they were written.
-
-    Args:
-        folder: where the spool files of all tasks are.
-    """
+    """Take a task's documents up again, in the order in which they were written."""
 
     name = "resume"
 
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.folder = folder
-
     def count(self, data, rank, counts):
         """Counts nothing of its own."""
-        with zstandard.open(_spool_file(self.folder, rank), "rb") as packed:
+        with zstandard.open(_spool_file(self.working_dir, rank), "rb") as packed:
             for line in io.BufferedReader(packed, 1 << 20):
                 identifier, text, metadata = orjson.loads(line)
                 yield Document(text=text, id=identifier, metadata=metadata)

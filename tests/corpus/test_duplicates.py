@@ -36,17 +36,13 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     documents = [Document(text=text, id=f"d{number}") for number, text in enumerate(texts)]
     size = -(-len(documents) // tasks)
     split = [documents[i * size : (i + 1) * size] for i in range(tasks)]
-    keys, matches, spool, kept = folder / "keys", folder / "matches", folder / "spool", Take()
-    left_out = duplicates.DuplicateFilter(keys, matches, folder, CleanSettings())
+    kept, how = Take(), (folder, CleanSettings(duplicates="near" if near else "exact"))
+    left_out = duplicates.DuplicateFilter(*how)
     stages = [
-        Stage("in", [Give(split), duplicate_keys.DuplicateKeys(keys, near), SpoolWriter(spool)], 2),
-        Stage("match", [duplicates.DuplicateMatch(keys, matches, parts, near)], parts),
-        *([Stage("resolve", [duplicates.DuplicateResolve(keys, matches)], 1)] if near else []),
-        Stage(
-            "out",
-            [SpoolReader(spool), left_out, kept],
-            tasks,
-        ),
+        Stage("in", [Give(split), duplicate_keys.DuplicateKeys(*how), SpoolWriter(*how)], 2),
+        Stage("match", [duplicates.DuplicateMatch(parts, *how)], parts),
+        *([Stage("resolve", [duplicates.DuplicateResolve(*how)], 1)] if near else []),
+        Stage("out", [SpoolReader(*how), left_out, kept], tasks),
     ]
     run_stages(stages, "local", 1, folder / "logs", {})
     lines = [
@@ -87,7 +83,7 @@ def compared(tmp_path_factory):
         folder = tmp_path_factory.mktemp("near")
         texts = corpus_with_near_duplicates(seed)
         run(folder, texts)
-        chunks = duplicate_keys.Chunks(folder / "keys")
+        chunks = duplicate_keys.Chunks(folder)
         for path in sorted((folder / "matches").glob("near-*.npy")):
             for first, second, _ in duplicates.load_mapped(path).tolist():
                 pair = [int(chunks.identifier(number)[1:]) for number in (first, second)]
