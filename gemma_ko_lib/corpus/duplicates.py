@@ -166,17 +166,19 @@ def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
 
 
 class DuplicateResolve(CountingStep):
-    """Decide which of the near duplicates stays; writes near.npy, in the order of documents."""
+    """Decide which of the near duplicates stays; writes near.npy, in the order of documents.
+
+    Where only exact ones are looked for, it is empty.
+    """
 
     name = "resolve"
 
     def count(self, data, rank, counts):
-        """Counts the confirmed pairs, and the documents that go."""
+        """Counts nothing: the block that leaves them out does."""
         matches = self.working_dir / _MATCHES
         files = [np.load(path) for path in sorted(matches.glob("near-*.npy"))]
         pairs = np.concatenate([np.zeros(0, _NEAR), *files])
         removed = _survivors(pairs, Chunks(self.working_dir))
-        counts["pairs"], counts["removed"] = len(pairs), len(removed)
         np.save(matches / "near.npy", removed, allow_pickle=False)
         yield from ()
 
@@ -265,8 +267,7 @@ class DuplicateFilter(CountingStep):
         An exact duplicate has no similarity (NaN).
         """
         matches = self.working_dir / _MATCHES
-        path = matches / "near.npy"
-        near = load_mapped(path) if path.is_file() else np.zeros(0, _NEAR)
+        near = load_mapped(matches / "near.npy")
         low, high = document_number(rank, 0), document_number(rank + 1, 0)
         for document, kept, similarity in _between(near, low, high):
             yield document - low, (kept, similarity)

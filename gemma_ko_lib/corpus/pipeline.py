@@ -257,29 +257,24 @@ class CorpusRun:
         from gemma_ko_lib.corpus.executor import Stage
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
-        partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        read = [
-            blocks.DocumentReader(self.tasks, partial, settings),
-            blocks.Cleaner(partial, settings),
-        ]
+        settings, tasks = self.settings, len(self.tasks)
+        run = self.partial, settings
+        read = [blocks.DocumentReader(self.tasks, *run), blocks.Cleaner(*run)]
         if settings.pii != "keep":
-            read.append(blocks.Masker(partial, settings))
+            read.append(blocks.Masker(*run))
         if settings.decontaminate:
-            read.append(Decontaminator(partial / "evaluation", partial, settings))
-        write = blocks.CorpusWriter(partial, settings)
+            read.append(Decontaminator(self.partial / "evaluation", *run))
+        write = blocks.CorpusWriter(*run)
         if settings.duplicates == "keep":
             stages = [Stage("clean", [*read, write], tasks)]
         else:
             parts = parts_for(self.input_bytes)
-            keys, spool = DuplicateKeys(partial, settings), SpoolWriter(partial, settings)
-            match = duplicates.DuplicateMatch(parts, partial, settings)
-            stages = [Stage("clean", [*read, keys, spool], tasks), Stage("match", [match], parts)]
-            if settings.duplicates == "near":
-                resolve = duplicates.DuplicateResolve(partial, settings)
-                stages.append(Stage("resolve", [resolve], 1))
-            left_out = duplicates.DuplicateFilter(partial, settings)
-            read_again = SpoolReader(partial, settings)
-            stages.append(Stage("write", [read_again, left_out, write], tasks))
+            stages = [
+                Stage("clean", [*read, DuplicateKeys(*run), SpoolWriter(*run)], tasks),
+                Stage("match", [duplicates.DuplicateMatch(parts, *run)], parts),
+                Stage("resolve", [duplicates.DuplicateResolve(*run)], 1),
+                Stage("write", [SpoolReader(*run), duplicates.DuplicateFilter(*run), write], tasks),
+            ]
         return [*stages, Stage("finish", [self], 1)] if finish else stages
 
     def __call__(self, data, rank: int = 0, world_size: int = 1) -> None:

@@ -41,7 +41,7 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     stages = [
         Stage("in", [Give(split), duplicate_keys.DuplicateKeys(*how), SpoolWriter(*how)], 2),
         Stage("match", [duplicates.DuplicateMatch(parts, *how)], parts),
-        *([Stage("resolve", [duplicates.DuplicateResolve(*how)], 1)] if near else []),
+        Stage("resolve", [duplicates.DuplicateResolve(*how)], 1),
         Stage("out", [SpoolReader(*how), left_out, kept], tasks),
     ]
     run_stages(stages, "local", 1, folder / "logs", {})
