@@ -5,7 +5,6 @@
 in `numbers`, `mixed`, `links`, `secrets` and, on request only, `names`.
 """
 
-import re
 import string
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
@@ -38,9 +37,7 @@ class PiiSpan(NamedTuple):
 # What stands beside an identifier may speak against it and be personal itself: once it is
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
-_LONGEST_CUE = 100
 _LETTERS, _DIGITS = string.ascii_letters.encode(), string.digits.encode()
-_DIGIT_OR_AT = re.compile("[0-9０-９공@]|골뱅이")
 
 
 def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[PiiSpan]:
@@ -61,23 +58,13 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
     if urls not in URLS:
         raise UserError(f"urls is one of {', '.join(URLS)}, not {urls}.")
     spans: list[PiiSpan] = []
-    low = 0  # where the part that is looked at starts
     for _ in range(_ROUNDS):
-        found = [
-            PiiSpan(kind, low + start, low + end)
-            for kind, start, end in _find(plain_forms(text[low:]), urls, names and not spans)
-        ]
+        found = _find(plain_forms(text), urls, names and not spans)
         if not found:
             break
         spans += found
         # Nothing runs through it, as if it were masked.
         text = _replaced(text, found, lambda _, identifier: BLOCK * len(identifier))
-        # Whole lines, as far as a cue works.
-        low = text.rfind("\n", 0, max(found[0].start - _LONGEST_CUE, 0)) + 1
-        end = text.find("\n", found[-1].end + _LONGEST_CUE)
-        text = text if end < 0 else text[:end]
-        if not _DIGIT_OR_AT.search(text, low):
-            break
     return sorted(spans, key=lambda span: span.start)
 
 
