@@ -8,7 +8,7 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_metadata, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
-from gemma_ko_lib.corpus.cleaning import clean_text, trace
+from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
@@ -120,8 +120,6 @@ class Cleaner(CountingStep):
         """
         settings = self.settings
         wanted = {"languages": settings.languages, "quality": settings.quality}
-        # register -> documents in, characters in, documents out, characters out
-        sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
             new_lines(self.working_dir, "examples-clean", rank) as file,
             dropped_to(self, rank, _mask_of(settings)) as drop,
@@ -133,16 +131,16 @@ class Cleaner(CountingStep):
                 result = clean_text(text, register, language=language, **wanted)
                 # Only known registers get counters of their own: any string may stand there.
                 known = register if register in REGISTERS else "other"
-                size = sizes[known]
-                size[0] += 1
-                size[1] += len(text)
+                counts["in"] += 1
+                counts[f"{known}|in"] += 1
+                counts[f"{known}|chars_in"] += len(text)
                 if result.changed_by:
                     counts["changed"] += 1
                     for rule, lost in zip(result.changed_by, result.lost, strict=True):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
                     if any(map(examples.wants, result.changed_by)):
-                        for rule, before, after in trace(text, register):
+                        for rule, before, after in result.steps:
                             examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
@@ -153,16 +151,12 @@ class Cleaner(CountingStep):
                         document.text = result.text
                     drop(document, result.dropped_by)
                     continue
-                size[2] += 1
-                size[3] += len(result.text)
+                counts["out"] += 1
+                counts[f"{known}|out"] += 1
+                counts[f"{known}|chars_out"] += len(result.text)
                 document.text = result.text
                 metadata |= result.scores
                 yield document
-        for register, size in sizes.items():
-            for label, value in zip(("in", "chars_in", "out", "chars_out"), size, strict=True):
-                counts[f"{register}|{label}"] = value
-            counts["in"] += size[0]
-            counts["out"] += size[2]
 
     def _hides_some(self, text: str, cleaned: str) -> bool:
         """Whether personal data is only found where cleaning took tags or invisible signs out."""

@@ -115,7 +115,8 @@ def _labelled(counts: Counter, prefix: str) -> dict[str, int]:
 
 
 def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
-    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}})
+    sizes = dict.fromkeys(("chars_in", "chars_out", "in", "out"), 0)
+    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}, **sizes})
     totals = {"changed": Counter(), "lost": Counter(), "dropped": Counter()}
     for label, value in sorted(clean.items()):
         register, *kind = label.split("|")
