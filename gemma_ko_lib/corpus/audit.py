@@ -15,8 +15,8 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.pii import PiiSpan, find_pii, mask_spans
-from gemma_ko_lib.corpus.result_folder import DROPPED, OUT
-from gemma_ko_lib.corpus.spool import open_packed, write_line
+from gemma_ko_lib.corpus.result_folder import DROPPED, OUT, write_line
+from gemma_ko_lib.corpus.spool import open_packed
 
 _CHARACTERS = 120
 _BEFORE = 30

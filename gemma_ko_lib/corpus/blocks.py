@@ -8,6 +8,7 @@ import contextlib
 import functools
 import hashlib
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,15 +21,15 @@ from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_metadata, mas
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
-from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
+from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
 from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
-from gemma_ko_lib.corpus.result_folder import HELD_OUT, OUT
+from gemma_ko_lib.corpus.result_folder import HELD_OUT, OUT, new_lines, write_line
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
+from gemma_ko_lib.corpus.spool import open_packed
 
-_DOCUMENTS_BETWEEN_LOOKS = 256
+_SECONDS_BETWEEN_REPORTS = 1
 _MOST_NAMES, _LONGEST_NAME = 1000, 40
 _SHOWN_OF_A_REJECT = 100  # characters
 _SHORT = re.compile("[A-Za-z_-]*[0-9]{1,8}")
@@ -56,9 +57,10 @@ class DocumentReader(CountingStep):
         """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
         unread: Counter[str] = Counter()
-        reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
-        mask_key = _mask_of(self.settings, "surrogate")
-        documents = text_bytes = 0
+        reading, mask_key = self.settings.reading(), _mask_of(self.settings, "surrogate")
+        # How far the task is, which the main process looks at: files work for every executor. They
+        # also end a task whose run is over: the folder is gone then, and so writing fails.
+        progress, reported = self.working_dir / f"progress-{rank:05d}", time.monotonic()
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
                 for record in read_file(file, reading):
@@ -73,8 +75,8 @@ class DocumentReader(CountingStep):
                     is_nobodys = record.id.startswith(file.name) or _SHORT.fullmatch(record.id)
                     if mask_key and not is_nobodys:
                         record.id = mask_key(record.id)
-                    documents += 1
-                    text_bytes += len(record.text.encode("utf-8", "replace"))
+                    counts["out"] += 1
+                    counts["text_bytes"] += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
                         name = self._mask(field)[:_LONGEST_NAME]
                         # Where each record has names of its own, there is no end of them.
@@ -82,17 +84,17 @@ class DocumentReader(CountingStep):
                         unread[name if is_known else "others"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
-                    if not documents % _DOCUMENTS_BETWEEN_LOOKS:
-                        progress.report(documents)
+                    if time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
+                        progress.write_text(str(counts["out"]))
+                        reported = time.monotonic()
                     yield record
         with new_lines(self.working_dir, "notes", rank) as file:
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
-        progress.report(documents, final=True)
+        progress.write_text(str(counts["out"]))
         for name, count in unread.items():
             counts[f"unread|{name}"] = count
-        counts["in"] = documents + counts["rejects"]
-        counts["out"], counts["text_bytes"] = documents, text_bytes
+        counts["in"] = counts["out"] + counts["rejects"]
 
     def _masked(self, reject: Reject) -> Reject:
         spans = find_pii(reject.start, self.settings.urls, self.settings.names)
@@ -186,7 +188,7 @@ class Masker(CountingStep):
 
     def count(self, data, rank, counts):
         """Counts in, out, changed, and what was masked in texts by kind."""
-        documents, settings = 0, self.settings
+        settings = self.settings
         mask = _mask_of(settings)
         keys, mask_key = {"pair", settings.hold_out_by}, _mask_of(settings, "surrogate")
         mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
@@ -197,7 +199,7 @@ class Masker(CountingStep):
         with new_lines(self.working_dir, "examples-mask", rank) as file:
             examples = Examples(file, settings)
             for document in data:
-                documents += 1
+                counts["in"] += 1
                 if spans := find_pii(document.text, settings.urls, settings.names):
                     masked = mask_spans(document.text, spans, settings.pii, settings.seed)
                     counts["changed"] += 1
@@ -210,7 +212,7 @@ class Masker(CountingStep):
                     document.text = masked
                 document.metadata = masked_metadata(document.metadata, mask_short, keys, mask_key)
                 yield document
-        counts["in"] = counts["out"] = documents
+        counts["out"] = counts["in"]
 
 
 # --- Writing ------------------------------------------------------------------------------
@@ -242,7 +244,7 @@ class CorpusWriter(CountingStep):
     name = "write"
 
     def count(self, data, rank, counts):
-        """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
+        """Counts in, out, kept, held_out, text_bytes, and without_key: hashed by their id."""
         share = self.settings.hold_out
         out = self.working_dir / OUT
         name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
@@ -260,6 +262,7 @@ class CorpusWriter(CountingStep):
                 # orjson leaves the encoded text with the string: it is not encoded twice.
                 counts["text_bytes"] += len(document.text.encode())
                 yield document
+        counts["out"] = counts["in"]
 
     def _write(self, document: Document, file: BinaryIO) -> None:
         record = {"id": document.id, "text": document.text}

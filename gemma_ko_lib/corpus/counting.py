@@ -8,7 +8,6 @@ costs more than cleaning a review.
 
 import abc
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from loguru import logger
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 
-_SECONDS_BETWEEN_REPORTS = 1.0
 # One block works on so much text before the next one does: what it needs stays in the cache.
 _CHARACTERS_AT_ONCE = 1 << 13
 
@@ -68,21 +66,3 @@ class CountingStep(PipelineStep):
     @abc.abstractmethod
     def count(self, data: DocumentsPipeline, rank: int, counts: Counter) -> Iterator[Document]:
         """What the block does, counting into `counts`."""
-
-
-class TaskProgress:
-    """How many documents a task has read, as a file that the main process looks at.
-
-    Files work for every executor. They also end a task whose run is over: the folder is
-    gone then, and so reporting fails.
-    """
-
-    def __init__(self, working_dir: Path, rank: int):
-        self._path, self._last = working_dir / f"progress-{rank:05d}", time.monotonic()
-
-    def report(self, documents: int, final: bool = False) -> None:
-        """Write the number down, at most once a second."""
-        now = time.monotonic()
-        if final or now - self._last > _SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            self._path.write_text(str(documents))

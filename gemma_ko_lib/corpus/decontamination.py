@@ -26,7 +26,7 @@ from gemma_ko_lib.corpus.audit import dropped_to
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
+from gemma_ko_lib.corpus.result_folder import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13

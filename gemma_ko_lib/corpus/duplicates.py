@@ -30,7 +30,8 @@ from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
 from gemma_ko_lib.corpus.pii import find_pii
-from gemma_ko_lib.corpus.spool import load_mapped, new_lines, write_line
+from gemma_ko_lib.corpus.result_folder import new_lines, write_line
+from gemma_ko_lib.corpus.spool import load_mapped
 
 _MATCHES = "matches"  # folder of what the blocks tell each other
 THRESHOLD = 0.8

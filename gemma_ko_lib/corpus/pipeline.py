@@ -38,9 +38,11 @@ from gemma_ko_lib.corpus.result_folder import (
     PARTIAL,
     REPORT,
     former_files,
+    join_lines,
     move_into_place,
     remove_former,
     result_files,
+    task_lines,
 )
 from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, Limit, is_open
 from gemma_ko_lib.runtime import (
@@ -298,13 +300,11 @@ class CorpusRun:
         return report
 
     def _report(self) -> dict:
-        from gemma_ko_lib.corpus.spool import join_lines
-
         out = self.partial / OUT
         out.mkdir(exist_ok=True)
         for kind in LISTS:
-            if list(self.partial.glob(f"{kind}-*.jsonl")):
-                join_lines(self.partial, kind, range(len(self.tasks)), out / f"{kind}.jsonl")
+            if task_lines(self.partial, kind, 0).exists():
+                join_lines(self.partial, kind, len(self.tasks), out / f"{kind}.jsonl")
         try:
             report = build_report(self.partial, len(self.tasks), self.settings, self.left_out)
         except UserError:

@@ -7,10 +7,9 @@ other in one array, with a second array that says where each begins.
 
 import gzip
 import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -103,35 +102,3 @@ class Ragged:
 def load_mapped(path: Path) -> np.ndarray:
     """Map an array from disk; only what is looked at gets into memory."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-# --- Lines that tasks write for the report ------------------------------------------------
-
-
-def task_lines(folder: Path, name: str, rank: int) -> Path:
-    """The file of one task's JSON lines of some kind, e.g. its rejects."""
-    return folder / f"{name}-{rank:05d}.jsonl"
-
-
-def new_lines(folder: Path, name: str, rank: int) -> TextIO:
-    """A task's file of JSON lines, opened to be written anew."""
-    return open(task_lines(folder, name, rank), "w", encoding="utf-8")
-
-
-def write_line(file: TextIO, record: dict) -> None:
-    """Write one JSON line, as people read it."""
-    file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def join_lines(folder: Path, name: str, tasks: Iterable[int], target: Path) -> None:
-    """Join the tasks' lines in order."""
-    with open(target, "w", encoding="utf-8") as joined:
-        for rank in tasks:
-            with open(task_lines(folder, name, rank), encoding="utf-8") as part:
-                joined.writelines(part)
-
-
-def read_lines(path: Path) -> Iterator[dict]:
-    """Read JSON lines."""
-    with open(path, encoding="utf-8") as file:
-        yield from map(json.loads, file)

@@ -11,7 +11,8 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus import duplicate_keys, duplicates, shingles
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.executor import Stage, run_stages
-from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter, read_lines, task_lines
+from gemma_ko_lib.corpus.result_folder import read_joined
+from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
 
 class Give:
@@ -45,10 +46,7 @@ def run(folder, texts, tasks=2, parts=1, near=True):
         Stage("out", [SpoolReader(*how), left_out, kept], tasks),
     ]
     run_stages(stages, "local", 1, folder / "logs", {})
-    lines = [
-        line for rank in range(tasks) for line in read_lines(task_lines(folder, "duplicates", rank))
-    ]
-    return list(itertools.chain(*kept)), lines
+    return list(itertools.chain(*kept)), list(read_joined(folder, "duplicates", tasks))
 
 
 def corpus_with_near_duplicates(seed, families=80):
