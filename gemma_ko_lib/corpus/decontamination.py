@@ -40,7 +40,6 @@ _FEWEST_DIFFERENT = 4
 _FEWEST_CHARACTERS = 12  # of Chinese and Japanese, where each is a word
 _ENDS = re.compile(r"[.!?…\n]+")
 _COMMON_ITEMS, _COMMON_SHARE = 5, 0.1
-_BATCH_DOCUMENTS, _BATCH_WORDS = 512, 1 << 17
 # Fields that say something about an item and are not asked.
 _ABOUT = {"id", "note", "source", "phenomenon", "frame", "category", "register", "lang"}
 
@@ -242,7 +241,7 @@ class Decontaminator(CountingStep):
             new_lines(self.working_dir, "contaminated", rank) as file,
             dropped_to(self, rank) as drop,
         ):
-            for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
+            for batch, words in shingles.in_batches(data):
                 hits = _find([document.text for document in batch], words, index, texts)
                 for place, document in enumerate(batch):
                     counts["in"] += 1

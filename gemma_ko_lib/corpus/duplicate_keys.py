@@ -26,7 +26,6 @@ _SEED = 1
 TABLES = 1 + BANDS  # the first holds the keys of exact duplicates
 # A chunk holds this much at most, so that its arrays stay below some 50 MB.
 _CHUNK_DOCUMENTS, _CHUNK_SHINGLES = 1 << 16, 1 << 22
-_BATCH_DOCUMENTS, _BATCH_WORDS = 1024, 1 << 18
 # A document's number in the whole corpus: its task's, then its own within the task.
 _RANK_SHIFT = 40
 _MOST_OPEN = 8192  # lists count twice
@@ -45,7 +44,7 @@ class DuplicateKeys(CountingStep):
         folder = self.working_dir / _FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         chunk = _Chunk(folder, rank, self.settings.duplicates == "near")
-        for documents, texts in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
+        for documents, texts in shingles.in_batches(data):
             chunk.add(documents, texts)
             yield from documents
         chunk.write()

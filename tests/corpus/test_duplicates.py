@@ -199,7 +199,7 @@ def test_the_result_does_not_depend_on_chunks_tasks_and_ranges(tmp_path, monkeyp
     texts = corpus_with_near_duplicates(5, families=30)
     whole = run(tmp_path / "whole", texts, tasks=2, parts=1)
     monkeypatch.setattr(duplicate_keys, "_CHUNK_DOCUMENTS", 8)
-    monkeypatch.setattr(duplicate_keys, "_BATCH_DOCUMENTS", 4)
+    monkeypatch.setattr(shingles, "_BATCH_DOCUMENTS", 4)
     monkeypatch.setattr(duplicate_keys, "MOST_DOCUMENTS", -(-len(texts) // 5))
     # Of nine parts five have something to do, for there are so few documents.
     assert run(tmp_path / "parts", texts, tasks=2, parts=9) == whole
