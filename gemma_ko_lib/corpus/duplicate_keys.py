@@ -9,6 +9,7 @@ import bisect
 import functools
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from datatrove.data import Document
@@ -43,67 +44,68 @@ class DuplicateKeys(CountingStep):
         """Counts nothing: nothing is removed here."""
         folder = self.working_dir / _FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        chunk = _Chunk(folder, rank, self.settings.duplicates == "near")
+        near = self.settings.duplicates == "near"
+        chunk: list[_Batch] = []
+        first = end = 0  # of the chunk, among the task's documents
         for documents, texts in shingles.in_batches(data):
-            chunk.add(documents, texts)
+            chunk.append(_keys_of(documents, texts, document_number(rank, end), near))
+            end += len(documents)
+            held = sum(len(batch.shingles) for batch in chunk)
+            if held >= _CHUNK_SHINGLES or end - first >= _CHUNK_DOCUMENTS:
+                _write(folder / f"{rank:05d}-{first:010d}", chunk)
+                chunk, first = [], end
             yield from documents
-        chunk.write()
+        if chunk:
+            _write(folder / f"{rank:05d}-{first:010d}", chunk)
 
 
-class _Chunk:
-    """Collects keys of a task's documents and writes them, a chunk at a time."""
+class _Batch(NamedTuple):
+    """What is written of some documents.
 
-    def __init__(self, folder: Path, rank: int, near: bool):
-        self._folder, self._rank, self._near = folder, rank, near
-        self._first = 0
-        self._start()
+    Attributes:
+        keys: uint64 [tables, documents].
+        ids: of the documents, in UTF-8.
+        characters: of each document's text.
+        shingles: uint32, the distinct ones of all documents; none if only exact duplicates count.
+        shingle_counts: of each document.
+    """
 
-    def _start(self) -> None:
-        self._keys: list[np.ndarray] = []
-        self._shingles: list[np.ndarray] = []
-        self._shingle_counts: list[np.ndarray] = []
-        self._ids: list[bytes] = []
-        self._characters: list[int] = []
-        self._number_of_shingles = 0
+    keys: np.ndarray
+    ids: list[bytes]
+    characters: list[int]
+    shingles: np.ndarray
+    shingle_counts: np.ndarray
 
-    def add(self, documents: list[Document], texts: list[list[bytes]]) -> None:
-        keys = np.zeros((TABLES if self._near else 1, len(texts)), np.uint64)
-        keys[0] = [shingles.key(words) for words in texts]
-        if self._near:
-            found = shingles.shingle(texts, SHINGLE_WORDS)
-            keys[1:] = _band_keys(found)
-            # Two documents of a single shingle are equal or have nothing in common.
-            single = np.diff(found.starts) == 1
-            first = document_number(self._rank, self._first + len(self._ids))
-            numbers = np.arange(len(single), dtype=np.uint64) + np.uint64(first)
-            keys[1:, single] = shingles.mix(numbers)[single]
-            distinct, counts = _distinct(found)
-            self._shingles.append(distinct)
-            self._shingle_counts.append(counts)
-            self._number_of_shingles += len(distinct)
-        self._keys.append(keys)
-        self._ids += [document.id.encode("utf-8", "replace") for document in documents]
-        self._characters += [len(document.text) for document in documents]
-        if self._number_of_shingles >= _CHUNK_SHINGLES or len(self._ids) >= _CHUNK_DOCUMENTS:
-            self.write()
 
-    def write(self) -> None:
-        if not self._ids:
-            return
-        folder = self._folder / f"{self._rank:05d}-{self._first:010d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        keys = np.concatenate(self._keys, axis=1)
-        np.save(folder / "keys.npy", keys, allow_pickle=False)
-        order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
-        np.save(folder / "order.npy", order, allow_pickle=False)
-        np.save(folder / "characters.npy", np.array(self._characters, np.uint32))
-        lengths = [len(identifier) for identifier in self._ids]
-        save_ragged(folder, "ids", np.frombuffer(b"".join(self._ids), np.uint8), lengths)
-        if self._near:
-            lengths = np.concatenate(self._shingle_counts)
-            save_ragged(folder, "shingles", np.concatenate(self._shingles), lengths)
-        self._first += len(self._ids)
-        self._start()
+def _keys_of(documents: list[Document], texts: list[list[bytes]], first: int, near: bool) -> _Batch:
+    """Keys and shingles of documents, the first of which has the number `first`."""
+    keys = np.zeros((TABLES if near else 1, len(texts)), np.uint64)
+    keys[0] = [shingles.key(words) for words in texts]
+    distinct = counts = np.zeros(0, np.uint32)
+    if near:
+        found = shingles.shingle(texts, SHINGLE_WORDS)
+        keys[1:] = _band_keys(found)
+        # Two documents of a single shingle are equal or have nothing in common.
+        single = np.diff(found.starts) == 1
+        numbers = np.arange(first, first + len(texts), dtype=np.uint64)
+        keys[1:, single] = shingles.mix(numbers)[single]
+        distinct, counts = _distinct(found)
+    ids = [document.id.encode("utf-8", "replace") for document in documents]
+    return _Batch(keys, ids, [len(document.text) for document in documents], distinct, counts)
+
+
+def _write(folder: Path, chunk: list[_Batch]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = np.concatenate([batch.keys for batch in chunk], axis=1)
+    order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
+    characters = np.concatenate([np.array(batch.characters, np.uint32) for batch in chunk])
+    for name, array in (("keys", keys), ("order", order), ("characters", characters)):
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    ids = [identifier for batch in chunk for identifier in batch.ids]
+    save_ragged(folder, "ids", np.frombuffer(b"".join(ids), np.uint8), list(map(len, ids)))
+    if len(keys) > 1:
+        counts = np.concatenate([batch.shingle_counts for batch in chunk])
+        save_ragged(folder, "shingles", np.concatenate([b.shingles for b in chunk]), counts)
 
 
 def document_number(rank: int, index: int) -> int:
