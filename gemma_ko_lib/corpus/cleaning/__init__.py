@@ -152,51 +152,46 @@ def clean_text(
 
 def _rewrite(text: str, register: str | None, steps: list[Step]) -> str | None:
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
-    # Rules that have nothing to do with the text as it is.
-    settled: set[Rewrite] = set()
+    parts: list[str] = []  # what is hidden from the rules
+    settled: set[Rewrite] = set()  # rules that have nothing to do with the text as it is
+
+    def apply(*rules: Rewrite) -> None:
+        nonlocal text
+        for rewrite in rules:
+            if rewrite in settled and not parts:
+                continue
+            rewritten = rewrite(text)
+            if rewritten == text:
+                settled.add(rewrite)
+            else:
+                steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
+                text = rewritten
+                settled.clear()
+
     for _ in range(_MOST_PASSES):
-        before, parts = text, []
+        before = text
         if not is_clean(text):
             if is_ordinary(text):
                 settled |= _OF_ODD_CHARACTERS
-            text = _apply(_DECODING, text, parts, steps, settled)
+            apply(*_DECODING)
             if "<" in text or "&" in text:
                 # Code in HTML is found when its tags are gone.
                 text = hide(text, parts, code=False)
-                text = _apply((strip_html,), text, parts, steps, settled)
+                apply(strip_html)
             text = hide(text, parts)
-            text = _apply(_CHARACTERS, text, parts, steps, settled)
-        text = _apply((collapse_repeats,), text, parts, steps, settled)
+            apply(*_CHARACTERS)
+        apply(collapse_repeats)
         # Boilerplate is looked for in the registers that have it.
         if settings_for(text, register).boilerplate:
-            text = _apply((remove_boilerplate,), text, parts, steps, settled)
+            apply(remove_boilerplate)
         if parts:
             text = restore(text, parts)
+            parts.clear()
             settled.clear()
         if text == before:
             return text
     # Only layers of escapes that somebody piled up on purpose get here.
     return None
-
-
-def _apply(
-    rules: tuple[Rewrite, ...],
-    text: str,
-    parts: list[str],
-    steps: list[Step],
-    settled: set[Rewrite],
-) -> str:
-    for rewrite in rules:
-        if rewrite in settled and not parts:
-            continue
-        rewritten = rewrite(text)
-        if rewritten == text:
-            settled.add(rewrite)
-        else:
-            steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
-            text = rewritten
-            settled.clear()
-    return text
 
 
 def _languages(measured: Measured, wanted: tuple[str, ...], hint: str | None) -> Languages:
