@@ -14,7 +14,7 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.pii import PiiSpan, find_pii, mask_spans
+from gemma_ko_lib.corpus.pii import PiiSpan, mask_spans
 from gemma_ko_lib.corpus.result_folder import DROPPED, OUT, write_line
 from gemma_ko_lib.corpus.spool import open_packed
 
@@ -80,11 +80,11 @@ class Examples:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
         if not self.wants(rule):
             return
-        spans = self._find(before)
+        spans = self._settings.find_pii(before)
         if after is None:
             before = masked_piece(before, 0, 2 * _CHARACTERS, spans)
         else:
-            uncovered = self._find(after)
+            uncovered = self._settings.find_pii(after)
             if len(uncovered) > len(spans):
                 # A number that tags or invisible signs cut stands in `before` unmasked.
                 self._unfit[rule] += 1
@@ -97,9 +97,6 @@ class Examples:
             after = masked_piece(after, start, end, uncovered)
         self._counts[rule] += 1
         write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
-
-    def _find(self, text: str) -> list[PiiSpan]:
-        return find_pii(text, self._settings.urls, self._settings.names)
 
 
 def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> str:

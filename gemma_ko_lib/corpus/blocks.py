@@ -23,7 +23,7 @@ from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
-from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
+from gemma_ko_lib.corpus.pii import mask_pii, mask_spans
 from gemma_ko_lib.corpus.result_folder import HELD_OUT, OUT, new_lines, write_line
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
@@ -97,14 +97,14 @@ class DocumentReader(CountingStep):
         counts["in"] = counts["out"] + counts["rejects"]
 
     def _masked(self, reject: Reject) -> Reject:
-        spans = find_pii(reject.start, self.settings.urls, self.settings.names)
+        spans = self.settings.find_pii(reject.start)
         start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, spans)
         # A reason names keys, which in a table without a header are data.
         start = start[:_SHOWN_OF_A_REJECT].rstrip()
         return reject._replace(reason=self._mask(reject.reason), start=start)
 
     def _mask(self, text: str) -> str:
-        return mask_pii(text, urls=self.settings.urls, names=self.settings.names)
+        return mask_spans(text, self.settings.find_pii(text))
 
 
 # --- Cleaning and masking -----------------------------------------------------------------
@@ -141,13 +141,17 @@ class Cleaner(CountingStep):
                     for rule, lost in zip(result.changed_by, result.lost, strict=True):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
-                    if any(map(examples.wants, result.changed_by)):
-                        for rule, before, after in result.steps:
-                            examples.add(rule, document, before, after)
+                    for rule, before, after in result.steps:
+                        examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
                     is_shown = settings.keep_dropped or examples.wants(result.dropped_by)
-                    hides_some = is_shown and self._hides_some(text, result.text)
+                    # Personal data may show only where cleaning took tags or invisible signs out.
+                    hides_some = (
+                        is_shown
+                        and text != result.text
+                        and len(settings.find_pii(result.text)) > len(settings.find_pii(text))
+                    )
                     examples.add(result.dropped_by, document, result.text if hides_some else text)
                     if hides_some and settings.pii != "keep":
                         document.text = result.text
@@ -159,13 +163,6 @@ class Cleaner(CountingStep):
                 document.text = result.text
                 metadata |= result.scores
                 yield document
-
-    def _hides_some(self, text: str, cleaned: str) -> bool:
-        """Whether personal data is only found where cleaning took tags or invisible signs out."""
-        if text == cleaned:
-            return False
-        how = self.settings.urls, self.settings.names
-        return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
 
 
 def _mask_of(
@@ -200,7 +197,7 @@ class Masker(CountingStep):
             examples = Examples(file, settings)
             for document in data:
                 counts["in"] += 1
-                if spans := find_pii(document.text, settings.urls, settings.names):
+                if spans := settings.find_pii(document.text):
                     masked = mask_spans(document.text, spans, settings.pii, settings.seed)
                     counts["changed"] += 1
                     for span in spans:

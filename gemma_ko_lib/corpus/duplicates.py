@@ -29,7 +29,6 @@ from gemma_ko_lib.corpus.audit import dropped_to, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
-from gemma_ko_lib.corpus.pii import find_pii
 from gemma_ko_lib.corpus.result_folder import new_lines, write_line
 from gemma_ko_lib.corpus.spool import load_mapped
 
@@ -257,9 +256,8 @@ class DuplicateFilter(CountingStep):
                 write_line(file, {**record, "text": self._listed(document.text)})
 
     def _listed(self, text: str) -> str:
-        settings = self.settings
-        is_masked = settings.pii != "keep"
-        spans = () if is_masked else find_pii(text, settings.urls, settings.names)
+        is_masked = self.settings.pii != "keep"
+        spans = () if is_masked else self.settings.find_pii(text)
         return masked_piece(text, 0, _LISTED_CHARACTERS, spans)
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
