@@ -54,7 +54,7 @@ class DocumentReader(CountingStep):
         self.tasks = tasks
 
     def count(self, data, rank, counts):
-        """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
+        """Counts in, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
         unread: Counter[str] = Counter()
         reading, mask_key = self.settings.reading(), _mask_of(self.settings, "surrogate")
@@ -75,7 +75,6 @@ class DocumentReader(CountingStep):
                     is_nobodys = record.id.startswith(file.name) or _SHORT.fullmatch(record.id)
                     if mask_key and not is_nobodys:
                         record.id = mask_key(record.id)
-                    counts["out"] += 1
                     counts["text_bytes"] += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
                         name = self._mask(field)[:_LONGEST_NAME]
@@ -116,7 +115,7 @@ class Cleaner(CountingStep):
     name = "clean"
 
     def count(self, data, rank, counts):
-        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
+        """Counts in, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
 
         Lost are the characters that a rule took away.
         """
@@ -157,7 +156,6 @@ class Cleaner(CountingStep):
                         document.text = result.text
                     drop(document, result.dropped_by)
                     continue
-                counts["out"] += 1
                 counts[f"{known}|out"] += 1
                 counts[f"{known}|chars_out"] += len(result.text)
                 document.text = result.text
@@ -184,7 +182,7 @@ class Masker(CountingStep):
     name = "mask"
 
     def count(self, data, rank, counts):
-        """Counts in, out, changed, and what was masked in texts by kind."""
+        """Counts in, changed, and what was masked in texts by kind."""
         settings = self.settings
         mask = _mask_of(settings)
         keys, mask_key = {"pair", settings.hold_out_by}, _mask_of(settings, "surrogate")
@@ -209,7 +207,6 @@ class Masker(CountingStep):
                     document.text = masked
                 document.metadata = masked_metadata(document.metadata, mask_short, keys, mask_key)
                 yield document
-        counts["out"] = counts["in"]
 
 
 # --- Writing ------------------------------------------------------------------------------
@@ -241,7 +238,7 @@ class CorpusWriter(CountingStep):
     name = "write"
 
     def count(self, data, rank, counts):
-        """Counts in, out, kept, held_out, text_bytes, and without_key: hashed by their id."""
+        """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
         share = self.settings.hold_out
         out = self.working_dir / OUT
         name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
@@ -259,7 +256,6 @@ class CorpusWriter(CountingStep):
                 # orjson leaves the encoded text with the string: it is not encoded twice.
                 counts["text_bytes"] += len(document.text.encode())
                 yield document
-        counts["out"] = counts["in"]
 
     def _write(self, document: Document, file: BinaryIO) -> None:
         record = {"id": document.id, "text": document.text}

@@ -36,6 +36,8 @@ def without_log():
 class CountingStep(PipelineStep):
     """A block whose counters start afresh with each task and are handed over when it ends.
 
+    Every block counts "out", the documents that it lets through.
+
     Args:
         working_dir: of the run, where a block finds what others left there for it.
         settings: of the run.
@@ -54,6 +56,7 @@ class CountingStep(PipelineStep):
         counts: Counter[str] = Counter()
         batch, characters = [], 0
         for document in self.count(data, rank, counts):
+            counts["out"] += 1
             batch.append(document)
             characters += len(document.text)
             if characters >= _CHARACTERS_AT_ONCE:

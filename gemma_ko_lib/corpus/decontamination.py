@@ -222,7 +222,7 @@ class Decontaminator(CountingStep):
         self.index = index
 
     def count(self, data, rank, counts):
-        """Counts in and out."""
+        """Counts in."""
         names, index, texts = _read(self.index)
         with (
             new_lines(self.working_dir, "contaminated", rank) as file,
@@ -233,7 +233,6 @@ class Decontaminator(CountingStep):
                 for place, document in enumerate(batch):
                     counts["in"] += 1
                     if place not in hits:
-                        counts["out"] += 1
                         yield document
                         continue
                     item, common = hits[place]

@@ -233,7 +233,7 @@ class DuplicateFilter(CountingStep):
     name = "duplicates"
 
     def count(self, data, rank, counts):
-        """Counts in, out, exact, near."""
+        """Counts in, exact, near."""
         removed = dict(self._removed(rank))
         chunks = Chunks(self.working_dir) if removed else None
         with (
@@ -243,7 +243,6 @@ class DuplicateFilter(CountingStep):
             for index, document in enumerate(data):
                 counts["in"] += 1
                 if index not in removed:
-                    counts["out"] += 1
                     yield document
                     continue
                 kept, similarity = removed[index]
