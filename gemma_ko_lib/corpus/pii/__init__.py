@@ -6,7 +6,6 @@ in `numbers`, `mixed`, `links`, `secrets` and, on request only, `names`.
 """
 
 import string
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -98,7 +97,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
     letters = len(latin) - len(latin.translate(None, _LETTERS))
     digits = len(latin) - len(latin.translate(None, _DIGITS))
     if not letters and not digits:
-        return _without_overlaps(candidates)
+        return _without_overlaps(plain, candidates)
     if letters:
         candidates += [(0, *span, "url") for span in _FIND_LINKS[urls](plain)]
     for rank, kind, fewest_letters, fewest_digits, find in _FINDERS:
@@ -110,7 +109,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
             for rank, start, end, kind in numbers.find_numbers(plain)
             if not links.is_in_link(plain, start)
         ]
-    return _without_overlaps(candidates)
+    return _without_overlaps(plain, candidates)
 
 
 def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
@@ -121,19 +120,14 @@ def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
     return found + [(60, *span, "name") for span in find_names(plain)]
 
 
-def _without_overlaps(candidates: Iterable[tuple[int, int, int, str]]) -> list[PiiSpan]:
+def _without_overlaps(plain: str, candidates: Iterable[tuple[int, int, int, str]]) -> list[PiiSpan]:
     """The candidates that no candidate of a lower rank overlaps."""
-    starts: list[int] = []
-    spans: list[PiiSpan] = []
+    spans, taken = [], bytearray(len(plain))
     for _, start, end, kind in sorted(candidates):
-        place = bisect_left(starts, start)
-        if place and spans[place - 1].end > start:
-            continue
-        if place < len(spans) and spans[place].start < end:
-            continue
-        starts.insert(place, start)
-        spans.insert(place, PiiSpan(kind, start, end))
-    return spans
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            spans.append(PiiSpan(kind, start, end))
+    return sorted(spans, key=lambda span: span.start)
 
 
 def mask_pii(
