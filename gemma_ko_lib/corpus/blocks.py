@@ -67,6 +67,7 @@ class DocumentReader(CountingStep):
                     if type(record) is Note:
                         notes[record] += 1
                         continue
+                    counts["in"] += 1
                     if type(record) is Reject:
                         counts["rejects"] += 1
                         write_line(rejects, self._masked(record)._asdict())
@@ -84,16 +85,15 @@ class DocumentReader(CountingStep):
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
                     if time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
-                        progress.write_text(str(counts["out"]))
+                        progress.write_text(str(counts["in"] - counts["rejects"]))
                         reported = time.monotonic()
                     yield record
         with new_lines(self.working_dir, "notes", rank) as file:
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
-        progress.write_text(str(counts["out"]))
+        progress.write_text(str(counts["in"] - counts["rejects"]))
         for name, count in unread.items():
             counts[f"unread|{name}"] = count
-        counts["in"] = counts["out"] + counts["rejects"]
 
     def _masked(self, reject: Reject) -> Reject:
         spans = self.settings.find_pii(reject.start)

@@ -54,15 +54,16 @@ class CountingStep(PipelineStep):
     ) -> DocumentsPipeline:
         self.stats = Stats(str(self))
         counts: Counter[str] = Counter()
-        batch, characters = [], 0
+        batch, characters, passed = [], 0, 0
         for document in self.count(data, rank, counts):
-            counts["out"] += 1
+            passed += 1
             batch.append(document)
             characters += len(document.text)
             if characters >= _CHARACTERS_AT_ONCE:
                 yield from batch
                 batch, characters = [], 0
         yield from batch
+        counts["out"] = passed
         for label, value in sorted(counts.items()):
             self.stat_update(label, value=value)
 
