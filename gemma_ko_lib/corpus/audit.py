@@ -7,15 +7,16 @@ Personal data is masked in the examples, and in what was dropped if the run mask
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
-from pathlib import Path
 from typing import TextIO
 
 import orjson
 from datatrove.data import Document
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
-from gemma_ko_lib.corpus.pii import PiiSpan, find_pii, mask_spans
-from gemma_ko_lib.corpus.spool import open_packed, write_line
+from gemma_ko_lib.corpus.counting import CountingStep
+from gemma_ko_lib.corpus.pii import PiiSpan, mask_spans
+from gemma_ko_lib.corpus.result_folder import DROPPED, OUT, write_line
+from gemma_ko_lib.corpus.spool import open_packed
 
 _CHARACTERS = 120
 _BEFORE = 30
@@ -79,11 +80,11 @@ class Examples:
         """Keep what a rule did to a document; `after` is None where it dropped it."""
         if not self.wants(rule):
             return
-        spans = self._find(before)
+        spans = self._settings.find_pii(before)
         if after is None:
             before = masked_piece(before, 0, 2 * _CHARACTERS, spans)
         else:
-            uncovered = self._find(after)
+            uncovered = self._settings.find_pii(after)
             if len(uncovered) > len(spans):
                 # A number that tags or invisible signs cut stands in `before` unmasked.
                 self._unfit[rule] += 1
@@ -96,9 +97,6 @@ class Examples:
             after = masked_piece(after, start, end, uncovered)
         self._counts[rule] += 1
         write_line(self._file, {"rule": rule, "id": document.id, "before": before, "after": after})
-
-    def _find(self, text: str) -> list[PiiSpan]:
-        return find_pii(text, self._settings.urls, self._settings.names)
 
 
 def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> str:
@@ -119,23 +117,23 @@ def masked_piece(text: str, start: int, end: int, spans: Iterable[PiiSpan]) -> s
 
 @contextlib.contextmanager
 def dropped_to(
-    folder: Path | None, name: str, rank: int, mask: Callable[[str], str] | None = None
+    block: CountingStep, rank: int, mask: Callable[[str], str] | None = None
 ) -> Iterator[Callable[[Document, str], None]]:
-    """What a task's block drops, in NAME-NNNNN.jsonl.gz of a folder, with the rule's name.
+    """What a task's block drops, in dropped/BLOCK-NNNNN.jsonl.gz, if the settings ask for it.
 
     Args:
-        folder: None to keep nothing.
-        name: of the block.
+        block: whose name, working folder and settings count.
         rank: of the task.
         mask: what takes personal data out of texts that are not masked yet.
 
     Yields:
         A function of a document, as it was before the rule saw it, and the rule.
     """
-    if folder is None:
+    if not block.settings.keep_dropped:
         yield lambda document, rule: None
         return
-    with open_packed(folder / f"{name}-{rank:05d}.jsonl.gz") as file:
+    folder = block.working_dir / OUT / DROPPED
+    with open_packed(folder / f"{block.name}-{rank:05d}.jsonl.gz") as file:
 
         def drop(document: Document, rule: str) -> None:
             text, metadata = document.text, document.metadata

@@ -8,7 +8,8 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections import Counter, defaultdict
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -18,17 +19,17 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus.audit import Examples, dropped_to, masked_metadata, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
-from gemma_ko_lib.corpus.cleaning import clean_text, trace
+from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.cleaning.filters import REGISTERS
-from gemma_ko_lib.corpus.counting import CountingStep, TaskProgress
+from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.documents import InputFile, Note, Reject, read_file
-from gemma_ko_lib.corpus.pii import find_pii, mask_pii, mask_spans
-from gemma_ko_lib.corpus.result_folder import HELD_OUT
+from gemma_ko_lib.corpus.pii import mask_pii, mask_spans
+from gemma_ko_lib.corpus.result_folder import HELD_OUT, OUT, new_lines, write_line
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.corpus.sources.records import UNREAD
-from gemma_ko_lib.corpus.spool import new_lines, open_packed, write_line
+from gemma_ko_lib.corpus.spool import open_packed
 
-_DOCUMENTS_BETWEEN_LOOKS = 256
+_SECONDS_BETWEEN_REPORTS = 1
 _MOST_NAMES, _LONGEST_NAME = 1000, 40
 _SHOWN_OF_A_REJECT = 100  # characters
 _SHORT = re.compile("[A-Za-z_-]*[0-9]{1,8}")
@@ -49,22 +50,24 @@ class DocumentReader(CountingStep):
     def __init__(
         self, tasks: Sequence[Sequence[InputFile]], working_dir: Path, settings: CleanSettings
     ):
-        super().__init__()
-        self.tasks, self.working_dir, self.settings = tasks, working_dir, settings
+        super().__init__(working_dir, settings)
+        self.tasks = tasks
 
     def count(self, data, rank, counts):
-        """Counts in, out, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
+        """Counts in, rejects, text_bytes, decoded|ENCODING, and unread|FIELD."""
         notes: Counter[Note] = Counter()
         unread: Counter[str] = Counter()
-        reading, progress = self.settings.reading(), TaskProgress(self.working_dir, rank)
-        mask_key = _mask_of(self.settings, "surrogate")
-        documents = text_bytes = 0
+        reading, mask_key = self.settings.reading(), _mask_of(self.settings, "surrogate")
+        # How far the task is, which the main process looks at: files work for every executor. They
+        # also end a task whose run is over: the folder is gone then, and so writing fails.
+        progress, reported = self.working_dir / f"progress-{rank:05d}", time.monotonic()
         with new_lines(self.working_dir, "rejects", rank) as rejects:
             for file in self.tasks[rank]:
                 for record in read_file(file, reading):
                     if type(record) is Note:
                         notes[record] += 1
                         continue
+                    counts["in"] += 1
                     if type(record) is Reject:
                         counts["rejects"] += 1
                         write_line(rejects, self._masked(record)._asdict())
@@ -73,8 +76,7 @@ class DocumentReader(CountingStep):
                     is_nobodys = record.id.startswith(file.name) or _SHORT.fullmatch(record.id)
                     if mask_key and not is_nobodys:
                         record.id = mask_key(record.id)
-                    documents += 1
-                    text_bytes += len(record.text.encode("utf-8", "replace"))
+                    counts["text_bytes"] += len(record.text.encode("utf-8", "replace"))
                     for field in record.metadata.pop(UNREAD, ()):
                         name = self._mask(field)[:_LONGEST_NAME]
                         # Where each record has names of its own, there is no end of them.
@@ -82,59 +84,46 @@ class DocumentReader(CountingStep):
                         unread[name if is_known else "others"] += 1
                     if "decoded_from" in record.metadata:
                         counts[f"decoded|{record.metadata['decoded_from']}"] += 1
-                    if not documents % _DOCUMENTS_BETWEEN_LOOKS:
-                        progress.report(documents)
+                    if time.monotonic() - reported > _SECONDS_BETWEEN_REPORTS:
+                        progress.write_text(str(counts["in"] - counts["rejects"]))
+                        reported = time.monotonic()
                     yield record
         with new_lines(self.working_dir, "notes", rank) as file:
             for note, count in notes.items():
                 write_line(file, note._replace(files=count)._asdict())
-        progress.report(documents, final=True)
+        progress.write_text(str(counts["in"] - counts["rejects"]))
         for name, count in unread.items():
             counts[f"unread|{name}"] = count
-        counts["in"] = documents + counts["rejects"]
-        counts["out"], counts["text_bytes"] = documents, text_bytes
 
     def _masked(self, reject: Reject) -> Reject:
-        spans = find_pii(reject.start, self.settings.urls, self.settings.names)
+        spans = self.settings.find_pii(reject.start)
         start = masked_piece(reject.start, 0, _SHOWN_OF_A_REJECT, spans)
         # A reason names keys, which in a table without a header are data.
         start = start[:_SHOWN_OF_A_REJECT].rstrip()
         return reject._replace(reason=self._mask(reject.reason), start=start)
 
     def _mask(self, text: str) -> str:
-        return mask_pii(text, urls=self.settings.urls, names=self.settings.names)
+        return mask_spans(text, self.settings.find_pii(text))
 
 
 # --- Cleaning and masking -----------------------------------------------------------------
 
 
 class Cleaner(CountingStep):
-    """Clean each document and drop those that a filter names.
-
-    Args:
-        working_dir: for examples.
-        settings: of the run.
-        dropped: folder for what is dropped, or None.
-    """
+    """Clean each document and drop those that a filter names."""
 
     name = "clean"
 
-    def __init__(self, working_dir: Path, settings: CleanSettings, dropped: Path | None = None):
-        super().__init__()
-        self.working_dir, self.settings, self.dropped = working_dir, settings, dropped
-
     def count(self, data, rank, counts):
-        """Counts in, out, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
+        """Counts in, and by register: in, out, chars_in, chars_out, changed, lost, dropped.
 
         Lost are the characters that a rule took away.
         """
         settings = self.settings
         wanted = {"languages": settings.languages, "quality": settings.quality}
-        # register -> documents in, characters in, documents out, characters out
-        sizes = defaultdict(lambda: [0, 0, 0, 0])
         with (
             new_lines(self.working_dir, "examples-clean", rank) as file,
-            dropped_to(self.dropped, "clean", rank, _mask_of(settings)) as drop,
+            dropped_to(self, rank, _mask_of(settings)) as drop,
         ):
             examples = Examples(file, settings)
             for document in data:
@@ -143,43 +132,35 @@ class Cleaner(CountingStep):
                 result = clean_text(text, register, language=language, **wanted)
                 # Only known registers get counters of their own: any string may stand there.
                 known = register if register in REGISTERS else "other"
-                size = sizes[known]
-                size[0] += 1
-                size[1] += len(text)
+                counts["in"] += 1
+                counts[f"{known}|in"] += 1
+                counts[f"{known}|chars_in"] += len(text)
                 if result.changed_by:
                     counts["changed"] += 1
                     for rule, lost in zip(result.changed_by, result.lost, strict=True):
                         counts[f"{known}|changed|{rule}"] += 1
                         counts[f"{known}|lost|{rule}"] += lost
-                    if any(map(examples.wants, result.changed_by)):
-                        for rule, before, after in trace(text, register):
-                            examples.add(rule, document, before, after)
+                    for rule, before, after in result.steps:
+                        examples.add(rule, document, before, after)
                 if result.dropped_by:
                     counts[f"{known}|dropped|{result.dropped_by}"] += 1
-                    is_shown = self.dropped or examples.wants(result.dropped_by)
-                    hides_some = is_shown and self._hides_some(text, result.text)
+                    is_shown = settings.keep_dropped or examples.wants(result.dropped_by)
+                    # Personal data may show only where cleaning took tags or invisible signs out.
+                    hides_some = (
+                        is_shown
+                        and text != result.text
+                        and len(settings.find_pii(result.text)) > len(settings.find_pii(text))
+                    )
                     examples.add(result.dropped_by, document, result.text if hides_some else text)
                     if hides_some and settings.pii != "keep":
                         document.text = result.text
                     drop(document, result.dropped_by)
                     continue
-                size[2] += 1
-                size[3] += len(result.text)
+                counts[f"{known}|out"] += 1
+                counts[f"{known}|chars_out"] += len(result.text)
                 document.text = result.text
                 metadata |= result.scores
                 yield document
-        for register, size in sizes.items():
-            for label, value in zip(("in", "chars_in", "out", "chars_out"), size, strict=True):
-                counts[f"{register}|{label}"] = value
-            counts["in"] += size[0]
-            counts["out"] += size[2]
-
-    def _hides_some(self, text: str, cleaned: str) -> bool:
-        """Whether personal data is only found where cleaning took tags or invisible signs out."""
-        if text == cleaned:
-            return False
-        how = self.settings.urls, self.settings.names
-        return len(find_pii(cleaned, *how)) > len(find_pii(text, *how))
 
 
 def _mask_of(
@@ -196,22 +177,13 @@ def _mask_of(
 
 
 class Masker(CountingStep):
-    """Replace personal data in texts, and in what is kept of their records beside them.
-
-    Args:
-        working_dir: for examples.
-        settings: of the run.
-    """
+    """Replace personal data in texts, and in what is kept of their records beside them."""
 
     name = "mask"
 
-    def __init__(self, working_dir: Path, settings: CleanSettings):
-        super().__init__()
-        self.working_dir, self.settings = working_dir, settings
-
     def count(self, data, rank, counts):
-        """Counts in, out, changed, and what was masked in texts by kind."""
-        documents, settings = 0, self.settings
+        """Counts in, changed, and what was masked in texts by kind."""
+        settings = self.settings
         mask = _mask_of(settings)
         keys, mask_key = {"pair", settings.hold_out_by}, _mask_of(settings, "surrogate")
         mask_label = functools.lru_cache(_LABELS)(mask)  # the same in many documents
@@ -222,8 +194,8 @@ class Masker(CountingStep):
         with new_lines(self.working_dir, "examples-mask", rank) as file:
             examples = Examples(file, settings)
             for document in data:
-                documents += 1
-                if spans := find_pii(document.text, settings.urls, settings.names):
+                counts["in"] += 1
+                if spans := settings.find_pii(document.text):
                     masked = mask_spans(document.text, spans, settings.pii, settings.seed)
                     counts["changed"] += 1
                     for span in spans:
@@ -235,7 +207,6 @@ class Masker(CountingStep):
                     document.text = masked
                 document.metadata = masked_metadata(document.metadata, mask_short, keys, mask_key)
                 yield document
-        counts["in"] = counts["out"] = documents
 
 
 # --- Writing ------------------------------------------------------------------------------
@@ -259,28 +230,19 @@ _SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 class CorpusWriter(CountingStep):
     """Write the documents as JSON lines, those that are held out apart.
 
-    A line holds id, text and the document's metadata, flat.
-
-    Args:
-        output_folder: where documents-NNNNN.jsonl.gz (or .zst) and held_out/ go.
-        settings: of the run. Where it holds nothing out by a field, the key is the id, without its
-            language: the sides of a translation have one key.
+    A line holds id, text and the document's metadata, flat. The files are documents-NNNNN.jsonl.gz
+    (or .zst) and held_out/ in the working folder's out/. Where the settings hold nothing out by a
+    field, the key is the id, without its language: the sides of a translation have one key.
     """
 
     name = "write"
 
-    def __init__(self, output_folder: Path, settings: CleanSettings):
-        super().__init__()
-        self.output_folder, self.settings = output_folder, settings
-
     def count(self, data, rank, counts):
         """Counts in, kept, held_out, text_bytes, and without_key: documents hashed by their id."""
         share = self.settings.hold_out
+        out = self.working_dir / OUT
         name = f"documents-{rank:05d}.jsonl{_SUFFIXES[self.settings.compression]}"
-        paths = {
-            "kept": self.output_folder / name,
-            "held_out": self.output_folder / HELD_OUT / name,
-        }
+        paths = {"kept": out / name, "held_out": out / HELD_OUT / name}
         files: dict[str, BinaryIO] = {}
         with contextlib.ExitStack() as opened:
             for document in data:

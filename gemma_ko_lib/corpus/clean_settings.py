@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gemma_ko_lib.corpus.cleaning.language import known_languages
+from gemma_ko_lib.corpus.pii import PiiSpan, find_pii
 from gemma_ko_lib.corpus.sources.reading import Reading
 from gemma_ko_lib.corpus.sources.records import DOCUMENTS_BY, Fields
 from gemma_ko_lib.runtime import UserError
@@ -89,6 +90,10 @@ class CleanSettings:
 
             require_kiwi()
         evaluation_files(self.decontaminate)
+
+    def find_pii(self, text: str) -> list[PiiSpan]:
+        """What is personal data in a text."""
+        return find_pii(text, self.urls, self.names)
 
     def reading(self) -> Reading:
         """What readers are told."""

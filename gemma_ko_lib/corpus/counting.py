@@ -8,7 +8,6 @@ costs more than cleaning a review.
 
 import abc
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,8 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import Stats
 from loguru import logger
 
-_SECONDS_BETWEEN_REPORTS = 1.0
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
+
 # One block works on so much text before the next one does: what it needs stays in the cache.
 _CHARACTERS_AT_ONCE = 1 << 13
 
@@ -34,44 +34,39 @@ def without_log():
 
 
 class CountingStep(PipelineStep):
-    """A block whose counters start afresh with each task and are handed over when it ends."""
+    """A block whose counters start afresh with each task and are handed over when it ends.
+
+    Every block counts "out", the documents that it lets through.
+
+    Args:
+        working_dir: of the run, where a block finds what others left there for it.
+        settings: of the run.
+    """
 
     type = "corpus"
+
+    def __init__(self, working_dir: Path, settings: CleanSettings):
+        super().__init__()
+        self.working_dir, self.settings = working_dir, settings
 
     def run(
         self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1
     ) -> DocumentsPipeline:
         self.stats = Stats(str(self))
         counts: Counter[str] = Counter()
-        batch, characters = [], 0
+        batch, characters, passed = [], 0, 0
         for document in self.count(data, rank, counts):
+            passed += 1
             batch.append(document)
             characters += len(document.text)
             if characters >= _CHARACTERS_AT_ONCE:
                 yield from batch
                 batch, characters = [], 0
         yield from batch
+        counts["out"] = passed
         for label, value in sorted(counts.items()):
             self.stat_update(label, value=value)
 
     @abc.abstractmethod
     def count(self, data: DocumentsPipeline, rank: int, counts: Counter) -> Iterator[Document]:
         """What the block does, counting into `counts`."""
-
-
-class TaskProgress:
-    """How many documents a task has read, as a file that the main process looks at.
-
-    Files work for every executor. They also end a task whose run is over: the folder is
-    gone then, and so reporting fails.
-    """
-
-    def __init__(self, working_dir: Path, rank: int):
-        self._path, self._last = working_dir / f"progress-{rank:05d}", time.monotonic()
-
-    def report(self, documents: int, final: bool = False) -> None:
-        """Write the number down, at most once a second."""
-        now = time.monotonic()
-        if final or now - self._last > _SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            self._path.write_text(str(documents))

@@ -23,9 +23,10 @@ from datatrove.data import Document
 
 from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.audit import dropped_to
+from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.cleaning import clean_text
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.spool import new_lines, read_lines, task_lines, write_line
+from gemma_ko_lib.corpus.result_folder import new_lines, read_lines, task_lines, write_line
 from gemma_ko_lib.runtime import UserError, numbered_records
 
 NGRAM = 13
@@ -39,7 +40,6 @@ _FEWEST_DIFFERENT = 4
 _FEWEST_CHARACTERS = 12  # of Chinese and Japanese, where each is a word
 _ENDS = re.compile(r"[.!?…\n]+")
 _COMMON_ITEMS, _COMMON_SHARE = 5, 0.1
-_BATCH_DOCUMENTS, _BATCH_WORDS = 512, 1 << 17
 # Fields that say something about an item and are not asked.
 _ABOUT = {"id", "note", "source", "phenomenon", "frame", "category", "register", "lang"}
 
@@ -54,7 +54,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
         files: as for `runtime.numbered_records`. Every string in a record, at any depth, is a text
             of its item, but for its id, category, source and the like; as it is, and as cleaning
             leaves it, for so it stands in documents that were cleaned.
-        target: the folder for index.npz and items.json.
+        target: the folder for index.npy and items.json.
 
     Returns:
         What was indexed: {"files", "items", "ngrams", "too_short", "trivial", "planted"}:
@@ -67,6 +67,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     """
     names: list[str] = []
     item_texts: list[list[str]] = []
+    words_of: list[list[list[bytes]]] = []
     items_of: dict[tuple[int, int], set[int]] = defaultdict(set)
     trivial: set[tuple[int, int]] = set()
     set_of: list[int] = []
@@ -78,7 +79,8 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
             names.append(f"{label}:{number}")
             set_of.append(which)
             item_texts.append(texts)
-            for words in map(shingles.words, texts):
+            words_of.append(list(map(shingles.words, texts)))
+            for words in words_of[item]:
                 if len(words) < _ANCHOR_WORDS:
                     continue
                 size = min(len(words), NGRAM)
@@ -97,28 +99,14 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
         if len(its) > _COMMON_ITEMS and _is_common([set_of[i] for i in its], sizes)
     }
     grams = {gram: items for gram, items in items_of.items() if gram not in trivial}
-    long = {gram: items for gram, items in grams.items() if gram[0] >= FEWEST_WORDS}
-    short = {gram: items for gram, items in grams.items() if gram[0] < FEWEST_WORDS}
-    rows = [(*gram, min(items)) for gram, items in long.items()]
-    rows += [(*gram, item) for gram, items in short.items() for item in items]
-    rows.sort()
+    rows = sorted((*gram, item) for gram, items in grams.items() for item in items)
     target.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        target / "index.npz",
-        sizes=np.array([size for size, _, _ in rows], np.int64),
-        hashes=np.array([value for _, value, _ in rows], np.uint64),
-        items=np.array([item for _, _, item in rows], np.int64),
-    )
-    words_of = [list(map(shingles.words, texts)) for texts in item_texts]
-    texts = {
-        item: [
-            _joined(words)
-            for words in words_of[item]
-            if len(words) < FEWEST_WORDS and not _is_number(words)
-        ]
-        for item in sorted(set().union(*short.values()))
-    }
-    stored = {"names": names, "texts": texts}
+    np.save(target / "index.npy", np.array(rows, np.uint64).reshape(-1, 3), allow_pickle=False)
+    short_texts = [
+        [_joined(words) for words in its if len(words) < FEWEST_WORDS and not _is_number(words)]
+        for its in words_of
+    ]
+    stored = {"names": names, "texts": short_texts}
     (target / "items.json").write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
     planted = ["\n".join(texts) for texts in item_texts]
     hits = _find(planted, list(map(shingles.words, planted)), *_read(target)[1:])
@@ -126,7 +114,7 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     return {
         "files": len(paths),
         "items": len(names),
-        "ngrams": len(long),
+        "ngrams": sum(size >= FEWEST_WORDS for size, _ in grams),
         "too_short": sum(len(words) < FEWEST_WORDS for its in words_of for words in its),
         "trivial": sum(size >= FEWEST_WORDS for size, _ in trivial),
         "planted": [
@@ -136,14 +124,13 @@ def build_index(files: Iterable[str | Path], target: Path) -> dict:
     }
 
 
-def _read(folder: Path) -> tuple[list[str], dict, dict]:
-    """Names of the items; size -> (hashes, items); item -> its short texts."""
-    with np.load(folder / "index.npz") as stored:
-        sizes, hashes, items = stored["sizes"], stored["hashes"], stored["items"]
+def _read(folder: Path) -> tuple[list[str], dict, list[list[str]]]:
+    """Names of the items; size -> (hashes, items); each item's short texts."""
+    sizes, hashes, items = np.load(folder / "index.npy").T
     about = json.loads((folder / "items.json").read_text("utf-8"))
     # Sizes are in order, and hashes are within a size.
     index = {int(n): (hashes[sizes == n], items[sizes == n]) for n in np.unique(sizes)}
-    return about["names"], index, {int(item): texts for item, texts in about["texts"].items()}
+    return about["names"], index, about["texts"]
 
 
 def _is_common(sets: list[int], sizes: Counter[int]) -> bool:
@@ -225,28 +212,27 @@ class Decontaminator(CountingStep):
     Args:
         index: folder of `build_index`.
         working_dir: for the list.
-        dropped: folder for the documents left out, or None.
+        settings: of the run.
     """
 
     name = "decontaminate"
 
-    def __init__(self, index: Path, working_dir: Path, dropped: Path | None = None):
-        super().__init__()
-        self.index, self.working_dir, self.dropped = index, working_dir, dropped
+    def __init__(self, index: Path, working_dir: Path, settings: CleanSettings | None = None):
+        super().__init__(working_dir, settings or CleanSettings())
+        self.index = index
 
     def count(self, data, rank, counts):
-        """Counts in and out."""
+        """Counts in."""
         names, index, texts = _read(self.index)
         with (
             new_lines(self.working_dir, "contaminated", rank) as file,
-            dropped_to(self.dropped, self.name, rank) as drop,
+            dropped_to(self, rank) as drop,
         ):
-            for batch, words in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
+            for batch, words in shingles.in_batches(data):
                 hits = _find([document.text for document in batch], words, index, texts)
                 for place, document in enumerate(batch):
                     counts["in"] += 1
                     if place not in hits:
-                        counts["out"] += 1
                         yield document
                         continue
                     item, common = hits[place]
@@ -284,7 +270,7 @@ def find_leaks(texts: Iterable[str], files: Iterable[str | Path]) -> dict[int, d
 
 
 def _find(
-    documents: list[str], their_words: list[list[bytes]], index: dict, texts: dict[int, list[str]]
+    documents: list[str], their_words: list[list[bytes]], index: dict, texts: list[list[str]]
 ) -> dict[int, tuple[int, str]]:
     """For each document that holds a piece of an item: the item, and the words in common."""
     hits: dict[int, tuple[int, str]] = {}

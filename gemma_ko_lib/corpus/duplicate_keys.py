@@ -9,6 +9,7 @@ import bisect
 import functools
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from datatrove.data import Document
@@ -17,6 +18,7 @@ from gemma_ko_lib.corpus import shingles
 from gemma_ko_lib.corpus.counting import CountingStep
 from gemma_ko_lib.corpus.spool import Ragged, load_mapped, save_ragged
 
+_FOLDER = "keys"  # of the chunks of all tasks
 SHINGLE_WORDS = 5
 # 16 bands of 6 hashes propose a pair of Jaccard 0.8 with 1 - (1 - 0.8^6)^16 = 99.2%, and one
 # of 0.5 with 22%, which the exact comparison then sorts out. (14 × 8, as in FineWeb-2: 92.4%.)
@@ -25,7 +27,6 @@ _SEED = 1
 TABLES = 1 + BANDS  # the first holds the keys of exact duplicates
 # A chunk holds this much at most, so that its arrays stay below some 50 MB.
 _CHUNK_DOCUMENTS, _CHUNK_SHINGLES = 1 << 16, 1 << 22
-_BATCH_DOCUMENTS, _BATCH_WORDS = 1024, 1 << 18
 # A document's number in the whole corpus: its task's, then its own within the task.
 _RANK_SHIFT = 40
 _MOST_OPEN = 8192  # lists count twice
@@ -35,83 +36,76 @@ _MOST_OPEN = 8192  # lists count twice
 
 
 class DuplicateKeys(CountingStep):
-    """Write every document's keys, and its shingles for the exact comparison.
-
-    Args:
-        folder: where the chunks of all tasks go.
-        near: also look for near duplicates.
-    """
+    """Write every document's keys, and its shingles to compare near duplicates exactly."""
 
     name = "keys"
 
-    def __init__(self, folder: Path, near: bool = True):
-        super().__init__()
-        self.folder, self.near = folder, near
-
     def count(self, data, rank, counts):
         """Counts nothing: nothing is removed here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        chunk = _Chunk(self.folder, rank, self.near)
-        for documents, texts in shingles.in_batches(data, _BATCH_DOCUMENTS, _BATCH_WORDS):
-            chunk.add(documents, texts)
-            yield from documents
-        chunk.write()
-
-
-class _Chunk:
-    """Collects keys of a task's documents and writes them, a chunk at a time."""
-
-    def __init__(self, folder: Path, rank: int, near: bool):
-        self._folder, self._rank, self._near = folder, rank, near
-        self._first = 0
-        self._start()
-
-    def _start(self) -> None:
-        self._keys: list[np.ndarray] = []
-        self._shingles: list[np.ndarray] = []
-        self._shingle_counts: list[np.ndarray] = []
-        self._ids: list[bytes] = []
-        self._characters: list[int] = []
-        self._number_of_shingles = 0
-
-    def add(self, documents: list[Document], texts: list[list[bytes]]) -> None:
-        keys = np.zeros((TABLES if self._near else 1, len(texts)), np.uint64)
-        keys[0] = [shingles.key(words) for words in texts]
-        if self._near:
-            found = shingles.shingle(texts, SHINGLE_WORDS)
-            keys[1:] = _band_keys(found)
-            # Two documents of a single shingle are equal or have nothing in common.
-            single = np.diff(found.starts) == 1
-            first = document_number(self._rank, self._first + len(self._ids))
-            numbers = np.arange(len(single), dtype=np.uint64) + np.uint64(first)
-            keys[1:, single] = shingles.mix(numbers)[single]
-            distinct, counts = _distinct(found)
-            self._shingles.append(distinct)
-            self._shingle_counts.append(counts)
-            self._number_of_shingles += len(distinct)
-        self._keys.append(keys)
-        self._ids += [document.id.encode("utf-8", "replace") for document in documents]
-        self._characters += [len(document.text) for document in documents]
-        if self._number_of_shingles >= _CHUNK_SHINGLES or len(self._ids) >= _CHUNK_DOCUMENTS:
-            self.write()
-
-    def write(self) -> None:
-        if not self._ids:
-            return
-        folder = self._folder / f"{self._rank:05d}-{self._first:010d}"
+        folder = self.working_dir / _FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        keys = np.concatenate(self._keys, axis=1)
-        np.save(folder / "keys.npy", keys, allow_pickle=False)
-        order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
-        np.save(folder / "order.npy", order, allow_pickle=False)
-        np.save(folder / "characters.npy", np.array(self._characters, np.uint32))
-        lengths = [len(identifier) for identifier in self._ids]
-        save_ragged(folder, "ids", np.frombuffer(b"".join(self._ids), np.uint8), lengths)
-        if self._near:
-            lengths = np.concatenate(self._shingle_counts)
-            save_ragged(folder, "shingles", np.concatenate(self._shingles), lengths)
-        self._first += len(self._ids)
-        self._start()
+        near = self.settings.duplicates == "near"
+        chunk: list[_Batch] = []
+        first = end = 0  # of the chunk, among the task's documents
+        for documents, texts in shingles.in_batches(data):
+            chunk.append(_keys_of(documents, texts, document_number(rank, end), near))
+            end += len(documents)
+            held = sum(len(batch.shingles) for batch in chunk)
+            if held >= _CHUNK_SHINGLES or end - first >= _CHUNK_DOCUMENTS:
+                _write(folder / f"{rank:05d}-{first:010d}", chunk)
+                chunk, first = [], end
+            yield from documents
+        if chunk:
+            _write(folder / f"{rank:05d}-{first:010d}", chunk)
+
+
+class _Batch(NamedTuple):
+    """What is written of some documents.
+
+    Attributes:
+        keys: uint64 [tables, documents].
+        ids: of the documents, in UTF-8.
+        characters: of each document's text.
+        shingles: uint32, the distinct ones of all documents; none if only exact duplicates count.
+        shingle_counts: of each document.
+    """
+
+    keys: np.ndarray
+    ids: list[bytes]
+    characters: list[int]
+    shingles: np.ndarray
+    shingle_counts: np.ndarray
+
+
+def _keys_of(documents: list[Document], texts: list[list[bytes]], first: int, near: bool) -> _Batch:
+    """Keys and shingles of documents, the first of which has the number `first`."""
+    keys = np.zeros((TABLES if near else 1, len(texts)), np.uint64)
+    keys[0] = [shingles.key(words) for words in texts]
+    distinct = counts = np.zeros(0, np.uint32)
+    if near:
+        found = shingles.shingle(texts, SHINGLE_WORDS)
+        keys[1:] = _band_keys(found)
+        # Two documents of a single shingle are equal or have nothing in common.
+        single = np.diff(found.starts) == 1
+        numbers = np.arange(first, first + len(texts), dtype=np.uint64)
+        keys[1:, single] = shingles.mix(numbers)[single]
+        distinct, counts = _distinct(found)
+    ids = [document.id.encode("utf-8", "replace") for document in documents]
+    return _Batch(keys, ids, [len(document.text) for document in documents], distinct, counts)
+
+
+def _write(folder: Path, chunk: list[_Batch]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = np.concatenate([batch.keys for batch in chunk], axis=1)
+    order = np.argsort(keys, axis=1, kind="stable").astype(np.uint32)
+    characters = np.concatenate([np.array(batch.characters, np.uint32) for batch in chunk])
+    for name, array in (("keys", keys), ("order", order), ("characters", characters)):
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    ids = [identifier for batch in chunk for identifier in batch.ids]
+    save_ragged(folder, "ids", np.frombuffer(b"".join(ids), np.uint8), list(map(len, ids)))
+    if len(keys) > 1:
+        counts = np.concatenate([batch.shingle_counts for batch in chunk])
+        save_ragged(folder, "shingles", np.concatenate([b.shingles for b in chunk]), counts)
 
 
 def document_number(rank: int, index: int) -> int:
@@ -158,10 +152,10 @@ def _distinct(found: shingles.Shingles) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Chunks:
-    """The chunks that all tasks wrote, mapped from disk."""
+    """The chunks that all tasks of a run wrote into its working folder, mapped from disk."""
 
-    def __init__(self, folder: Path):
-        self.folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    def __init__(self, working_dir: Path):
+        self.folders = sorted(p for p in (working_dir / _FOLDER).iterdir() if p.is_dir())
         numbers = [map(int, path.name.split("-")) for path in self.folders]
         self._first = [document_number(*number) for number in numbers]
         self.first = np.array(self._first, np.uint64)
@@ -191,9 +185,13 @@ class Chunks:
             found[mine] = (array if row is None else array[row])[places[mine]]
         return found
 
-    def number_of_documents(self) -> int:
-        """Documents of all chunks together."""
-        return sum(len(self.load(chunk, "characters")) for chunk in range(len(self.folders)))
+    def ranges(self, parts: int) -> int:
+        """Ranges of keys that the documents really need, of the parts that were foreseen.
+
+        Each of them looks into every chunk, so that ten times the ranges take ten times as long.
+        """
+        documents = sum(len(self.load(n, "characters")) for n in range(len(self.folders)))
+        return min(parts, max(1, math.ceil(documents / MOST_DOCUMENTS)))
 
     def list_of(self, name: str, document: int) -> np.ndarray:
         """One document's list: "shingles", or the bytes of its "ids"."""
@@ -221,11 +219,3 @@ def parts_for(input_bytes: int) -> int:
     How many documents an input has is not known before it is read.
     """
     return max(1, math.ceil(input_bytes / (50 * MOST_DOCUMENTS)))  # all of them short reviews
-
-
-def ranges_for(documents: int, parts: int) -> int:
-    """Ranges of keys that so many documents really need, of the parts that were foreseen.
-
-    Each of them looks into every chunk, so that ten times the ranges take ten times as long.
-    """
-    return min(parts, max(1, math.ceil(documents / MOST_DOCUMENTS)))

@@ -28,10 +28,11 @@ import numpy as np
 from gemma_ko_lib.corpus.audit import dropped_to, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
-from gemma_ko_lib.corpus.pii import find_pii
-from gemma_ko_lib.corpus.spool import load_mapped, new_lines, write_line
+from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number
+from gemma_ko_lib.corpus.result_folder import new_lines, write_line
+from gemma_ko_lib.corpus.spool import load_mapped
 
+_MATCHES = "matches"  # folder of what the blocks tell each other
 THRESHOLD = 0.8
 # Documents of equal key that are all compared with one another; of a longer row (a form
 # letter, a thousand times) each is compared with its neighbours and with the first.
@@ -54,29 +55,28 @@ class DuplicateMatch(CountingStep):
     Task number PART writes exact-PART.npy and near-PART.npy.
 
     Args:
-        folder: of the chunks.
-        target: where the results go.
         parts: the most ranges that the values of a key are divided into; tasks beyond those that
             the documents need have nothing to do.
-        near: also look for near duplicates.
+        working_dir: of the run.
+        settings: of the run: whether near duplicates are looked for.
     """
 
     name = "match"
 
-    def __init__(self, folder: Path, target: Path, parts: int, near: bool):
-        super().__init__()
-        self.folder, self.target, self.parts, self.near = folder, target, parts, near
+    def __init__(self, parts: int, working_dir: Path, settings: CleanSettings):
+        super().__init__(working_dir, settings)
+        self.parts = parts
 
     def count(self, data, rank, counts):
         """Counts the near pairs that MinHash proposed and those that were confirmed."""
-        self.target.mkdir(parents=True, exist_ok=True)
-        chunks = Chunks(self.folder)
-        ranges = ranges_for(chunks.number_of_documents(), self.parts)
+        target, chunks = self.working_dir / _MATCHES, Chunks(self.working_dir)
+        target.mkdir(parents=True, exist_ok=True)
+        ranges = chunks.ranges(self.parts)
         if rank >= ranges:
             return
         found = _equal_documents(*self._load(chunks, 0, rank, ranges))
-        np.save(self.target / f"exact-{rank:05d}.npy", found, allow_pickle=False)
-        if self.near:
+        np.save(target / f"exact-{rank:05d}.npy", found, allow_pickle=False)
+        if self.settings.duplicates == "near":
             confirmed = [np.zeros(0, _NEAR)]
             for table in range(1, TABLES):
                 pairs = _proposed_pairs(chunks, *self._load(chunks, table, rank, ranges), table)
@@ -84,7 +84,7 @@ class DuplicateMatch(CountingStep):
                 counts["proposed"] += len(pairs)
             confirmed = np.concatenate(confirmed)
             counts["confirmed"] = len(confirmed)
-            np.save(self.target / f"near-{rank:05d}.npy", confirmed, allow_pickle=False)
+            np.save(target / f"near-{rank:05d}.npy", confirmed, allow_pickle=False)
         yield from ()
 
     def _load(
@@ -168,24 +168,18 @@ def _confirmed(chunks: Chunks, pairs: np.ndarray) -> np.ndarray:
 class DuplicateResolve(CountingStep):
     """Decide which of the near duplicates stays; writes near.npy, in the order of documents.
 
-    Args:
-        folder: of the chunks.
-        target: of the matches, and for the result.
+    Where only exact ones are looked for, it is empty.
     """
 
     name = "resolve"
 
-    def __init__(self, folder: Path, target: Path):
-        super().__init__()
-        self.folder, self.target = folder, target
-
     def count(self, data, rank, counts):
-        """Counts the confirmed pairs, and the documents that go."""
-        files = [np.load(path) for path in sorted(self.target.glob("near-*.npy"))]
+        """Counts nothing: the block that leaves them out does."""
+        matches = self.working_dir / _MATCHES
+        files = [np.load(path) for path in sorted(matches.glob("near-*.npy"))]
         pairs = np.concatenate([np.zeros(0, _NEAR), *files])
-        removed = _survivors(pairs, Chunks(self.folder))
-        counts["pairs"], counts["removed"] = len(pairs), len(removed)
-        np.save(self.target / "near.npy", removed, allow_pickle=False)
+        removed = _survivors(pairs, Chunks(self.working_dir))
+        np.save(matches / "near.npy", removed, allow_pickle=False)
         yield from ()
 
 
@@ -234,42 +228,21 @@ def _clusters(similarity: dict[int, dict[int, float]]) -> dict[int, int]:
 
 
 class DuplicateFilter(CountingStep):
-    """Leave the duplicates out of a task's documents; each is listed in duplicates-NNNNN.jsonl.
-
-    Args:
-        folder: of the chunks.
-        target: of the matches.
-        working_dir: for the list, which the report begins.
-        settings: of the run: whether personal data is masked by now, and what it is.
-        dropped: folder for the duplicates, or None.
-    """
+    """Leave the duplicates out of a task's documents; each is listed in duplicates-NNNNN.jsonl."""
 
     name = "duplicates"
 
-    def __init__(
-        self,
-        folder: Path,
-        target: Path,
-        working_dir: Path,
-        settings: CleanSettings,
-        dropped: Path | None = None,
-    ):
-        super().__init__()
-        self.folder, self.target, self.working_dir = folder, target, working_dir
-        self.settings, self.dropped = settings, dropped
-
     def count(self, data, rank, counts):
-        """Counts in, out, exact, near."""
+        """Counts in, exact, near."""
         removed = dict(self._removed(rank))
-        chunks = Chunks(self.folder) if removed else None
+        chunks = Chunks(self.working_dir) if removed else None
         with (
             new_lines(self.working_dir, "duplicates", rank) as file,
-            dropped_to(self.dropped, self.name, rank) as drop,
+            dropped_to(self, rank) as drop,
         ):
             for index, document in enumerate(data):
                 counts["in"] += 1
                 if index not in removed:
-                    counts["out"] += 1
                     yield document
                     continue
                 kept, similarity = removed[index]
@@ -282,9 +255,8 @@ class DuplicateFilter(CountingStep):
                 write_line(file, {**record, "text": self._listed(document.text)})
 
     def _listed(self, text: str) -> str:
-        settings = self.settings
-        is_masked = settings.pii != "keep"
-        spans = () if is_masked else find_pii(text, settings.urls, settings.names)
+        is_masked = self.settings.pii != "keep"
+        spans = () if is_masked else self.settings.find_pii(text)
         return masked_piece(text, 0, _LISTED_CHARACTERS, spans)
 
     def _removed(self, rank: int) -> Iterator[tuple[int, tuple[int, float]]]:
@@ -292,12 +264,12 @@ class DuplicateFilter(CountingStep):
 
         An exact duplicate has no similarity (NaN).
         """
-        path = self.target / "near.npy"
-        near = load_mapped(path) if path.is_file() else np.zeros(0, _NEAR)
+        matches = self.working_dir / _MATCHES
+        near = load_mapped(matches / "near.npy")
         low, high = document_number(rank, 0), document_number(rank + 1, 0)
         for document, kept, similarity in _between(near, low, high):
             yield document - low, (kept, similarity)
-        for path in sorted(self.target.glob("exact-*.npy")):
+        for path in sorted(matches.glob("exact-*.npy")):
             for document, kept in _between(load_mapped(path), low, high):
                 # What stands for it may have gone itself, as a near duplicate of another.
                 place = np.searchsorted(near["document"], np.uint64(kept))

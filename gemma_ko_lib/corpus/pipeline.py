@@ -32,15 +32,17 @@ from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.documents import InputFile, Note, find_files_and_notes
 from gemma_ko_lib.corpus.report import build_report
 from gemma_ko_lib.corpus.result_folder import (
-    DROPPED,
     LISTS,
     MOVING,
+    OUT,
     PARTIAL,
     REPORT,
     former_files,
+    join_lines,
     move_into_place,
     remove_former,
     result_files,
+    task_lines,
 )
 from gemma_ko_lib.corpus.sources.open_corpora import EVERYTHING, Limit, is_open
 from gemma_ko_lib.runtime import (
@@ -257,32 +259,23 @@ class CorpusRun:
         from gemma_ko_lib.corpus.executor import Stage
         from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
-        partial, settings, tasks = self.partial, self.settings, len(self.tasks)
-        out = partial / "out"
-        dropped = out / DROPPED if settings.keep_dropped else None
-        read = [
-            blocks.DocumentReader(self.tasks, partial, settings),
-            blocks.Cleaner(partial, settings, dropped),
-        ]
+        settings, tasks = self.settings, len(self.tasks)
+        run = self.partial, settings
+        read = [blocks.DocumentReader(self.tasks, *run), blocks.Cleaner(*run)]
         if settings.pii != "keep":
-            read.append(blocks.Masker(partial, settings))
+            read.append(blocks.Masker(*run))
         if settings.decontaminate:
-            read.append(Decontaminator(partial / "evaluation", partial, dropped))
-        write = [blocks.CorpusWriter(out, settings)]
+            read.append(Decontaminator(self.partial / "evaluation", *run))
+        write = blocks.CorpusWriter(*run)
         if settings.duplicates == "keep":
-            stages = [Stage("clean", [*read, *write], tasks)]
+            stages = [Stage("clean", [*read, write], tasks)]
         else:
-            near = settings.duplicates == "near"
-            keys, matches, spool = partial / "keys", partial / "matches", partial / "spool"
             parts = parts_for(self.input_bytes)
-            match = duplicates.DuplicateMatch(keys, matches, parts, near)
-            resolve = duplicates.DuplicateResolve(keys, matches)
-            left_out = duplicates.DuplicateFilter(keys, matches, partial, settings, dropped)
             stages = [
-                Stage("clean", [*read, DuplicateKeys(keys, near), SpoolWriter(spool)], tasks),
-                Stage("match", [match], parts),
-                *([Stage("resolve", [resolve], 1)] if near else []),
-                Stage("write", [SpoolReader(spool), left_out, *write], tasks),
+                Stage("clean", [*read, DuplicateKeys(*run), SpoolWriter(*run)], tasks),
+                Stage("match", [duplicates.DuplicateMatch(parts, *run)], parts),
+                Stage("resolve", [duplicates.DuplicateResolve(*run)], 1),
+                Stage("write", [SpoolReader(*run), duplicates.DuplicateFilter(*run), write], tasks),
             ]
         return [*stages, Stage("finish", [self], 1)] if finish else stages
 
@@ -307,13 +300,11 @@ class CorpusRun:
         return report
 
     def _report(self) -> dict:
-        from gemma_ko_lib.corpus.spool import join_lines
-
-        out = self.partial / "out"
+        out = self.partial / OUT
         out.mkdir(exist_ok=True)
         for kind in LISTS:
-            if list(self.partial.glob(f"{kind}-*.jsonl")):
-                join_lines(self.partial, kind, range(len(self.tasks)), out / f"{kind}.jsonl")
+            if task_lines(self.partial, kind, 0).exists():
+                join_lines(self.partial, kind, len(self.tasks), out / f"{kind}.jsonl")
         try:
             report = build_report(self.partial, len(self.tasks), self.settings, self.left_out)
         except UserError:

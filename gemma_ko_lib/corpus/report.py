@@ -6,11 +6,11 @@ complete whichever executor ran the tasks, and in whatever order.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
+from gemma_ko_lib.corpus.result_folder import OUT, read_joined, read_lines
 from gemma_ko_lib.runtime import UserError
 
 FORMAT = "gemma-ko clean documents 2"
@@ -31,9 +31,9 @@ def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: l
         UserError: no document has the field to hold out by.
     """
     counts = _merged_counters(partial / "logs")
-    out = partial / "out"
+    out = partial / OUT
     rejects = _summarise_rejects(out / "rejects.jsonl")
-    notes = list(_task_records(partial, "notes", tasks))
+    notes = list(read_joined(partial, "notes", tasks))
     read, clean, write = counts["read"], counts["clean"], counts["write"]
     registers, changed, lost, dropped = _by_register(clean)
     # Keys are only asked for where something is held out by a field.
@@ -66,14 +66,13 @@ def build_report(partial: Path, tasks: int, settings: CleanSettings, left_out: l
     if settings.duplicates != "keep":
         steps.append(_duplicates_step(counts, out))
     steps.append(
-        {
-            "name": "write",
-            "in": write["in"],
-            "out": write["kept"] + write["held_out"],
-            "hold_out": settings.hold_out,
-            "hold_out_by": settings.hold_out_by,
-            "without_hold_out_key": write["without_key"],
-        }
+        _step(
+            "write",
+            write,
+            hold_out=settings.hold_out,
+            hold_out_by=settings.hold_out_by,
+            without_hold_out_key=write["without_key"],
+        )
     )
     return {
         "format": FORMAT,
@@ -114,7 +113,8 @@ def _labelled(counts: Counter, prefix: str) -> dict[str, int]:
 
 
 def _by_register(clean: Counter) -> tuple[dict, Counter, Counter, Counter]:
-    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}})
+    sizes = dict.fromkeys(("chars_in", "chars_out", "in", "out"), 0)
+    registers = defaultdict(lambda: {"changed_by": {}, "lost_by": {}, "dropped_by": {}, **sizes})
     totals = {"changed": Counter(), "lost": Counter(), "dropped": Counter()}
     for label, value in sorted(clean.items()):
         register, *kind = label.split("|")
@@ -150,7 +150,7 @@ def _with_examples(
 def _examples(partial: Path, block: str, tasks: int, most: int) -> dict[str, list[dict]]:
     """The first examples of each rule, each with id, before and after (None if dropped)."""
     examples: defaultdict[str, list[dict]] = defaultdict(list)
-    for example in _task_records(partial, f"examples-{block}", tasks):
+    for example in read_joined(partial, f"examples-{block}", tasks):
         of_rule = examples[example.pop("rule")]
         if len(of_rule) < most:
             of_rule.append(example)
@@ -189,27 +189,17 @@ def _duplicates_step(counts: dict[str, Counter], output_dir: Path) -> dict:
 
 
 def _first(path: Path) -> list[dict]:
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in islice(file, _FIRST_OF_LIST)]
-
-
-def _task_records(partial: Path, name: str, tasks: int) -> Iterator[dict]:
-    """The JSON lines of some kind that the tasks wrote, in order."""
-    from gemma_ko_lib.corpus.spool import read_lines, task_lines
-
-    for rank in range(tasks):
-        yield from read_lines(task_lines(partial, name, rank))
+    return list(islice(read_lines(path), _FIRST_OF_LIST))
 
 
 def _summarise_rejects(path: Path) -> dict:
     """Reasons with their counts, the first rejects, and files: of each its first and how many."""
     reasons: Counter[str] = Counter()
     files: dict[str, dict] = {}
-    with open(path, encoding="utf-8") as file:
-        for reject in map(json.loads, file):
-            # What stands in brackets differs from line to line.
-            reasons[reject["reason"].split(" (")[0]] += 1
-            files.setdefault(reject["file"], {**reject, "count": 0})["count"] += 1
+    for reject in read_lines(path):
+        # What stands in brackets differs from line to line.
+        reasons[reject["reason"].split(" (")[0]] += 1
+        files.setdefault(reject["file"], {**reject, "count": 0})["count"] += 1
     return {
         "reasons": dict(reasons.most_common()),
         "first": _first(path),

@@ -1,11 +1,14 @@
-"""The folder of a run's result: which files are its own, how they get there, and reading them."""
+"""The folder of a run's result: which files are its own, how they get there, and reading them.
+
+At the end stands how tasks write what the result's lists and its report are made of.
+"""
 
 import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gemma_ko_lib.corpus.documents import InputFile, read_file
 from gemma_ko_lib.runtime import UserError, read_json_object, write_whole
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 LISTS = ("rejects", "duplicates", "contaminated")
 PARTIAL = ".partial"
+OUT = "out"  # in .partial: the new result's files
 # In .partial: the names of the former result's files, which go first; then a sign that they have
 # gone, and that the new ones are being moved.
 _FORMER, MOVING = "former.json", "moving"
@@ -84,10 +88,10 @@ def move_into_place(partial: Path, output_dir: Path) -> None:
             write_whole(partial / _FORMER, json.dumps(names))
         remove_former(output_dir, json.loads((partial / _FORMER).read_text("utf-8")))
         (partial / MOVING).touch()
-    for name in result_files(partial / "out"):
+    for name in result_files(partial / OUT):
         target = output_dir / name
         target.parent.mkdir(exist_ok=True)
-        os.replace(partial / "out" / name, target)
+        os.replace(partial / OUT / name, target)
     os.replace(partial / REPORT, output_dir / REPORT)
 
 
@@ -168,3 +172,41 @@ def sources_of(inputs: Iterable[str | Path]) -> list[dict[str, str]]:
             found[tuple(known.items())] = known
         others |= sum(len(source["files"]) for source in sources) < report.get("input_files", 1)
     return [*found.values(), *[{"corpus": "other texts"}] * others] if found else []
+
+
+# --- Lists, line by line, as the tasks of a run write them ---------------------------------
+
+
+def task_lines(folder: Path, name: str, rank: int) -> Path:
+    """The file of one task's JSON lines of some kind, e.g. its rejects."""
+    return folder / f"{name}-{rank:05d}.jsonl"
+
+
+def new_lines(folder: Path, name: str, rank: int) -> TextIO:
+    """A task's file of JSON lines, opened to be written anew."""
+    return open(task_lines(folder, name, rank), "w", encoding="utf-8")
+
+
+def write_line(file: TextIO, record: dict) -> None:
+    """Write one JSON line, as people read it."""
+    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def read_lines(path: Path) -> Iterator[dict]:
+    """Read JSON lines."""
+    with open(path, encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def join_lines(folder: Path, name: str, tasks: int, target: Path) -> None:
+    """Join the tasks' lines in order."""
+    with open(target, "w", encoding="utf-8") as joined:
+        for rank in range(tasks):
+            with open(task_lines(folder, name, rank), encoding="utf-8") as part:
+                joined.writelines(part)
+
+
+def read_joined(folder: Path, name: str, tasks: int) -> Iterator[dict]:
+    """Read the tasks' lines in order."""
+    for rank in range(tasks):
+        yield from read_lines(task_lines(folder, name, rank))

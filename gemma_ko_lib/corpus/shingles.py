@@ -18,6 +18,7 @@ _ALONE = re.compile(f"[{_HAN_AND_KANA}]")
 _SIGN = re.compile(rf"[^\uac00-\ud7a3\x00-\x7f\w{_HAN_AND_KANA}]")  # Hangul first: it is quick
 # Of the bytes of UTF-8, those of ASCII's signs become spaces.
 _WITHOUT_SIGNS = bytes(b if b > 0x7F or re.match(r"\w", chr(b)) else 0x20 for b in range(256))
+_BATCH_DOCUMENTS, _BATCH_WORDS = 1024, 1 << 18
 # Odd constants of no further meaning, as multiplicative hashing wants them.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -41,16 +42,14 @@ def stands_alone(word: bytes) -> bool:
     return len(word) == 3 and _ALONE.match(word.decode()) is not None
 
 
-def in_batches(
-    data: Iterable[Document], most_documents: int, most_words: int
-) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
-    """Documents and their words, as many at once as have reached one of two numbers."""
+def in_batches(data: Iterable[Document]) -> Iterator[tuple[list[Document], list[list[bytes]]]]:
+    """Documents and their words, as many at once as numpy needs to be fast on short ones."""
     documents, texts, total = [], [], 0
     for document in data:
         documents.append(document)
         texts.append(words(document.text))
         total += len(texts[-1])
-        if len(documents) >= most_documents or total >= most_words:
+        if len(documents) >= _BATCH_DOCUMENTS or total >= _BATCH_WORDS:
             yield documents, texts
             documents, texts, total = [], [], 0
     if documents:

@@ -7,10 +7,9 @@ other in one array, with a second array that says where each begins.
 
 import gzip
 import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -20,31 +19,18 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus.counting import CountingStep
 
 
-def _spool_file(folder: Path, rank: int) -> Path:
-    return folder / f"spool-{rank:05d}.jsonl.zst"
+def _spool_file(working_dir: Path, rank: int) -> Path:
+    return working_dir / "spool" / f"spool-{rank:05d}.jsonl.zst"
 
 
 class SpoolWriter(CountingStep):
-    """Lay a task's documents aside for a later stage.
-
-    Args:
-        folder: where the spool files of all tasks are.
-    """
+    """Lay a task's documents aside for a later stage."""
 
     name = "spool"
 
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.folder = folder
-
     def count(self, data, rank, counts):
         """Counts nothing: the stage that reads them does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # One call of the compressor per megabyte instead of one per document.
-        with (
-            zstandard.open(_spool_file(self.folder, rank), "wb") as packed,
-            io.BufferedWriter(packed, 1 << 20) as file,
-        ):
+        with open_packed(_spool_file(self.working_dir, rank)) as file:
             for document in data:
                 record = [document.id, document.text, document.metadata]
                 file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
@@ -52,21 +38,13 @@ class SpoolWriter(CountingStep):
 
 
 class SpoolReader(CountingStep):
-    """Take a task's documents up again, in the order in which they were written.
-
-    Args:
-        folder: where the spool files of all tasks are.
-    """
+    """Take a task's documents up again, in the order in which they were written."""
 
     name = "resume"
 
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.folder = folder
-
     def count(self, data, rank, counts):
         """Counts nothing of its own."""
-        with zstandard.open(_spool_file(self.folder, rank), "rb") as packed:
+        with zstandard.open(_spool_file(self.working_dir, rank), "rb") as packed:
             for line in io.BufferedReader(packed, 1 << 20):
                 identifier, text, metadata = orjson.loads(line)
                 yield Document(text=text, id=identifier, metadata=metadata)
@@ -124,35 +102,3 @@ class Ragged:
 def load_mapped(path: Path) -> np.ndarray:
     """Map an array from disk; only what is looked at gets into memory."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-# --- Lines that tasks write for the report ------------------------------------------------
-
-
-def task_lines(folder: Path, name: str, rank: int) -> Path:
-    """The file of one task's JSON lines of some kind, e.g. its rejects."""
-    return folder / f"{name}-{rank:05d}.jsonl"
-
-
-def new_lines(folder: Path, name: str, rank: int) -> TextIO:
-    """A task's file of JSON lines, opened to be written anew."""
-    return open(task_lines(folder, name, rank), "w", encoding="utf-8")
-
-
-def write_line(file: TextIO, record: dict) -> None:
-    """Write one JSON line, as people read it."""
-    file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def join_lines(folder: Path, name: str, tasks: Iterable[int], target: Path) -> None:
-    """Join the tasks' lines in order."""
-    with open(target, "w", encoding="utf-8") as joined:
-        for rank in tasks:
-            with open(task_lines(folder, name, rank), encoding="utf-8") as part:
-                joined.writelines(part)
-
-
-def read_lines(path: Path) -> Iterator[dict]:
-    """Read JSON lines."""
-    with open(path, encoding="utf-8") as file:
-        yield from map(json.loads, file)

@@ -16,7 +16,13 @@ import numpy as np
 from datatrove.data import Document
 from loguru import logger
 
-from gemma_ko_lib.corpus import duplicate_keys, duplicates, read_documents, shingles
+from gemma_ko_lib.corpus import (
+    CleanSettings,
+    duplicate_keys,
+    duplicates,
+    read_documents,
+    shingles,
+)
 from gemma_ko_lib.corpus.samples import LANGUAGES, read_samples
 from gemma_ko_lib.corpus.spool import load_mapped
 
@@ -67,12 +73,12 @@ def _ours(texts: list[str]) -> tuple[set, float]:
     """Confirmed pairs, and seconds."""
     documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
     with tempfile.TemporaryDirectory() as folder:
-        keys, matches = Path(folder, "keys"), Path(folder, "matches")
+        how = Path(folder), CleanSettings()
         start = time.perf_counter()
-        list(duplicate_keys.DuplicateKeys(keys).run(documents))
-        list(duplicates.DuplicateMatch(keys, matches, 1, near=True).run(None))
+        list(duplicate_keys.DuplicateKeys(*how).run(documents))
+        list(duplicates.DuplicateMatch(1, *how).run(None))
         seconds = time.perf_counter() - start
-        pairs = load_mapped(matches / "near-00000.npy")
+        pairs = load_mapped(Path(folder, "matches/near-00000.npy"))
         return {(a, b) for a, b, _ in pairs.tolist()}, seconds
 
 

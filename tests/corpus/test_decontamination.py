@@ -11,8 +11,8 @@ from gemma_ko_lib import cli, runtime
 from gemma_ko_lib.corpus import clean_text
 from gemma_ko_lib.corpus.clean_settings import CleanSettings, evaluation_files
 from gemma_ko_lib.corpus.decontamination import Decontaminator, build_index, find_leaks
+from gemma_ko_lib.corpus.result_folder import read_lines, task_lines
 from gemma_ko_lib.corpus.samples import read_samples
-from gemma_ko_lib.corpus.spool import read_lines, task_lines
 from gemma_ko_lib.evaluation import load_suites
 from gemma_ko_lib.runtime import UserError
 

@@ -11,7 +11,8 @@ from datatrove.data import Document
 from gemma_ko_lib.corpus import duplicate_keys, duplicates, shingles
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.executor import Stage, run_stages
-from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter, read_lines, task_lines
+from gemma_ko_lib.corpus.result_folder import read_joined
+from gemma_ko_lib.corpus.spool import SpoolReader, SpoolWriter
 
 
 class Give:
@@ -36,23 +37,16 @@ def run(folder, texts, tasks=2, parts=1, near=True):
     documents = [Document(text=text, id=f"d{number}") for number, text in enumerate(texts)]
     size = -(-len(documents) // tasks)
     split = [documents[i * size : (i + 1) * size] for i in range(tasks)]
-    keys, matches, spool, kept = folder / "keys", folder / "matches", folder / "spool", Take()
-    left_out = duplicates.DuplicateFilter(keys, matches, folder, CleanSettings())
+    kept, how = Take(), (folder, CleanSettings(duplicates="near" if near else "exact"))
+    left_out = duplicates.DuplicateFilter(*how)
     stages = [
-        Stage("in", [Give(split), duplicate_keys.DuplicateKeys(keys, near), SpoolWriter(spool)], 2),
-        Stage("match", [duplicates.DuplicateMatch(keys, matches, parts, near)], parts),
-        *([Stage("resolve", [duplicates.DuplicateResolve(keys, matches)], 1)] if near else []),
-        Stage(
-            "out",
-            [SpoolReader(spool), left_out, kept],
-            tasks,
-        ),
+        Stage("in", [Give(split), duplicate_keys.DuplicateKeys(*how), SpoolWriter(*how)], 2),
+        Stage("match", [duplicates.DuplicateMatch(parts, *how)], parts),
+        Stage("resolve", [duplicates.DuplicateResolve(*how)], 1),
+        Stage("out", [SpoolReader(*how), left_out, kept], tasks),
     ]
     run_stages(stages, "local", 1, folder / "logs", {})
-    lines = [
-        line for rank in range(tasks) for line in read_lines(task_lines(folder, "duplicates", rank))
-    ]
-    return list(itertools.chain(*kept)), lines
+    return list(itertools.chain(*kept)), list(read_joined(folder, "duplicates", tasks))
 
 
 def corpus_with_near_duplicates(seed, families=80):
@@ -87,7 +81,7 @@ def compared(tmp_path_factory):
         folder = tmp_path_factory.mktemp("near")
         texts = corpus_with_near_duplicates(seed)
         run(folder, texts)
-        chunks = duplicate_keys.Chunks(folder / "keys")
+        chunks = duplicate_keys.Chunks(folder)
         for path in sorted((folder / "matches").glob("near-*.npy")):
             for first, second, _ in duplicates.load_mapped(path).tolist():
                 pair = [int(chunks.identifier(number)[1:]) for number in (first, second)]
@@ -205,7 +199,7 @@ def test_the_result_does_not_depend_on_chunks_tasks_and_ranges(tmp_path, monkeyp
     texts = corpus_with_near_duplicates(5, families=30)
     whole = run(tmp_path / "whole", texts, tasks=2, parts=1)
     monkeypatch.setattr(duplicate_keys, "_CHUNK_DOCUMENTS", 8)
-    monkeypatch.setattr(duplicate_keys, "_BATCH_DOCUMENTS", 4)
+    monkeypatch.setattr(shingles, "_BATCH_DOCUMENTS", 4)
     monkeypatch.setattr(duplicate_keys, "MOST_DOCUMENTS", -(-len(texts) // 5))
     # Of nine parts five have something to do, for there are so few documents.
     assert run(tmp_path / "parts", texts, tasks=2, parts=9) == whole

@@ -328,7 +328,8 @@ def test_a_field_called_text_does_not_take_the_place_of_the_text(tmp_path):
     writer = blocks.CorpusWriter(tmp_path, CleanSettings())
     document = Document("본문이다.", "1", metadata={"text": "다른 글", "id": 7, "date": "2024"})
     list(writer.run([document]))
-    (line,) = gzip.decompress((tmp_path / "documents-00000.jsonl.gz").read_bytes()).splitlines()
+    written = tmp_path / "out/documents-00000.jsonl.gz"
+    (line,) = gzip.decompress(written.read_bytes()).splitlines()
     assert json.loads(line) == {
         "id": "1",
         "text": "본문이다.",

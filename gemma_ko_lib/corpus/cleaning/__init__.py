@@ -36,6 +36,7 @@ from gemma_ko_lib.corpus.cleaning.scores import ADVERT, advert_score, profanity_
 from gemma_ko_lib.corpus.cleaning.verbatim import hide, restore
 
 Rewrite = Callable[[str], str]
+Step = tuple[str, str, str]  # a rule, the text before it and after it
 # Decoding comes first, since what it uncovers the others clean. These two also see code.
 _DECODING: tuple[Rewrite, ...] = (repair_mojibake, compose_hangul)
 # Joining needs the wide gaps that tidying takes away.
@@ -89,6 +90,8 @@ class CleanResult:
             say: "language" where it is not Korean or not what the corpus says,
             "language_score" where a model was asked, "language_share" where part of the
             text is in other languages, "advert" and "profanity" above 0.
+        steps: each rewriting that changed the text: rule, text before, text after; to show
+            examples.
     """
 
     text: str
@@ -96,6 +99,7 @@ class CleanResult:
     changed_by: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     lost: tuple[int, ...] = dataclasses.field(default=(), compare=False)
     scores: dict[str, float | str] = dataclasses.field(default_factory=dict)
+    steps: list[Step] = dataclasses.field(default_factory=list, compare=False, repr=False)
 
 
 def clean_text(
@@ -127,14 +131,14 @@ def clean_text(
         '하하ㅋㅋ 최고예요!!'
     """
     wanted = known_languages(languages)
-    steps: list[tuple[str, str, str]] = []
+    steps: list[Step] = []
     cleaned = _rewrite(text, register, steps)
     by_rule: dict[str, int] = {}
     for name, before, after in steps:
         by_rule[name] = by_rule.get(name, 0) + len(before) - len(after)
     changed, lost = tuple(by_rule), tuple(by_rule.values())
     if cleaned is None:
-        return CleanResult(steps[-1][2], _NESTED.name, changed, lost)
+        return CleanResult(steps[-1][2], _NESTED.name, changed, lost, steps=steps)
     measured = Measured(cleaned)
     found = _languages(measured, wanted, language)
     limits = settings_for(cleaned, register)
@@ -143,63 +147,51 @@ def clean_text(
     dropped_by, scores = _judge(measured, limits, found, quality)
     if dropped_by is None and (found.main != "ko" or language not in (None, "ko")):
         scores["language"] = found.main
-    return CleanResult(cleaned, dropped_by, changed, lost, scores)
+    return CleanResult(cleaned, dropped_by, changed, lost, scores, steps)
 
 
-def trace(text: str, register: str | None = None) -> list[tuple[str, str, str]]:
-    """Each rewriting that changed a text: rule, text before, text after; to show examples."""
-    steps: list[tuple[str, str, str]] = []
-    _rewrite(text, register, steps)
-    return steps
-
-
-def _rewrite(text: str, register: str | None, steps: list[tuple[str, str, str]]) -> str | None:
+def _rewrite(text: str, register: str | None, steps: list[Step]) -> str | None:
     """Rewrite to a fixed point, adding to `steps`; None if there seems to be none."""
-    # Rules that have nothing to do with the text as it is.
-    settled: set[Rewrite] = set()
+    parts: list[str] = []  # what is hidden from the rules
+    settled: set[Rewrite] = set()  # rules that have nothing to do with the text as it is
+
+    def apply(*rules: Rewrite) -> None:
+        nonlocal text
+        for rewrite in rules:
+            if rewrite in settled and not parts:
+                continue
+            rewritten = rewrite(text)
+            if rewritten == text:
+                settled.add(rewrite)
+            else:
+                steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
+                text = rewritten
+                settled.clear()
+
     for _ in range(_MOST_PASSES):
-        before, parts = text, []
+        before = text
         if not is_clean(text):
             if is_ordinary(text):
                 settled |= _OF_ODD_CHARACTERS
-            text = _apply(_DECODING, text, parts, steps, settled)
+            apply(*_DECODING)
             if "<" in text or "&" in text:
                 # Code in HTML is found when its tags are gone.
                 text = hide(text, parts, code=False)
-                text = _apply((strip_html,), text, parts, steps, settled)
+                apply(strip_html)
             text = hide(text, parts)
-            text = _apply(_CHARACTERS, text, parts, steps, settled)
-        text = _apply((collapse_repeats,), text, parts, steps, settled)
+            apply(*_CHARACTERS)
+        apply(collapse_repeats)
         # Boilerplate is looked for in the registers that have it.
         if settings_for(text, register).boilerplate:
-            text = _apply((remove_boilerplate,), text, parts, steps, settled)
+            apply(remove_boilerplate)
         if parts:
             text = restore(text, parts)
+            parts.clear()
             settled.clear()
         if text == before:
             return text
     # Only layers of escapes that somebody piled up on purpose get here.
     return None
-
-
-def _apply(
-    rules: tuple[Rewrite, ...],
-    text: str,
-    parts: list[str],
-    steps: list[tuple[str, str, str]],
-    settled: set[Rewrite],
-) -> str:
-    for rewrite in rules:
-        if rewrite in settled and not parts:
-            continue
-        rewritten = rewrite(text)
-        if rewritten == text:
-            settled.add(rewrite)
-        else:
-            steps.append((rewrite.__name__, restore(text, parts), restore(rewritten, parts)))
-            text = rewritten
-            settled.clear()
-    return text
 
 
 def _languages(measured: Measured, wanted: tuple[str, ...], hint: str | None) -> Languages:

@@ -15,15 +15,15 @@ from typing import NamedTuple
 from gemma_ko_lib.corpus.samples import LANGUAGES
 from gemma_ko_lib.runtime import UserError
 
-_LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏ]")
-_HANGUL = re.compile("[가-힣ㄱ-ㆎ\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
-_KANA = re.compile("[ぁ-ゖァ-ヺｦ-ﾝ]")
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_OTHER = re.compile("[\u0370-\u10ff\u1200-\u1fff]")
-
-# Shares are of UTF-8 bytes of letters: a syllable or a Chinese character says about as much
-# as three Latin letters, and takes three bytes.
-_BYTES = {"hangul": 3, "kana": 3, "han": 3, "latin": 1, "other": 2}
+# Letters of each script, and how many bytes one of them has. Shares are of UTF-8 bytes: a syllable
+# or a Chinese character says about as much as three Latin letters, and takes three bytes.
+_SCRIPTS = {
+    "hangul": (re.compile("[가-힣ㄱ-ㆎ\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]"), 3),
+    "kana": (re.compile("[ぁ-ゖァ-ヺｦ-ﾝ]"), 3),
+    "han": (re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 3),
+    "latin": (re.compile("[A-Za-zÀ-ÖØ-öø-ɏ]"), 1),
+    "other": (re.compile("[\u0370-\u10ff\u1200-\u1fff]"), 2),
+}
 # Korean sentences quote names and commands: "iPhone 14 Pro Max 좋아요" is Korean.
 _KOREAN_SHARE = 0.3
 # Below this many letters the model guesses.
@@ -99,13 +99,9 @@ def _paragraph(
 ) -> tuple[str, int, float | None]:
     """Language, size in bytes of letters, and the model's probability if it was asked."""
     size = {
-        "hangul": len(_HANGUL.findall(paragraph)),
-        "kana": len(_KANA.findall(paragraph)),
-        "han": len(_HAN.findall(paragraph)),
-        "latin": len(_LATIN.findall(paragraph)),
-        "other": len(_OTHER.findall(paragraph)) if not paragraph.isascii() else 0,
+        script: weight * len(letter.findall(paragraph))
+        for script, (letter, weight) in _SCRIPTS.items()
     }
-    size = {script: count * _BYTES[script] for script, count in size.items()}
     total = sum(size.values())
     if not total:
         return "ko", 0, None

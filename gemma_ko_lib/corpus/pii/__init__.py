@@ -5,9 +5,7 @@
 in `numbers`, `mixed`, `links`, `secrets` and, on request only, `names`.
 """
 
-import re
 import string
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -38,9 +36,7 @@ class PiiSpan(NamedTuple):
 # What stands beside an identifier may speak against it and be personal itself: once it is
 # masked, the identifier is looked at again. A masked text masked again thus stays the same.
 _ROUNDS = 4
-_LONGEST_CUE = 100
 _LETTERS, _DIGITS = string.ascii_letters.encode(), string.digits.encode()
-_DIGIT_OR_AT = re.compile("[0-9０-９공@]|골뱅이")
 
 
 def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[PiiSpan]:
@@ -61,23 +57,13 @@ def find_pii(text: str, urls: str = "personal", names: bool = False) -> list[Pii
     if urls not in URLS:
         raise UserError(f"urls is one of {', '.join(URLS)}, not {urls}.")
     spans: list[PiiSpan] = []
-    low = 0  # where the part that is looked at starts
     for _ in range(_ROUNDS):
-        found = [
-            PiiSpan(kind, low + start, low + end)
-            for kind, start, end in _find(plain_forms(text[low:]), urls, names and not spans)
-        ]
+        found = _find(plain_forms(text), urls, names and not spans)
         if not found:
             break
         spans += found
         # Nothing runs through it, as if it were masked.
         text = _replaced(text, found, lambda _, identifier: BLOCK * len(identifier))
-        # Whole lines, as far as a cue works.
-        low = text.rfind("\n", 0, max(found[0].start - _LONGEST_CUE, 0)) + 1
-        end = text.find("\n", found[-1].end + _LONGEST_CUE)
-        text = text if end < 0 else text[:end]
-        if not _DIGIT_OR_AT.search(text, low):
-            break
     return sorted(spans, key=lambda span: span.start)
 
 
@@ -111,7 +97,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
     letters = len(latin) - len(latin.translate(None, _LETTERS))
     digits = len(latin) - len(latin.translate(None, _DIGITS))
     if not letters and not digits:
-        return _without_overlaps(candidates)
+        return _without_overlaps(plain, candidates)
     if letters:
         candidates += [(0, *span, "url") for span in _FIND_LINKS[urls](plain)]
     for rank, kind, fewest_letters, fewest_digits, find in _FINDERS:
@@ -123,7 +109,7 @@ def _find(plain: str, urls: str, names: bool) -> list[PiiSpan]:
             for rank, start, end, kind in numbers.find_numbers(plain)
             if not links.is_in_link(plain, start)
         ]
-    return _without_overlaps(candidates)
+    return _without_overlaps(plain, candidates)
 
 
 def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
@@ -134,19 +120,14 @@ def _find_names(plain: str) -> list[tuple[int, int, int, str]]:
     return found + [(60, *span, "name") for span in find_names(plain)]
 
 
-def _without_overlaps(candidates: Iterable[tuple[int, int, int, str]]) -> list[PiiSpan]:
+def _without_overlaps(plain: str, candidates: Iterable[tuple[int, int, int, str]]) -> list[PiiSpan]:
     """The candidates that no candidate of a lower rank overlaps."""
-    starts: list[int] = []
-    spans: list[PiiSpan] = []
+    spans, taken = [], bytearray(len(plain))
     for _, start, end, kind in sorted(candidates):
-        place = bisect_left(starts, start)
-        if place and spans[place - 1].end > start:
-            continue
-        if place < len(spans) and spans[place].start < end:
-            continue
-        starts.insert(place, start)
-        spans.insert(place, PiiSpan(kind, start, end))
-    return spans
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            spans.append(PiiSpan(kind, start, end))
+    return sorted(spans, key=lambda span: span.start)
 
 
 def mask_pii(

@@ -7,6 +7,7 @@ there: telephone numbers, people born before 1920, documentation networks, examp
 Elsewhere digits are permuted, so that two identifiers never become one.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
@@ -87,19 +88,19 @@ def _person(digits: str, *key: object) -> str:
     return payload + check(payload)
 
 
-def _checked(kept: int, check_digit: Callable[[str], str]) -> Callable[..., str]:
-    """Permute what follows the first digits, and put the check digit behind."""
-
-    def replace(digits: str, *key: object) -> str:
-        payload = digits[:kept] + _permute(digits[kept:-1], *key, digits[:kept])
-        return payload + check_digit(payload)
-
-    return replace
-
-
 def _permuted(kept: int) -> Callable[..., str]:
     """Permute what follows the first digits."""
     return lambda digits, *key: digits[:kept] + _permute(digits[kept:], *key, digits[:kept])
+
+
+def _checked(kept: int, check_digit: Callable[[str], str]) -> Callable[..., str]:
+    """The same, with the check digit behind."""
+
+    def replace(digits: str, *key: object) -> str:
+        payload = _permuted(kept)(digits[:-1], *key)
+        return payload + check_digit(payload)
+
+    return replace
 
 
 _BY_DIGITS = {
@@ -169,23 +170,20 @@ def _ip(plain: str, draw: _Draw) -> str:
     return f"198.{18 + draw.below(2)}.{draw.below(256)}.{draw.below(256)}"
 
 
+def _around(kept: re.Pattern, plain: str, draw: _Draw) -> str:
+    """Other letters and digits, but for what the pattern keeps."""
+    pieces, done = [], 0
+    for mark in kept.finditer(plain):
+        pieces += [_same_shape(plain[done : mark.start()], draw), mark[0]]
+        done = mark.end()
+    return "".join([*pieces, _same_shape(plain[done:], draw)])
+
+
 def _address(plain: str, draw: _Draw) -> str:
     """Invented names before 시, 구, 로 …; the province stays."""
     province = mixed.PROVINCE.match(plain)
     start = province.end() if province else 0
-    kept = {i for match in _KEPT.finditer(plain) for i in range(*match.span())}
-    return plain[:start] + "".join(
-        plain[i] if i in kept else _same_shape(plain[i], draw) for i in range(start, len(plain))
-    )
-
-
-def _secret(plain: str, draw: _Draw) -> str:
-    """Other letters and digits, but for the marks by which such a key is known."""
-    pieces, done = [], 0
-    for mark in secrets.MARKS.finditer(plain):
-        pieces += [_same_shape(plain[done : mark.start()], draw), mark[0]]
-        done = mark.end()
-    return "".join([*pieces, _same_shape(plain[done:], draw)])
+    return plain[:start] + _around(_KEPT, plain[start:], draw)
 
 
 def _name(plain: str, draw: _Draw) -> str:
@@ -208,7 +206,7 @@ _BY_FORM = {
     "url": _link,
     "ip": _ip,
     "address": _address,
-    "secret": _secret,
+    "secret": functools.partial(_around, secrets.MARKS),
     "name": _name,
     "birth_date": _birth_date,
 }
