@@ -185,13 +185,9 @@ class Chunks:
             found[mine] = (array if row is None else array[row])[places[mine]]
         return found
 
-    def ranges(self, parts: int) -> int:
-        """Ranges of keys that the documents really need, of the parts that were foreseen.
-
-        Each of them looks into every chunk, so that ten times the ranges take ten times as long.
-        """
-        documents = sum(len(self.load(n, "characters")) for n in range(len(self.folders)))
-        return min(parts, max(1, math.ceil(documents / MOST_DOCUMENTS)))
+    def number_of_documents(self) -> int:
+        """Documents of all chunks together."""
+        return sum(len(self.load(chunk, "characters")) for chunk in range(len(self.folders)))
 
     def list_of(self, name: str, document: int) -> np.ndarray:
         """One document's list: "shingles", or the bytes of its "ids"."""
@@ -219,3 +215,11 @@ def parts_for(input_bytes: int) -> int:
     How many documents an input has is not known before it is read.
     """
     return max(1, math.ceil(input_bytes / (50 * MOST_DOCUMENTS)))  # all of them short reviews
+
+
+def ranges_for(documents: int, parts: int) -> int:
+    """Ranges of keys that so many documents really need, of the parts that were foreseen.
+
+    Each of them looks into every chunk, so that ten times the ranges take ten times as long.
+    """
+    return min(parts, max(1, math.ceil(documents / MOST_DOCUMENTS)))

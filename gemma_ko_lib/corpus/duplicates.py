@@ -28,7 +28,7 @@ import numpy as np
 from gemma_ko_lib.corpus.audit import dropped_to, masked_piece
 from gemma_ko_lib.corpus.clean_settings import CleanSettings
 from gemma_ko_lib.corpus.counting import CountingStep
-from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number
+from gemma_ko_lib.corpus.duplicate_keys import TABLES, Chunks, document_number, ranges_for
 from gemma_ko_lib.corpus.result_folder import new_lines, write_line
 from gemma_ko_lib.corpus.spool import load_mapped
 
@@ -71,7 +71,7 @@ class DuplicateMatch(CountingStep):
         """Counts the near pairs that MinHash proposed and those that were confirmed."""
         target, chunks = self.working_dir / _MATCHES, Chunks(self.working_dir)
         target.mkdir(parents=True, exist_ok=True)
-        ranges = chunks.ranges(self.parts)
+        ranges = ranges_for(chunks.number_of_documents(), self.parts)
         if rank >= ranges:
             return
         found = _equal_documents(*self._load(chunks, 0, rank, ranges))
