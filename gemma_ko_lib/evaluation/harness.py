@@ -160,6 +160,14 @@ def evaluate(
                 f"No data for {', '.join(tasks)} ({error}). It comes from a hub; without a "
                 "network give a folder with {task}.jsonl for each task (--data DIR)."
             ) from error
+        except RuntimeError as error:
+            if "scripts are no longer supported" not in str(error):
+                raise
+            raise UserError(
+                f"The data of {', '.join(tasks)} cannot be loaded from the hub: they are read by a "
+                f"program there, and datasets runs none since its version 4 ({error}). Give a "
+                "folder with {task}.jsonl for each task (--data DIR)."
+            ) from error
         except KeyError as error:
             if data is None:
                 raise

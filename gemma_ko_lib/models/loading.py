@@ -138,11 +138,19 @@ def _load_preset(name: str, dtype: str) -> Model:
     if runtime.platform() == "kaggle":  # a notebook there is logged in
         return _from_keras_hub(name, dtype)
     raise UserError(
-        f"{name} needs a Kaggle account that has accepted Google's licence: open "
-        "https://www.kaggle.com/models/google/gemma, accept it, generate a token under Settings > "
-        "API, and set KAGGLE_API_TOKEN to it (Colab: key icon). gemma3_270m is the one preset that "
-        "works without (extra 'real')."
+        f"{name} needs a Kaggle account that has accepted its licence: open {_page(name)}, accept "
+        "it, generate a token under Settings > API, and set KAGGLE_API_TOKEN to it (Colab: key "
+        "icon). gemma3_270m is the one preset that works without (extra 'real')."
     )
+
+
+def _page(name: str) -> str:
+    """Where Kaggle shows a preset's licence: each family has a page of its own."""
+    from gemma_ko_lib.models.keras_hub import keras_hub
+
+    handle = getattr(keras_hub.models, shape_of(name)[0]).presets[name]["kaggle_handle"]
+    owner, model = handle.removeprefix("kaggle://").split("/")[:2]
+    return f"https://www.kaggle.com/models/{owner}/{model}"
 
 
 def _from_gguf_package(cached: Path, dtype: str) -> Model:
@@ -195,8 +203,8 @@ def _from_keras_hub(name: str, dtype: str) -> Model:
     except Exception as error:  # kagglehub and Keras raise a dozen types for a refused download
         raise UserError(
             f"The preset {name} could not be downloaded ({type(error).__name__}: {error}). Accept "
-            "the licence at https://www.kaggle.com/models/google/gemma with the Kaggle account "
-            "that you use here, and check the network."
+            f"the licence at {_page(name)} with the Kaggle account that you use here, and check "
+            "the network."
         ) from error
     config = {
         key: value

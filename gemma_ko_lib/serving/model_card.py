@@ -20,7 +20,7 @@ print(pipeline("text-generation", "{folder}")("한국의 수도는", max_new_tok
 ```
 
 ```
-vllm serve {folder} --max-model-len 4096           # a GPU, or a TPU with vLLM's own image
+vllm serve {folder} --max-model-len 4096           # a GPU, or a TPU (pip install vllm-tpu)
 python convert_hf_to_gguf.py {folder}              # llama.cpp; or gemma-ko export --format gguf
 ```
 """,

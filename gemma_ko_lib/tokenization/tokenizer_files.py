@@ -121,16 +121,16 @@ def _from_gguf_package(name: str, folder: Path) -> tuple[Path | None, str]:
 
 
 def _from_preset(name: str, folder: Path) -> tuple[Path | None, str]:
+    preset = _PRESETS[name]
+    family = preset.split("_")[0]
     # A Kaggle notebook is logged in.
     if not runtime.export_credentials("kaggle") and runtime.platform() != "kaggle":
         return None, (
             "no Kaggle credentials (set KAGGLE_API_TOKEN, accept the licence at "
-            "kaggle.com/models/google/gemma)"
+            f"kaggle.com/models/keras/{family})"
         )
     import kagglehub
 
-    preset = _PRESETS[name]
-    family = preset.split("_")[0]
     handle = f"keras/{family}/keras/{preset}"
     try:
         source = kagglehub.model_download(handle, "assets/tokenizer/vocabulary.spm")

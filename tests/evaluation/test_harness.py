@@ -146,6 +146,18 @@ def test_data_that_is_not_there_is_named(tiny_model, tmp_path):
         harness.evaluate(tiny_model, ["kobest_copa"], data=tmp_path)
 
 
+def test_a_data_set_that_is_a_program_is_a_sentence(tiny_model, tmp_path, monkeypatch):
+    import datasets
+
+    # Several tasks name such data sets (lm-evaluation-harness #3171).
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "old.py").write_text("", "utf-8")
+    load = lambda **_: datasets.load_dataset(str(tmp_path / "old"))  # noqa: E731
+    monkeypatch.setattr(harness.lm_eval, "simple_evaluate", load)
+    with pytest.raises(UserError, match=r"aclue cannot be loaded.*old\.py.*--data DIR"):
+        harness.evaluate(tiny_model, ["aclue"])
+
+
 def test_data_in_another_layout_is_a_sentence(tiny_model, tmp_path):
     record = {"premise": "비가 왔다.", "ask": "결과", "choices": ["젖었다.", "말랐다."], "label": 0}
     (tmp_path / "kobest_copa.jsonl").write_text(json.dumps(record), "utf-8")

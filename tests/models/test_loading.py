@@ -226,9 +226,19 @@ def test_an_unknown_model_lists_the_presets():
         models.load("gemma-ko-7b")
 
 
-def test_a_preset_without_credentials_says_where_to_get_them():
-    with pytest.raises(UserError, match="kaggle.com/models/google/gemma.*KAGGLE_API_TOKEN"):
-        models.load("gemma2_2b_en")
+@pytest.mark.parametrize(
+    ("preset", "page"),
+    [
+        ("gemma_2b_en", "keras/gemma"),
+        ("gemma2_2b_en", "keras/gemma2"),
+        ("gemma3_1b", "keras/gemma3"),
+        ("shieldgemma_2b_en", "google/shieldgemma"),
+    ],
+)
+def test_a_preset_without_credentials_says_where_to_get_them(preset, page):
+    # Kaggle asks for consent on the page that the weights come from, one for each family.
+    with pytest.raises(UserError, match=f"kaggle.com/models/{page},.*KAGGLE_API_TOKEN"):
+        models.load(preset)
 
 
 def test_a_refused_download_keeps_the_reason_and_the_link(monkeypatch):
@@ -240,7 +250,7 @@ def test_a_refused_download_keeps_the_reason_and_the_link(monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "secret-value")
     monkeypatch.setattr(keras_hub.models.GemmaBackbone, "from_preset", refuse)
-    with pytest.raises(UserError, match="403: consent needed.*models/google/gemma") as raised:
+    with pytest.raises(UserError, match="403: consent needed.*models/keras/gemma2 ") as raised:
         models.load("gemma2_2b_en")
     assert "secret-value" not in str(raised.value)
 
