@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from gemma_ko_lib.runtime.errors import OF_WRITING, UserError, disk_error, disk_errors
 
+_PART = ".part"  # the end of the names of folders in which something is being written
 _LARGEST_JSON = 50_000_000  # bytes; a manifest of 100,000 files has 20 MB
 
 
@@ -33,7 +35,8 @@ def samples_dir() -> Path:
 def whole_path(path: str | Path) -> Iterator[Path]:
     """A place for a file or folder that appears under its name only when the block is left.
 
-    A crash or a full disk leaves nothing half-written behind that could be taken for whole.
+    A crash or a full disk leaves nothing half-written behind that could be taken for whole. What a
+    killed process leaves, a hidden folder, goes when `only_process` next holds the folder it is in.
 
     Yields:
         Where to write it.
@@ -47,7 +50,7 @@ def whole_path(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # In a folder of its own, what the block makes gets the permissions that the umask leaves.
         with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
+            _PART, f".{path.name}.", path.parent, ignore_cleanup_errors=True
         ) as folder:
             part = Path(folder, "part")
             in_block = True
@@ -136,6 +139,8 @@ def only_process(folder: str | Path):
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
+        for left in folder.glob(f".*{_PART}/"):
+            shutil.rmtree(left, ignore_errors=True)
         try:
             yield
         finally:

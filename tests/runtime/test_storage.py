@@ -3,11 +3,15 @@
 import errno
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from gemma_ko_lib.runtime import UserError, numbered_records, only_process, whole_file, write_whole
+from tests.conftest import ROOT
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
@@ -55,6 +59,19 @@ def test_what_the_block_reads_is_not_blamed_on_the_disk(tmp_path):
     with pytest.raises(UserError, match="rows: No space left"), whole_file(tmp_path / "rows"):
         raise full
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_was_writing_goes_when_the_folder_is_held_again(tmp_path):
+    script = (
+        "import os, sys; from gemma_ko_lib.runtime import whole_file\n"
+        "with whole_file(sys.argv[1]) as file:\n    os.kill(os.getpid(), 9)"
+    )
+    (tmp_path / ".keep").mkdir()
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "weights"], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    with only_process(tmp_path):
+        assert sorted(os.listdir(tmp_path)) == [".keep", ".lock"]
 
 
 @pytest.mark.parametrize("use", [only_process, whole_file])
