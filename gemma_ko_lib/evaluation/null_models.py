@@ -19,6 +19,7 @@ from gemma_ko_lib.evaluation.results import SuiteResult, judge
 from gemma_ko_lib.models.configs import CONFIGS
 from gemma_ko_lib.models.decoder import build_decoder
 from gemma_ko_lib.models.model import Model
+from gemma_ko_lib.models.sharding import BLOCKS
 
 SEEDS = 5
 _HIDDEN = 64
@@ -108,10 +109,18 @@ def _random_model(tokenizer, pieces: int, seed: int) -> Model:
     }
     decoder = build_decoder(kind, config, "float32")
     rng = np.random.default_rng(seed)
-    params = {
-        name: np.zeros(spec.shape, "float32")  # norms: a scale of 1 + 0
-        if len(spec.shape) < 3 and "norm" in name
-        else rng.standard_normal(spec.shape, "float32") / np.float32(math.sqrt(_HIDDEN))
-        for name, spec in decoder.shapes().items()
-    }
+
+    def drawn(name: str, shape: tuple[int, ...]):
+        if "norm" in name:
+            return np.zeros(shape, "float32")  # a scale of 1 + 0
+        return rng.standard_normal(shape, "float32") / np.float32(math.sqrt(_HIDDEN))
+
+    shapes = {name: spec.shape for name, spec in decoder.shapes().items()}
+    params = {n: drawn(n, shape) for n, shape in shapes.items() if not n.startswith(BLOCKS)}
+    # One layer after the other, however they are stored: the recorded bands were drawn so.
+    layers = [
+        {n: drawn(n, shape[1:]) for n, shape in shapes.items() if n.startswith(BLOCKS)}
+        for _ in decoder.blocks
+    ]
+    params |= {name: np.stack([layer[name] for layer in layers]) for name in layers[0]}
     return Model(f"random weights {seed}", kind, config, decoder, params, tokenizer)
