@@ -118,10 +118,13 @@ def write_tensors(
     import safetensors.numpy
 
     with runtime.disk_errors(path), runtime.whole_path(path) as part:
+        part.touch()
+        mode = part.stat().st_mode
         try:
             safetensors.numpy.save_file(weights, part, metadata)
         except safetensors.SafetensorError as error:
             raise OSError(0, str(error)) from error
+        part.chmod(mode)  # its own are for their owner only
 
 
 def read_folder(folder: Path, dtype: str, name: str) -> Model:

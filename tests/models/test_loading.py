@@ -33,6 +33,13 @@ def test_a_saved_model_computes_the_same_after_loading(tiny_model, tmp_path):
     assert loaded.tokenizer.vocabulary == tiny_model.tokenizer.vocabulary
 
 
+def test_a_saved_model_may_be_read_by_whom_the_umask_lets(tiny_model, tmp_path):
+    (tmp_path / "by open").touch()
+    tiny_model.save(tmp_path / "model")
+    modes = {path.stat().st_mode for path in (tmp_path / "model").iterdir()}
+    assert modes == {(tmp_path / "by open").stat().st_mode}
+
+
 def test_an_unfinished_folder_is_no_model(tiny_model, tmp_path):
     tiny_model.save(tmp_path)
     (tmp_path / "model.json").unlink()
