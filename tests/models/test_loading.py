@@ -55,6 +55,18 @@ def test_a_truncated_weight_file_is_named(tiny_model, tmp_path):
         models.load(tmp_path)
 
 
+def test_numbers_of_eight_bits_are_refused(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    (tmp_path / "model.json").write_text(
+        json.dumps(json.loads((tmp_path / "model.json").read_text("utf-8")) | {"sha256": None})
+    )
+    header = b'{"a": {"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}}'
+    content = len(header).to_bytes(8, "little") + header + bytes(8)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="numbers that are not read here.*float8"):
+        models.load(tmp_path)
+
+
 def test_a_full_disk_leaves_no_model_behind(tiny_model, tmp_path, monkeypatch):
     import safetensors.numpy
 
