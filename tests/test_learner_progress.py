@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from data_samples.makers.notebooks.learner_edition import learner_notebook
-from gemma_ko_lib import cli
+from gemma_ko_lib import cli, course
 from gemma_ko_lib.course.learner_progress import read_progress, write_certificate
 from gemma_ko_lib.runtime import UserError
 from tests.conftest import ROOT
@@ -153,3 +153,9 @@ def test_without_the_extra_a_sentence_says_what_to_install(command, tmp_path):
     assert done.returncode == 1
     assert "needs nbformat: pip install 'gemma-ko[course]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_package_that_is_there_and_broken_is_not_called_missing():
+    said = "numpy was built for another machine"
+    with pytest.raises(ImportError, match=said), course.needing_extra("This command"):
+        raise ImportError(said)

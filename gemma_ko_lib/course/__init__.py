@@ -64,7 +64,7 @@ def needing_extra(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
+    except ModuleNotFoundError as error:  # another ImportError has another cause, and says which
         raise UserError(
             f"{what} needs {error.name}: pip install 'gemma-ko[course]', or in a checkout "
             "pip install -c constraints.txt -e '.[course]'."

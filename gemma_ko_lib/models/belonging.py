@@ -55,7 +55,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file.
 
     Raises:
-        ValueError: the path is no file.
+        ValueError: the path is no file, or numpy lacks its kind of numbers.
         OSError, TypeError, SafetensorError: it cannot be read, see `readable`.
     """
     import safetensors
@@ -63,7 +63,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path.name} is not a file")
     with safetensors.safe_open(path, framework="numpy") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}
+        try:
+            return {key: file.get_tensor(key) for key in file.keys()}
+        except AttributeError as error:  # 8-bit floats
+            raise ValueError(f"{path.name} has numbers that are not read here: {error}") from None
 
 
 def read_notice(folder: Path) -> str:

@@ -115,13 +115,27 @@ def write_tensors(
     Raises:
         UserError: the disk is full or not writable.
     """
+    with runtime.disk_errors(path), runtime.whole_path(path) as part:
+        save_tensors(weights, part, metadata)
+
+
+def save_tensors(
+    weights: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write weights into a file of a folder that is itself whole or not there.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
     import safetensors.numpy
 
-    with runtime.disk_errors(path), runtime.whole_path(path) as part:
-        try:
-            safetensors.numpy.save_file(weights, part, metadata)
-        except safetensors.SafetensorError as error:
-            raise OSError(0, str(error)) from error
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        safetensors.numpy.save_file(weights, path, metadata)
+    except safetensors.SafetensorError as error:
+        raise OSError(0, str(error)) from error
+    path.chmod(mode)  # its own are for their owner only
 
 
 def read_folder(folder: Path, dtype: str, name: str) -> Model:

@@ -19,7 +19,7 @@ from gemma_ko_lib.models.layouts import (
     query_scalar,
     to_rows,
 )
-from gemma_ko_lib.models.model import Model, write_tensors
+from gemma_ko_lib.models.model import Model, save_tensors
 from gemma_ko_lib.serving.folders import check_room, new_folder
 from gemma_ko_lib.tokenization.conversations import CHAT_TEMPLATE, END, START
 from gemma_ko_lib.tokenization.tokenizer_json import write_tokenizer_json
@@ -109,7 +109,7 @@ def _write_weights(
     places = {}
     for number, shard in enumerate(shards, 1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors" if len(shards) > 1 else WEIGHTS
-        write_tensors(
+        save_tensors(
             {names[name]: np.ascontiguousarray(to_rows(name, weights[name])) for name in shard},
             folder / file,
             {"format": "pt"},

@@ -33,6 +33,13 @@ def test_a_saved_model_computes_the_same_after_loading(tiny_model, tmp_path):
     assert loaded.tokenizer.vocabulary == tiny_model.tokenizer.vocabulary
 
 
+def test_a_saved_model_may_be_read_by_whom_the_umask_lets(tiny_model, tmp_path):
+    (tmp_path / "by open").touch()
+    tiny_model.save(tmp_path / "model")
+    modes = {path.stat().st_mode for path in (tmp_path / "model").iterdir()}
+    assert modes == {(tmp_path / "by open").stat().st_mode}
+
+
 def test_an_unfinished_folder_is_no_model(tiny_model, tmp_path):
     tiny_model.save(tmp_path)
     (tmp_path / "model.json").unlink()
@@ -45,6 +52,18 @@ def test_a_truncated_weight_file_is_named(tiny_model, tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(UserError, match="damaged"):
+        models.load(tmp_path)
+
+
+def test_numbers_of_eight_bits_are_refused(tiny_model, tmp_path):
+    tiny_model.save(tmp_path)
+    (tmp_path / "model.json").write_text(
+        json.dumps(json.loads((tmp_path / "model.json").read_text("utf-8")) | {"sha256": None})
+    )
+    header = b'{"a": {"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}}'
+    content = len(header).to_bytes(8, "little") + header + bytes(8)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="numbers that are not read here.*float8"):
         models.load(tmp_path)
 
 

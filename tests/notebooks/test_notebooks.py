@@ -1,5 +1,7 @@
 """Every committed notebook keeps the course's promises, without being executed."""
 
+import ast
+import importlib
 import re
 
 import nbformat
@@ -58,6 +60,18 @@ def test_a_tag_hides_neither_markdown_nor_a_formula(path):
 @each_notebook
 def test_stored_outputs_belong_to_the_cells_as_they_stand(path):
     assert check_stored_outputs(path) == []
+
+
+@each_notebook
+def test_the_library_has_what_is_imported_from_it(path):
+    for cell in code_cells(path):
+        source = re.sub(r"^( *)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("gemma_ko_lib"):
+                module = importlib.import_module(node.module)
+                for name in (alias.name for alias in node.names):
+                    if not hasattr(module, name):
+                        importlib.import_module(f"{node.module}.{name}")
 
 
 @each_notebook

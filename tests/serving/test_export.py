@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_nothing_behind(tiny_model, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         serving.export_gguf(tiny_model, tmp_path / "tiny.gguf")
     monkeypatch.setattr("safetensors.numpy.save_file", full)
-    with pytest.raises(UserError, match="No space left"):
+    with pytest.raises(UserError, match="/hf: No space left"):
         serving.export_transformers(tiny_model, tmp_path / "hf")
     assert not list(tmp_path.iterdir())
 

@@ -6,7 +6,6 @@ not trusted: sizes, names and links are looked at before anything is read.
 """
 
 import contextlib
-import functools
 import os
 import re
 import shutil
@@ -114,19 +113,22 @@ class _Archive(NamedTuple):
     members: dict[str, zipfile.ZipInfo]
 
 
+# The archive last read, behind those around it: a list of 100,000 members is not read anew for
+# each of them, and there is one copy at most of an archive within another.
+_opened: list[tuple[tuple, _Archive]] = []
+
+
 def _archive(path: str, outer: tuple[str, ...]) -> _Archive:
     # By process, since processes that share an open file share its position.
-    return _opened(path, outer, os.getpid(), os.stat(path).st_mtime_ns)
-
-
-# A list of 100,000 members is not read anew for each of them. The archive last read and those
-# around it stay open; what the cache drops is closed with it.
-@functools.lru_cache(maxsize=DEEPEST)
-def _opened(path: str, outer: tuple[str, ...], process: int, changed: int) -> _Archive:
-    file = _open_archive(path, outer)
-    infos = [info for info in file.infolist() if not info.is_dir()]
-    keys = numbered(info.filename for info in infos)
-    return _Archive(file, dict(zip(keys, infos, strict=True)))
+    key = (os.getpid(), path, os.stat(path).st_mtime_ns, outer)
+    depth = len(outer)
+    if key not in (known for known, _ in _opened[depth : depth + 1]):
+        del _opened[depth:]  # closed with it
+        file = _open_archive(path, outer)
+        infos = [info for info in file.infolist() if not info.is_dir()]
+        keys = numbered(info.filename for info in infos)
+        _opened.append((key, _Archive(file, dict(zip(keys, infos, strict=True)))))
+    return _opened[depth][1]
 
 
 def _open_archive(path: str, outer: tuple[str, ...]) -> zipfile.ZipFile:

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import unicodedata
+import weakref
 import zipfile
 
 import pytest
@@ -88,6 +89,21 @@ def test_zips_in_zips_are_read(tmp_path, read, compression):
     assert found[0].metadata["source_file"] == "out.zip/TL.zip/b.jsonl"
     files = find_files(tmp_path / "out.zip")
     assert files[0].members == ("TL.zip", "b.jsonl")
+
+
+def test_zips_in_a_zip_are_copied_out_of_it_one_at_a_time(tmp_path, read, monkeypatch):
+    copies, most, spooled = weakref.WeakSet(), [], zips.spooled
+
+    def counted(stream):
+        copies.add(copy := spooled(stream))
+        most.append(len(copies))
+        return copy
+
+    monkeypatch.setattr(zips, "spooled", counted)
+    inner = [zipped({"a.txt": f"{number}째", "b.txt": "글"}) for number in range(4)]
+    make_zip(tmp_path / "out.zip", {f"{n}.zip": data for n, data in enumerate(inner)})
+    found, _ = read(tmp_path / "out.zip")
+    assert len(found) == 8 and set(most) == {1}
 
 
 def test_too_many_zips_in_one_another_are_named(tmp_path, read):
