@@ -70,8 +70,8 @@ def band(results: Sequence[SuiteResult]) -> dict[str, tuple[float, float]]:
     """By group, the lowest and the highest accuracy of several models; "" is the whole suite.
 
     It is a range of those models and no interval: other random weights leave it in one of
-    seven groups of native phrasing and one of four or five of grammar, by less than their own
-    interval, and as a whole by up to three points. So compare by intervals.
+    seven groups of native phrasing and one of four or five of grammar, nearly always by less than
+    their own interval, and as a whole by up to three points. So compare by intervals.
     """
     accuracies = [{"": r.micro} | {g: a for g, (a, _, _) in r.by_group().items()} for r in results]
     return {
