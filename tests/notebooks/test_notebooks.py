@@ -71,7 +71,10 @@ def test_the_library_has_what_is_imported_from_it(path):
                 module = importlib.import_module(node.module)
                 for name in (alias.name for alias in node.names):
                     if not hasattr(module, name):
-                        importlib.import_module(f"{node.module}.{name}")
+                        try:
+                            importlib.import_module(f"{node.module}.{name}")
+                        except ModuleNotFoundError as error:  # of an extra that is not installed
+                            assert not error.name.startswith("gemma_ko_lib"), error
 
 
 @each_notebook
