@@ -97,13 +97,12 @@ def _from_file(service: str) -> dict[str, Credential]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
             raise UserError(f"{candidate} cannot be read: {reason}.") from None
-        token, *legacy = CREDENTIAL_NAMES[service]
+        ways = CREDENTIAL_NAMES[service]
         if path.suffix == ".json":
-            found = zip(*legacy, _legacy_keys(candidate, text), strict=True)
-        else:
-            found = zip(token, [text], strict=True)
+            keys = zip(ways[1], _legacy_keys(candidate, text), strict=True)
+            return {name: Credential(candidate, value) for name, value in keys}
         if text:
-            return {name: Credential(candidate, value) for name, value in found}
+            return {ways[0][0]: Credential(candidate, text)}
     return {}
 
 
